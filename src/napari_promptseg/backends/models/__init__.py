@@ -1,0 +1,1 @@
+"""Networks; each module holds one architecture and no inference logic."""

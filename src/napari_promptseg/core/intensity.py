@@ -1,0 +1,103 @@
+"""Intensity windows: from the values of a modality to the range a network reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Float32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Linear map of [low, high] to [0, 1], clipped outside.
+
+    Parameters
+    ----------
+    low, high : float
+        In the units of the data (HU for CT); `high` exceeds `low`.
+
+    Raises
+    ------
+    ValueError
+        If a bound is not finite or the window is empty.
+    """
+
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.low) and np.isfinite(self.high)):
+            raise ValueError(f"window bounds must be finite, got ({self.low!r}, {self.high!r})")
+        if self.high <= self.low:
+            raise ValueError(f"window needs low < high, got ({self.low!r}, {self.high!r})")
+
+    def apply(self, values: NDArray[Any]) -> Float32:
+        """Map values to [0, 1]; NaN becomes 0.
+
+        Parameters
+        ----------
+        values : array of any shape
+            Raw data.
+
+        Returns
+        -------
+        float32 array of the same shape
+        """
+        scaled = (values.astype(np.float32) - np.float32(self.low)) / np.float32(
+            self.high - self.low
+        )
+        return np.clip(np.nan_to_num(scaled, nan=0.0, posinf=1.0, neginf=0.0), 0.0, 1.0)
+
+    @classmethod
+    def from_percentiles(
+        cls, sample: NDArray[Any], low: float = 0.5, high: float = 99.5
+    ) -> Window:
+        """Window between two percentiles (0 to 100) of the finite values of a sample."""
+        finite = np.asarray(sample, dtype=np.float64)
+        finite = finite[np.isfinite(finite)]
+        if not finite.size:
+            return cls(0.0, 1.0)
+        bounds = np.percentile(finite, (low, high))
+        if bounds[1] <= bounds[0]:
+            bounds = np.array([finite.min(), finite.max()])
+        if bounds[1] <= bounds[0]:
+            bounds = np.array([bounds[0], bounds[0] + 1.0])
+        return cls(float(bounds[0]), float(bounds[1]))
+
+
+CT_WINDOWS: Final[Mapping[str, Window]] = MappingProxyType(
+    {
+        "ct-abdomen": Window(-160.0, 240.0),
+        "ct-bone": Window(-500.0, 1300.0),
+        "ct-brain": Window(0.0, 80.0),
+        "ct-lung": Window(-1350.0, 150.0),
+        "ct-mediastinum": Window(-150.0, 250.0),
+    }
+)
+"""Usual windows of computed tomography, in Hounsfield units."""
+
+
+def stretch_contrast(image: Float32) -> Float32:
+    """Stretch a crop to the full range, so that dim structures are seen as bright ones are.
+
+    Parameters
+    ----------
+    image : (H, W, C) float32 array
+        Values in [0, 1].
+
+    Returns
+    -------
+    (H, W, C) float32 array
+        The 0.5th to 99.5th percentile over all channels, mapped to [0, 1] and clipped.
+    """
+    step = max(1, max(image.shape[:2]) // 128)
+    low, high = np.percentile(image[::step, ::step], (0.5, 99.5))
+    return np.clip((image - np.float32(low)) / np.float32(max(high - low, 0.02)), 0.0, 1.0)

@@ -1,0 +1,78 @@
+"""Training episodes: how a simulated user starts on a crop, and goes on to correct it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_promptseg.backends.encoding import Region, Stroke, encode
+from napari_promptseg.core.intensity import stretch_contrast
+from napari_promptseg.learn import simulate
+from napari_promptseg.learn.samples import Sample
+
+_STARTS: Final = {
+    "click": 0.50,
+    "clicks": 0.10,
+    "box": 0.10,
+    "scribble": 0.08,
+    "lasso": 0.05,
+    "neighbour": 0.12,
+    "neighbour and click": 0.05,
+}
+"""How often an episode starts in each way."""
+
+
+@dataclass(slots=True)
+class Episode:
+    """A crop and what the user has given so far."""
+
+    image: NDArray[np.float32]
+    truth: NDArray[np.bool_]
+    strokes: list[Stroke] = field(default_factory=list)
+    regions: list[Region] = field(default_factory=list)
+    prior: NDArray[np.floating] | None = None
+
+    def maps(self) -> NDArray[np.float32]:
+        """Return the (4, H, W) prompt maps."""
+        return encode(self.strokes, self.regions, self.prior, self.truth.shape)
+
+    def correct(self, probability: NDArray[np.float32], rng: np.random.Generator) -> None:
+        """Take a prediction as the next prior and add the click that corrects it."""
+        predicted = probability > 0.5
+        click = simulate.corrective_click(predicted, self.truth, rng)
+        if click is not None:
+            self.strokes.append(click)
+        soft = rng.random() < 0.3
+        self.prior = probability if soft else predicted.astype(np.float32)
+
+
+def start(sample: Sample, rng: np.random.Generator) -> Episode:
+    """Begin an episode in one of the ways a user may."""
+    image = stretch_contrast(sample.image.astype(np.float32) / 255)
+    episode = Episode(image, sample.truth)
+    if not sample.truth.any():  # the object has ended: only its neighbour is known
+        episode.prior = sample.neighbour
+        return episode
+    way = str(rng.choice(list(_STARTS), p=list(_STARTS.values())))
+    if way.startswith("neighbour"):
+        episode.prior = sample.neighbour
+        if way == "neighbour":
+            return episode
+    if way == "box":
+        episode.regions.append(simulate.box_around(sample.truth, rng))
+        return episode
+    if way == "lasso" and (lasso := simulate.lasso_around(sample.truth, rng)):
+        episode.regions.append(lasso)
+        return episode
+    if way == "scribble" and (scribble := simulate.scribble_along(sample.truth, rng)):
+        episode.strokes.append(scribble)
+        return episode
+    for _ in range(int(rng.integers(2, 4)) if way == "clicks" else 1):
+        if click := simulate.click_inside(sample.truth, rng):
+            episode.strokes.append(click)
+    if way == "clicks" and (click := simulate.click_inside(~sample.truth, rng, 0.2)):
+        episode.strokes.append(Stroke(click.path, positive=False))
+    return episode

@@ -1,0 +1,55 @@
+"""Losses of interactive segmentation."""
+
+from __future__ import annotations
+
+import torch
+from torch.nn import functional as F
+
+
+def normalized_focal_loss(
+    logits: torch.Tensor, target: torch.Tensor, gamma: float = 2.0
+) -> torch.Tensor:
+    """Focal loss whose total weight does not fade as predictions improve.
+
+    Normalized focal loss of Sofiiuk et al. 2019 (AdaptIS, arXiv:1909.07829): every
+    pixel is weighted by ``(1 - p_t) ** gamma``, scaled so that the weights of an
+    image average to one.
+
+    Parameters
+    ----------
+    logits, target : (B, 1, H, W) tensor
+        Logits, and the truth as 0 or 1.
+    gamma : float
+        Focus on the pixels that are still wrong.
+
+    Returns
+    -------
+    (B,) tensor
+        One loss an image.
+    """
+    cross_entropy = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    with torch.no_grad():
+        weight = (1.0 - torch.exp(-cross_entropy)) ** gamma
+        scale = weight.mean((1, 2, 3), keepdim=True).clamp_min(1e-4)
+    return (cross_entropy * weight / scale).mean((1, 2, 3))
+
+
+def dice_loss(logits: torch.Tensor, target: torch.Tensor, smooth: float = 16.0) -> torch.Tensor:
+    """One minus the soft Dice coefficient (Milletari et al. 2016, arXiv:1606.04797).
+
+    Parameters
+    ----------
+    logits, target : (B, 1, H, W) tensor
+        Logits, and the truth as 0 or 1.
+    smooth : float
+        Pixels added to both sides of the fraction, so that an empty truth is defined.
+
+    Returns
+    -------
+    (B,) tensor
+        One loss an image.
+    """
+    probability = logits.sigmoid()
+    overlap = (probability * target).sum((1, 2, 3))
+    total = probability.sum((1, 2, 3)) + target.sum((1, 2, 3))
+    return 1.0 - (2.0 * overlap + smooth) / (total + smooth)

@@ -1,0 +1,224 @@
+"""Training samples: an object of a scene, cropped, warped and recoloured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_promptseg.learn.scenes import Scene
+from napari_promptseg.learn.simulate import Mask, bounding_box, disturb
+
+UInt8 = NDArray[np.uint8]
+_SMALLEST = 24
+"""Objects of fewer pixels are not used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One training crop.
+
+    Parameters
+    ----------
+    image : (S, S, 3) uint8 array
+        The crop.
+    truth : (S, S) bool array
+        The object.
+    neighbour : (S, S) bool array or None
+        The same object in a neighbouring plane or frame, as a prior.
+    """
+
+    image: UInt8
+    truth: Mask
+    neighbour: Mask | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    image: UInt8
+    truth: Mask
+    neighbour: Mask | None
+    natural: bool
+
+
+def _merge_regions(labels: NDArray[np.int32], rng: np.random.Generator) -> Mask:
+    """Grow an object from a random region by adding regions that touch it."""
+    seed = labels[rng.integers(labels.shape[0]), rng.integers(labels.shape[1])]
+    mask: Mask = labels == seed
+    for _ in range(int(rng.choice([0, 0, 1, 2, 3, 5]))):
+        if mask.mean() > 0.4:
+            break
+        ring = cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool) & ~mask
+        touching = labels[ring]
+        if not len(touching):
+            break
+        mask = mask | (labels == rng.choice(touching))
+    return mask
+
+
+def _pick(labels: NDArray[np.int32], kind: str, rng: np.random.Generator) -> Mask:
+    """Choose an object of a label image; its mask may be empty."""
+    if kind == "regions":
+        return _merge_regions(labels, rng)
+    present = np.unique(labels[labels > 0])
+    if not len(present):
+        return np.zeros(labels.shape, bool)
+    union = kind == "video" or (kind == "parts" and rng.random() < 0.5)
+    if union or (kind == "volume" and len(present) > 1 and rng.random() < 0.15):
+        mask: Mask = labels > 0
+        return mask
+    chosen: Mask = labels == rng.choice(present)
+    return chosen
+
+
+def _isotropic(plane: UInt8, spacing: tuple[float, ...]) -> UInt8:
+    """Resize a plane so that its pixels are square, keeping the finer spacing."""
+    finest = min(spacing)
+    size = [max(round(n * s / finest), 1) for n, s in zip(plane.shape, spacing, strict=True)]
+    return np.asarray(cv2.resize(plane, size[::-1], interpolation=cv2.INTER_LINEAR))
+
+
+def _volume_plane(scene: Scene, rng: np.random.Generator) -> _Picture:
+    ids = np.unique(scene.labels[scene.labels > 0])
+    chosen = scene.labels > 0 if rng.random() < 0.15 else scene.labels == rng.choice(ids)
+    thick = max(scene.spacing) > 3 * min(scene.spacing)
+    axis = int(rng.choice(3, p=(0.8, 0.1, 0.1) if thick else (0.5, 0.25, 0.25)))
+    filled = np.flatnonzero(chosen.any(tuple(a for a in range(3) if a != axis)))
+    step = int(rng.choice([-2, -1, -1, 1, 1, 2]))
+    index = int(np.clip(rng.integers(filled[0] - 1, filled[-1] + 2), 0, chosen.shape[axis] - 1))
+    beside = int(np.clip(index + step, 0, chosen.shape[axis] - 1))
+    spacing = tuple(s for a, s in enumerate(scene.spacing) if a != axis)
+    image = _isotropic(np.take(scene.image, index, axis), spacing)
+    truth, neighbour = (
+        _isotropic(np.take(chosen, i, axis).astype(np.uint8) * 255, spacing) > 127
+        for i in (index, beside)
+    )
+    return _Picture(np.repeat(image[..., None], 3, 2), truth, neighbour, natural=False)
+
+
+def _picture(scene: Scene, rng: np.random.Generator) -> _Picture:
+    if scene.kind == "volume":
+        return _volume_plane(scene, rng)
+    if scene.kind == "video":
+        index = int(rng.integers(len(scene.image)))
+        return _Picture(scene.image[index], scene.labels[index] > 0, None, natural=True)
+    natural = scene.name.split("/")[0] in ("bsds", "people", "cats")
+    return _Picture(scene.image, _pick(scene.labels, scene.kind, rng), None, natural)
+
+
+def _warp(picture: _Picture, size: int, rng: np.random.Generator) -> Sample:
+    """Cut a square around the object: random zoom, position, rotation and mirroring."""
+    anchor = picture.truth if picture.truth.any() else picture.neighbour
+    assert anchor is not None
+    row0, column0, row1, column1 = bounding_box(anchor)
+    extent = max(row1 - row0, column1 - column0)
+    # The object fills between most and a seventh of the crop.
+    zoom = size / (extent * np.exp(rng.uniform(np.log(1.1), np.log(7.0))))
+    zoom = float(np.clip(zoom, size / max(anchor.shape), 8.0))
+    side = size / zoom
+    centre = np.array([column0 + column1, row0 + row1]) / 2
+    centre = centre + rng.uniform(-0.45, 0.45, 2) * max(side - extent, 0)
+    if rng.random() < 0.85:  # stay inside the image where it is large enough
+        inside = np.array(anchor.shape[::-1], float)
+        low = np.minimum(side, inside) / 2
+        centre = np.clip(centre, low, inside - low)
+    image, truth, neighbour = picture.image, picture.truth, picture.neighbour
+    if zoom < 0.6:  # warping alone would alias
+        shape = tuple(max(round(n * zoom), 1) for n in truth.shape)[::-1]
+        image = cv2.resize(image, shape, interpolation=cv2.INTER_AREA)
+        truth, neighbour = (
+            None
+            if m is None
+            else cv2.resize(m.astype(np.uint8) * 255, shape, interpolation=cv2.INTER_AREA) > 127
+            for m in (truth, neighbour)
+        )
+        centre, zoom = centre * zoom, 1.0
+    angle = rng.normal(0, 10) if picture.natural else rng.uniform(-180, 180)
+    if rng.random() < 0.6:
+        angle = 0.0 if picture.natural else 90.0 * rng.integers(4)
+    matrix = cv2.getRotationMatrix2D((float(centre[0]), float(centre[1])), float(angle), zoom)
+    matrix[:, 2] -= centre
+    if rng.random() < 0.3:
+        matrix[0] *= np.exp(rng.normal(0, 0.15))
+    matrix[:, 2] += size / 2
+    border = cv2.BORDER_REPLICATE if rng.random() < 0.5 else cv2.BORDER_CONSTANT
+
+    def apply(mask: Mask) -> Mask:
+        values = mask.astype(np.uint8) * 255
+        return np.asarray(cv2.warpAffine(values, matrix, (size, size)) > 127)
+
+    warped = cv2.warpAffine(image, matrix, (size, size), borderMode=border)
+    masks = [None if m is None else apply(m) for m in (truth, neighbour)]
+    if rng.random() < 0.5:
+        warped = warped[:, ::-1]
+        masks = [None if m is None else m[:, ::-1] for m in masks]
+    assert masks[0] is not None
+    return Sample(np.ascontiguousarray(warped), masks[0], masks[1])
+
+
+def _recolour(image: UInt8, natural: bool, rng: np.random.Generator) -> UInt8:
+    """Change brightness, contrast, gamma, colour, sharpness and noise at random."""
+    out = image.astype(np.float32) / 255
+    grey = bool((image[..., 0] == image[..., 1]).all())
+    if not grey and rng.random() < (0.1 if natural else 0.3):
+        out = np.repeat(out.mean(2, keepdims=True), 3, 2)
+    elif rng.random() < (0.1 if grey else 0.5):
+        out = out * rng.uniform(0.75, 1.25, 3).astype(np.float32)
+        if rng.random() < 0.2:
+            out = out[..., rng.permutation(3)]
+    if rng.random() < (0.03 if natural else 0.2):
+        out = out.max() - out
+    if rng.random() < 0.6:
+        out = np.clip(out, 0, None) ** np.float32(np.exp(rng.normal(0, 0.35)))
+        out = (out - 0.5) * np.float32(rng.uniform(0.6, 1.4)) + 0.5
+        out = out + np.float32(rng.uniform(-0.2, 0.2))
+    if rng.random() < 0.2:
+        out = cv2.GaussianBlur(out, (0, 0), float(rng.uniform(0.4, 2.0)))
+    if rng.random() < 0.3:
+        out = out + rng.normal(0, rng.uniform(0.01, 0.08), out.shape).astype(np.float32)
+    return (np.clip(out, 0, 1) * 255).astype(np.uint8)
+
+
+def draw_sample(
+    scenes: list[Scene], size: int, rng: np.random.Generator, *, recolour: bool = True
+) -> Sample:
+    """Draw one training crop.
+
+    Parameters
+    ----------
+    scenes : list of Scene
+        Drawn from evenly.
+    size : int
+        Side of the crop in pixels.
+    rng : numpy.random.Generator
+        Source of all randomness.
+    recolour : bool
+        Whether to change colours and noise as well.
+
+    Raises
+    ------
+    ValueError
+        If a hundred draws find no object large enough.
+    """
+    for _ in range(100):
+        scene = scenes[int(rng.integers(len(scenes)))]
+        picture = _picture(scene, rng)
+        if max(
+            picture.truth.sum(), 0 if picture.neighbour is None else picture.neighbour.sum()
+        ) < _SMALLEST:
+            continue
+        if picture.truth.mean() > 0.9:
+            continue
+        sample = _warp(picture, size, rng)
+        if not sample.truth.any() and (sample.neighbour is None or not sample.neighbour.any()):
+            continue
+        image = _recolour(sample.image, picture.natural, rng) if recolour else sample.image
+        neighbour = sample.neighbour
+        if neighbour is None:
+            neighbour = disturb(sample.truth, rng)
+        elif neighbour.any() and rng.random() < 0.3:
+            neighbour = disturb(neighbour, rng)
+        return Sample(image, sample.truth, neighbour)
+    raise ValueError("no scene holds an object of enough pixels to train on")

@@ -1,0 +1,168 @@
+"""A simulated user: where to click next, and what boxes, scribbles and lassos look like."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from skimage.morphology import skeletonize
+
+from napari_promptseg.backends.encoding import Region, Stroke
+
+Mask = NDArray[np.bool_]
+
+
+def _depth(mask: Mask) -> NDArray[np.float32]:
+    """Distance of every pixel of a mask to the nearest pixel outside, in pixels."""
+    padded = np.pad(mask.astype(np.uint8), 1)
+    depth: NDArray[np.float32] = cv2.distanceTransform(padded, cv2.DIST_L2, 5)[1:-1, 1:-1]
+    return depth
+
+
+def next_click(
+    predicted: Mask, truth: Mask, ignored: Mask | None = None
+) -> tuple[tuple[int, int], bool] | None:
+    """Return where the literature's robot user clicks next.
+
+    The click lands in the larger of the missed and the wrongly added regions, at the
+    pixel farthest from the region's border (Xu et al. 2016, arXiv:1603.04042).
+
+    Parameters
+    ----------
+    predicted, truth : (H, W) bool array
+        Present mask and the object.
+    ignored : (H, W) bool array, optional
+        Pixels that do not count.
+
+    Returns
+    -------
+    ((row, column), positive) or None
+        None when nothing is wrong.
+    """
+    wrong = predicted != truth
+    if ignored is not None:
+        wrong = wrong & ~ignored
+    missed, added = _depth(wrong & truth), _depth(wrong & ~truth)
+    depth = missed if missed.max() >= added.max() else added
+    if depth.max() == 0:
+        return None
+    row, column = np.unravel_index(int(depth.argmax()), depth.shape)
+    return (int(row), int(column)), depth is missed
+
+
+def click_inside(mask: Mask, rng: np.random.Generator, centred: float = 0.5) -> Stroke | None:
+    """Sample a click on a region, at its centre with probability `centred`.
+
+    Otherwise the click falls anywhere in the region, deeper pixels being likelier.
+    Its polarity is positive. None if the region is empty.
+    """
+    depth = _depth(mask)
+    if depth.max() == 0:
+        return None
+    if rng.random() < centred:
+        index = int(depth.argmax())
+    else:
+        cumulative = np.cumsum(np.maximum(depth - 0.3 * depth.max(), 0).ravel())
+        index = int(np.searchsorted(cumulative, rng.random() * cumulative[-1]))
+    position = np.array([np.unravel_index(min(index, mask.size - 1), mask.shape)], np.float64)
+    return Stroke(position, positive=True)
+
+
+def corrective_click(predicted: Mask, truth: Mask, rng: np.random.Generator) -> Stroke | None:
+    """Sample a correcting click in one of the larger error regions; None if all is right."""
+    missed, added = predicted < truth, predicted > truth
+    depths = _depth(missed).max(), _depth(added).max()
+    if max(depths) == 0:
+        return None
+    positive = bool(depths[0] >= depths[1])
+    click = click_inside(missed if positive else added, rng, centred=0.7)
+    return None if click is None else Stroke(click.path, positive)
+
+
+def bounding_box(mask: Mask) -> tuple[int, int, int, int]:
+    """Return (row0, column0, row1, column1) of a mask, ends exclusive.
+
+    Raises
+    ------
+    ValueError
+        If the mask is empty.
+    """
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not len(rows):
+        raise ValueError("an empty mask has no bounding box")
+    return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
+
+
+def box_around(mask: Mask, rng: np.random.Generator, jitter: float = 0.05) -> Region:
+    """Draw a box around a mask as a user would: each side off by up to `jitter` of the size."""
+    row0, column0, row1, column1 = bounding_box(mask)
+    size = np.array([row1 - row0, column1 - column0])
+    low = np.array([row0, column0]) - 0.5 + rng.uniform(-jitter, jitter, 2) * size
+    high = np.array([row1, column1]) - 0.5 + rng.uniform(-jitter, jitter, 2) * size
+    return Region(
+        np.array([low, [low[0], high[1]], high, [high[0], low[1]]], dtype=np.float64)
+    )
+
+
+def scribble_along(mask: Mask, rng: np.random.Generator) -> Stroke | None:
+    """Draw a positive scribble along a part of the medial axis of a mask."""
+    row0, column0, row1, column1 = bounding_box(mask)
+    axis = np.argwhere(skeletonize(mask[row0:row1, column0:column1]))
+    if len(axis) < 3:
+        return None
+    # A walk that always goes to the nearest unvisited pixel follows one branch and stops
+    # where the next pixel is not a neighbour any more.
+    path = [axis[rng.integers(len(axis))]]
+    left = np.ones(len(axis), bool)
+    for _ in range(int(rng.integers(5, 121))):
+        steps = np.abs(axis - path[-1]).max(1).astype(float)
+        steps[~left] = np.inf
+        nearest = int(steps.argmin())
+        if steps[nearest] > 2:
+            break
+        left[nearest] = False
+        path.append(axis[nearest])
+    stroke = np.array(path[:: max(1, len(path) // 12)], dtype=np.float64)
+    if len(stroke) < 2:
+        return None
+    jitter = rng.normal(0, 0.7, stroke.shape)
+    return Stroke(stroke + jitter + (row0, column0), True, float(rng.integers(3, 10)))
+
+
+def lasso_around(mask: Mask, rng: np.random.Generator) -> Region | None:
+    """Draw a loose outline around the largest component of a mask."""
+    row0, column0, row1, column1 = bounding_box(mask)
+    slack = 1 + int(0.06 * rng.random() * max(row1 - row0, column1 - column0))
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * slack + 1, 2 * slack + 1))
+    grown = cv2.dilate(mask.astype(np.uint8), kernel)
+    contours, _ = cv2.findContours(grown, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    contour = max(contours, key=cv2.contourArea).reshape(-1, 2)[:, ::-1]
+    vertices = contour[:: max(1, len(contour) // int(rng.integers(10, 30)))].astype(np.float64)
+    if len(vertices) < 3:
+        return None
+    return Region(vertices + rng.normal(0, 0.4 * slack, vertices.shape))
+
+
+def disturb(mask: Mask, rng: np.random.Generator) -> Mask:
+    """Move, scale, bend and grow or shrink a mask: a prior from a neighbouring plane."""
+    height, width = mask.shape
+    row0, column0, row1, column1 = bounding_box(mask)
+    size = np.array([column1 - column0, row1 - row0], np.float64)
+    centre = np.array([column0 + column1, row0 + row1]) / 2
+    scale = rng.uniform(0.8, 1.2, 2)
+    shift = rng.normal(0, 0.06, 2) * size
+    yy, xx = np.mgrid[0:height, 0:width].astype(np.float32)
+    bend = cv2.resize(
+        rng.normal(0, 0.05, (6, 6, 2)).astype(np.float32) * size.min(), (width, height)
+    )
+    map_x = ((xx - centre[0] - shift[0]) / scale[0] + centre[0] + bend[..., 0]).astype(np.float32)
+    map_y = ((yy - centre[1] - shift[1]) / scale[1] + centre[1] + bend[..., 1]).astype(np.float32)
+    moved = cv2.remap(mask.astype(np.uint8), map_x, map_y, cv2.INTER_NEAREST)
+    steps = int(rng.integers(-2, 3) * max(1, size.min() / 40))
+    kernel = np.ones((2 * abs(steps) + 1,) * 2, np.uint8)
+    if steps > 0:
+        moved = cv2.dilate(moved, kernel)
+    elif steps < 0:
+        shrunk = cv2.erode(moved, kernel)
+        moved = shrunk if shrunk.any() else moved
+    return moved.astype(bool)

@@ -1,0 +1,1 @@
+"""Small sample images with truth labels, and the scripts that make them."""
