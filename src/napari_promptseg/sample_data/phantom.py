@@ -11,7 +11,7 @@ from the patient's right to the patient's left, so a slice is shown in the usual
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import ndimage as ndi
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Volume = NDArray[np.float32]
+    Volume = NDArray[np.floating[Any]]
     Mask = NDArray[np.bool_]
     Point = tuple[float, float, float]
 
@@ -79,7 +79,7 @@ class _Scene:
         nodes = [round(mm / scale * 3.0) + 5 for mm in _FIELD_MM]
         coarse = ndi.gaussian_filter(self.rng.standard_normal(nodes), 1.5, mode="wrap")
         coarse *= amplitude / coarse.std()
-        fine = coarse.astype(np.float32)
+        fine: Volume = coarse.astype(np.float32)
         for axis in (2, 1, 0):
             length = self.shape[axis]
             place = (np.arange(length) + 0.5) / length * (nodes[axis] - 1)
@@ -413,7 +413,8 @@ def _scanner_noise(body: Volume, sigma: float, rng: np.random.Generator) -> Volu
     )
     grain /= grain.std()
     thickness = ndi.gaussian_filter((body > -400).astype(np.float32), (0.0, 24.0, 24.0))
-    return grain * sigma * (0.35 + 0.75 * thickness)
+    noise: Volume = grain * sigma * (0.35 + 0.75 * thickness)
+    return noise
 
 
 def ct_phantom(
