@@ -1,0 +1,1 @@
+"""Models that turn prompts on a plane into a mask, one file a backend."""

@@ -6,53 +6,20 @@ serve better than Gaussians or distance maps; all three can be chosen.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Literal, get_args
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_promptseg.core.prompts import Region, Stroke
+
 Encoding = Literal["disk", "gaussian", "distance"]
 ENCODINGS: tuple[str, ...] = get_args(Encoding)
 
 Float32 = NDArray[np.float32]
 _SHIFT = 4  # fractional bits of the coordinates that OpenCV draws with
-
-
-@dataclass(frozen=True, slots=True)
-class Stroke:
-    """A click (one vertex) or a scribble (several) in the pixels of a map.
-
-    Parameters
-    ----------
-    path : (N, 2) float array
-        Vertices as (row, column).
-    positive : bool
-        Whether it marks the object or the background.
-    width : float
-        Full width of a scribble in pixels; ignored for a click.
-    """
-
-    path: NDArray[np.float64]
-    positive: bool = True
-    width: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Region:
-    """A filled polygon (box or lasso) in the pixels of a map.
-
-    Parameters
-    ----------
-    vertices : (N, 2) float array
-        Corners as (row, column).
-    positive : bool
-        Whether the object lies inside, or must not.
-    """
-
-    vertices: NDArray[np.float64]
-    positive: bool = True
 
 
 def _fixed_point(path: NDArray[np.float64]) -> NDArray[np.int32]:
@@ -89,7 +56,7 @@ def fill_region(target: NDArray[np.uint8], region: Region, value: int = 1) -> No
 
 
 def _strokes_map(
-    strokes: list[Stroke], shape: tuple[int, int], encoding: Encoding, radius: float
+    strokes: Sequence[Stroke], shape: tuple[int, int], encoding: Encoding, radius: float
 ) -> Float32:
     drawn = np.zeros(shape, np.uint8)
     thin = encoding != "disk"
@@ -106,8 +73,8 @@ def _strokes_map(
 
 
 def encode(
-    strokes: list[Stroke],
-    regions: list[Region],
+    strokes: Sequence[Stroke],
+    regions: Sequence[Region],
     prior: NDArray[np.floating] | None,
     shape: tuple[int, int],
     *,
@@ -118,9 +85,9 @@ def encode(
 
     Parameters
     ----------
-    strokes : list of Stroke
+    strokes : sequence of Stroke
         Clicks and scribbles, in pixels of the maps.
-    regions : list of Region
+    regions : sequence of Region
         Boxes and lassos. Positive ones share the third map; negative ones are
         background and join the second map.
     prior : (H, W) float array or None

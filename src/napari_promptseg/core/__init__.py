@@ -1,0 +1,1 @@
+"""Prompts, geometry, volumes and files: what everything else stands on."""

@@ -57,9 +57,7 @@ class Window:
         return np.clip(np.nan_to_num(scaled, nan=0.0, posinf=1.0, neginf=0.0), 0.0, 1.0)
 
     @classmethod
-    def from_percentiles(
-        cls, sample: NDArray[Any], low: float = 0.5, high: float = 99.5
-    ) -> Window:
+    def from_percentiles(cls, sample: NDArray[Any], low: float = 0.5, high: float = 99.5) -> Window:
         """Window between two percentiles (0 to 100) of the finite values of a sample."""
         finite = np.asarray(sample, dtype=np.float64)
         finite = finite[np.isfinite(finite)]

@@ -8,8 +8,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_promptseg.backends.encoding import Region, Stroke, encode
+from napari_promptseg.backends.encoding import encode
 from napari_promptseg.core.intensity import stretch_contrast
+from napari_promptseg.core.prompts import Region, Stroke
 from napari_promptseg.learn import simulate
 from napari_promptseg.learn.samples import Sample
 

@@ -205,9 +205,10 @@ def draw_sample(
     for _ in range(100):
         scene = scenes[int(rng.integers(len(scenes)))]
         picture = _picture(scene, rng)
-        if max(
-            picture.truth.sum(), 0 if picture.neighbour is None else picture.neighbour.sum()
-        ) < _SMALLEST:
+        if (
+            max(picture.truth.sum(), 0 if picture.neighbour is None else picture.neighbour.sum())
+            < _SMALLEST
+        ):
             continue
         if picture.truth.mean() > 0.9:
             continue

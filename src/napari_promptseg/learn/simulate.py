@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.morphology import skeletonize
 
-from napari_promptseg.backends.encoding import Region, Stroke
+from napari_promptseg.core.prompts import Region, Stroke
 
 Mask = NDArray[np.bool_]
 
@@ -99,9 +99,7 @@ def box_around(mask: Mask, rng: np.random.Generator, jitter: float = 0.05) -> Re
     size = np.array([row1 - row0, column1 - column0])
     low = np.array([row0, column0]) - 0.5 + rng.uniform(-jitter, jitter, 2) * size
     high = np.array([row1, column1]) - 0.5 + rng.uniform(-jitter, jitter, 2) * size
-    return Region(
-        np.array([low, [low[0], high[1]], high, [high[0], low[1]]], dtype=np.float64)
-    )
+    return Region(np.array([low, [low[0], high[1]], high, [high[0], low[1]]], dtype=np.float64))
 
 
 def scribble_along(mask: Mask, rng: np.random.Generator) -> Stroke | None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from napari_promptseg.learn.config import DataSet, TrainConfig
+    from napari_promptseg.learn.config import TrainConfig
     from napari_promptseg.learn.scenes import Scene
 
 
@@ -209,7 +209,9 @@ class Trainer:
 
     def _learn(self, episodes: list[Episode]) -> float:
         progress = self.step / self.config.steps
-        factor = min(1.0, (self.step + 1) / 300) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
+        factor = min(1.0, (self.step + 1) / 300) * (
+            0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress))
+        )
         for group in self.optimiser.param_groups:
             group["lr"] = group["peak"] * factor
         self._converse(episodes)
@@ -255,9 +257,7 @@ class Trainer:
             batches.close()
         return self.weights
 
-    def _validate(
-        self, validation: ValidationSet, losses: list[float], seconds: float
-    ) -> None:
+    def _validate(self, validation: ValidationSet, losses: list[float], seconds: float) -> None:
         scores = validation.clicks_to_quality(
             lambda episodes: self._forward(self.average, episodes).sigmoid()[:, 0].cpu().numpy()
         )

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_promptseg.backends.encoding import Stroke
 from napari_promptseg.core.intensity import stretch_contrast
+from napari_promptseg.core.prompts import Stroke
 from napari_promptseg.learn.episodes import Episode
 from napari_promptseg.learn.samples import draw_sample
 from napari_promptseg.learn.scenes import read_scenes

@@ -1,0 +1,94 @@
+"""Random walker (Grady 2006, doi:10.1109/TPAMI.2006.233) of scikit-image."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_promptseg.backends.base import Capabilities, Prediction
+from napari_promptseg.backends.seeds import draw_seeds
+from napari_promptseg.core.prompts import PlanePrompts
+from napari_promptseg.core.volume import PlaneImage
+
+_LONGEST: Final = 256  # larger planes are reduced: the solver grows faster than the plane
+
+
+class RandomWalkBackend:
+    """Diffusion from seeds; needs no weights.
+
+    Parameters
+    ----------
+    device : str
+        Only "auto" and "cpu" mean something here.
+    beta : float
+        How strongly edges stop the walker.
+
+    Raises
+    ------
+    ValueError
+        If another device is asked for.
+    """
+
+    name = "randomwalk"
+    capabilities = Capabilities(frozenset({"point", "box", "scribble", "lasso"}))
+
+    def __init__(self, device: str = "auto", beta: float = 300.0) -> None:
+        if device not in ("auto", "cpu"):
+            raise ValueError(f"randomwalk runs on the CPU, got device {device!r}; valid: auto, cpu")
+        self.beta = beta
+
+    def embed(self, image: PlaneImage) -> PlaneImage:
+        """Return the plane itself."""
+        return image
+
+    def predict(
+        self,
+        embedding: PlaneImage,
+        prompts: PlanePrompts,
+        prior: NDArray[np.bool_] | None = None,
+    ) -> Prediction:
+        """See `Backend.predict`."""
+        from skimage.segmentation import random_walker
+
+        height, width = embedding.shape
+        scale = min(1.0, _LONGEST / max(height, width))
+        shape = (max(round(height * scale), 2), max(round(width * scale), 2))
+        seeds = draw_seeds(prompts, prior, embedding.shape)
+        labels = np.zeros(shape, np.uint8)
+        for value, seed in ((2, seeds.background), (1, seeds.foreground)):
+            area = cv2.resize(seed.astype(np.float32), shape[::-1], interpolation=cv2.INTER_AREA)
+            labels[area > (0.5 if value == 2 else 0)] = value
+        if not (labels == 1).any() and seeds.likely.any():
+            # A box or lasso alone: its middle is the object.
+            inside = cv2.resize(seeds.likely.astype(np.uint8), shape[::-1], interpolation=0)
+            depth = cv2.distanceTransform(np.pad(inside, 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
+            labels[depth > 0.6 * depth.max()] = 1
+        if not (labels == 1).any():
+            return Prediction.whole(np.zeros(embedding.shape, np.float32))
+        if not (labels == 2).any():
+            border = np.ones(shape, bool)
+            border[1:-1, 1:-1] = False
+            labels[border & (labels == 0)] = 2
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            answer = random_walker(
+                embedding.rgb(shape),
+                labels,
+                beta=self.beta,
+                mode="cg_j",
+                channel_axis=-1,
+                return_full_prob=True,
+            )[0]
+        whole = cv2.resize(
+            answer.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR
+        )
+        whole[seeds.foreground] = 1.0
+        whole[seeds.background] = 0.0
+        return Prediction.whole(np.clip(whole, 0, 1))
+
+    def close(self) -> None:
+        """Nothing is held."""

@@ -1,0 +1,351 @@
+"""What a user gives: prompts in a volume, and as a backend sees them in one plane."""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_promptseg.core.geometry import Plane, check_position, normal_axis, plane_at
+
+Position = tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A click.
+
+    Parameters
+    ----------
+    position : tuple of float
+        In array index order, pixels.
+    positive : bool
+        On the object, or on the background.
+    axis : str or None
+        Axis that the plane of the prompt is normal to; see `plane_at`.
+    """
+
+    position: Position
+    positive: bool = True
+    axis: str | None = None
+    kind: Literal["point"] = "point"
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A box by two opposite corners; corners in different planes make a 3D box.
+
+    Parameters
+    ----------
+    low, high : tuple of float
+        Corners in array index order, pixels, ``low <= high``.
+    positive : bool
+        The object lies inside, or has no part inside.
+    axis : str or None
+        See `Point`.
+    """
+
+    low: Position
+    high: Position
+    positive: bool = True
+    axis: str | None = None
+    kind: Literal["box"] = "box"
+
+
+@dataclass(frozen=True, slots=True)
+class Scribble:
+    """A stroke in one plane.
+
+    Parameters
+    ----------
+    path : tuple of positions
+        Vertices in array index order, pixels.
+    positive : bool
+        On the object, or on the background.
+    width : float
+        Full width in pixels.
+    axis : str or None
+        See `Point`.
+    """
+
+    path: tuple[Position, ...]
+    positive: bool = True
+    width: float = 3.0
+    axis: str | None = None
+    kind: Literal["scribble"] = "scribble"
+
+
+@dataclass(frozen=True, slots=True)
+class Lasso:
+    """A closed outline in one plane.
+
+    Parameters
+    ----------
+    path : tuple of positions
+        Vertices in array index order, pixels; the last is joined to the first.
+    positive : bool
+        A rough outline of the object, or of what does not belong to it.
+    axis : str or None
+        See `Point`.
+    """
+
+    path: tuple[Position, ...]
+    positive: bool = True
+    axis: str | None = None
+    kind: Literal["lasso"] = "lasso"
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """A mask of one plane, taken as it is.
+
+    Parameters
+    ----------
+    index : tuple of int or None
+        Index of its plane, see `Plane`.
+    shape : (int, int)
+        Rows and columns.
+    bits : str
+        The packed and compressed pixels, see `Mask.pack`.
+    """
+
+    index: tuple[int | None, ...]
+    shape: tuple[int, int]
+    bits: str = field(repr=False)
+    kind: Literal["mask"] = "mask"
+
+    @classmethod
+    def pack(cls, plane: Plane, mask: NDArray[np.bool_]) -> Mask:
+        """Make the prompt from a (H, W) bool array."""
+        packed = zlib.compress(np.packbits(mask).tobytes())
+        return cls(plane.index, mask.shape, base64.b64encode(packed).decode())
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A word or phrase that names the object, for one plane.
+
+    Parameters
+    ----------
+    text : str
+        Not empty.
+    index : tuple of int or None
+        Index of the plane it is asked on, see `Plane`.
+    """
+
+    text: str
+    index: tuple[int | None, ...]
+    kind: Literal["text"] = "text"
+
+
+Prompt = Point | Box | Scribble | Lasso | Mask | Text
+
+
+def prompt_plane(prompt: Prompt, axes: str) -> Plane:
+    """Return the plane that a prompt acts on; the middle one for a 3D box."""
+    match prompt:
+        case Point():
+            return plane_at(axes, prompt.position, prompt.axis)
+        case Box():
+            centre = [(a + b) / 2 for a, b in zip(prompt.low, prompt.high, strict=True)]
+            return plane_at(axes, centre, prompt.axis)
+        case Scribble() | Lasso():
+            return plane_at(axes, prompt.path[0], prompt.axis)
+        case Mask() | Text():
+            return Plane(prompt.index)
+
+
+def prompt_span(prompt: Prompt, axes: str) -> tuple[int, int] | None:
+    """Return the first and last plane of a 3D box along its normal; None for other prompts."""
+    if not isinstance(prompt, Box) or not (name := normal_axis(axes, prompt.axis)):
+        return None
+    axis = axes.index(name)
+    first, last = (int(np.floor(p[axis] + 0.5)) for p in (prompt.low, prompt.high))
+    return (first, last) if last > first else None
+
+
+def check_prompt(prompt: Prompt, axes: str, shape: Sequence[int]) -> Prompt:
+    """Return a prompt with its numbers as floats if it is valid in a volume.
+
+    Parameters
+    ----------
+    prompt : Prompt
+        What the user gave.
+    axes : str
+        Axes of the volume, without channel.
+    shape : sequence of int
+        Size along these axes.
+
+    Raises
+    ------
+    ValueError
+        If a position is outside, not finite or has a wrong number of entries; if a box,
+        a scribble or a lasso has no size or leaves its plane; if a text is empty.
+    """
+    match prompt:
+        case Point(position, positive, axis):
+            normal_axis(axes, axis)
+            return Point(check_position(position, axes, shape, "point"), bool(positive), axis)
+        case Box():
+            return _check_box(prompt, axes, shape)
+        case Scribble(path, positive, width, axis):
+            if not (np.isfinite(width) and width > 0):
+                raise ValueError(f"scribble width must be positive and finite, got {width!r}")
+            checked = _check_path(path, axes, shape, axis, "scribble", 1)
+            return Scribble(checked, bool(positive), float(width), axis)
+        case Lasso(path, positive, axis):
+            checked = _check_path(path, axes, shape, axis, "lasso", 3)
+            return Lasso(checked, bool(positive), axis)
+        case Text(text):
+            if not text.strip():
+                raise ValueError(f"text prompt must name something, got {text!r}")
+            return prompt
+        case Mask():
+            return prompt
+
+
+def _check_box(box: Box, axes: str, shape: Sequence[int]) -> Box:
+    normal = normal_axis(axes, box.axis)
+    corners = [check_position(p, axes, shape, "box corner") for p in (box.low, box.high)]
+    low = tuple(min(pair) for pair in zip(*corners, strict=True))
+    high = tuple(max(pair) for pair in zip(*corners, strict=True))
+    for name, a, b in zip(axes, low, high, strict=True):
+        if name in ("t", normal):
+            continue
+        if b <= a:
+            raise ValueError(f"box {low} to {high} has no size along {name}")
+    if "t" in axes and low[0] != high[0]:
+        raise ValueError(f"box {low} to {high} must lie in one time point")
+    return Box(low, high, bool(box.positive), box.axis)
+
+
+def _check_path(
+    path: Sequence[Sequence[float]],
+    axes: str,
+    shape: Sequence[int],
+    axis: str | None,
+    what: str,
+    least: int,
+) -> tuple[Position, ...]:
+    if len(path) < least:
+        raise ValueError(f"{what} needs at least {least} vertices, got {len(path)}")
+    checked = tuple(check_position(p, axes, shape, f"{what} vertex") for p in path)
+    planes = {plane_at(axes, p, axis) for p in checked}
+    if len(planes) > 1:
+        indices = sorted(str(p.index) for p in planes)
+        raise ValueError(f"{what} must lie in one plane, got vertices in {indices}")
+    if least > 2:
+        plane = planes.pop()
+        flat = np.array([plane.flatten(p) for p in checked])
+        if _area(flat) == 0:
+            raise ValueError(f"{what} encloses no area: {checked}")
+    return checked
+
+
+def _area(vertices: NDArray[np.float64]) -> float:
+    rows, columns = vertices.T
+    return float(abs(np.dot(rows, np.roll(columns, 1)) - np.dot(columns, np.roll(rows, 1))) / 2)
+
+
+def unpack_mask(prompt: Mask) -> NDArray[np.bool_]:
+    """Return the (H, W) bool array of a mask prompt."""
+    raw = np.frombuffer(zlib.decompress(base64.b64decode(prompt.bits)), np.uint8)
+    count = prompt.shape[0] * prompt.shape[1]
+    return np.unpackbits(raw, count=count).astype(bool).reshape(prompt.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class Stroke:
+    """A click (one vertex) or a scribble (several) in the pixels of a plane.
+
+    Parameters
+    ----------
+    path : (N, 2) float array
+        Vertices as (row, column).
+    positive : bool
+        On the object, or on the background.
+    width : float
+        Full width of a scribble in pixels; ignored for a click.
+    """
+
+    path: NDArray[np.float64]
+    positive: bool = True
+    width: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A filled polygon (box or lasso) in the pixels of a plane.
+
+    Parameters
+    ----------
+    vertices : (N, 2) float array
+        Corners as (row, column).
+    positive : bool
+        Whether the object lies inside, or has no part inside.
+    box : bool
+        Whether it is an upright rectangle.
+    """
+
+    vertices: NDArray[np.float64]
+    positive: bool = True
+    box: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PlanePrompts:
+    """All prompts of one plane, as a backend sees them.
+
+    Parameters
+    ----------
+    strokes : tuple of Stroke
+        Clicks and scribbles.
+    regions : tuple of Region
+        Boxes and lassos.
+    text : str or None
+        The last text.
+    """
+
+    strokes: tuple[Stroke, ...] = ()
+    regions: tuple[Region, ...] = ()
+    text: str | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.strokes or self.regions or self.text)
+
+    @classmethod
+    def collect(cls, prompts: Sequence[Prompt], plane: Plane, axes: str) -> PlanePrompts:
+        """Gather those of the prompts that act on a plane; masks are left out."""
+        strokes: list[Stroke] = []
+        regions: list[Region] = []
+        text = None
+        for prompt in prompts:
+            if prompt_plane(prompt, axes) != plane:
+                continue
+            match prompt:
+                case Point(position, positive):
+                    strokes.append(Stroke(np.array([plane.flatten(position)]), positive))
+                case Scribble(path, positive, width):
+                    flat = np.array([plane.flatten(p) for p in path])
+                    strokes.append(Stroke(flat, positive, width))
+                case Lasso(path, positive):
+                    flat = np.array([plane.flatten(p) for p in path])
+                    regions.append(Region(flat, positive))
+                case Box(low, high, positive):
+                    regions.append(box_region(plane.flatten(low), plane.flatten(high), positive))
+                case Text():
+                    text = prompt.text
+        return cls(tuple(strokes), tuple(regions), text)
+
+
+def box_region(
+    low: tuple[float, float], high: tuple[float, float], positive: bool = True
+) -> Region:
+    """Return the upright rectangle between two (row, column) corners."""
+    corners = [low, (low[0], high[1]), high, (high[0], low[1])]
+    return Region(np.array(corners, dtype=np.float64), positive, box=True)

@@ -1,0 +1,233 @@
+"""Images, volumes, videos and series with their geometry, read one plane at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Protocol, runtime_checkable
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_promptseg.core.geometry import Plane, check_axes, check_spacing, guess_axes
+from napari_promptseg.core.intensity import CT_WINDOWS, Float32, Window
+
+_AIR, _LEAST_METAL = -900, 4096  # Hounsfield range that tells CT from other modalities
+
+
+@runtime_checkable
+class ArrayLike(Protocol):
+    """What numpy, dask and zarr arrays share."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Size along each axis."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the values."""
+
+    def __getitem__(self, index: Any) -> Any:
+        """Read a part."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlaneImage:
+    """One plane as a model sees it; nothing is computed before a view is asked for.
+
+    Parameters
+    ----------
+    values : (H, W) or (H, W, C) array
+        Raw values, C <= 3.
+    window : Window
+        Maps raw values to [0, 1].
+    spacing : (float, float)
+        Size of a pixel along rows and columns, in the units of the volume.
+    """
+
+    values: NDArray[Any]
+    window: Window
+    spacing: tuple[float, float] = (1.0, 1.0)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        rows, columns = self.values.shape[:2]
+        return rows, columns
+
+    def crop(self, rows: tuple[int, int], columns: tuple[int, int]) -> PlaneImage:
+        """Return the part inside half-open ranges of rows and columns, without a copy."""
+        return replace(self, values=self.values[slice(*rows), slice(*columns)])
+
+    def rgb(self, shape: tuple[int, int] | None = None) -> Float32:
+        """Return the plane as colours, resized if asked.
+
+        Parameters
+        ----------
+        shape : (int, int), optional
+            Rows and columns wanted.
+
+        Returns
+        -------
+        (H, W, 3) float32 array
+            Values in [0, 1]. One channel is repeated; two fill the first two.
+        """
+        values = self.values
+        if shape is not None and shape != self.shape:
+            if values.dtype not in (np.uint8, np.uint16, np.int16, np.float32, np.float64):
+                values = values.astype(np.float32)
+            smaller = shape[0] * shape[1] < self.shape[0] * self.shape[1]
+            mode = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+            values = cv2.resize(np.ascontiguousarray(values), shape[::-1], interpolation=mode)
+        scaled = self.window.apply(values)
+        if scaled.ndim == 2:
+            scaled = scaled[..., None]
+        if scaled.shape[2] == 2:
+            return np.concatenate([scaled, np.zeros_like(scaled[..., :1])], 2)
+        return np.repeat(scaled, 3, 2) if scaled.shape[2] == 1 else scaled
+
+
+@dataclass(frozen=True)
+class Volume:
+    """An image, volume, video or 3D+t series.
+
+    Parameters
+    ----------
+    data : array-like
+        numpy, dask or zarr array; lazy ones stay lazy.
+    axes : str
+        One of "yx", "zyx", "tyx", "tzyx", each optionally with a final "c". Guessed
+        from the shape when empty.
+    spacing : sequence of float, optional
+        Size of a pixel along each axis but "c", in `units`; 1 where not given.
+    units : str
+        Unit of the spacing, for example "mm" or "µm".
+    affine : (4, 4) array, optional
+        From (x, y, z) pixel indices to world coordinates; made from the spacing when
+        not given.
+    window : Window or str, optional
+        Intensity window, or the name of a CT window; found from the data when None.
+    channels : sequence of int, optional
+        Up to three channels that are looked at; the first three when None.
+    source : str, optional
+        File or folder it was read from.
+
+    Raises
+    ------
+    ValueError
+        If axes, shape, spacing, channels or window do not fit each other.
+    """
+
+    data: ArrayLike
+    axes: str = ""
+    spacing: Sequence[float] | None = None
+    units: str = "pixel"
+    affine: NDArray[np.float64] | None = None
+    window: Window | str | None = None
+    channels: Sequence[int] | None = None
+    source: str | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.data, ArrayLike):
+            raise ValueError(f"data must be an array, got {type(self.data).__name__}")
+        axes = check_axes(self.axes or guess_axes(self.data.shape))
+        if len(axes) != len(self.data.shape):
+            raise ValueError(f"axes {axes!r} do not fit an array of shape {self.data.shape}")
+        if 0 in self.data.shape:
+            raise ValueError(f"array of shape {self.data.shape} has an axis without pixels")
+        dtype = np.dtype(self.data.dtype)
+        if dtype.kind not in "buif":
+            raise ValueError(f"pixels must be numbers, got dtype {dtype}")
+        set_ = object.__setattr__
+        set_(self, "axes", axes)
+        set_(self, "spacing", check_spacing(self.spacing, axes))
+        set_(self, "affine", self._checked_affine())
+        set_(self, "channels", self._checked_channels())
+        if isinstance(self.window, str):
+            if self.window not in CT_WINDOWS:
+                raise ValueError(f"unknown window {self.window!r}; valid: {list(CT_WINDOWS)}")
+            set_(self, "window", CT_WINDOWS[self.window])
+
+    def _checked_affine(self) -> NDArray[np.float64]:
+        if self.affine is not None:
+            affine = np.asarray(self.affine, dtype=np.float64)
+            if affine.shape != (4, 4) or not np.isfinite(affine).all():
+                raise ValueError(f"affine must be 4x4 and finite, got {affine!r}")
+            return affine
+        by_axis = dict(zip(self.names, self.spacing or (), strict=True))
+        return np.diag([*(by_axis.get(name, 1.0) for name in "xyz"), 1.0])
+
+    def _checked_channels(self) -> tuple[int, ...] | None:
+        if "c" not in self.axes:
+            if self.channels is not None:
+                raise ValueError(f"channels {self.channels} given, but axes {self.axes!r}")
+            return None
+        count = self.data.shape[-1]
+        channels = tuple(range(min(count, 3))) if self.channels is None else tuple(self.channels)
+        if not 1 <= len(channels) <= 3 or any(not 0 <= c < count for c in channels):
+            raise ValueError(f"channels {channels} must be one to three of 0 to {count - 1}")
+        return channels
+
+    @property
+    def names(self) -> str:
+        """Axes without channel."""
+        return self.axes.removesuffix("c")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Size along the axes, without channel."""
+        return tuple(self.data.shape[: len(self.names)])
+
+    def axis_spacing(self, axis: int) -> float:
+        """Spacing along an axis given by its position."""
+        assert self.spacing is not None
+        return float(self.spacing[axis])
+
+    def read(self, plane: Plane) -> NDArray[Any]:
+        """Read the raw values of a plane.
+
+        Returns
+        -------
+        (H, W) or (H, W, C) array
+            The chosen channels, C <= 3.
+        """
+        values = np.asarray(self.data[plane.slices])
+        if self.channels is not None and values.shape[-1] != len(self.channels):
+            values = values[..., list(self.channels)]
+        return values
+
+    def plane(self, plane: Plane) -> PlaneImage:
+        """Read one plane, to be normalised when it is looked at."""
+        rows, columns = plane.in_plane
+        spacing = (self.axis_spacing(rows), self.axis_spacing(columns))
+        return PlaneImage(self.read(plane), self.intensity_window, spacing)
+
+    @cached_property
+    def intensity_window(self) -> Window:
+        """The window in use: the given one, or one found from three planes.
+
+        Integers of 8 bits keep their range, values that look like Hounsfield units get
+        the abdomen window, all others the 0.5th to 99.5th percentile.
+        """
+        if isinstance(self.window, Window):
+            return self.window
+        dtype = np.dtype(self.data.dtype)
+        if dtype == np.uint8:
+            return Window(0, 255)
+        if dtype == np.bool_:
+            return Window(0, 1)
+        sample = self._sample()
+        if dtype.kind in "if" and sample.min(initial=0) <= _AIR and sample.max() < _LEAST_METAL:
+            return CT_WINDOWS["ct-abdomen"]
+        return Window.from_percentiles(sample)
+
+    def _sample(self) -> NDArray[Any]:
+        """Read a few planes normal to the first axis, thinned to some ten thousand pixels."""
+        leading = self.shape[:-2]
+        indices = {tuple(int(n * part) for n in leading) for part in (0.25, 0.5, 0.75)}
+        planes = [self.read(Plane((*index, None, None))) for index in sorted(indices)]
+        step = max(1, max(planes[0].shape[:2]) // 128)
+        values = np.concatenate([p[::step, ::step].ravel() for p in planes])
+        return values[np.isfinite(values)] if values.dtype.kind == "f" else values

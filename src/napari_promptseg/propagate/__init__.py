@@ -1,0 +1,1 @@
+"""From anchored planes to all other planes of a volume or frames of a video."""

@@ -1,0 +1,180 @@
+"""Plane by plane propagation: the mask of one plane is the prior of the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_promptseg.backends.base import Backend, Prediction
+from napari_promptseg.core.prompts import PlanePrompts
+from napari_promptseg.core.volume import PlaneImage
+
+Mask = NDArray[np.bool_]
+_LEAST_PIXELS = 4
+"""An object of fewer pixels has ended."""
+_LEAST_SHARE = 0.04
+"""An object that shrinks below this share of its last plane has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Result for one plane.
+
+    Parameters
+    ----------
+    index : int
+        Position along the axis of propagation.
+    mask : (H, W) bool array
+        The object in that plane.
+    score : float
+        How sure the backend is, in [0, 1].
+    """
+
+    index: int
+    mask: Mask
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A row of parallel planes, and what is known on them.
+
+    Parameters
+    ----------
+    read : callable
+        From an index to its plane.
+    prompts : callable
+        From an index to the prompts that hold there beside the prior, such as a 3D box.
+    anchors : mapping of int to (H, W) bool array
+        Planes that the user fixed.
+    start, stop : int
+        Half-open range to fill.
+    """
+
+    read: Callable[[int], PlaneImage]
+    prompts: Callable[[int], PlanePrompts]
+    anchors: Mapping[int, Mask]
+    start: int
+    stop: int
+
+
+def _reach(prior: Mask) -> Mask:
+    """Where the object may be in the next plane: the prior grown by a third of its size."""
+    slack = max(3, round(0.35 * float(np.sqrt(prior.sum()))))
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * slack + 1, 2 * slack + 1))
+    return np.asarray(cv2.dilate(prior.astype(np.uint8), kernel) > 0)
+
+
+def _advance(stack: Stack, backend: Backend, prior: Mask, index: int) -> tuple[NDArray, float]:
+    """Predict one plane from the mask of its neighbour; the probability is kept within reach."""
+    image = stack.read(index)
+    prediction: Prediction = backend.predict(backend.embed(image), stack.prompts(index), prior)
+    probability = prediction.paste(image.shape)
+    probability[~_reach(prior)] = 0.0
+    return probability, prediction.score
+
+
+def _chain(
+    stack: Stack, backend: Backend, origin: int, indices: range
+) -> Iterator[tuple[int, NDArray[np.float32], float]]:
+    """Go from an anchor along indices until the object has ended."""
+    prior = stack.anchors[origin]
+    for index in indices:
+        before = int(prior.sum())
+        if before == 0:
+            return
+        probability, score = _advance(stack, backend, prior, index)
+        prior = probability > 0.5
+        if prior.sum() < max(_LEAST_PIXELS, _LEAST_SHARE * before):
+            return
+        yield index, probability, score
+
+
+def _tail(stack: Stack, backend: Backend, origin: int, indices: range) -> Iterator[Step]:
+    """Fill the planes beyond the outermost anchor."""
+    for index, probability, score in _chain(stack, backend, origin, indices):
+        yield Step(index, probability > 0.5, score)
+
+
+def _gap(stack: Stack, backend: Backend, first: int, last: int) -> Iterator[Step]:
+    """Fill the planes between two anchors from both sides, the nearer anchor weighing more."""
+    inner = range(first + 1, last)
+    inside = range(max(inner.start, stack.start), min(inner.stop, stack.stop))
+    if not inside:
+        return
+    sides = [
+        (first, range(first + 1, inside.stop)),
+        (last, range(last - 1, inside.start - 1, -1)),
+    ]
+    sides = [side for side in sides if stack.anchors[side[0]].any()]
+    if len(sides) == 1:
+        for step in _tail(stack, backend, *sides[0]):
+            if step.index in inside:
+                yield step
+        return
+    if not sides:
+        return
+    forward = {
+        index: (probability.astype(np.float16), score)
+        for index, probability, score in _chain(stack, backend, *sides[0])
+    }
+    backward = {
+        index: (probability, score)
+        for index, probability, score in _chain(stack, backend, *sides[1])
+    }
+    for index in inside:
+        weight = (last - index) / (last - first)
+        blended, score = 0.0, 0.0
+        for known, share in ((forward, weight), (backward, 1 - weight)):
+            if index in known:
+                blended = blended + share * known[index][0].astype(np.float32)
+                score += share * known[index][1]
+        mask = np.asarray(blended) > 0.5
+        if mask.any():
+            yield Step(index, mask, score)
+
+
+def fill(stack: Stack, backend: Backend) -> Iterator[Step]:
+    """Carry the object from its anchors through the other planes of a stack.
+
+    Planes beyond the outermost anchors are answered one from another until the object
+    has ended; planes between two anchors are answered from both and blended by distance.
+    The two directions take turns, so results stream outward.
+
+    Parameters
+    ----------
+    stack : Stack
+        Planes, anchors and range.
+    backend : Backend
+        Must accept a prior.
+
+    Yields
+    ------
+    Step
+        Planes where the object is; anchors are not among them.
+
+    Raises
+    ------
+    ValueError
+        If there is no anchor, or the backend cannot start from a mask.
+    """
+    if not stack.anchors:
+        raise ValueError("nothing to propagate: no plane has a prompt yet")
+    if not backend.capabilities.prior:
+        raise ValueError(f"backend {backend.name!r} cannot start from a mask, so not propagate")
+    anchors = sorted(stack.anchors)
+    chains = [_gap(stack, backend, a, b) for a, b in pairwise(anchors)]
+    chains.append(_tail(stack, backend, anchors[-1], range(anchors[-1] + 1, stack.stop)))
+    chains.append(_tail(stack, backend, anchors[0], range(anchors[0] - 1, stack.start - 1, -1)))
+    while chains:
+        for chain in list(chains):
+            step = next(chain, None)
+            if step is None:
+                chains.remove(chain)
+            elif stack.start <= step.index < stack.stop:
+                yield step

@@ -1,0 +1,1 @@
+"""Wrappers that make any backend better; each is a backend itself."""

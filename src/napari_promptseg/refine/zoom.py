@@ -1,0 +1,132 @@
+"""Zoom-in: look closely at the object, whatever the size of the plane."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_promptseg.backends.base import Backend, Capabilities, Prediction
+from napari_promptseg.core.geometry import mask_box
+from napari_promptseg.core.prompts import PlanePrompts, Region, Stroke
+from napari_promptseg.core.volume import PlaneImage
+
+Rectangle = tuple[tuple[int, int], tuple[int, int]]
+_LEAST: Final = 32  # pixels; a smaller crop has nothing to compare the object with
+
+
+def _expand(
+    low: NDArray[np.float64], high: NDArray[np.float64], factor: float, shape: tuple[int, int]
+) -> Rectangle:
+    """Square crop around a box, `factor` times its longer side, moved into the plane."""
+    side = max(float((high - low).max()) * factor, _LEAST)
+    centre = (low + high) / 2
+    ranges = []
+    for middle, size in zip(centre, shape, strict=True):
+        length = min(round(side), size)
+        start = int(np.clip(round(middle - length / 2), 0, size - length))
+        ranges.append((start, start + length))
+    return ranges[0], ranges[1]
+
+
+def _shift(prompts: PlanePrompts, crop: Rectangle) -> PlanePrompts:
+    origin = np.array([crop[0][0], crop[1][0]], dtype=np.float64)
+    size = np.array([r[1] - r[0] for r in crop])
+    strokes = tuple(Stroke(s.path - origin, s.positive, s.width) for s in prompts.strokes)
+    regions = tuple(Region(r.vertices - origin, r.positive, r.box) for r in prompts.regions)
+    seen = tuple(s for s in strokes if ((s.path > -1) & (s.path < size)).all(1).any())
+    return PlanePrompts(seen, regions, prompts.text)
+
+
+class ZoomIn:
+    """Runs a backend on a crop around the object, as the zoom-in of RITM and f-BRS does.
+
+    Without a mask to start from, a first look at the whole plane finds the object; a
+    second look follows if it is small there. With one, a single look at its
+    surroundings is enough, so the cost does not grow with the plane.
+
+    Parameters
+    ----------
+    backend : Backend
+        What is run on the crop.
+    factor : float
+        Side of the crop relative to the object.
+    trigger : float
+        A second look is taken if the crop has less than this part of the plane's side.
+    """
+
+    def __init__(self, backend: Backend, factor: float = 1.5, trigger: float = 0.75) -> None:
+        self.backend = backend
+        self.factor, self.trigger = factor, trigger
+
+    @property
+    def name(self) -> str:
+        """Name of the wrapped backend."""
+        return self.backend.name
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the wrapped backend understands."""
+        return self.backend.capabilities
+
+    def embed(self, image: PlaneImage) -> PlaneImage:
+        """Return the plane: what is embedded is the crop, once it is known."""
+        return image
+
+    def predict(
+        self,
+        embedding: PlaneImage,
+        prompts: PlanePrompts,
+        prior: NDArray[np.bool_] | None = None,
+    ) -> Prediction:
+        """See `Backend.predict`."""
+        present = None if prior is None else mask_box(prior)
+        crop = self._crop(prompts, present, embedding.shape)
+        if crop is None:
+            first = self._look(embedding, prompts, prior, self._whole(embedding.shape))
+            crop = self._crop(
+                prompts, mask_box(first.paste(embedding.shape) > 0.5), embedding.shape
+            )
+            if crop is None or self._is_whole(crop, embedding.shape):
+                return first
+        return self._look(embedding, prompts, prior, crop)
+
+    def _whole(self, shape: tuple[int, int]) -> Rectangle:
+        return (0, shape[0]), (0, shape[1])
+
+    def _is_whole(self, crop: Rectangle, shape: tuple[int, int]) -> bool:
+        return max(r[1] - r[0] for r in crop) > self.trigger * max(shape)
+
+    def _crop(
+        self, prompts: PlanePrompts, present: Any, shape: tuple[int, int]
+    ) -> Rectangle | None:
+        """Crop that holds the present mask, boxes, lassos and positive strokes."""
+        corners = [s.path for s in prompts.strokes if s.positive]
+        regions = [r.vertices for r in prompts.regions if r.positive]
+        if present is None and not regions:
+            return None
+        if present is not None:
+            corners.append(np.array(present, dtype=np.float64).T)
+        points = np.concatenate([*corners, *regions])
+        return _expand(points.min(0), points.max(0), self.factor, shape)
+
+    def _look(
+        self,
+        image: PlaneImage,
+        prompts: PlanePrompts,
+        prior: NDArray[np.bool_] | None,
+        crop: Rectangle,
+    ) -> Prediction:
+        part = image.crop(*crop)
+        seen = None if prior is None else prior[slice(*crop[0]), slice(*crop[1])]
+        answer = self.backend.predict(self.backend.embed(part), _shift(prompts, crop), seen)
+        rows, columns = (
+            (start + inner[0], start + inner[1])
+            for (start, _), inner in zip(crop, (answer.rows, answer.columns), strict=True)
+        )
+        return Prediction(answer.probability, rows, columns, answer.score)
+
+    def close(self) -> None:
+        """Close the wrapped backend."""
+        self.backend.close()

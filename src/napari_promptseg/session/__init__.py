@@ -1,0 +1,1 @@
+"""The session: one object in work, the committed ones, and their history."""

@@ -1,0 +1,112 @@
+"""Undo and redo: changes that know both sides, kept as compressed boxes."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_promptseg.core.geometry import Box, box_slices
+from napari_promptseg.session.state import Draft, StoredObject
+
+ArrayName = Literal["mask", "labels"]
+
+
+def _pack(values: NDArray[Any]) -> bytes:
+    raw = np.packbits(values).tobytes() if values.dtype == np.bool_ else values.tobytes()
+    return zlib.compress(raw, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """Old and new content of a box of one array.
+
+    Parameters
+    ----------
+    array : {"mask", "labels"}
+        Which array.
+    box : Box
+        Where.
+    dtype : str
+        Type of the values.
+    old, new : bytes
+        Compressed values.
+    """
+
+    array: ArrayName
+    box: Box
+    dtype: str
+    old: bytes = field(repr=False)
+    new: bytes = field(repr=False)
+
+    @classmethod
+    def between(cls, array: ArrayName, box: Box, old: NDArray[Any], new: NDArray[Any]) -> Patch:
+        """Make a patch from the values of a box before and after."""
+        return cls(array, box, old.dtype.str, _pack(old), _pack(new))
+
+    def values(self, side: Literal["old", "new"]) -> NDArray[Any]:
+        """Return one side as an array of the shape of the box."""
+        shape = tuple(stop - start for start, stop in self.box)
+        raw = np.frombuffer(zlib.decompress(self.old if side == "old" else self.new), np.uint8)
+        if np.dtype(self.dtype) == np.bool_:
+            return np.unpackbits(raw, count=int(np.prod(shape))).astype(bool).reshape(shape)
+        return raw.view(self.dtype).reshape(shape)
+
+    def write(self, target: NDArray[Any], side: Literal["old", "new"]) -> None:
+        """Write one side into the array."""
+        target[box_slices(self.box)] = self.values(side)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One step of a user, in both directions.
+
+    Parameters
+    ----------
+    name : str
+        What was done, for the user to read.
+    draft : (Draft, Draft)
+        The object in work before and after.
+    objects : mapping of int to (StoredObject or None, StoredObject or None)
+        Committed objects that changed, before and after; None where there is none.
+    patches : tuple of Patch
+        Changed boxes, in the order of writing.
+    """
+
+    name: str
+    draft: tuple[Draft, Draft]
+    objects: Mapping[int, tuple[StoredObject | None, StoredObject | None]] = field(
+        default_factory=dict
+    )
+    patches: tuple[Patch, ...] = ()
+
+
+@dataclass(slots=True)
+class History:
+    """Changes done, and changes undone that can be redone."""
+
+    done: list[Change] = field(default_factory=list)
+    undone: list[Change] = field(default_factory=list)
+
+    def record(self, change: Change) -> None:
+        """Add a change that was just done; what was undone before cannot be redone."""
+        self.done.append(change)
+        self.undone.clear()
+
+    def step_back(self) -> Change | None:
+        """Move the last change to the undone ones and return it, None if there is none."""
+        if not self.done:
+            return None
+        self.undone.append(self.done.pop())
+        return self.undone[-1]
+
+    def step_forward(self) -> Change | None:
+        """Move the last undone change back and return it, None if there is none."""
+        if not self.undone:
+            return None
+        self.done.append(self.undone.pop())
+        return self.done[-1]

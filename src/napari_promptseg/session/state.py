@@ -1,0 +1,61 @@
+"""What a session knows beside its arrays; immutable, so that history can hold it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from napari_promptseg.core.geometry import Box, Plane, box_union
+from napari_promptseg.core.prompts import Prompt, prompt_plane
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """The object in work.
+
+    Parameters
+    ----------
+    prompts : tuple of Prompt
+        In the order in which they were given.
+    extent : Box or None
+        A box that holds every true pixel of its mask.
+    label : int or None
+        Id it goes back to, if it was reopened.
+    name : str
+        Name given by the user.
+    """
+
+    prompts: tuple[Prompt, ...] = ()
+    extent: Box | None = None
+    label: int | None = None
+    name: str = ""
+
+    def anchors(self, axes: str) -> tuple[Plane, ...]:
+        """Return the planes that have prompts, in the order of the first one."""
+        return tuple(dict.fromkeys(prompt_plane(p, axes) for p in self.prompts))
+
+    def grown(self, *boxes: Box) -> Box | None:
+        """Return the extent with more boxes in it."""
+        known = [*boxes] if self.extent is None else [self.extent, *boxes]
+        return box_union(known) if known else None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """A committed object.
+
+    Parameters
+    ----------
+    label : int
+        Id in the labels.
+    name : str
+        Name given by the user, may be empty.
+    prompts : tuple of Prompt
+        What it was made from.
+    box : Box
+        A box that holds every pixel of it.
+    """
+
+    label: int
+    name: str
+    prompts: tuple[Prompt, ...]
+    box: Box
