@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from napari_promptseg.core.prompts import PlanePrompts
+    from napari_promptseg.core.plane_prompts import PlanePrompts
     from napari_promptseg.core.volume import PlaneImage
 
 Float32 = NDArray[np.float32]
@@ -90,6 +90,10 @@ class Backend(Protocol):
     @property
     def name(self) -> str:
         """Name under which it is registered."""
+
+    @property
+    def identity(self) -> str:
+        """Name and, where it has weights, their SHA-256: equal models answer equally."""
 
     @property
     def capabilities(self) -> Capabilities:

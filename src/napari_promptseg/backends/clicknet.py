@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 from importlib.resources import files
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_promptseg.backends.base import Capabilities, Float32, Prediction
 from napari_promptseg.backends.device import pick_device
 from napari_promptseg.backends.encoding import Encoding, encode
 from napari_promptseg.core.intensity import stretch_contrast
-from napari_promptseg.core.prompts import PlanePrompts, Region, Stroke
-from napari_promptseg.core.volume import PlaneImage
+from napari_promptseg.core.plane_prompts import PlanePrompts, Region, Stroke
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_promptseg.core.volume import PlaneImage
 
 _STRIDE: Final = 32  # coarsest stride of the encoder; sides must be multiples of it
 
@@ -68,6 +72,7 @@ class ClickNetBackend:
         if not path.exists():
             raise FileNotFoundError(f"no weights of ClickNet at {str(path)!r}")
         self.device = pick_device(device)
+        self.identity = f"clicknet {hashlib.sha256(path.read_bytes()).hexdigest()}"
         self.side, self.encoding = side, encoding
         net = ClickNet()
         net.load_state_dict(load_file(path))

@@ -6,14 +6,16 @@ serve better than Gaussians or distance maps; all three can be chosen.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_promptseg.core.prompts import Region, Stroke
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_promptseg.core.plane_prompts import Region, Stroke
 
 Encoding = Literal["disk", "gaussian", "distance"]
 ENCODINGS: tuple[str, ...] = get_args(Encoding)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_promptseg.backends.base import Capabilities, Prediction
 from napari_promptseg.backends.seeds import draw_seeds
-from napari_promptseg.core.prompts import PlanePrompts
-from napari_promptseg.core.volume import PlaneImage
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_promptseg.core.plane_prompts import PlanePrompts
+    from napari_promptseg.core.volume import PlaneImage
 
 _LONGEST: Final = 512  # larger planes are reduced: the graph cut grows faster than the plane
 
@@ -32,7 +35,7 @@ class GrabCutBackend:
         If another device is asked for.
     """
 
-    name = "grabcut"
+    name = identity = "grabcut"
     capabilities = Capabilities(frozenset({"point", "box", "scribble", "lasso"}))
 
     def __init__(self, device: str = "auto", iterations: int = 4) -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import warnings
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_promptseg.backends.base import Capabilities, Prediction
 from napari_promptseg.backends.seeds import draw_seeds
-from napari_promptseg.core.prompts import PlanePrompts
-from napari_promptseg.core.volume import PlaneImage
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_promptseg.core.plane_prompts import PlanePrompts
+    from napari_promptseg.core.volume import PlaneImage
 
 _LONGEST: Final = 256  # larger planes are reduced: the solver grows faster than the plane
 
@@ -33,7 +36,7 @@ class RandomWalkBackend:
         If another device is asked for.
     """
 
-    name = "randomwalk"
+    name = identity = "randomwalk"
     capabilities = Capabilities(frozenset({"point", "box", "scribble", "lasso"}))
 
     def __init__(self, device: str = "auto", beta: float = 300.0) -> None:

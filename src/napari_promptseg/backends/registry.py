@@ -84,7 +84,7 @@ def create_backend(name: str, **options: Any) -> Backend:
         ) from error
     backend = factory(**options)
     if not isinstance(backend, Backend):
-        needed = ("name", "capabilities", "embed", "predict", "close")
+        needed = ("name", "identity", "capabilities", "embed", "predict", "close")
         missing = [attribute for attribute in needed if not hasattr(backend, attribute)]
         raise TypeError(f"backend {name!r} lacks {missing}")
     return backend

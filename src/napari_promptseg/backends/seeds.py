@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from napari_promptseg.backends.encoding import draw_stroke, fill_region
 
 if TYPE_CHECKING:
-    from napari_promptseg.core.prompts import PlanePrompts
+    from napari_promptseg.core.plane_prompts import PlanePrompts
 
 Mask = NDArray[np.bool_]
 

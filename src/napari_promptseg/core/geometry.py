@@ -6,11 +6,13 @@ Positions are in pixels: the integer ``i`` is the centre of pixel ``i``, so an a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 AXES: Final = ("yx", "zyx", "tyx", "tzyx")
 """Axes of a volume without its channel axis."""
@@ -138,6 +140,43 @@ def plane_at(axes: str, position: Sequence[float], axis: str | None = None) -> P
             for name, p in zip(axes, position, strict=True)
         )
     )
+
+
+def plane_by_index(
+    axes: str, shape: Sequence[int], index: int | Sequence[int], axis: str | None = None
+) -> Plane:
+    """Return a plane by its index on the axes that it cuts.
+
+    Parameters
+    ----------
+    axes : str
+        Axes of the volume, without channel.
+    shape : sequence of int
+        Size along these axes.
+    index : int or sequence of int
+        Along z or t; (t, z) for ``tzyx``; 0 or nothing for ``yx``.
+    axis : {"z", "y", "x"}, optional
+        Normal of the plane; see `normal_axis`.
+
+    Raises
+    ------
+    ValueError
+        If the number of entries is wrong, or one is outside.
+    """
+    plane = plane_at(axes, [0.0] * len(axes), axis)
+    cut = [i for i, entry in enumerate(plane.index) if entry is not None]
+    entries = [index] if isinstance(index, int | np.integer) else list(index)
+    if not cut and entries in ([], [0]):
+        return plane
+    if len(entries) != len(cut):
+        raise ValueError(f"index {index!r} needs {len(cut)} entries in axes {axes!r}")
+    for i, entry in zip(cut, entries, strict=True):
+        if not 0 <= entry < shape[i]:
+            raise ValueError(
+                f"index {entry!r} along {axes[i]} is outside; valid: 0 to {shape[i] - 1}"
+            )
+        plane = plane.moved(i, int(entry))
+    return plane
 
 
 def check_position(

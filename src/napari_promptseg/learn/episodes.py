@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_promptseg.backends.encoding import encode
 from napari_promptseg.core.intensity import stretch_contrast
-from napari_promptseg.core.prompts import Region, Stroke
+from napari_promptseg.core.plane_prompts import Region, Stroke
 from napari_promptseg.learn import simulate
-from napari_promptseg.learn.samples import Sample
+
+if TYPE_CHECKING:
+    from napari_promptseg.learn.samples import Sample
 
 _STARTS: Final = {
     "click": 0.50,

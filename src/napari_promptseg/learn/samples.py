@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_promptseg.learn.scenes import Scene
 from napari_promptseg.learn.simulate import Mask, bounding_box, disturb
+
+if TYPE_CHECKING:
+    from napari_promptseg.learn.scenes import Scene
 
 UInt8 = NDArray[np.uint8]
 _SMALLEST = 24

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.morphology import skeletonize
 
-from napari_promptseg.core.prompts import Region, Stroke
+from napari_promptseg.core.plane_prompts import Region, Stroke
 
 Mask = NDArray[np.bool_]
 

@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_promptseg.core.intensity import stretch_contrast
-from napari_promptseg.core.prompts import Stroke
+from napari_promptseg.core.plane_prompts import Stroke
 from napari_promptseg.learn.episodes import Episode
-from napari_promptseg.learn.samples import draw_sample
+from napari_promptseg.learn.samples import Sample, draw_sample
 from napari_promptseg.learn.scenes import read_scenes
 from napari_promptseg.learn.simulate import next_click
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from numpy.typing import NDArray
+
     from napari_promptseg.learn.config import TrainConfig
-    from napari_promptseg.learn.samples import Sample
 
 _PER_SET, _CLICKS, _TARGET, _BATCH = 16, 8, 0.85, 8
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_promptseg.backends.base import Backend, Prediction
-from napari_promptseg.core.prompts import PlanePrompts
+from napari_promptseg.core.plane_prompts import PlanePrompts
 from napari_promptseg.core.volume import PlaneImage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari_promptseg.backends.base import Backend, Prediction
 
 Mask = NDArray[np.bool_]
 _LEAST_PIXELS = 4

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_promptseg.backends.base import Backend, Capabilities, Prediction
 from napari_promptseg.core.geometry import mask_box
-from napari_promptseg.core.prompts import PlanePrompts, Region, Stroke
-from napari_promptseg.core.volume import PlaneImage
+from napari_promptseg.core.plane_prompts import PlanePrompts, Region, Stroke
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_promptseg.core.volume import PlaneImage
 
 Rectangle = tuple[tuple[int, int], tuple[int, int]]
 _LEAST: Final = 32  # pixels; a smaller crop has nothing to compare the object with
@@ -64,6 +67,11 @@ class ZoomIn:
     def name(self) -> str:
         """Name of the wrapped backend."""
         return self.backend.name
+
+    @property
+    def identity(self) -> str:
+        """Identity of the wrapped backend."""
+        return self.backend.identity
 
     @property
     def capabilities(self) -> Capabilities:

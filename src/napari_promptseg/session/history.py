@@ -5,13 +5,16 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from pydantic import Base64Bytes
 
 from napari_promptseg.core.geometry import Box, box_slices
 from napari_promptseg.session.state import Draft, StoredObject
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 ArrayName = Literal["mask", "labels"]
 
@@ -40,8 +43,8 @@ class Patch:
     array: ArrayName
     box: Box
     dtype: str
-    old: bytes = field(repr=False)
-    new: bytes = field(repr=False)
+    old: Base64Bytes = field(repr=False)
+    new: Base64Bytes = field(repr=False)
 
     @classmethod
     def between(cls, array: ArrayName, box: Box, old: NDArray[Any], new: NDArray[Any]) -> Patch:

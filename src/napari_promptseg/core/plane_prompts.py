@@ -1,0 +1,108 @@
+"""Prompts as a backend sees them: strokes and regions in the pixels of one plane."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_promptseg.core.prompts import Box, Lasso, Point, Prompt, Scribble, Text, prompt_plane
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_promptseg.core.geometry import Plane
+
+
+@dataclass(frozen=True, slots=True)
+class Stroke:
+    """A click (one vertex) or a scribble (several) in the pixels of a plane.
+
+    Parameters
+    ----------
+    path : (N, 2) float array
+        Vertices as (row, column).
+    positive : bool
+        On the object, or on the background.
+    width : float
+        Full width of a scribble in pixels; ignored for a click.
+    """
+
+    path: NDArray[np.float64]
+    positive: bool = True
+    width: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A filled polygon (box or lasso) in the pixels of a plane.
+
+    Parameters
+    ----------
+    vertices : (N, 2) float array
+        Corners as (row, column).
+    positive : bool
+        Whether the object lies inside, or has no part inside.
+    box : bool
+        Whether it is an upright rectangle.
+    """
+
+    vertices: NDArray[np.float64]
+    positive: bool = True
+    box: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PlanePrompts:
+    """All prompts of one plane, as a backend sees them.
+
+    Parameters
+    ----------
+    strokes : tuple of Stroke
+        Clicks and scribbles.
+    regions : tuple of Region
+        Boxes and lassos.
+    text : str or None
+        The last text.
+    """
+
+    strokes: tuple[Stroke, ...] = ()
+    regions: tuple[Region, ...] = ()
+    text: str | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.strokes or self.regions or self.text)
+
+    @classmethod
+    def collect(cls, prompts: Sequence[Prompt], plane: Plane, axes: str) -> PlanePrompts:
+        """Gather those of the prompts that act on a plane; masks are left out."""
+        strokes: list[Stroke] = []
+        regions: list[Region] = []
+        text = None
+        for prompt in prompts:
+            if prompt_plane(prompt, axes) != plane:
+                continue
+            match prompt:
+                case Point(position, positive):
+                    strokes.append(Stroke(np.array([plane.flatten(position)]), positive))
+                case Scribble(path, positive, width):
+                    flat = np.array([plane.flatten(p) for p in path])
+                    strokes.append(Stroke(flat, positive, width))
+                case Lasso(path, positive):
+                    flat = np.array([plane.flatten(p) for p in path])
+                    regions.append(Region(flat, positive))
+                case Box(low, high, positive):
+                    regions.append(box_region(plane.flatten(low), plane.flatten(high), positive))
+                case Text():
+                    text = prompt.text
+        return cls(tuple(strokes), tuple(regions), text)
+
+
+def box_region(
+    low: tuple[float, float], high: tuple[float, float], positive: bool = True
+) -> Region:
+    """Return the upright rectangle between two (row, column) corners."""
+    corners = [low, (low[0], high[1]), high, (high[0], low[1])]
+    return Region(np.array(corners, dtype=np.float64), positive, box=True)

@@ -1,0 +1,120 @@
+"""The changes that act on committed objects; each checks first and touches nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_promptseg.core.geometry import Box, box_slices
+from napari_promptseg.session.history import Change, Patch
+from napari_promptseg.session.state import Draft, StoredObject
+from napari_promptseg.session.store import LABEL_TYPE, LARGEST_LABEL, Store
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def _recolour(store: Store, box: Box, chosen: NDArray[np.bool_], label: int) -> Patch:
+    """Patch that gives the chosen pixels of a box of the labels an id."""
+    old = store.labels[box_slices(box)]
+    return Patch.between("labels", box, old, np.where(chosen, LABEL_TYPE(label), old))
+
+
+def commit(store: Store, name: str | None, overwrite: bool) -> tuple[int, Change]:
+    """Move the object in work into the labels; see `Session.commit`."""
+    draft, box = store.draft, store.mask_extent()
+    if box is None:
+        raise ValueError("nothing to commit: the object in work is empty")
+    label = draft.label if draft.label is not None else store.next_label()
+    mask = store.mask[box_slices(box)]
+    taken = mask if overwrite else mask & (store.labels[box_slices(box)] == 0)
+    if not taken.any():
+        raise ValueError(
+            f"all {int(mask.sum())} pixels belong to other objects; "
+            "commit with overwrite=True to take them"
+        )
+    stored = StoredObject(label, draft.name if name is None else name, draft.prompts, box)
+    patches = (
+        _recolour(store, box, taken, label),
+        Patch.between("mask", box, mask, np.zeros_like(mask)),
+    )
+    return label, Change("commit", (draft, Draft()), {label: (None, stored)}, patches)
+
+
+def discard(store: Store) -> Change:
+    """Drop the object in work."""
+    box = store.mask_extent()
+    patches: tuple[Patch, ...] = ()
+    if box is not None:
+        mask = store.mask[box_slices(box)]
+        patches = (Patch.between("mask", box, mask, np.zeros_like(mask)),)
+    return Change("discard", (store.draft, Draft()), {}, patches)
+
+
+def reopen(store: Store, label: int) -> Change:
+    """Take a committed object back into work; there must be none in work."""
+    stored = store.object(label)
+    mask = store.labels[box_slices(stored.box)] == label
+    patches = (
+        _recolour(store, stored.box, mask, 0),
+        Patch.between("mask", stored.box, np.zeros_like(mask), mask),
+    )
+    draft = Draft(stored.prompts, stored.box, label, stored.name)
+    return Change("reopen", (store.draft, draft), {label: (stored, None)}, patches)
+
+
+def delete(store: Store, label: int) -> Change:
+    """Delete a committed object from the labels."""
+    stored = store.object(label)
+    mask = store.labels[box_slices(stored.box)] == label
+    patch = _recolour(store, stored.box, mask, 0)
+    return Change("delete", (store.draft,) * 2, {label: (stored, None)}, (patch,))
+
+
+def rename(store: Store, label: int, name: str) -> Change:
+    """Name a committed object."""
+    stored = store.object(label)
+    renamed = replace(stored, name=str(name))
+    return Change("rename", (store.draft,) * 2, {label: (stored, renamed)})
+
+
+def relabel(store: Store, label: int, to: int) -> Change:
+    """Give a committed object another id."""
+    stored = store.object(label)
+    if not 1 <= to <= LARGEST_LABEL:
+        raise ValueError(f"label {to!r} is out of range; valid: 1 to {LARGEST_LABEL}")
+    if to in store.objects or to == store.draft.label:
+        raise ValueError(f"label {to} is taken; taken labels: {sorted(store.objects)}")
+    mask = store.labels[box_slices(stored.box)] == label
+    objects = {label: (stored, None), to: (None, replace(stored, label=to))}
+    patch = _recolour(store, stored.box, mask, to)
+    return Change("relabel", (store.draft,) * 2, objects, (patch,))
+
+
+def paint(store: Store, box: Box, values: NDArray[Any]) -> Change:
+    """Write ids into a box of the labels by hand; new ids become objects."""
+    shape = store.labels.shape
+    if len(box) != len(shape) or any(
+        not 0 <= start < stop <= n for (start, stop), n in zip(box, shape, strict=True)
+    ):
+        raise ValueError(f"box {box} does not lie in a volume of shape {shape}")
+    expected = tuple(stop - start for start, stop in box)
+    if values.shape != expected or values.dtype.kind not in "ui":
+        raise ValueError(
+            f"expected integers of shape {expected}, got {values.dtype} of {values.shape}"
+        )
+    if not 0 <= int(values.min()) <= int(values.max()) <= LARGEST_LABEL:
+        raise ValueError(f"ids must be 0 to {LARGEST_LABEL}, got {values.min()} to {values.max()}")
+    objects: dict[int, tuple[StoredObject | None, StoredObject | None]] = {}
+    for label in np.unique(values[values > 0]).tolist():
+        stored = store.objects.get(label)
+        grown = StoredObject(label, "", (), box)
+        if stored is not None:
+            grown = replace(stored, box=Draft(extent=stored.box).grown(box) or box)
+        if grown != stored:
+            objects[label] = (stored, grown)
+    old = store.labels[box_slices(box)]
+    patch = Patch.between("labels", box, old, values.astype(LABEL_TYPE))
+    return Change("paint", (store.draft,) * 2, objects, (patch,))

@@ -1,0 +1,329 @@
+"""A session on disk: a header, the arrays it began with, and one checked line a step.
+
+The same three parts make a journal (a folder that grows with every step) and a saved
+session (a zip file), so both are read back in one way.
+"""
+
+from __future__ import annotations
+
+import os
+import zipfile
+import zlib
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated, Any, Final, Literal, Protocol
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from napari_promptseg.core.intensity import Window
+from napari_promptseg.core.volume import Volume
+from napari_promptseg.session.history import Change, History
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+HEADER, HISTORY, IMAGE, LABELS = "header.json", "history.jsonl", "image.npy", "labels.npy"
+_FORMAT: Final = 1
+_EMBED_LIMIT: Final = 4 * 2**30  # bytes; larger images must have a file of their own
+
+
+class Done(BaseModel):
+    """A change was made."""
+
+    model_config = ConfigDict(frozen=True)
+    kind: Literal["done"] = "done"
+    change: Change
+
+
+class Moved(BaseModel):
+    """The user went back or forward in history."""
+
+    model_config = ConfigDict(frozen=True)
+    kind: Literal["undo", "redo"]
+
+
+Record = Done | Moved
+_RECORDS: TypeAdapter[Record] = TypeAdapter(Annotated[Record, Field(discriminator="kind")])
+
+
+class Header(BaseModel):
+    """What a session was opened on.
+
+    Parameters
+    ----------
+    format : int
+        Version of this layout.
+    backend, model : str
+        Name of the backend, and its identity if it was loaded.
+    axes, spacing, units, affine, window, channels, source
+        See `Volume`.
+    shape, dtype
+        Of the image, which must be the same when it is opened again.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    format: Literal[1] = _FORMAT
+    backend: str
+    model: str | None = None
+    axes: str
+    spacing: tuple[float, ...]
+    units: str
+    affine: list[list[float]]
+    window: tuple[float, float] | None = None
+    channels: tuple[int, ...] | None = None
+    source: str | None = None
+    shape: tuple[int, ...]
+    dtype: str
+
+    @classmethod
+    def describe(cls, volume: Volume, backend: str, model: str | None) -> Header:
+        """Make the header of a volume."""
+        window = volume.window
+        assert volume.affine is not None
+        assert volume.spacing is not None
+        return cls(
+            backend=backend,
+            model=model,
+            axes=volume.axes,
+            spacing=tuple(volume.spacing),
+            units=volume.units,
+            affine=volume.affine.tolist(),
+            window=(window.low, window.high) if isinstance(window, Window) else None,
+            channels=None if volume.channels is None else tuple(volume.channels),
+            source=volume.source,
+            shape=tuple(volume.data.shape),
+            dtype=np.dtype(volume.data.dtype).str,
+        )
+
+    def volume(self, data: Any) -> Volume:
+        """Put the geometry back on an array.
+
+        Raises
+        ------
+        ValueError
+            If the array has another shape or type than the one of the session.
+        """
+        if tuple(data.shape) != self.shape or np.dtype(data.dtype) != np.dtype(self.dtype):
+            raise ValueError(
+                f"the session was made on an image of shape {self.shape} and type {self.dtype}, "
+                f"got {tuple(data.shape)} and {np.dtype(data.dtype).str}"
+            )
+        return Volume(
+            data,
+            axes=self.axes,
+            spacing=self.spacing,
+            units=self.units,
+            affine=np.array(self.affine),
+            window=None if self.window is None else Window(*self.window),
+            channels=self.channels,
+            source=self.source,
+        )
+
+
+class Container(Protocol):
+    """Where the parts of a session lie: a folder or a zip file."""
+
+    def names(self) -> set[str]:
+        """Return the names of the parts."""
+
+    def open(self, name: str) -> IO[bytes]:
+        """Open a part for reading."""
+
+
+class Folder:
+    """Parts as files of a folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def names(self) -> set[str]:
+        """See `Container`."""
+        return {p.name for p in self.path.iterdir()} if self.path.is_dir() else set()
+
+    def open(self, name: str) -> IO[bytes]:
+        """See `Container`."""
+        return (self.path / name).open("rb")
+
+
+class Archive:
+    """Parts as members of a zip file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def names(self) -> set[str]:
+        """See `Container`."""
+        with zipfile.ZipFile(self.path) as archive:
+            return set(archive.namelist())
+
+    def open(self, name: str) -> IO[bytes]:
+        """See `Container`."""
+        return zipfile.ZipFile(self.path).open(name)
+
+
+def from_history(history: History) -> list[Record]:
+    """Return the records that bring a new session to the same history."""
+    steps: list[Record] = [Done(change=c) for c in (*history.done, *reversed(history.undone))]
+    return steps + [Moved(kind="undo")] * len(history.undone)
+
+
+def encode_record(record: Record) -> bytes:
+    """Return a record as one line: its CRC-32, a blank, its JSON."""
+    body = _RECORDS.dump_json(record)
+    return b"%08x %s\n" % (zlib.crc32(body), body)
+
+
+def read_records(lines: IO[bytes]) -> Iterator[Record]:
+    """Read records up to the first line that is cut or damaged."""
+    for line in lines:
+        check, _, body = line.rstrip(b"\n").partition(b" ")
+        if not line.endswith(b"\n") or b"%08x" % zlib.crc32(body) != check:
+            return
+        yield _RECORDS.validate_json(body)
+
+
+def read_header(container: Container) -> Header:
+    """Read the header.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or it is of another version or damaged.
+    """
+    if HEADER not in container.names():
+        raise ValueError(f"no session: {HEADER!r} is missing, found {sorted(container.names())}")
+    with container.open(HEADER) as file:
+        return Header.model_validate_json(file.read())
+
+
+def read_array(container: Container, name: str) -> NDArray[Any] | None:
+    """Read one of the arrays, None if it is not there."""
+    if name not in container.names():
+        return None
+    with container.open(name) as file:
+        array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
+    return array
+
+
+def read_volume(container: Container, header: Header, volume: Any = None) -> Volume:
+    """Return the image of a session: the given one, the embedded one, or its source.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the image is neither given nor embedded, and its source is gone.
+    ValueError
+        If it is another image than that of the session.
+    """
+    if volume is None:
+        volume = read_array(container, IMAGE)
+    if volume is None:
+        from napari_promptseg.core.io.reading import open_volume
+
+        if header.source is None or not Path(header.source).exists():
+            raise FileNotFoundError(
+                f"the image {header.source!r} of the session is not there; pass volume="
+            )
+        volume = open_volume(header.source)
+    return header.volume(volume.data if isinstance(volume, Volume) else volume)
+
+
+def embedded_image(volume: Volume) -> NDArray[Any] | None:
+    """Return the pixels that must travel with the session; None if its source can be reopened.
+
+    Raises
+    ------
+    ValueError
+        If the image has no file of its own and is too large to be stored twice.
+    """
+    if volume.source is not None and Path(volume.source).exists():
+        return None
+    dtype = np.dtype(volume.data.dtype)
+    size = int(np.prod(volume.data.shape, dtype=np.int64)) * dtype.itemsize
+    if size > _EMBED_LIMIT:
+        raise ValueError(
+            f"the image has {size} bytes and no file: write it to a file and open that, "
+            "so that the session can refer to it"
+        )
+    return np.asarray(volume.data[...])
+
+
+def write_archive(
+    path: Path,
+    header: Header,
+    arrays: dict[str, NDArray[Any] | None],
+    records: Sequence[Record],
+) -> None:
+    """Write a saved session; a failure leaves what was there before.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    header : Header
+        What the session was opened on.
+    arrays : dict
+        Arrays by the name of their part; None is left out.
+    records : sequence of Record
+        All steps.
+    """
+    partial = path.with_name(path.name + ".partial")
+    try:
+        with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+            archive.writestr(HEADER, header.model_dump_json())
+            archive.writestr(HISTORY, b"".join(map(encode_record, records)))
+            for name, array in arrays.items():
+                if array is not None:
+                    with archive.open(name, "w", force_zip64=True) as file:
+                        np.lib.format.write_array(file, array, allow_pickle=False)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+class Journal:
+    """Appends every step to a folder, and has it on disk before the call returns.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if it is not there.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def begin(self, header: Header, arrays: dict[str, NDArray[Any] | None]) -> None:
+        """Start an empty journal.
+
+        Raises
+        ------
+        FileExistsError
+            If the folder holds a journal already.
+        """
+        if (self.folder / HEADER).exists():
+            raise FileExistsError(
+                f"{str(self.folder)!r} holds a journal already: recover it with "
+                "Session.recover, or choose another folder"
+            )
+        for name, array in arrays.items():
+            if array is not None:
+                np.save(self.folder / name, array, allow_pickle=False)
+        (self.folder / HISTORY).touch()
+        (self.folder / HEADER).write_text(header.model_dump_json(), encoding="utf-8")
+
+    def resume(self, records: Sequence[Record]) -> None:
+        """Go on after a recovery: drop what follows the last whole record."""
+        partial = self.folder / (HISTORY + ".partial")
+        partial.write_bytes(b"".join(map(encode_record, records)))
+        partial.replace(self.folder / HISTORY)
+
+    def append(self, record: Record) -> None:
+        """Write a record through to the disk."""
+        with (self.folder / HISTORY).open("ab") as file:
+            file.write(encode_record(record))
+            file.flush()
+            os.fsync(file.fileno())

@@ -1,0 +1,570 @@
+"""The session: prompts in, masks and labels out, every step undoable. No GUI in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_promptseg.core.geometry import Plane, plane_at, plane_by_index
+from napari_promptseg.core.masks import split_mask, unpack_mask
+from napari_promptseg.core.plane_prompts import PlanePrompts
+from napari_promptseg.core.prompts import (
+    Box,
+    Lasso,
+    Mask,
+    Point,
+    Prompt,
+    Scribble,
+    Text,
+    check_prompt,
+    prompt_plane,
+)
+from napari_promptseg.core.volume import Volume
+from napari_promptseg.session import objects, records
+from napari_promptseg.session.fill import Filling
+from napari_promptseg.session.predictor import Predictor
+from napari_promptseg.session.propagation import Propagation
+from napari_promptseg.session.state import Draft, StoredObject
+from napari_promptseg.session.store import SessionEvents, Store
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from napari_promptseg.backends.base import Backend
+    from napari_promptseg.core.geometry import Box as BoxRange
+    from napari_promptseg.session.history import Patch
+
+Position = Sequence[float]
+
+
+class Session:
+    """Interactive segmentation of one image, volume, video or series.
+
+    One object is in work at a time: prompts and `propagate` change its `mask`, `commit`
+    moves it into `labels`. Every call either does its work or raises and changes nothing.
+
+    Parameters
+    ----------
+    volume : Volume, array-like or path
+        What is segmented. Lazy arrays are read plane by plane.
+    backend : str or Backend
+        A registered name (`list_backends`), or a backend.
+    axes, spacing : optional
+        For an array; see `Volume`.
+    device : str
+        "auto", "cpu", "cuda" or "mps".
+    labels : integer array, optional
+        Objects that are there already, of the shape of the volume without channel.
+    journal : path, optional
+        Folder in which every step is on disk before the call returns; see `recover`.
+
+    Raises
+    ------
+    ValueError
+        If the volume, the labels or the name of the backend are not valid.
+    FileExistsError
+        If the folder of the journal holds another journal.
+    """
+
+    def __init__(
+        self,
+        volume: Volume | Any,
+        backend: str | Backend = "clicknet",
+        *,
+        axes: str = "",
+        spacing: Sequence[float] | None = None,
+        device: str = "auto",
+        labels: NDArray[Any] | None = None,
+        journal: str | Path | None = None,
+    ) -> None:
+        if isinstance(volume, str | Path):
+            from napari_promptseg.core.io.reading import open_volume
+
+            volume = open_volume(volume)
+        if not isinstance(volume, Volume):
+            volume = Volume(volume, axes, spacing)
+        self.volume: Volume = volume
+        self._store = Store(volume.shape)
+        self._predictor = Predictor(volume, backend, device)
+        self._running: Propagation | None = None
+        if labels is not None:
+            self._store.take_labels(labels)
+        if journal is not None:
+            self._store.journal = records.Journal(Path(journal))
+            self._store.journal.begin(self._header(), self._arrays())
+
+    @property
+    def events(self) -> SessionEvents:
+        """Signals; emitted on the thread that called the session."""
+        return self._store.events
+
+    # State that can be read
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """The object in work: read-only bool array of the shape of the volume."""
+        self._settle()
+        view = self._store.mask.view()
+        view.flags.writeable = False
+        return view
+
+    @property
+    def labels(self) -> NDArray[np.uint16]:
+        """Committed objects by id: read-only integer array of the shape of the volume."""
+        self._settle()
+        view = self._store.labels.view()
+        view.flags.writeable = False
+        return view
+
+    @property
+    def prompts(self) -> tuple[Prompt, ...]:
+        """Prompts of the object in work, in the order in which they were given."""
+        return self._store.draft.prompts
+
+    @property
+    def draft(self) -> Draft:
+        """The object in work, without its mask."""
+        return self._store.draft
+
+    @property
+    def objects(self) -> Mapping[int, StoredObject]:
+        """Committed objects by id."""
+        return MappingProxyType(self._store.objects)
+
+    @property
+    def history(self) -> tuple[str, ...]:
+        """Names of the steps that can be undone, oldest first."""
+        return tuple(change.name for change in self._store.history.done)
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a step to undo."""
+        return bool(self._store.history.done)
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether there is an undone step to redo."""
+        return bool(self._store.history.undone)
+
+    @property
+    def backend(self) -> str:
+        """Name of the backend in use."""
+        return self._predictor.name
+
+    # Prompts
+
+    def add_point(self, position: Position, positive: bool = True, axis: str | None = None) -> None:
+        """Click on the object, or with ``positive=False`` on the background.
+
+        Parameters
+        ----------
+        position : sequence of float
+            In array index order, pixels, one entry an axis but "c".
+        positive : bool
+            Whether the object is there.
+        axis : {"z", "y", "x"}, optional
+            Normal of the plane it acts on; the first spatial axis when not given.
+
+        Raises
+        ------
+        ValueError
+            If the position is outside or not finite.
+        """
+        self.add(Point(tuple(position), positive, axis))
+
+    def add_box(
+        self, low: Position, high: Position, positive: bool = True, axis: str | None = None
+    ) -> None:
+        """Give a box by two corners; corners in different planes make a 3D box.
+
+        A 3D box is answered on its middle plane; `propagate` fills it and stays inside.
+        """
+        self.add(Box(tuple(low), tuple(high), positive, axis))
+
+    def add_scribble(
+        self,
+        path: Sequence[Position],
+        positive: bool = True,
+        width: float = 3.0,
+        axis: str | None = None,
+    ) -> None:
+        """Draw a stroke of a width in pixels through two or more positions of one plane."""
+        self.add(Scribble(tuple(tuple(p) for p in path), positive, width, axis))
+
+    def add_lasso(
+        self, path: Sequence[Position], positive: bool = True, axis: str | None = None
+    ) -> None:
+        """Draw a rough outline around the object, or around what does not belong to it."""
+        self.add(Lasso(tuple(tuple(p) for p in path), positive, axis))
+
+    def add_mask(
+        self, mask: ArrayLike, index: int | Sequence[int] | None = None, axis: str | None = None
+    ) -> None:
+        """Set the object in a plane, or everywhere, to a mask; it is taken as it is.
+
+        Parameters
+        ----------
+        mask : (H, W) array, or array of the shape of the volume
+            True or non-zero is the object.
+        index : int or (int, int), optional
+            Index of the plane along z or t; (t, z) for ``tzyx``. Not given for a mask of
+            the whole volume, of which the planes that hold some of it are taken.
+        axis : {"z", "y", "x"}, optional
+            Normal of the plane; the first spatial axis when not given.
+
+        Raises
+        ------
+        ValueError
+            If the shape does not fit, a value is not finite, or the index is outside.
+        """
+        self.add_prompts(split_mask(mask, self.volume.names, self.volume.shape, index, axis))
+
+    def add_text(self, text: str, index: int | Sequence[int] | None = None) -> None:
+        """Name the object; the backend looks for it on one plane, the middle one by default.
+
+        Raises
+        ------
+        ValueError
+            If the text is empty or the backend does not read.
+        """
+        names, shape = self.volume.names, self.volume.shape
+        plane = plane_at(names, [n // 2 for n in shape])
+        if index is not None:
+            plane = plane_by_index(names, shape, index)
+        self.add(Text(text, plane.index))
+
+    def add(self, prompt: Prompt) -> None:
+        """Add any prompt and answer it on its plane."""
+        self.add_prompts([prompt])
+
+    def add_prompts(self, prompts: Sequence[Prompt]) -> None:
+        """Add several prompts as one step; each plane is answered once.
+
+        Raises
+        ------
+        ValueError
+            If there is none, or one is not valid in this volume.
+        """
+        self._interrupt()
+        names, shape = self.volume.names, self.volume.shape
+        if not prompts:
+            raise ValueError("no prompt given")
+        checked = tuple(check_prompt(p, names, shape) for p in prompts)
+        every = (*self._store.draft.prompts, *checked)
+        patches = []
+        for plane in dict.fromkeys(prompt_plane(p, names) for p in checked):
+            new = [p for p in checked if prompt_plane(p, names) == plane]
+            patches.append(self._answer(plane, every, new, self._store.mask[plane.slices]))
+        what = checked[0].kind if len(checked) == 1 else f"{len(checked)} prompts"
+        self._store.do(self._store.change_mask(f"add {what}", every, patches))
+
+    def remove_prompt(self, number: int) -> None:
+        """Take back one prompt, wherever in the order, and answer its plane anew.
+
+        Raises
+        ------
+        ValueError
+            If there is no prompt of that number.
+        """
+        self._interrupt()
+        prompts = self._store.draft.prompts
+        if not 0 <= number < len(prompts):
+            raise ValueError(f"no prompt {number!r}; valid numbers: 0 to {len(prompts) - 1}")
+        kept = (*prompts[:number], *prompts[number + 1 :])
+        plane = prompt_plane(prompts[number], self.volume.names)
+        same = [p for p in kept if prompt_plane(p, self.volume.names) == plane]
+        blank = np.zeros(self._store.mask[plane.slices].shape, np.bool_)
+        patch = self._answer(plane, kept, same, blank)
+        change = self._store.change_mask(f"remove {prompts[number].kind}", kept, [patch])
+        self._store.do(change)
+
+    def _answer(
+        self,
+        plane: Plane,
+        prompts: tuple[Prompt, ...],
+        new: Sequence[Prompt],
+        mask: NDArray[np.bool_],
+    ) -> Patch | None:
+        """Answer new prompts on a plane: masks are taken as they are, the rest is predicted."""
+        for given in new:
+            if isinstance(given, Mask):
+                mask = unpack_mask(given)
+        if any(not isinstance(p, Mask) for p in new):
+            seen = PlanePrompts.collect(prompts, plane, self.volume.names)
+            mask = self._predictor.predict(plane, seen, mask if mask.any() else None)
+        return self._store.plane_patch(plane, mask)
+
+    # Propagation
+
+    def propagate(
+        self, start: int | None = None, stop: int | None = None, axis: str | None = None
+    ) -> Propagation:
+        """Carry the object from all planes with prompts to the others.
+
+        Parameters
+        ----------
+        start, stop : int, optional
+            Half-open range of planes to fill; all when not given.
+        axis : str, optional
+            Axis to go along: z by default, or t where there is no z.
+
+        Returns
+        -------
+        Propagation
+            Yields a `PlaneResult` a plane. A propagation that is not iterated runs to its
+            end when the session is next used.
+
+        Raises
+        ------
+        ValueError
+            If there is no prompt, the range is empty or outside, or the image has no
+            such axis.
+        """
+        self._interrupt()
+        filling = Filling(self._store, self.volume, self._predictor, start, stop, axis)
+        self._running = Propagation(filling.steps(), filling.finish)
+        return self._running
+
+    # History
+
+    def undo(self) -> bool:
+        """Undo the last step; False if there is none."""
+        self._interrupt()
+        return self._store.undo()
+
+    def redo(self) -> bool:
+        """Redo the last undone step; False if there is none."""
+        self._interrupt()
+        return self._store.redo()
+
+    # Objects
+
+    def commit(self, name: str | None = None, overwrite: bool = False) -> int:
+        """Move the object in work into the labels.
+
+        Parameters
+        ----------
+        name : str, optional
+            Name of the object; the one it has when not given.
+        overwrite : bool
+            Take pixels of other objects too; otherwise they keep them.
+
+        Returns
+        -------
+        int
+            Id of the object in `labels`. A reopened object keeps its id.
+
+        Raises
+        ------
+        ValueError
+            If there is no object, or all its pixels belong to other objects.
+        """
+        self._interrupt()
+        label, change = objects.commit(self._store, name, overwrite)
+        self._store.do(change)
+        return label
+
+    def discard(self) -> None:
+        """Drop the object in work; `undo` brings it back."""
+        self._interrupt()
+        if self._store.draft != Draft():
+            self._store.do(objects.discard(self._store))
+
+    def reopen(self, label: int) -> None:
+        """Take a committed object back into work, with its prompts.
+
+        An object that is in work and not empty is committed first.
+
+        Raises
+        ------
+        ValueError
+            If there is no such object.
+        """
+        self._interrupt()
+        self._store.object(label)
+        if self._store.mask_extent() is not None:
+            self.commit()
+        else:
+            self.discard()
+        self._store.do(objects.reopen(self._store, label))
+
+    def delete(self, label: int) -> None:
+        """Delete a committed object from the labels.
+
+        Raises
+        ------
+        ValueError
+            If there is no such object.
+        """
+        self._interrupt()
+        self._store.do(objects.delete(self._store, label))
+
+    def rename(self, label: int, name: str) -> None:
+        """Name a committed object.
+
+        Raises
+        ------
+        ValueError
+            If there is no such object.
+        """
+        self._interrupt()
+        self._store.do(objects.rename(self._store, label, name))
+
+    def relabel(self, label: int, to: int) -> None:
+        """Give a committed object another id.
+
+        Raises
+        ------
+        ValueError
+            If there is no such object, or the new id is taken or out of range.
+        """
+        self._interrupt()
+        self._store.do(objects.relabel(self._store, label, to))
+
+    def paint(self, box: BoxRange, values: NDArray[Any]) -> None:
+        """Write ids into a box of the labels by hand; new ids become objects.
+
+        Parameters
+        ----------
+        box : tuple of (int, int)
+            Half-open range on each axis.
+        values : integer array of the shape of the box
+            The new content.
+
+        Raises
+        ------
+        ValueError
+            If the box is outside, or the values do not fit it.
+        """
+        self._interrupt()
+        self._store.do(objects.paint(self._store, box, values))
+
+    def set_backend(self, backend: str | Backend, device: str = "auto") -> None:
+        """Use another backend from now on; the object in work stays.
+
+        Raises
+        ------
+        ValueError
+            If no backend has that name.
+        """
+        self._interrupt()
+        predictor = Predictor(self.volume, backend, device)
+        self._predictor.close()
+        self._predictor = predictor
+
+    # Files
+
+    def save(self, path: str | Path) -> None:
+        """Write everything to one file: prompts, masks, labels, history, model identity.
+
+        An image that was not read from a file is stored with it.
+        """
+        self._settle()
+        steps = records.from_history(self._store.history)
+        records.write_archive(Path(path), self._header(), self._arrays(), steps)
+
+    @classmethod
+    def load(
+        cls, path: str | Path, volume: Volume | Any = None, backend: str | Backend | None = None
+    ) -> Session:
+        """Read what `save` wrote.
+
+        Parameters
+        ----------
+        path : path
+            The file.
+        volume : Volume or array-like, optional
+            The image, if its file has moved.
+        backend : str or Backend, optional
+            Another backend than the saved one.
+
+        Raises
+        ------
+        FileNotFoundError
+            If the file, or the image it refers to, is not there.
+        ValueError
+            If the file is no saved session, or the image is another one.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise FileNotFoundError(f"no saved session at {str(path)!r}")
+        return cls._restore(records.Archive(path), volume, backend)[0]
+
+    @classmethod
+    def recover(
+        cls, folder: str | Path, volume: Volume | Any = None, backend: str | Backend | None = None
+    ) -> Session:
+        """Bring back what a process with this journal had done, and go on with the journal.
+
+        A last record that was cut or damaged is dropped. Parameters and errors are those
+        of `load`.
+        """
+        folder = Path(folder)
+        if not folder.is_dir():
+            raise FileNotFoundError(f"no journal at {str(folder)!r}")
+        session, done = cls._restore(records.Folder(folder), volume, backend)
+        journal = records.Journal(folder)
+        journal.resume(done)
+        session._store.journal = journal
+        return session
+
+    @classmethod
+    def _restore(
+        cls, container: records.Container, volume: Any, backend: str | Backend | None
+    ) -> tuple[Session, list[records.Record]]:
+        header = records.read_header(container)
+        image = records.read_volume(container, header, volume)
+        session = cls(image, backend or header.backend)
+        given = records.read_array(container, records.LABELS)
+        if given is not None:
+            session._store.take_labels(given)
+        with container.open(records.HISTORY) as lines:
+            done = list(records.read_records(lines))
+        for record in done:
+            session._store.replay(record)
+        return session, done
+
+    def export(self, path: str | Path, overwrite: bool = False) -> None:
+        """Write the labels with the geometry of the image; the format goes by the suffix.
+
+        Raises
+        ------
+        ValueError
+            If no format has that suffix.
+        FileExistsError
+            If the file is there and `overwrite` is not set.
+        """
+        from napari_promptseg.core.io.writing import write_labels
+
+        names = {label: stored.name for label, stored in self.objects.items() if stored.name}
+        write_labels(Path(path), self.labels, self.volume, names, overwrite=overwrite)
+
+    def close(self) -> None:
+        """Free the model; the session can still be read and saved."""
+        self._interrupt()
+        self._predictor.close()
+
+    # Inside
+
+    def _header(self) -> records.Header:
+        return records.Header.describe(self.volume, self.backend, self._predictor.identity)
+
+    def _arrays(self) -> dict[str, NDArray[Any] | None]:
+        image = records.embedded_image(self.volume)
+        return {records.IMAGE: image, records.LABELS: self._store.given_labels}
+
+    def _settle(self) -> None:
+        """Let a propagation that nobody iterates run to its end."""
+        if self._running is not None and not self._running.started:
+            self._running.run()
+
+    def _interrupt(self) -> None:
+        """Before anything else changes: end the propagation that is under way."""
+        self._settle()
+        if self._running is not None:
+            self._running.cancel()
+            self._running = None

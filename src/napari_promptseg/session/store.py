@@ -1,0 +1,212 @@
+"""The arrays and the state of a session, changed only by undoable changes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+from psygnal import Signal, SignalGroup
+
+from napari_promptseg.core.geometry import Box, Plane, box_slices, mask_box
+from napari_promptseg.session.history import Change, History, Patch
+from napari_promptseg.session.records import Done, Journal, Moved, Record
+from napari_promptseg.session.state import Draft, StoredObject
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from napari_promptseg.core.prompts import Prompt
+
+LABEL_TYPE: Final = np.uint16
+LARGEST_LABEL: Final = int(np.iinfo(LABEL_TYPE).max)
+
+
+class SessionEvents(SignalGroup):
+    """What a session tells the outside; emitted on the thread that called it."""
+
+    mask = Signal(tuple)
+    """A box of the mask changed."""
+    labels = Signal(tuple)
+    """A box of the labels changed."""
+    draft = Signal()
+    """The prompts or the name of the object in work changed."""
+    objects = Signal()
+    """Committed objects changed."""
+    history = Signal()
+    """What can be undone or redone changed."""
+
+
+class Store:
+    """Mask, labels, objects and history of one session.
+
+    Untouched parts of the arrays take no memory: they are pages of zeros that the
+    operating system has not made yet.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the volume, without channel.
+    """
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.mask = np.zeros(shape, np.bool_)
+        self.labels = np.zeros(shape, LABEL_TYPE)
+        self.given_labels: NDArray[Any] | None = None
+        self.draft = Draft()
+        self.objects: dict[int, StoredObject] = {}
+        self.history = History()
+        self.events = SessionEvents()
+        self.journal: Journal | None = None
+
+    # Changing
+
+    def do(self, change: Change) -> None:
+        """Carry out a new change and record it."""
+        self._apply(change, forward=True)
+        self.record(change)
+
+    def record(self, change: Change) -> None:
+        """Record a change whose patches were written already."""
+        self.history.record(change)
+        self._log(Done(change=change))
+        self._set_draft(change.draft[1])
+        self.events.history.emit()
+
+    def undo(self) -> bool:
+        """Undo the last change; False if there is none."""
+        return self._move("undo")
+
+    def redo(self) -> bool:
+        """Redo the last undone change; False if there is none."""
+        return self._move("redo")
+
+    def replay(self, record: Record) -> None:
+        """Carry out a record that was read back from disk."""
+        if isinstance(record, Done):
+            self._apply(record.change, forward=True)
+            self.history.record(record.change)
+        else:
+            journal, self.journal = self.journal, None
+            self._move(record.kind)
+            self.journal = journal
+
+    def _move(self, kind: Literal["undo", "redo"]) -> bool:
+        forward = kind == "redo"
+        change = self.history.step_forward() if forward else self.history.step_back()
+        if change is None:
+            return False
+        self._apply(change, forward)
+        self._log(Moved(kind=kind))
+        self.events.history.emit()
+        return True
+
+    def _apply(self, change: Change, forward: bool) -> None:
+        patches = change.patches if forward else change.patches[::-1]
+        for patch in patches:
+            self.write(patch, forward)
+        for label, sides in change.objects.items():
+            stored = sides[forward]
+            if stored is None:
+                self.objects.pop(label, None)
+            else:
+                self.objects[label] = stored
+        self._set_draft(change.draft[forward])
+        if change.objects:
+            self.events.objects.emit()
+
+    def _set_draft(self, draft: Draft) -> None:
+        if draft != self.draft:
+            self.draft = draft
+            self.events.draft.emit()
+
+    def write(self, patch: Patch, forward: bool = True) -> None:
+        """Write one side of a patch into its array."""
+        target: NDArray[Any] = self.mask if patch.array == "mask" else self.labels
+        patch.write(target, "new" if forward else "old")
+        (self.events.mask if patch.array == "mask" else self.events.labels).emit(patch.box)
+
+    def _log(self, record: Record) -> None:
+        if self.journal is not None:
+            self.journal.append(record)
+
+    # Making changes
+
+    def change_mask(
+        self, name: str, prompts: tuple[Prompt, ...], patches: Sequence[Patch | None]
+    ) -> Change:
+        """Make the change that brings the object in work to new prompts and pixels."""
+        written = tuple(p for p in patches if p is not None)
+        extent = self.draft.grown(*(p.box for p in written))
+        draft = replace(self.draft, prompts=prompts, extent=extent)
+        return Change(name, (self.draft, draft), {}, written)
+
+    def plane_patch(self, plane: Plane, mask: NDArray[np.bool_]) -> Patch | None:
+        """Return the patch that brings a plane of the mask to a new content, None if equal."""
+        old = self.mask[plane.slices]
+        changed = mask_box(old != mask)
+        if changed is None:
+            return None
+        part, box = box_slices(changed), plane.box(*changed)
+        shape = tuple(stop - start for start, stop in box)
+        return Patch.between("mask", box, old[part].reshape(shape), mask[part].reshape(shape))
+
+    def mask_extent(self) -> Box | None:
+        """Return the smallest box that holds the object in work, None if it is empty."""
+        extent = self.draft.extent
+        inner = None if extent is None else mask_box(self.mask[box_slices(extent)])
+        if extent is None or inner is None:
+            return None
+        return tuple((e[0] + i[0], e[0] + i[1]) for e, i in zip(extent, inner, strict=True))
+
+    def next_label(self) -> int:
+        """Return an id that no object has.
+
+        Raises
+        ------
+        ValueError
+            If the largest id is in use.
+        """
+        taken = [*self.objects, *([self.draft.label] if self.draft.label else [])]
+        label = max(taken, default=0) + 1
+        if label > LARGEST_LABEL:
+            raise ValueError(f"no label left: {LARGEST_LABEL} is the largest that fits")
+        return label
+
+    def object(self, label: int) -> StoredObject:
+        """Return a committed object.
+
+        Raises
+        ------
+        ValueError
+            If there is none of that id.
+        """
+        if label not in self.objects:
+            raise ValueError(f"no object {label!r}; valid labels: {sorted(self.objects)}")
+        return self.objects[label]
+
+    def take_labels(self, labels: NDArray[Any]) -> None:
+        """Begin with objects that are there already.
+
+        Raises
+        ------
+        ValueError
+            If shape, type or ids do not fit.
+        """
+        from scipy.ndimage import find_objects
+
+        if labels.shape != self.labels.shape:
+            raise ValueError(f"labels have shape {labels.shape}, expected {self.labels.shape}")
+        if labels.dtype.kind not in "uib":
+            raise ValueError(f"labels must be integers, got dtype {labels.dtype}")
+        low, high = int(labels.min()), int(labels.max())
+        if low < 0 or high > LARGEST_LABEL:
+            raise ValueError(f"labels must be 0 to {LARGEST_LABEL}, got {low} to {high}")
+        self.labels[...] = labels
+        self.given_labels = self.labels.copy()
+        for label, found in enumerate(find_objects(self.labels), start=1):
+            if found is not None:
+                box = tuple((s.start, s.stop) for s in found)
+                self.objects[label] = StoredObject(label, "", (), box)
