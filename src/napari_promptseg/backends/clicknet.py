@@ -7,7 +7,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import cv2
 import numpy as np
 
 from napari_promptseg.backends.base import Capabilities, Float32, Prediction
@@ -15,11 +14,13 @@ from napari_promptseg.backends.device import pick_device
 from napari_promptseg.backends.encoding import Encoding, encode
 from napari_promptseg.core.intensity import stretch_contrast
 from napari_promptseg.core.plane_prompts import PlanePrompts, Region, Stroke
+from napari_promptseg.core.resampling import resize
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_promptseg.core.volume import PlaneImage
+
 
 _STRIDE: Final = 32  # coarsest stride of the encoder; sides must be multiples of it
 
@@ -76,7 +77,7 @@ class ClickNetBackend:
         self.side, self.encoding = side, encoding
         net = ClickNet()
         net.load_state_dict(load_file(path))
-        self.net = net.eval().to(self.device, memory_format=torch.channels_last)
+        self.net = net.eval().to(self.device).to(memory_format=torch.channels_last)
 
     def embed(self, image: PlaneImage) -> PlaneImage:
         """Return the plane itself: prompts enter the network beside the image."""
@@ -109,9 +110,7 @@ class ClickNetBackend:
                 for a in (image, maps)
             )
             answer = self.net(*tensors).sigmoid()[0, 0].cpu().numpy()
-        height, width = embedding.shape
-        resized: Float32 = cv2.resize(answer, (width, height), interpolation=cv2.INTER_LINEAR)
-        return Prediction.whole(resized)
+        return Prediction.whole(resize(answer, embedding.shape))
 
     def _maps(
         self,
@@ -131,12 +130,7 @@ class ClickNetBackend:
             for s in prompts.strokes
         ]
         regions = [Region(moved(r.vertices), r.positive, r.box) for r in prompts.regions]
-        resized = None
-        if prior is not None:
-            resized = cv2.resize(
-                prior.astype(np.float32), shape[::-1], interpolation=cv2.INTER_AREA
-            )
-            resized = (resized > 0.5).astype(np.float32)
+        resized = None if prior is None else resize(prior, shape).astype(np.float32)
         return encode(strokes, regions, resized, shape, encoding=self.encoding)
 
     def close(self) -> None:

@@ -68,10 +68,10 @@ def _strokes_map(
         return drawn.astype(np.float32)
     if not strokes:
         return np.zeros(shape, np.float32)
-    distance: Float32 = cv2.distanceTransform(1 - drawn, cv2.DIST_L2, 5)
+    distance = np.asarray(cv2.distanceTransform(1 - drawn, cv2.DIST_L2, 5), np.float32)
     if encoding == "gaussian":
-        return np.exp(-0.5 * (distance / radius) ** 2).astype(np.float32)
-    return (1.0 - np.minimum(distance / 255.0, 1.0)).astype(np.float32)
+        return np.exp(np.float32(-0.5) * (distance / np.float32(radius)) ** 2)
+    return np.float32(1) - np.minimum(distance / np.float32(255), np.float32(1))
 
 
 def encode(

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 
 from napari_promptseg.backends.base import Capabilities, Prediction
-from napari_promptseg.backends.seeds import draw_seeds
+from napari_promptseg.backends.seeds import Seeds, draw_seeds
+from napari_promptseg.core.resampling import resize
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,35 +57,33 @@ class GrabCutBackend:
         """See `Backend.predict`."""
         height, width = embedding.shape
         seeds = draw_seeds(prompts, prior, embedding.shape)
-        labels = np.full(embedding.shape, cv2.GC_PR_BGD, np.uint8)
-        labels[seeds.likely] = cv2.GC_PR_FGD
-        labels[seeds.background] = cv2.GC_BGD
-        labels[seeds.foreground] = cv2.GC_FGD
         scale = min(1.0, _LONGEST / max(height, width))
         shape = (max(round(height * scale), 2), max(round(width * scale), 2))
-        # Nearest neighbour could lose a thin seed: maxima of the sure labels are kept.
-        reduced = cv2.resize(labels, shape[::-1], interpolation=cv2.INTER_NEAREST)
-        if scale < 1:
-            for value, seed in ((cv2.GC_FGD, seeds.foreground), (cv2.GC_BGD, seeds.background)):
-                area = cv2.resize(
-                    seed.astype(np.float32), shape[::-1], interpolation=cv2.INTER_AREA
-                )
-                reduced[area > (0 if value == cv2.GC_FGD else 0.5)] = value
-        if not (np.isin(reduced, (cv2.GC_FGD, cv2.GC_PR_FGD)).any()):
-            return Prediction.whole(np.zeros(embedding.shape, np.float32))
-        if not (np.isin(reduced, (cv2.GC_BGD, cv2.GC_PR_BGD)).any()):
-            return Prediction.whole(np.ones(embedding.shape, np.float32))
         pixels = (embedding.rgb(shape) * 255).astype(np.uint8)
-        cv2.setRNGSeed(0)
-        models = np.zeros((1, 65)), np.zeros((1, 65))
-        reduced, _, _ = cv2.grabCut(
-            pixels, reduced, None, *models, self.iterations, cv2.GC_INIT_WITH_MASK
-        )
-        cut = np.isin(reduced, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.float32)
-        whole = cv2.resize(cut, (width, height), interpolation=cv2.INTER_LINEAR)
+        whole = resize(self._cut(pixels, seeds.reduced(shape)), embedding.shape)
         whole[seeds.foreground] = 1.0
         whole[seeds.background] = 0.0
         return Prediction.whole(whole)
+
+    def _cut(self, pixels: NDArray[np.uint8], seeds: Seeds) -> NDArray[np.float32]:
+        labels = np.full(pixels.shape[:2], cv2.GC_PR_BGD, np.uint8)
+        labels[seeds.likely] = cv2.GC_PR_FGD
+        labels[seeds.background] = cv2.GC_BGD
+        labels[seeds.foreground] = cv2.GC_FGD
+        object_ = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD))
+        if object_.any() and not object_.all():  # else there is one colour model only
+            cv2.setRNGSeed(0)
+            cv2.grabCut(
+                pixels,
+                labels,
+                (0, 0, 1, 1),
+                np.zeros((1, 65)),
+                np.zeros((1, 65)),
+                self.iterations,
+                cv2.GC_INIT_WITH_MASK,
+            )
+            object_ = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD))
+        return object_.astype(np.float32)
 
     def close(self) -> None:
         """Nothing is held."""

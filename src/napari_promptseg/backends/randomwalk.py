@@ -10,6 +10,7 @@ import numpy as np
 
 from napari_promptseg.backends.base import Capabilities, Prediction
 from napari_promptseg.backends.seeds import draw_seeds
+from napari_promptseg.core.resampling import resize
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -61,14 +62,14 @@ class RandomWalkBackend:
         scale = min(1.0, _LONGEST / max(height, width))
         shape = (max(round(height * scale), 2), max(round(width * scale), 2))
         seeds = draw_seeds(prompts, prior, embedding.shape)
+        reduced = seeds.reduced(shape)
         labels = np.zeros(shape, np.uint8)
-        for value, seed in ((2, seeds.background), (1, seeds.foreground)):
-            area = cv2.resize(seed.astype(np.float32), shape[::-1], interpolation=cv2.INTER_AREA)
-            labels[area > (0.5 if value == 2 else 0)] = value
-        if not (labels == 1).any() and seeds.likely.any():
+        labels[reduced.background] = 2
+        labels[reduced.foreground] = 1
+        if not (labels == 1).any() and reduced.likely.any():
             # A box or lasso alone: its middle is the object.
-            inside = cv2.resize(seeds.likely.astype(np.uint8), shape[::-1], interpolation=0)
-            depth = cv2.distanceTransform(np.pad(inside, 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
+            inside = np.pad(reduced.likely.astype(np.uint8), 1)
+            depth = np.asarray(cv2.distanceTransform(inside, cv2.DIST_L2, 5))[1:-1, 1:-1]
             labels[depth > 0.6 * depth.max()] = 1
         if not (labels == 1).any():
             return Prediction.whole(np.zeros(embedding.shape, np.float32))
@@ -86,9 +87,7 @@ class RandomWalkBackend:
                 channel_axis=-1,
                 return_full_prob=True,
             )[0]
-        whole = cv2.resize(
-            answer.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR
-        )
+        whole = resize(answer.astype(np.float32), embedding.shape)
         whole[seeds.foreground] = 1.0
         whole[seeds.background] = 0.0
         return Prediction.whole(np.clip(whole, 0, 1))

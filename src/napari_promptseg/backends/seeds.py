@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_promptseg.backends.encoding import draw_stroke, fill_region
+from napari_promptseg.core.resampling import resize
 
 if TYPE_CHECKING:
     from napari_promptseg.core.plane_prompts import PlanePrompts
@@ -35,6 +36,12 @@ class Seeds:
     foreground: Mask
     background: Mask
     likely: Mask
+
+    def reduced(self, shape: tuple[int, int]) -> Seeds:
+        """Return the seeds of a smaller plane; a thin sure stroke is not lost."""
+        thick = resize(self.foreground.astype(np.float32), shape) > 0
+        background = resize(self.background, shape) & ~thick
+        return Seeds(thick, background, resize(self.likely, shape) & ~background)
 
 
 def draw_seeds(
@@ -62,11 +69,12 @@ def draw_seeds(
     if prior is not None and prior.any():
         slack = max(2, round(0.1 * float(np.sqrt(prior.sum()))))
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * slack + 1, 2 * slack + 1))
-        likely |= prior
+        likely[prior] = 1
         if not prompts:
-            background |= 1 - cv2.dilate(prior.astype(np.uint8), kernel)
-            core = cv2.erode(prior.astype(np.uint8), kernel)
-            foreground |= core if core.any() else prior
+            reach = cv2.dilate(prior.astype(np.uint8), kernel) > 0
+            core = cv2.erode(prior.astype(np.uint8), kernel) > 0
+            background[~reach] = 1
+            foreground[core if core.any() else prior] = 1
     for stroke in prompts.strokes:
         target, other = (foreground, background) if stroke.positive else (background, foreground)
         drawn = np.zeros(shape, np.uint8)

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_promptseg.core.geometry import Plane, check_axes, check_spacing, guess_axes
 from napari_promptseg.core.intensity import CT_WINDOWS, Float32, Window
+from napari_promptseg.core.resampling import resize
 
 _AIR, _LEAST_METAL = -900, 4096  # Hounsfield range that tells CT from other modalities
 
@@ -75,12 +75,8 @@ class PlaneImage:
             Values in [0, 1]. One channel is repeated; two fill the first two.
         """
         values = self.values
-        if shape is not None and shape != self.shape:
-            if values.dtype not in (np.uint8, np.uint16, np.int16, np.float32, np.float64):
-                values = values.astype(np.float32)
-            smaller = shape[0] * shape[1] < self.shape[0] * self.shape[1]
-            mode = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
-            values = cv2.resize(np.ascontiguousarray(values), shape[::-1], interpolation=mode)
+        if shape is not None:
+            values = resize(values, shape)
         scaled = self.window.apply(values)
         if scaled.ndim == 2:
             scaled = scaled[..., None]

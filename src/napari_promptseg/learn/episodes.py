@@ -36,7 +36,13 @@ class Episode:
     truth: NDArray[np.bool_]
     strokes: list[Stroke] = field(default_factory=list)
     regions: list[Region] = field(default_factory=list)
-    prior: NDArray[np.floating] | None = None
+    prior: NDArray[np.float32] | None = None
+
+    @classmethod
+    def on(cls, sample: Sample) -> Episode:
+        """Begin without any prompt."""
+        image = sample.image.astype(np.float32) / np.float32(255)
+        return cls(stretch_contrast(image), sample.truth)
 
     def maps(self) -> NDArray[np.float32]:
         """Return the (4, H, W) prompt maps."""
@@ -54,14 +60,14 @@ class Episode:
 
 def start(sample: Sample, rng: np.random.Generator) -> Episode:
     """Begin an episode in one of the ways a user may."""
-    image = stretch_contrast(sample.image.astype(np.float32) / 255)
-    episode = Episode(image, sample.truth)
+    episode = Episode.on(sample)
+    prior = sample.neighbour.astype(np.float32)
     if not sample.truth.any():  # the object has ended: only its neighbour is known
-        episode.prior = sample.neighbour
+        episode.prior = prior
         return episode
     way = str(rng.choice(list(_STARTS), p=list(_STARTS.values())))
     if way.startswith("neighbour"):
-        episode.prior = sample.neighbour
+        episode.prior = prior
         if way == "neighbour":
             return episode
     if way == "box":

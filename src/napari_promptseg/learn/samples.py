@@ -9,14 +9,19 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_promptseg.core.resampling import resize
 from napari_promptseg.learn.simulate import Mask, bounding_box, disturb
 
 if TYPE_CHECKING:
     from napari_promptseg.learn.scenes import Scene
 
 UInt8 = NDArray[np.uint8]
+_NATURAL = ("bsds", "people", "cats")
+"""Sets of photographs, which have an up and a down."""
 _SMALLEST = 24
 """Objects of fewer pixels are not used."""
+_LARGEST = 0.9
+"""Objects that fill more of the image are not used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,20 +34,22 @@ class Sample:
         The crop.
     truth : (S, S) bool array
         The object.
-    neighbour : (S, S) bool array or None
+    neighbour : (S, S) bool array
         The same object in a neighbouring plane or frame, as a prior.
     """
 
     image: UInt8
     truth: Mask
-    neighbour: Mask | None
+    neighbour: Mask
 
 
 @dataclass(frozen=True, slots=True)
 class _Picture:
+    """An object of a scene; `neighbour` is `truth` where there is no other plane."""
+
     image: UInt8
     truth: Mask
-    neighbour: Mask | None
+    neighbour: Mask
     natural: bool
 
 
@@ -106,64 +113,73 @@ def _picture(scene: Scene, rng: np.random.Generator) -> _Picture:
         return _volume_plane(scene, rng)
     if scene.kind == "video":
         index = int(rng.integers(len(scene.image)))
-        return _Picture(scene.image[index], scene.labels[index] > 0, None, natural=True)
-    natural = scene.name.split("/")[0] in ("bsds", "people", "cats")
-    return _Picture(scene.image, _pick(scene.labels, scene.kind, rng), None, natural)
+        image, mask, natural = scene.image[index], scene.labels[index] > 0, True
+    else:
+        image, mask = scene.image, _pick(scene.labels, scene.kind, rng)
+        natural = scene.name.split("/")[0] in _NATURAL
+    return _Picture(image, mask, mask, natural)
 
 
-def _warp(picture: _Picture, size: int, rng: np.random.Generator) -> Sample:
-    """Cut a square around the object: random zoom, position, rotation and mirroring."""
-    anchor = picture.truth if picture.truth.any() else picture.neighbour
-    assert anchor is not None
-    row0, column0, row1, column1 = bounding_box(anchor)
+def _frame(mask: Mask, size: int, rng: np.random.Generator) -> tuple[float, NDArray[np.float64]]:
+    """Choose the zoom and the centre (x, y) of a square crop around a mask."""
+    row0, column0, row1, column1 = bounding_box(mask)
     extent = max(row1 - row0, column1 - column0)
     # The object fills between most and a seventh of the crop.
     zoom = size / (extent * np.exp(rng.uniform(np.log(1.1), np.log(7.0))))
-    zoom = float(np.clip(zoom, size / max(anchor.shape), 8.0))
+    zoom = float(np.clip(zoom, size / max(mask.shape), 8.0))
     side = size / zoom
     centre = np.array([column0 + column1, row0 + row1]) / 2
     centre = centre + rng.uniform(-0.45, 0.45, 2) * max(side - extent, 0)
     if rng.random() < 0.85:  # stay inside the image where it is large enough
-        inside = np.array(anchor.shape[::-1], float)
+        inside = np.array(mask.shape[::-1], float)
         low = np.minimum(side, inside) / 2
         centre = np.clip(centre, low, inside - low)
-    image, truth, neighbour = picture.image, picture.truth, picture.neighbour
-    if zoom < 0.6:  # warping alone would alias
-        shape = tuple(max(round(n * zoom), 1) for n in truth.shape)[::-1]
-        image = cv2.resize(image, shape, interpolation=cv2.INTER_AREA)
-        truth, neighbour = (
-            None
-            if m is None
-            else cv2.resize(m.astype(np.uint8) * 255, shape, interpolation=cv2.INTER_AREA) > 127
-            for m in (truth, neighbour)
-        )
-        centre, zoom = centre * zoom, 1.0
-    angle = rng.normal(0, 10) if picture.natural else rng.uniform(-180, 180)
+    return zoom, centre
+
+
+def _crop_matrix(
+    zoom: float,
+    centre: NDArray[np.float64],
+    size: int,
+    natural: bool,
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:
+    """Affine (2, 3) matrix from image to crop; natural scenes stay almost upright."""
+    angle = float(rng.normal(0, 10) if natural else rng.uniform(-180, 180))
     if rng.random() < 0.6:
-        angle = 0.0 if picture.natural else 90.0 * rng.integers(4)
-    matrix = cv2.getRotationMatrix2D((float(centre[0]), float(centre[1])), float(angle), zoom)
+        angle = 0.0 if natural else 90.0 * int(rng.integers(4))
+    around = (float(centre[0]), float(centre[1]))
+    matrix = np.array(cv2.getRotationMatrix2D(around, angle, zoom), np.float64)
     matrix[:, 2] -= centre
     if rng.random() < 0.3:
         matrix[0] *= np.exp(rng.normal(0, 0.15))
     matrix[:, 2] += size / 2
+    return matrix
+
+
+def _warp(picture: _Picture, size: int, rng: np.random.Generator) -> Sample:
+    """Cut a square around the object: random zoom, position, rotation and mirroring."""
+    image, masks = picture.image, [picture.truth, picture.neighbour]
+    zoom, centre = _frame(picture.truth if picture.truth.any() else picture.neighbour, size, rng)
+    if zoom < 0.6:  # warping alone would alias
+        rows, columns = (max(round(n * zoom), 1) for n in picture.truth.shape)
+        image = resize(image, (rows, columns))
+        masks = [resize(mask, (rows, columns)) for mask in masks]
+        centre, zoom = centre * zoom, 1.0
+    matrix = _crop_matrix(zoom, centre, size, picture.natural, rng)
     border = cv2.BORDER_REPLICATE if rng.random() < 0.5 else cv2.BORDER_CONSTANT
-
-    def apply(mask: Mask) -> Mask:
-        values = mask.astype(np.uint8) * 255
-        return np.asarray(cv2.warpAffine(values, matrix, (size, size)) > 127)
-
-    warped = cv2.warpAffine(image, matrix, (size, size), borderMode=border)
-    masks = [None if m is None else apply(m) for m in (truth, neighbour)]
-    if rng.random() < 0.5:
-        warped = warped[:, ::-1]
-        masks = [None if m is None else m[:, ::-1] for m in masks]
-    assert masks[0] is not None
-    return Sample(np.ascontiguousarray(warped), masks[0], masks[1])
+    step = -1 if rng.random() < 0.5 else 1
+    warped = cv2.warpAffine(image, matrix, (size, size), borderMode=border)[:, ::step]
+    truth, neighbour = (
+        cv2.warpAffine(mask.astype(np.uint8) * 255, matrix, (size, size))[:, ::step] > 127
+        for mask in masks
+    )
+    return Sample(np.ascontiguousarray(warped, np.uint8), truth, neighbour)
 
 
 def _recolour(image: UInt8, natural: bool, rng: np.random.Generator) -> UInt8:
     """Change brightness, contrast, gamma, colour, sharpness and noise at random."""
-    out = image.astype(np.float32) / 255
+    out = image.astype(np.float32) / np.float32(255)
     grey = bool((image[..., 0] == image[..., 1]).all())
     if not grey and rng.random() < (0.1 if natural else 0.3):
         out = np.repeat(out.mean(2, keepdims=True), 3, 2)
@@ -178,7 +194,7 @@ def _recolour(image: UInt8, natural: bool, rng: np.random.Generator) -> UInt8:
         out = (out - 0.5) * np.float32(rng.uniform(0.6, 1.4)) + 0.5
         out = out + np.float32(rng.uniform(-0.2, 0.2))
     if rng.random() < 0.2:
-        out = cv2.GaussianBlur(out, (0, 0), float(rng.uniform(0.4, 2.0)))
+        out = np.asarray(cv2.GaussianBlur(out, (0, 0), float(rng.uniform(0.4, 2.0))), np.float32)
     if rng.random() < 0.3:
         out = out + rng.normal(0, rng.uniform(0.01, 0.08), out.shape).astype(np.float32)
     return (np.clip(out, 0, 1) * 255).astype(np.uint8)
@@ -206,23 +222,17 @@ def draw_sample(
         If a hundred draws find no object large enough.
     """
     for _ in range(100):
-        scene = scenes[int(rng.integers(len(scenes)))]
-        picture = _picture(scene, rng)
-        if (
-            max(picture.truth.sum(), 0 if picture.neighbour is None else picture.neighbour.sum())
-            < _SMALLEST
-        ):
-            continue
-        if picture.truth.mean() > 0.9:
+        picture = _picture(scenes[int(rng.integers(len(scenes)))], rng)
+        pixels = max(picture.truth.sum(), picture.neighbour.sum())
+        if pixels < _SMALLEST or picture.truth.mean() > _LARGEST:
             continue
         sample = _warp(picture, size, rng)
-        if not sample.truth.any() and (sample.neighbour is None or not sample.neighbour.any()):
+        if not sample.truth.any() and not sample.neighbour.any():
             continue
         image = _recolour(sample.image, picture.natural, rng) if recolour else sample.image
         neighbour = sample.neighbour
-        if neighbour is None:
-            neighbour = disturb(sample.truth, rng)
-        elif neighbour.any() and rng.random() < 0.3:
+        alone = picture.neighbour is picture.truth
+        if neighbour.any() and (alone or rng.random() < 0.3):
             neighbour = disturb(neighbour, rng)
         return Sample(image, sample.truth, neighbour)
     raise ValueError("no scene holds an object of enough pixels to train on")

@@ -8,7 +8,7 @@ The layout is found by what a folder holds: ``images/NAME.webp`` with
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import cv2
 import numpy as np
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Kind = Literal["instances", "parts", "regions", "volume", "video"]
+Layout = Literal["images", "volumes", "videos"]
 UInt8 = NDArray[np.uint8]
 IMAGE_SUFFIXES = (".webp", ".png", ".jpg", ".tif")
 
@@ -52,7 +53,7 @@ class Scene:
 def _stretch(data: NDArray[np.floating]) -> UInt8:
     low, high = np.percentile(data, (0.5, 99.5))
     scaled = (data - low) / max(float(high - low), 1e-6)
-    return (np.clip(scaled, 0, 1) * 255).astype(np.uint8)
+    return np.asarray(np.clip(scaled, 0, 1) * 255, np.uint8)
 
 
 def _read_rgb(path: Path, longest: int) -> UInt8:
@@ -62,7 +63,7 @@ def _read_rgb(path: Path, longest: int) -> UInt8:
     scale = longest / max(image.shape[:2])
     if scale < 1:
         image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    return np.ascontiguousarray(image[..., ::-1])
+    return np.ascontiguousarray(image[..., ::-1], np.uint8)
 
 
 def _read_labels(path: Path, shape: tuple[int, int]) -> NDArray[np.int32]:
@@ -93,8 +94,8 @@ def _volumes(folder: Path) -> list[Scene]:
 
     scenes = []
     for path in sorted((folder / "images").glob("*.nii*")):
-        source = nibabel.load(path)
-        labels = nibabel.load(folder / "labels" / path.name)
+        source: Any = nibabel.load(path)
+        labels: Any = nibabel.load(folder / "labels" / path.name)
         image = _stretch(np.asarray(source.dataobj, dtype=np.float32).T)
         ids = np.asarray(labels.dataobj).astype(np.int32).T
         spacing = tuple(float(s) for s in source.header.get_zooms()[:3])[::-1]
@@ -104,12 +105,32 @@ def _volumes(folder: Path) -> list[Scene]:
 
 def _videos(folder: Path, longest: int) -> list[Scene]:
     scenes = []
-    for sequence in sorted(p for p in folder.iterdir() if (p / "images").is_dir()):
+    for sequence in sorted(filter(_is_sequence, folder.iterdir())):
         frames = _images(sequence, "video", longest)
         image = np.stack([frame.image for frame in frames])
         labels = np.stack([frame.labels for frame in frames])
         scenes.append(Scene(image, labels, "video", (1.0, 1.0, 1.0), f"davis/{sequence.name}"))
     return scenes
+
+
+def layout_of(folder: Path) -> Layout | None:
+    """Return which layout a folder has, None if none.
+
+    A sequence is told from a 2D set by its frames, which are numbered with the same
+    number of digits.
+    """
+    if (folder / "images").is_dir():
+        if (folder / "labels").is_dir():
+            return "volumes"
+        return "images" if (folder / "masks").is_dir() else None
+    return "videos" if folder.is_dir() and any(map(_is_sequence, folder.iterdir())) else None
+
+
+def _is_sequence(folder: Path) -> bool:
+    if not (folder / "images").is_dir() or not (folder / "masks").is_dir():
+        return False
+    stems = [p.stem for p in (folder / "images").iterdir()]
+    return all(map(str.isdigit, stems)) and len(set(map(len, stems))) == 1
 
 
 def read_scenes(
@@ -133,17 +154,18 @@ def read_scenes(
     FileNotFoundError
         If the folder holds none of the layouts.
     """
-    if (folder / "labels").is_dir():
-        scenes = _volumes(folder)
-    elif (folder / "masks").is_dir():
-        scenes = _images(folder, kind, longest)
-    else:
-        scenes = _videos(folder, longest) if folder.is_dir() else []
-    if not scenes:
-        raise FileNotFoundError(
-            f"{str(folder)!r} holds no data set: expected images/ with masks/ or labels/, "
-            "or folders of sequences that hold images/ and masks/"
-        )
+    match layout_of(folder):
+        case "volumes":
+            scenes = _volumes(folder)
+        case "images":
+            scenes = _images(folder, kind, longest)
+        case "videos":
+            scenes = _videos(folder, longest)
+        case None:
+            raise FileNotFoundError(
+                f"{str(folder)!r} holds no data set: expected images/ with masks/ or labels/, "
+                "or folders of numbered frames that hold images/ and masks/"
+            )
     if limit is not None and limit < len(scenes):
         keep = np.linspace(0, len(scenes) - 1, limit).round().astype(int)
         scenes = [scenes[i] for i in keep]

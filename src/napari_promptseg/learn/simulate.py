@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from skimage.morphology import skeletonize
+from skimage import morphology
 
 from napari_promptseg.core.plane_prompts import Region, Stroke
 
@@ -15,8 +15,8 @@ Mask = NDArray[np.bool_]
 def _depth(mask: Mask) -> NDArray[np.float32]:
     """Distance of every pixel of a mask to the nearest pixel outside, in pixels."""
     padded = np.pad(mask.astype(np.uint8), 1)
-    depth: NDArray[np.float32] = cv2.distanceTransform(padded, cv2.DIST_L2, 5)[1:-1, 1:-1]
-    return depth
+    depth = np.asarray(cv2.distanceTransform(padded, cv2.DIST_L2, 5), np.float32)
+    return depth[1:-1, 1:-1]
 
 
 def next_click(
@@ -105,7 +105,8 @@ def box_around(mask: Mask, rng: np.random.Generator, jitter: float = 0.05) -> Re
 def scribble_along(mask: Mask, rng: np.random.Generator) -> Stroke | None:
     """Draw a positive scribble along a part of the medial axis of a mask."""
     row0, column0, row1, column1 = bounding_box(mask)
-    axis = np.argwhere(skeletonize(mask[row0:row1, column0:column1]))
+    skeleton: Mask = morphology.skeletonize(mask[row0:row1, column0:column1])
+    axis = np.argwhere(skeleton)
     if len(axis) < 3:
         return None
     # A walk that always goes to the nearest unvisited pixel follows one branch and stops

@@ -122,7 +122,7 @@ class Trainer:
         torch.manual_seed(config.seed)
         self.config, self.report = config, report
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.net = ClickNet().to(self.device, memory_format=torch.channels_last)
+        self.net = ClickNet().to(self.device).to(memory_format=torch.channels_last)
         if config.initial is not None:
             self.net.load_state_dict(load_file(config.initial))
         elif config.pretrained:
@@ -220,7 +220,7 @@ class Trainer:
         logits = self._forward(self.net, episodes)
         loss = (normalized_focal_loss(logits, truth) + dice_loss(logits, truth)).mean()
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
         self.optimiser.step()
         decay = min(self.config.ema, (self.step + 1) / (self.step + 10))

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_promptseg.core.intensity import stretch_contrast
 from napari_promptseg.core.plane_prompts import Stroke
 from napari_promptseg.learn.episodes import Episode
 from napari_promptseg.learn.samples import Sample, draw_sample
@@ -67,9 +66,7 @@ class ValidationSet:
         import torch
 
         needed = np.full(len(drawn), _CLICKS)
-        episodes = [
-            Episode(stretch_contrast(s.image.astype(np.float32) / 255), s.truth) for s in drawn
-        ]
+        episodes = [Episode.on(sample) for sample in drawn]
         answers = [np.zeros(s.truth.shape, bool) for s in drawn]
         active = list(range(len(drawn)))
         for count in range(1, _CLICKS + 1):

@@ -75,7 +75,9 @@ def _reach(prior: Mask) -> Mask:
     return np.asarray(cv2.dilate(prior.astype(np.uint8), kernel) > 0)
 
 
-def _advance(stack: Stack, backend: Backend, prior: Mask, index: int) -> tuple[NDArray, float]:
+def _advance(
+    stack: Stack, backend: Backend, prior: Mask, index: int
+) -> tuple[NDArray[np.float32], float]:
     """Predict one plane from the mask of its neighbour; the probability is kept within reach."""
     image = stack.read(index)
     prediction: Prediction = backend.predict(backend.embed(image), stack.prompts(index), prior)
@@ -134,12 +136,12 @@ def _gap(stack: Stack, backend: Backend, first: int, last: int) -> Iterator[Step
     }
     for index in inside:
         weight = (last - index) / (last - first)
-        blended, score = 0.0, 0.0
+        blended, score = np.zeros((), np.float32), 0.0
         for known, share in ((forward, weight), (backward, 1 - weight)):
             if index in known:
                 blended = blended + share * known[index][0].astype(np.float32)
                 score += share * known[index][1]
-        mask = np.asarray(blended) > 0.5
+        mask = blended > 0.5
         if mask.any():
             yield Step(index, mask, score)
 

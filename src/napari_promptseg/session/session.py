@@ -155,6 +155,11 @@ class Session:
         """Name of the backend in use."""
         return self._predictor.name
 
+    @property
+    def loaded_backend(self) -> Backend:
+        """The backend itself, loaded if it was not; other sessions may share it."""
+        return self._predictor.backend
+
     # Prompts
 
     def add_point(self, position: Position, positive: bool = True, axis: str | None = None) -> None:

@@ -7,7 +7,7 @@ feature pyramid decoder brings the logits back to half the input resolution.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import timm
 import torch
@@ -73,7 +73,7 @@ class ClickNet(nn.Module):
 
     def __init__(self, width: int = 96, fine_width: int = 48) -> None:
         super().__init__()
-        self.encoder = timm.create_model(_ENCODER, pretrained=False, num_classes=0)
+        self.encoder: Any = timm.create_model(_ENCODER, pretrained=False, num_classes=0)
         del self.encoder.conv_head, self.encoder.bn2
         self.prompt_stem = nn.Sequential(
             nn.Conv2d(PROMPT_CHANNELS, 16, 3, stride=2, padding=1),

@@ -1,0 +1,228 @@
+"""The command line: thin commands over the floors below."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn, Optional
+
+import typer
+
+if TYPE_CHECKING:
+    from napari_promptseg.session.session import Session
+
+app = typer.Typer(
+    help="Interactive segmentation of images, volumes and videos.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Backend = Annotated[str, typer.Option(help="A name of `promptseg backends`.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+Points = Annotated[
+    Optional[list[str]],  # noqa: UP045 - typer reads it at run time
+    typer.Option("--point", help="Position on the object, such as 12,80,96 (z,y,x)."),
+]
+Negatives = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option("--negative", help="Position on the background."),
+]
+Boxes = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option("--box", help="Two corners, such as 12,60,70:12,99,120."),
+]
+Output = Annotated[Path, typer.Option("--output", "-o", help="Labels file; its suffix decides.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output.")]
+
+
+def _fail(error: Exception) -> NoReturn:
+    typer.echo(f"promptseg: {error}", err=True)
+    raise typer.Exit(1)
+
+
+def _position(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise ValueError(f"{text!r} is no position; write numbers such as 12,80,96") from None
+
+
+def _prompted(
+    image: Path,
+    backend: str,
+    device: str,
+    points: list[str] | None,
+    negatives: list[str] | None,
+    boxes: list[str] | None,
+) -> Session:
+    from napari_promptseg.core.prompts import Box, Point, Prompt
+    from napari_promptseg.session.session import Session
+
+    prompts: list[Prompt] = []
+    for text in boxes or []:
+        low, _, high = text.partition(":")
+        prompts.append(Box(_position(low), _position(high)))
+    prompts += [Point(_position(text)) for text in points or []]
+    prompts += [Point(_position(text), positive=False) for text in negatives or []]
+    session = Session(image, backend, device=device)
+    session.add_prompts(prompts)
+    return session
+
+
+@app.command()
+def segment(
+    image: Path,
+    output: Output,
+    point: Points = None,
+    negative: Negatives = None,
+    box: Boxes = None,
+    backend: Backend = "clicknet",
+    device: Device = "auto",
+    overwrite: Overwrite = False,
+) -> None:
+    """Segment an object on the planes that have prompts."""
+    try:
+        session = _prompted(image, backend, device, point, negative, box)
+        session.commit()
+        session.export(output, overwrite=overwrite)
+    except (ValueError, OSError, ImportError) as error:
+        _fail(error)
+    typer.echo(f"{output}: {int((session.labels > 0).sum())} pixels")
+
+
+@app.command()
+def propagate(
+    image: Path,
+    output: Output,
+    point: Points = None,
+    negative: Negatives = None,
+    box: Boxes = None,
+    start: Annotated[Optional[int], typer.Option(help="First plane.")] = None,  # noqa: UP045
+    stop: Annotated[Optional[int], typer.Option(help="Plane after the last.")] = None,  # noqa: UP045
+    backend: Backend = "clicknet",
+    device: Device = "auto",
+    overwrite: Overwrite = False,
+) -> None:
+    """Segment an object and carry it through the volume or video."""
+    try:
+        session = _prompted(image, backend, device, point, negative, box)
+        with typer.progressbar(length=1000, label="propagating") as bar:
+            last = 0
+            for result in session.propagate(start, stop):
+                now = round(1000 * result.done / max(result.total, 1))
+                bar.update(now - last)
+                last = now
+        session.commit()
+        session.export(output, overwrite=overwrite)
+    except (ValueError, OSError, ImportError) as error:
+        _fail(error)
+    typer.echo(f"{output}: {int((session.labels > 0).sum())} pixels")
+
+
+@app.command()
+def export(session: Path, output: Path, overwrite: Overwrite = False) -> None:
+    """Write the labels of a saved session to a file."""
+    from napari_promptseg.session.session import Session
+
+    try:
+        Session.load(session).export(output, overwrite=overwrite)
+    except (ValueError, OSError) as error:
+        _fail(error)
+
+
+@app.command()
+def backends() -> None:
+    """List the registered backends."""
+    from napari_promptseg.backends.registry import list_backends
+
+    for info in list_backends().values():
+        typer.echo(f"{info.name:16s} {info.distribution:24s} {info.target}")
+
+
+@app.command()
+def evaluate(
+    folder: Path,
+    backend: Annotated[list[str], typer.Option(help="May be given several times.")] = ["clicknet"],  # noqa: B006
+    limit: Annotated[Optional[int], typer.Option(help="Images of each set.")] = None,  # noqa: UP045
+    objects: Annotated[int, typer.Option(help="Objects of each image at most.")] = 3,
+    json_file: Annotated[Optional[Path], typer.Option("--json", help="Write figures here.")] = None,  # noqa: UP045
+) -> None:
+    """Measure backends with a robot user on one data set or a folder of them."""
+    from napari_promptseg.backends.registry import create_backend
+    from napari_promptseg.evaluate.benchmarks import find_sets, measure, summarise
+    from napari_promptseg.refine.zoom import ZoomIn
+
+    results: dict[str, dict[str, object]] = {}
+    try:
+        for name, path in find_sets(folder).items():
+            for chosen in backend:
+                runs = list(
+                    measure(path, ZoomIn(create_backend(chosen)), limit=limit, objects=objects)
+                )
+                figures = summarise(runs)
+                line = "  ".join(f"{key} {value:.3g}" for key, value in figures.items())
+                typer.echo(f"{name:14s} {chosen:12s} {line}")
+                results.setdefault(name, {})[chosen] = {
+                    "summary": figures,
+                    "runs": [
+                        {"name": r.name, "scores": r.scores, "seconds": r.seconds} for r in runs
+                    ],
+                }
+    except (ValueError, OSError, ImportError) as error:
+        _fail(error)
+    if json_file is not None:
+        json_file.write_text(json.dumps(results, indent=1), encoding="utf-8")
+
+
+@app.command()
+def train(config: Path) -> None:
+    """Train ClickNet by a TOML file; a killed run goes on where it was."""
+    from napari_promptseg.learn.config import TrainConfig
+    from napari_promptseg.learn.train import Trainer
+
+    try:
+        weights = Trainer(TrainConfig.read(config), report=typer.echo).run()
+    except (ValueError, OSError, ImportError) as error:
+        _fail(error)
+    typer.echo(f"best weights: {weights}")
+
+
+@app.command()
+def speed(
+    backend: Backend = "clicknet",
+    viewer: Annotated[bool, typer.Option(help="Also in a real viewer; needs a display.")] = False,
+) -> None:
+    """Measure clicks, propagation, import and memory on this machine."""
+    from napari_promptseg.evaluate.speed import measure_speed
+
+    measure_speed(backend, report=typer.echo)
+    if viewer:
+        from napari_promptseg._napari.latency import measure
+
+        for name, value in measure(backend).items():
+            typer.echo(f"{name:36s} {value:9.3f} s")
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option(help="Folder of the labels and the picture.")] = Path(
+        "out"
+    ),
+    sample: Annotated[str, typer.Option(help="Which sample volume.")] = "ct_phantom",
+    close: Annotated[bool, typer.Option(help="Close the viewer when done.")] = False,
+) -> None:
+    """Annotate and propagate an object of a sample volume in a napari viewer.
+
+    Without a display, a virtual one is started and the viewer is closed at the end.
+    """
+    from napari_promptseg._napari.demo import run_demo
+
+    try:
+        run_demo(output, sample, close=close, report=typer.echo)
+    except (ValueError, OSError, ImportError, RuntimeError) as error:
+        _fail(error)
+
+
+if __name__ == "__main__":
+    app()

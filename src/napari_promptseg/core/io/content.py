@@ -1,0 +1,106 @@
+"""What a reader finds in a file, and what the readers share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_promptseg.core.volume import ArrayLike
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_SPELLINGS: Final[Mapping[str, tuple[str, ...]]] = {
+    "Å": ("å", "angstrom", "ångström"),
+    "nm": ("nanometer", "nanometre"),
+    # Two characters look like the Greek letter; ImageJ writes one of them escaped.
+    "µm": ("μm", "um", r"\u00b5m", "micron", "microns", "micrometer", "micrometre"),
+    "mm": ("millimeter", "millimetre"),
+    "cm": ("centimeter", "centimetre"),
+    "inch": ("in", '"'),
+    "m": ("meter", "metre"),
+    "pixel": ("", "pixels", "px", "reference frame"),
+}
+_METRES: Final[Mapping[str, float]] = {
+    "Å": 1e-10,
+    "nm": 1e-9,
+    "µm": 1e-6,
+    "mm": 1e-3,
+    "cm": 1e-2,
+    "inch": 0.0254,
+    "m": 1.0,
+}
+LPS_TO_RAS: Final = np.diag([-1.0, -1.0, 1.0, 1.0])
+"""From patient coordinates to the left, back and head to those right, front and head."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The array of a file and its geometry; the fields are those of `Volume`."""
+
+    data: ArrayLike
+    axes: str = ""
+    spacing: tuple[float, ...] | None = None
+    units: str = "pixel"
+    affine: NDArray[np.float64] | None = None
+
+
+def unit_name(text: str | None) -> str:
+    """Return the usual short name of a unit of length; an unknown one as it is."""
+    plain = (text or "").strip()
+    for name, spellings in _SPELLINGS.items():
+        if plain == name or plain.lower() in spellings:
+            return name
+    return plain
+
+
+def common_unit(sizes: Mapping[str, tuple[float, str]]) -> tuple[dict[str, float], str]:
+    """Bring the spacing of several axes to the unit of the last spatial one.
+
+    Parameters
+    ----------
+    sizes : mapping of str to (float, str)
+        Spacing and unit by the name of the axis; the spacing of ``t`` is left alone.
+
+    Returns
+    -------
+    (dict of str to float, str)
+        Spacing by axis, and the unit.
+    """
+    units = {axis: unit_name(unit) for axis, (_, unit) in sizes.items()}
+    common = next((units[axis] for axis in "xyz" if axis in units), "pixel")
+    spacing = {}
+    for axis, (size, _) in sizes.items():
+        if axis in "xyz" and units[axis] in _METRES and common in _METRES:
+            ratio = _METRES[units[axis]] / _METRES[common]
+            size = size if ratio == 1 else size * ratio
+        spacing[axis] = size
+    return spacing, common
+
+
+def axis_sizes(axes: str, spacing: Mapping[str, float]) -> tuple[float, ...]:
+    """Return the spacing in the order of the axes but ``c``; 1 where it is unknown or unusable."""
+    sizes = (spacing.get(name, 1.0) for name in axes.removesuffix("c"))
+    return tuple(float(s) if np.isfinite(s) and s > 0 else 1.0 for s in sizes)
+
+
+def rescale(values: NDArray[Any], slope: float, intercept: float) -> NDArray[Any]:
+    """Return ``values * slope + intercept`` in the smallest type that holds it.
+
+    Whole numbers stay integers of 16 or 32 bits, so that Hounsfield units do not take
+    twice the memory; all else becomes float32.
+    """
+    if slope == 1 and intercept == 0:
+        return values
+    whole = float(slope).is_integer() and float(intercept).is_integer()
+    if values.dtype.kind in "ui" and values.size and whole:
+        ends = [int(v) * int(slope) + int(intercept) for v in (values.min(), values.max())]
+        for dtype in (np.int16, np.int32):
+            limits = np.iinfo(dtype)
+            if limits.min <= min(ends) and max(ends) <= limits.max:
+                wide = values.astype(np.int32 if values.dtype.itemsize < 4 else np.int64)
+                return (wide * int(slope) + int(intercept)).astype(dtype)
+    return values.astype(np.float32) * np.float32(slope) + np.float32(intercept)

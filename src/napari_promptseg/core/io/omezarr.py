@@ -1,0 +1,146 @@
+"""OME-Zarr images (versions 0.4 and 0.5, and earlier ones) and plain zarr arrays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from napari_promptseg.core.io.content import Content, axis_sizes, common_unit
+from napari_promptseg.core.io.lazy import arrange
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from napari_promptseg.core.volume import Volume
+
+SUFFIXES: Final = (".zarr",)
+MARKERS: Final = ("zarr.json", ".zgroup", ".zarray")
+"""A folder that holds one of these files is zarr, whatever its name."""
+
+_UNITS = {
+    "Å": "angstrom",
+    "nm": "nanometer",
+    "µm": "micrometer",
+    "mm": "millimeter",
+    "cm": "centimeter",
+    "inch": "inch",
+    "m": "meter",
+}
+_CHUNKS = {"t": 1, "z": 16, "y": 256, "x": 256}
+
+
+def read(path: Path) -> Content:
+    """Open the full resolution of an image, or the only array there is; nothing is read."""
+    import zarr
+
+    node: Any = zarr.open(store=str(path), mode="r")
+    if isinstance(node, zarr.Array):
+        return _plain(node)
+    attributes = dict(node.attrs)
+    metadata = attributes.get("ome", attributes)
+    if "multiscales" in metadata:
+        return _image(node, metadata["multiscales"][0])
+    if "bioformats2raw.layout" in metadata:
+        return read(path / "0")
+    arrays = dict(node.arrays())
+    if len(arrays) != 1:
+        groups = [name for name, _ in node.groups()]
+        raise ValueError(
+            "it is a zarr group without one image: open one of the folders inside; "
+            f"arrays: {sorted(arrays)}, groups: {sorted(groups)}"
+        )
+    return _plain(next(iter(arrays.values())))
+
+
+def _plain(array: Any) -> Content:
+    """Take the axes from the names of the dimensions, if there are some of use."""
+    named = getattr(array.metadata, "dimension_names", None) or ()
+    names = "".join(str(name)[:1].lower() for name in named)
+    data, axes = arrange(array, names) if len(names) == array.ndim else (array, "")
+    return Content(data, axes)
+
+
+def _image(group: Any, multiscale: Mapping[str, Any]) -> Content:
+    dataset = multiscale["datasets"][0]
+    array = group[dataset["path"]]
+    # Before version 0.3 axes had no names, before 0.4 they were bare names.
+    axes = [
+        axis if isinstance(axis, dict) else {"name": axis}
+        for axis in multiscale.get("axes", "tczyx"[-array.ndim :])
+    ]
+    scale, shift = np.ones(array.ndim), np.zeros(array.ndim)
+    for source in (dataset, multiscale):
+        for step in source.get("coordinateTransformations", ()):
+            if step["type"] == "scale":
+                scale, shift = scale * step["scale"], shift * step["scale"]
+            elif step["type"] == "translation":
+                shift = shift + step["translation"]
+    file_names = "".join(
+        {"channel": "c", "time": "t"}.get(axis.get("type", ""), str(axis["name"])[:1].lower())
+        for axis in axes
+    )
+    found = {
+        name: (float(size), str(axis.get("unit", "")))
+        for name, size, axis in zip(file_names, scale, axes, strict=True)
+        if name != "c"
+    }
+    sizes, unit = common_unit(found)
+    ratio = {name: sizes[name] / size for name, (size, _) in found.items()}
+    affine = np.diag([*(sizes.get(name, 1.0) for name in "xyz"), 1.0])
+    for name, start in zip(file_names, shift, strict=True):
+        if name in "xyz":
+            affine["xyz".index(name), 3] = start * ratio[name]
+    data, names = arrange(array, file_names)
+    return Content(data, names, axis_sizes(names, sizes) if names else None, unit, affine)
+
+
+def write(path: Path, labels: NDArray[Any], volume: Volume, names: Mapping[int, str]) -> None:
+    """Write an OME-Zarr 0.5 image of labels.
+
+    It holds spacing and, where the axes are not turned, the origin; the format has no
+    place for more of an affine.
+    """
+    import zarr
+
+    assert volume.affine is not None
+    assert volume.spacing is not None
+    steps: list[dict[str, Any]] = [{"type": "scale", "scale": list(volume.spacing)}]
+    upright = np.diag([*np.diag(volume.affine)[:3], 1.0])
+    upright[:3, 3] = volume.affine[:3, 3]
+    if np.allclose(upright, volume.affine) and (np.diag(upright) > 0).all():
+        origin = dict(zip("xyz", volume.affine[:3, 3].tolist(), strict=True))
+        shift = [origin.get(name, 0.0) for name in volume.names]
+        steps.append({"type": "translation", "translation": shift})
+    axes = [
+        {"name": "t", "type": "time"}
+        if name == "t"
+        else {"name": name, "type": "space"}
+        | ({"unit": _UNITS[volume.units]} if volume.units in _UNITS else {})
+        for name in volume.names
+    ]
+    datasets = [{"path": "0", "coordinateTransformations": steps}]
+    properties = [
+        {"label-value": int(label)} | ({"name": names[int(label)]} if label in names else {})
+        for label in np.unique(labels)
+        if label
+    ]
+    metadata = {
+        "version": "0.5",
+        "multiscales": [{"name": path.stem, "axes": axes, "datasets": datasets}],
+        "image-label": {"properties": properties},
+    }
+    group = zarr.create_group(store=str(path), zarr_format=3, attributes={"ome": metadata})
+    array = group.create_array(
+        "0",
+        shape=labels.shape,
+        dtype=labels.dtype,
+        chunks=tuple(
+            min(n, _CHUNKS[name]) for name, n in zip(volume.names, labels.shape, strict=True)
+        ),
+        dimension_names=list(volume.names),
+    )
+    array[...] = labels

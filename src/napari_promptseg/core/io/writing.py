@@ -1,0 +1,142 @@
+"""One way to write labels: the format is chosen by suffix."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_promptseg.core.io import coco, nifti, nrrd, omezarr, pictures, stl, tiff
+from napari_promptseg.core.volume import Volume
+
+Writer = Callable[[Path, NDArray[Any], Volume, Mapping[int, str]], None]
+
+
+def _write_npy(path: Path, labels: NDArray[Any], volume: Volume, names: Mapping[int, str]) -> None:
+    np.save(path, labels, allow_pickle=False)
+
+
+_WRITERS: Final[Mapping[str, Writer]] = {
+    **dict.fromkeys(nifti.SUFFIXES, nifti.write),
+    ".nrrd": nrrd.write,
+    **dict.fromkeys(tiff.SUFFIXES, tiff.write),
+    **dict.fromkeys(omezarr.SUFFIXES, omezarr.write),
+    ".npy": _write_npy,
+    ".png": pictures.write,
+    **dict.fromkeys(coco.SUFFIXES, coco.write),
+    **dict.fromkeys(stl.SUFFIXES, stl.write),
+}
+SUFFIXES: Final = tuple(_WRITERS)
+"""All suffixes that labels can be written to."""
+
+
+def write_labels(
+    path: str | Path,
+    labels: NDArray[Any],
+    volume: Volume,
+    names: Mapping[int, str] | None = None,
+    *,
+    overwrite: bool = False,
+) -> Path:
+    """Write labels with the geometry of the image they belong to.
+
+    NIfTI and NRRD keep the affine, TIFF (OME) and OME-Zarr the spacing; ``.npy`` and
+    ``.png`` (2D) hold the array alone; ``.json`` is COCO, ``.stl`` (3D) the surfaces in
+    world coordinates. Names are kept by NRRD, OME-Zarr and COCO. The target appears when
+    all is written, never in part.
+
+    Parameters
+    ----------
+    path : str or Path
+        Target, in a folder that exists.
+    labels : integer or bool array
+        Of the shape of the volume without channel; 0 is background.
+    volume : Volume
+        The image.
+    names : mapping of int to str, optional
+        Names of the objects.
+    overwrite : bool
+        Whether to replace what is there.
+
+    Returns
+    -------
+    Path
+        The target.
+
+    Raises
+    ------
+    FileExistsError
+        If something is at the path and `overwrite` is false.
+    FileNotFoundError
+        If the folder does not exist.
+    ValueError
+        If the suffix is unknown, or the labels do not fit the volume or the format.
+    """
+    path = Path(path).expanduser()
+    suffix = next((s for s in _WRITERS if path.name.lower().endswith(s)), None)
+    if suffix is None:
+        raise ValueError(
+            f"cannot write labels to {path}: unknown suffix {path.suffix!r}; "
+            f"valid: {', '.join(SUFFIXES)}"
+        )
+    checked = _checked(labels, volume)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"no such folder: {path.parent}")
+    _check_free(path, overwrite)
+    # The suffix stays at the end, libraries go by it.
+    partial = path.with_name(f".partial-{uuid4().hex}{suffix}")
+    try:
+        _WRITERS[suffix](partial, checked, volume, names or {})
+        _check_free(path, overwrite)
+        _replace(partial, path)
+    finally:
+        _remove(partial)
+    return path
+
+
+def _checked(labels: NDArray[Any], volume: Volume) -> NDArray[Any]:
+    """Return the labels in the smallest unsigned type that holds them."""
+    values = np.asarray(labels)
+    if values.dtype.kind not in "bui":
+        raise ValueError(f"labels must be whole numbers, got dtype {values.dtype}")
+    if values.shape != volume.shape:
+        raise ValueError(
+            f"labels of shape {values.shape} do not fit a volume of shape {volume.shape} "
+            f"(axes {volume.names!r})"
+        )
+    low, high = int(values.min()), int(values.max())
+    if low < 0 or high >= 2**32:
+        raise ValueError(f"labels must lie in 0 to {2**32 - 1}, got {low} to {high}")
+    return values.astype(
+        next(t for t in (np.uint8, np.uint16, np.uint32) if high <= np.iinfo(t).max)
+    )
+
+
+def _check_free(path: Path, overwrite: bool) -> None:
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"{path} exists; pass overwrite=True to replace it")
+
+
+def _replace(partial: Path, path: Path) -> None:
+    """Put the new file or folder in place of the old one."""
+    if not path.is_dir():
+        os.replace(partial, path)
+        return
+    # A folder cannot be replaced in one step: the old one goes when the new one is there.
+    old = path.with_name(f".old-{uuid4().hex}")
+    os.rename(path, old)
+    os.rename(partial, path)
+    _remove(old)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""Metrics, the robot user and benchmarks for images, volumes and videos."""
