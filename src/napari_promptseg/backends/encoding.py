@@ -70,8 +70,8 @@ def _strokes_map(
         return np.zeros(shape, np.float32)
     distance = np.asarray(cv2.distanceTransform(1 - drawn, cv2.DIST_L2, 5), np.float32)
     if encoding == "gaussian":
-        return np.exp(np.float32(-0.5) * (distance / np.float32(radius)) ** 2)
-    return np.float32(1) - np.minimum(distance / np.float32(255), np.float32(1))
+        return np.asarray(np.exp(-0.5 * (distance / radius) ** 2), np.float32)
+    return np.asarray(1.0 - np.minimum(distance / 255.0, 1.0), np.float32)
 
 
 def encode(

@@ -197,7 +197,7 @@ def _recolour(image: UInt8, natural: bool, rng: np.random.Generator) -> UInt8:
         out = np.asarray(cv2.GaussianBlur(out, (0, 0), float(rng.uniform(0.4, 2.0))), np.float32)
     if rng.random() < 0.3:
         out = out + rng.normal(0, rng.uniform(0.01, 0.08), out.shape).astype(np.float32)
-    return (np.clip(out, 0, 1) * 255).astype(np.uint8)
+    return np.asarray(np.clip(out, 0, 1) * 255, np.uint8)
 
 
 def draw_sample(

@@ -73,12 +73,13 @@ class ClickNet(nn.Module):
 
     def __init__(self, width: int = 96, fine_width: int = 48) -> None:
         super().__init__()
-        self.encoder: Any = timm.create_model(_ENCODER, pretrained=False, num_classes=0)
-        del self.encoder.conv_head, self.encoder.bn2
+        encoder: Any = timm.create_model(_ENCODER, pretrained=False, num_classes=0)
+        del encoder.conv_head, encoder.bn2
+        self.encoder = encoder
         self.prompt_stem = nn.Sequential(
             nn.Conv2d(PROMPT_CHANNELS, 16, 3, stride=2, padding=1),
             nn.ReLU(inplace=True),
-            nn.Conv2d(16, self.encoder.conv_stem.out_channels, 3, padding=1),
+            nn.Conv2d(16, encoder.conv_stem.out_channels, 3, padding=1),
         )
         self.decoder = _PyramidDecoder(tuple(_TAPS.values()), width, fine_width)
 

@@ -120,7 +120,8 @@ def _step(column: Sequence[Frame], even: bool) -> NDArray[np.float64]:
 def _pixels(grid: Sequence[Sequence[Frame]]) -> NDArray[Any]:
     """Return all pixels as (t, z, y, x) or (t, z, y, x, c), in the units of the modality."""
     import pydicom
-    from pydicom.pixels import apply_color_lut, pixel_array
+    from pydicom.pixels.processing import apply_color_lut
+    from pydicom.pixels.utils import pixel_array
     from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
     images: dict[tuple[Path, int], NDArray[Any]] = {}

@@ -79,8 +79,7 @@ def _shape(path: Path) -> tuple[int, int]:
         import tifffile
 
         with tifffile.TiffFile(path) as tif:
-            rows, columns = tif.pages.first.shape[:2]
-            return rows, columns
+            return tif.pages.first.imagelength, tif.pages.first.imagewidth
     from PIL import Image
 
     with Image.open(path, formats=_FORMATS) as image:
