@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from napari_promptseg.backends.base import Backend, Capabilities, Prediction
-from napari_promptseg.core.geometry import mask_box
+from napari_promptseg.core.geometry import Box, mask_box
 from napari_promptseg.core.plane_prompts import PlanePrompts, Region, Stroke
 
 if TYPE_CHECKING:
@@ -20,14 +20,18 @@ _LEAST: Final = 32  # pixels; a smaller crop has nothing to compare the object w
 
 
 def _expand(
-    low: NDArray[np.float64], high: NDArray[np.float64], factor: float, shape: tuple[int, int]
+    low: NDArray[np.float64], high: NDArray[np.float64], factor: float, image: PlaneImage
 ) -> Rectangle:
-    """Square crop around a box, `factor` times its longer side, moved into the plane."""
-    side = max(float((high - low).max()) * factor, _LEAST)
+    """Crop around a box, moved into the plane.
+
+    It is square in physical units, `factor` times the longer side of the box.
+    """
+    spacing = np.array(image.spacing)
+    side = max(float(((high - low) * spacing).max()) * factor, _LEAST * float(spacing.min()))
     centre = (low + high) / 2
     ranges = []
-    for middle, size in zip(centre, shape, strict=True):
-        length = min(round(side), size)
+    for middle, size, step in zip(centre, image.shape, image.spacing, strict=True):
+        length = min(max(round(side / step), 1), size)
         start = int(np.clip(round(middle - length / 2), 0, size - length))
         ranges.append((start, start + length))
     return ranges[0], ranges[1]
@@ -90,24 +94,20 @@ class ZoomIn:
     ) -> Prediction:
         """See `Backend.predict`."""
         present = None if prior is None else mask_box(prior)
-        crop = self._crop(prompts, present, embedding.shape)
+        crop = self._crop(prompts, present, embedding)
         if crop is None:
-            first = self._look(embedding, prompts, prior, self._whole(embedding.shape))
-            crop = self._crop(
-                prompts, mask_box(first.paste(embedding.shape) > 0.5), embedding.shape
-            )
+            whole = (0, embedding.shape[0]), (0, embedding.shape[1])
+            first = self._look(embedding, prompts, prior, whole)
+            crop = self._crop(prompts, mask_box(first.paste(embedding.shape) > 0.5), embedding)
             if crop is None or self._is_whole(crop, embedding.shape):
                 return first
         return self._look(embedding, prompts, prior, crop)
-
-    def _whole(self, shape: tuple[int, int]) -> Rectangle:
-        return (0, shape[0]), (0, shape[1])
 
     def _is_whole(self, crop: Rectangle, shape: tuple[int, int]) -> bool:
         return max(r[1] - r[0] for r in crop) > self.trigger * max(shape)
 
     def _crop(
-        self, prompts: PlanePrompts, present: Any, shape: tuple[int, int]
+        self, prompts: PlanePrompts, present: Box | None, image: PlaneImage
     ) -> Rectangle | None:
         """Crop that holds the present mask, boxes, lassos and positive strokes."""
         corners = [s.path for s in prompts.strokes if s.positive]
@@ -117,7 +117,7 @@ class ZoomIn:
         if present is not None:
             corners.append(np.array(present, dtype=np.float64).T)
         points = np.concatenate([*corners, *regions])
-        return _expand(points.min(0), points.max(0), self.factor, shape)
+        return _expand(points.min(0), points.max(0), self.factor, image)
 
     def _look(
         self,
