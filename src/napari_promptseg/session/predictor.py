@@ -10,14 +10,15 @@ import numpy as np
 from napari_promptseg.backends.base import Backend
 from napari_promptseg.backends.encoding import fill_region
 from napari_promptseg.backends.registry import create_backend, list_backends
+from napari_promptseg.core.plane_prompts import PlanePrompts, Stroke
+from napari_promptseg.core.volume import PlaneImage
 from napari_promptseg.refine.zoom import ZoomIn
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_promptseg.core.geometry import Plane
-    from napari_promptseg.core.plane_prompts import PlanePrompts
-    from napari_promptseg.core.volume import PlaneImage, Volume
+    from napari_promptseg.core.volume import Volume
 
 _KEPT_PLANES: Final = 4
 
@@ -109,6 +110,19 @@ class Predictor:
                 f"backend {self.name!r} does not understand {sorted(unknown)}; "
                 f"valid prompts: {sorted(self.backend.capabilities.prompts)}"
             )
+
+    def look_at(self, volume: Volume) -> None:
+        """Go on with the same image under another intensity window."""
+        self._volume = volume
+        self._embedded.clear()
+
+    def warm_up(self) -> None:
+        """Load the backend, find the intensity window and answer one click on a blank plane."""
+        window = self._volume.intensity_window
+        blank = PlaneImage(np.zeros((64, 64), np.float32), window)
+        click = PlanePrompts(strokes=(Stroke(np.array([[32.0, 32.0]])),))
+        if "point" in self.backend.capabilities.prompts:
+            self.backend.predict(self.backend.embed(blank), click)
 
     def close(self) -> None:
         """Free the backend and the planes."""

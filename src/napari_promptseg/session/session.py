@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from napari_promptseg.backends.base import Backend
     from napari_promptseg.core.geometry import Box as BoxRange
+    from napari_promptseg.core.intensity import Window
     from napari_promptseg.session.history import Patch
 
 Position = Sequence[float]
@@ -460,6 +462,27 @@ class Session:
         predictor = Predictor(self.volume, backend, device)
         self._predictor.close()
         self._predictor = predictor
+
+    def set_window(self, window: Window | str | None) -> None:
+        """Look at the image through another intensity window from now on.
+
+        Parameters
+        ----------
+        window : Window, str or None
+            The window, the name of a CT window, or None to find one from the data.
+
+        Raises
+        ------
+        ValueError
+            If no CT window has that name.
+        """
+        self._interrupt()
+        self.volume = replace(self.volume, window=window)
+        self._predictor.look_at(self.volume)
+
+    def warm_up(self) -> None:
+        """Load the backend and let it answer once, so that the first prompt is quick."""
+        self._predictor.warm_up()
 
     # Files
 
