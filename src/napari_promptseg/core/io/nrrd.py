@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SUFFIXES: Final = (".nrrd", ".nhdr")
 _SPACE_KINDS = {None, "domain", "space", "???", "none"}
+_UNITS = {"µm": "um", "Å": "angstrom"}  # the header is ASCII
 _TO_RAS = {
     "left-posterior-superior": LPS_TO_RAS,
     "lps": LPS_TO_RAS,
@@ -29,7 +30,7 @@ _TO_RAS = {
 
 def read(path: Path) -> Content:
     """Read a NRRD file; world coordinates become those of NIfTI (right, front, head)."""
-    import nrrd  # type: ignore[import-untyped]
+    import nrrd
 
     values, header = nrrd.read(str(path), index_order="C")
     directions = _directions(header, values.ndim)
@@ -97,7 +98,7 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, names: Mapping[int, 
     header: dict[str, Any] = {
         "space": "left-posterior-superior",
         "kinds": ["domain"] * len(space),
-        "space units": [volume.units] * 3,
+        "space units": [_UNITS.get(volume.units, volume.units)] * 3,
         "space origin": world[:3, 3],
     }
     if "t" in volume.names:
@@ -107,7 +108,7 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, names: Mapping[int, 
     header["space directions"] = np.array(directions)
     for number, (label, name) in enumerate(sorted(names.items())):
         header[f"Segment{number}_ID"] = f"Segment_{label}"
-        header[f"Segment{number}_Name"] = name
+        header[f"Segment{number}_Name"] = name.encode("unicode_escape").decode("ascii")
         header[f"Segment{number}_LabelValue"] = str(label)
         header[f"Segment{number}_Layer"] = "0"
     nrrd.write(str(path), np.ascontiguousarray(labels), header, index_order="C")

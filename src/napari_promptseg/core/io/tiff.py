@@ -122,4 +122,6 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, names: Mapping[int, 
         else:
             metadata[f"PhysicalSize{name}"] = volume.axis_spacing(axis)
             metadata[f"PhysicalSize{name}Unit"] = _OME_UNITS.get(volume.units, volume.units)
-    tifffile.imwrite(path, labels, ome=True, compression="zlib", metadata=metadata)
+    tifffile.imwrite(
+        path, labels, ome=True, photometric="minisblack", compression="zlib", metadata=metadata
+    )

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from napari_promptseg import open_volume
+
+RNG = np.random.default_rng(11)
+GREY = RNG.integers(0, 255, (6, 7)).astype(np.uint8)
+COLOUR = RNG.integers(0, 255, (6, 7, 3)).astype(np.uint8)
+DEEP = RNG.integers(0, 65535, (6, 7, 4)).astype(np.uint16)
+
+
+def save(path, values, **options):
+    Image.fromarray(values).save(path, **options)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".webp"])
+def test_colours(tmp_path, suffix):
+    volume = open_volume(save(tmp_path / f"a{suffix}", COLOUR, lossless=True))
+    assert (volume.axes, volume.units) == ("yxc", "pixel")
+    np.testing.assert_array_equal(volume.data, COLOUR)
+
+
+def test_jpeg(tmp_path):
+    smooth = np.tile(np.linspace(0, 255, 16).astype(np.uint8), (16, 1))
+    data = np.asarray(open_volume(save(tmp_path / "a.JPEG", smooth, quality=95)).data)
+    assert np.abs(data.astype(int) - smooth).max() < 12
+
+
+@pytest.mark.parametrize("values", [GREY, DEEP[..., 0], GREY > 99])
+def test_grey_keeps_its_depth(tmp_path, values):
+    volume = open_volume(save(tmp_path / "a.png", values))
+    assert (volume.axes, volume.data.dtype) == ("yx", values.dtype)
+    np.testing.assert_array_equal(volume.data, values)
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_deep_colours_are_not_cut_to_8_bits(tmp_path, channels):
+    stored = DEEP[..., :channels]
+    cv2.imwrite(str(tmp_path / "a.png"), stored)  # as blue, green, red
+    np.testing.assert_array_equal(open_volume(tmp_path / "a.png").data, stored[..., 2::-1])
+
+
+def test_opacity_and_palettes(tmp_path):
+    opacity = np.full((6, 7, 1), 9, np.uint8)
+    volume = open_volume(save(tmp_path / "a.png", np.concatenate([COLOUR, opacity], 2)))
+    np.testing.assert_array_equal(volume.data, COLOUR)
+    grey = open_volume(save(tmp_path / "b.png", np.concatenate([GREY[..., None], opacity], 2)))
+    np.testing.assert_array_equal(grey.data, GREY)
+    few = COLOUR // 128 * 255
+    Image.fromarray(few).quantize(8).save(tmp_path / "c.png")
+    np.testing.assert_array_equal(open_volume(tmp_path / "c.png").data, few)
+
+
+def test_folder_is_a_stack_in_natural_order(tmp_path):
+    for i in (10, 9, 2, 1):
+        save(tmp_path / f"im{i}.png", np.full((6, 7), i, np.uint8))
+    (tmp_path / "notes.txt").write_text("not an image")
+    (tmp_path / "._im1.png").write_bytes(b"left by another system")
+    volume = open_volume(tmp_path)
+    assert (volume.axes, volume.shape) == ("zyx", (4, 6, 7))
+    assert np.asarray(volume.data)[:, 0, 0].tolist() == [1, 2, 9, 10]
+    assert volume.data[2, 1:3, 0].tolist() == [9, 9]
+
+
+def test_folder_of_colours_as_frames(tmp_path):
+    for i in range(3):
+        save(tmp_path / f"{i}.webp", COLOUR + i, lossless=True)
+    volume = open_volume(tmp_path, axes="tyxc")
+    np.testing.assert_array_equal(volume.data, np.stack([COLOUR, COLOUR + 1, COLOUR + 2]))
+
+
+def test_folder_of_tiff(tmp_path):
+    for i in range(3):
+        tifffile.imwrite(tmp_path / f"{i}.tif", DEEP[..., i], compression="zlib")
+    np.testing.assert_array_equal(open_volume(tmp_path).data, np.moveaxis(DEEP[..., :3], -1, 0))
+
+
+def test_folder_of_several_sizes(tmp_path):
+    save(tmp_path / "1.png", GREY)
+    save(tmp_path / "2.png", GREY[1:])
+    with pytest.raises(ValueError, match=r"2\.png has \(5, 7\).*1\.png has \(6, 7\)"):
+        open_volume(tmp_path)
+
+
+def test_folder_with_grey_and_colour_fails_where_they_differ(tmp_path):
+    save(tmp_path / "1.png", GREY)
+    save(tmp_path / "2.png", COLOUR)
+    data = open_volume(tmp_path).data
+    np.testing.assert_array_equal(data[0], GREY)
+    with pytest.raises(ValueError, match=r"2\.png holds uint8 of shape \(6, 7, 3\)"):
+        data[1]
+
+
+def test_damaged_image_of_a_folder_is_named(tmp_path):
+    noise = RNG.integers(0, 255, (60, 70)).astype(np.uint8)
+    save(tmp_path / "1.png", noise)
+    content = save(tmp_path / "2.png", noise).read_bytes()
+    (tmp_path / "2.png").write_bytes(content[: len(content) // 2])
+    data = open_volume(tmp_path).data
+    with pytest.raises(ValueError, match=r"cannot read .*2\.png"):
+        data[1]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".bmp"])
+@pytest.mark.parametrize("deep", [False, True])
+def test_truncated_image_is_named(tmp_path, suffix, deep):
+    path = tmp_path / f"cut{suffix}"
+    noise = RNG.integers(0, 65535 if deep and suffix == ".png" else 255, (60, 70, 3))
+    cv2.imwrite(str(path), noise.astype(np.uint16 if deep and suffix == ".png" else np.uint8))
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(ValueError, match=r"cannot read .*cut"):
+        open_volume(path)

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import builtins
+
+import imageio.v3 as iio
+import numpy as np
+import pytest
+
+from napari_promptseg import open_volume
+
+pytest.importorskip("av", reason="video needs the extra napari-promptseg[video]")
+
+COUNT = 90
+KINDS = [(".mp4", "libx264"), (".mkv", "libx264"), (".mov", "mpeg4"), (".avi", "libx264")]
+
+
+def frames():
+    """Each frame tells its number by a bright bar."""
+    values = np.zeros((COUNT, 48, 2 * COUNT, 3), np.uint8)
+    for i in range(COUNT):
+        values[i, :, 2 * i : 2 * i + 2] = 255
+    return values
+
+
+@pytest.fixture(scope="module", params=KINDS, ids=lambda kind: kind[0])
+def film(request, tmp_path_factory):
+    suffix, codec = request.param
+    path = tmp_path_factory.mktemp("film") / f"a{suffix}"
+    iio.imwrite(path, frames(), plugin="pyav", codec=codec, fps=25)
+    return path
+
+
+def number(frame):
+    return int(frame[..., 1].mean(0).argmax()) // 2
+
+
+def test_frames_come_by_number_in_any_order(film):
+    volume = open_volume(film)
+    assert (volume.axes, volume.data.shape) == ("tyxc", (COUNT, 48, 2 * COUNT, 3))
+    assert volume.data.dtype == np.uint8
+    for i in (0, 1, 5, 80, 79, 40, 12, 89, 0):
+        volume.data._cache.clear()
+        assert number(volume.data[i]) == i
+    assert [number(frame) for frame in volume.data[::-1]] == list(range(COUNT))[::-1]
+
+
+def test_frames_look_as_they_were(film):
+    shown = open_volume(film).data[30].astype(int)
+    assert np.abs(shown - frames()[30]).mean() < 12
+
+
+def test_truncated_video_is_named(film):
+    content = film.read_bytes()
+    path = film.with_name(f"cut{film.suffix}")
+    path.write_bytes(content[:60])
+    with pytest.raises(ValueError, match=r"cannot read .*cut"):
+        open_volume(path)
+
+
+def test_missing_extra_is_named(film, monkeypatch):
+    found = builtins.__import__
+
+    def without(name, *args, **kwargs):
+        if name == "av":
+            raise ImportError("No module named 'av'")
+        return found(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(ImportError, match=r"pip install 'napari-promptseg\[video\]'"):
+        open_volume(film)
