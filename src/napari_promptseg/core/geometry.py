@@ -6,6 +6,7 @@ Positions are in pixels: the integer ``i`` is the centre of pixel ``i``, so an a
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -96,6 +97,12 @@ class Plane:
         return Plane((*self.index[:axis], to, *self.index[axis + 1 :]))
 
 
+def nearest_pixel(position: float) -> int:
+    """Return the pixel that a position lies in; adding 0.5 first would round the sum."""
+    below = math.floor(position)
+    return below + (position - below >= 0.5)
+
+
 def normal_axis(axes: str, axis: str | None) -> str:
     """Return the axis that the planes of a prompt are normal to, ``""`` for ``yx``.
 
@@ -136,7 +143,7 @@ def plane_at(axes: str, position: Sequence[float], axis: str | None = None) -> P
     fixed = {"t", normal_axis(axes, axis)}
     return Plane(
         tuple(
-            int(np.floor(p + 0.5)) if name in fixed else None
+            nearest_pixel(p) if name in fixed else None
             for name, p in zip(axes, position, strict=True)
         )
     )

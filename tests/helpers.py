@@ -1,0 +1,188 @@
+"""Toy backends, synthetic objects and comparisons that several tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import ndimage
+
+from napari_promptseg.backends.base import Capabilities, Prediction
+from napari_promptseg.backends.encoding import fill_region
+from napari_promptseg.core.intensity import Window
+from napari_promptseg.core.plane_prompts import PlanePrompts
+from napari_promptseg.core.volume import PlaneImage
+
+if TYPE_CHECKING:
+    from napari_promptseg.session.session import Session
+
+ALL_PROMPTS = frozenset({"point", "box", "scribble", "lasso", "text"})
+
+
+def ellipsoid(
+    shape: Sequence[int], centre: Sequence[float], radii: Sequence[float]
+) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Bool array that is true inside an ellipsoid."""
+    grid = np.ogrid[tuple(slice(0, n) for n in shape)]
+    return sum(((g - c) / r) ** 2 for g, c, r in zip(grid, centre, radii, strict=True)) <= 1
+
+
+def bright(mask: np.ndarray, inside: int = 200, outside: int = 20) -> np.ndarray:
+    """Uint8 image with the mask bright on a dark ground."""
+    return np.where(mask, inside, outside).astype(np.uint8)
+
+
+def iou(first: np.ndarray, second: np.ndarray) -> float:
+    return float((first & second).sum() / max((first | second).sum(), 1))
+
+
+def plane_image(values: np.ndarray, spacing: tuple[float, float] = (1.0, 1.0)) -> PlaneImage:
+    return PlaneImage(np.asarray(values), Window(0, 255), spacing)
+
+
+class ToyBackend:
+    """Bright regions that hold a positive prompt or touch the prior, minus refused ones.
+
+    Deterministic and quick; keeps the shape of every image that it looks at. A click on
+    the dark marks three by three pixels, so that every click changes something.
+    """
+
+    name = "toy"
+    identity = "toy 1"
+    capabilities = Capabilities(ALL_PROMPTS)
+
+    def __init__(self) -> None:
+        self.looks: list[tuple[int, int]] = []
+        self.seen: list[PlanePrompts] = []
+        self.closed = False
+
+    def embed(self, image: PlaneImage) -> PlaneImage:
+        return image
+
+    def predict(
+        self, embedding: PlaneImage, prompts: PlanePrompts, prior: np.ndarray | None = None
+    ) -> Prediction:
+        self.looks.append(embedding.shape)
+        self.seen.append(prompts)
+        values = embedding.rgb()[..., 0]
+        regions, _ = ndimage.label(values > 0.5)
+        wanted = np.zeros(values.shape, bool)
+        refused = np.zeros(values.shape, bool)
+        allowed = np.ones(values.shape, bool)
+        if prior is not None:
+            wanted |= np.isin(regions, regions[prior & (regions > 0)]) & (regions > 0)
+        if prompts.text:
+            wanted |= regions > 0
+        for region in prompts.regions:
+            filled = np.zeros(values.shape, np.uint8)
+            fill_region(filled, region)
+            if region.positive:
+                allowed &= filled > 0
+                wanted |= (regions > 0) & (filled > 0)
+            else:
+                refused |= filled > 0
+        for stroke in prompts.strokes:
+            target = wanted if stroke.positive else refused
+            last = np.array(values.shape) - 1
+            for row, column in np.clip(np.rint(stroke.path).astype(int), 0, last):
+                label = regions[row, column]
+                if label:
+                    target |= regions == label
+                else:
+                    target[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2] = True
+        mask = wanted & allowed & ~refused
+        return Prediction.whole(np.where(mask, 0.9, 0.1).astype(np.float32))
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@dataclass
+class ScriptedBackend:
+    """Answers every plane by a function of (image, prompts, prior) -> probability."""
+
+    answer: Callable[[PlaneImage, PlanePrompts, np.ndarray | None], np.ndarray]
+    name: str = "scripted"
+    identity: str = "scripted 1"
+    capabilities: Capabilities = field(default_factory=lambda: Capabilities(ALL_PROMPTS))
+
+    def embed(self, image: PlaneImage) -> PlaneImage:
+        return image
+
+    def predict(
+        self, embedding: PlaneImage, prompts: PlanePrompts, prior: np.ndarray | None = None
+    ) -> Prediction:
+        answer = np.asarray(self.answer(embedding, prompts, prior), dtype=np.float32)
+        return Prediction.whole(answer)
+
+    def close(self) -> None:
+        pass
+
+
+class RecordingArray:
+    """An array that can only be read in parts, and keeps how many values each part had."""
+
+    def __init__(self, values: np.ndarray) -> None:
+        self._values = values
+        self.reads: list[int] = []
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self._values.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self._values.dtype
+
+    @property
+    def ndim(self) -> int:
+        return self._values.ndim
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        part = self._values[index]
+        self.reads.append(int(np.size(part)))
+        return part
+
+    def __array__(self, *args: object, **kwargs: object) -> np.ndarray:
+        raise AssertionError("the whole array was materialised")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Everything about a session that undo and redo must bring back."""
+
+    mask: np.ndarray
+    labels: np.ndarray
+    prompts: tuple[Any, ...]
+    objects: dict[int, Any]
+    label: int | None
+    name: str
+
+    @classmethod
+    def of(cls, session: Session) -> Snapshot:
+        return cls(
+            session.mask.copy(),
+            session.labels.copy(),
+            session.prompts,
+            dict(session.objects),
+            session.draft.label,
+            session.draft.name,
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Snapshot) and not self.differences(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def differences(self, other: Snapshot) -> list[str]:
+        """Names of what differs."""
+        found = []
+        for name in ("mask", "labels"):
+            if not np.array_equal(getattr(self, name), getattr(other, name)):
+                found.append(name)
+        for name in ("prompts", "objects", "label", "name"):
+            if getattr(self, name) != getattr(other, name):
+                found.append(name)
+        return found
