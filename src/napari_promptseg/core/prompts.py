@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from napari_promptseg.core.geometry import Plane, check_position, normal_axis, plane_at
+from napari_promptseg.core.geometry import (
+    Plane,
+    check_position,
+    nearest_pixel,
+    normal_axis,
+    plane_at,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -160,7 +166,7 @@ def prompt_span(prompt: Prompt, axes: str) -> tuple[int, int] | None:
     if not isinstance(prompt, Box) or not (name := normal_axis(axes, prompt.axis)):
         return None
     axis = axes.index(name)
-    first, last = (int(np.floor(p[axis] + 0.5)) for p in (prompt.low, prompt.high))
+    first, last = (nearest_pixel(p[axis]) for p in (prompt.low, prompt.high))
     return (first, last) if last > first else None
 
 
@@ -180,7 +186,8 @@ def check_prompt(prompt: Prompt, axes: str, shape: Sequence[int]) -> Prompt:
     ------
     ValueError
         If a position is outside, not finite or has a wrong number of entries; if a box,
-        a scribble or a lasso has no size or leaves its plane; if a text is empty.
+        a scribble or a lasso has no size or leaves its plane; if a text is empty; if a
+        mask or a text is for a plane that the volume does not have.
     """
     match prompt:
         case Point(position, positive, axis):
@@ -196,12 +203,34 @@ def check_prompt(prompt: Prompt, axes: str, shape: Sequence[int]) -> Prompt:
         case Lasso(path, positive, axis):
             checked = _check_path(path, axes, shape, axis, "lasso", 3)
             return Lasso(checked, bool(positive), axis)
-        case Text(text):
+        case Text(text, index):
             if not text.strip():
                 raise ValueError(f"text prompt must name something, got {text!r}")
+            _check_plane(index, axes, shape, "text")
             return prompt
-        case Mask():
+        case Mask(index, size):
+            plane = _check_plane(index, axes, shape, "mask")
+            expected = tuple(shape[a] for a in plane.in_plane)
+            if tuple(size) != expected:
+                raise ValueError(f"mask has shape {size}; the plane has {expected}")
             return prompt
+
+
+def _check_plane(
+    index: tuple[int | None, ...], axes: str, shape: Sequence[int], what: str
+) -> Plane:
+    flat = [name for name, entry in zip(axes, index, strict=False) if entry is None]
+    if len(index) != len(axes) or len(flat) != 2 or "t" in flat:
+        raise ValueError(
+            f"{what} has index {index!r}; axes {axes!r} need one entry each, "
+            "None for the two axes of its plane"
+        )
+    for name, entry, size in zip(axes, index, shape, strict=True):
+        if entry is not None and not 0 <= entry < size:
+            raise ValueError(
+                f"{what} has index {index!r}: {name} = {entry!r}, valid: 0 to {size - 1}"
+            )
+    return Plane(index)
 
 
 def _check_box(box: Box, axes: str, shape: Sequence[int]) -> Box:

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import numpy as np
+
+from napari_promptseg.core.geometry import Plane
+from napari_promptseg.core.masks import pack_mask
+from napari_promptseg.core.plane_prompts import PlanePrompts, box_region
+from napari_promptseg.core.prompts import Box, Lasso, Point, Scribble, Text
+
+PLANE = Plane((2, None, None))
+
+
+def test_only_the_prompts_of_the_plane_are_gathered_and_flattened_in_order() -> None:
+    prompts = [
+        Point((2.0, 3.0, 4.0)),
+        Point((3.0, 9.0, 9.0)),
+        Scribble(((2.0, 1.0, 1.0), (2.2, 5.0, 6.0)), False, 4.0),
+        Lasso(((2.0, 0.0, 0.0), (2.0, 5.0, 0.0), (2.0, 0.0, 5.0)), False),
+        Box((1.0, 2.0, 3.0), (3.0, 6.0, 8.0)),
+        Point((2.0, 3.0, 4.0), True, "y"),
+        Text("first", PLANE.index),
+        Text("last", PLANE.index),
+        Text("elsewhere", (1, None, None)),
+        pack_mask(PLANE, np.ones((9, 9), bool)),
+    ]
+    found = PlanePrompts.collect(prompts, PLANE, "zyx")
+    click, scribble = found.strokes
+    assert (click.path.tolist(), click.positive) == ([[3.0, 4.0]], True)
+    assert scribble.path.tolist() == [[1.0, 1.0], [5.0, 6.0]]
+    assert (scribble.positive, scribble.width) == (False, 4.0)
+    lasso, box = found.regions
+    assert (lasso.box, lasso.positive, len(lasso.vertices)) == (False, False, 3)
+    assert box.vertices.tolist() == [[2.0, 3.0], [2.0, 8.0], [6.0, 8.0], [6.0, 3.0]]
+    assert (box.box, box.positive) == (True, True)
+    assert found.text == "last"
+
+
+def test_a_sagittal_plane_has_its_own_rows_and_columns() -> None:
+    found = PlanePrompts.collect([Point((2.0, 3.0, 4.0), True, "x")], Plane((None, None, 4)), "zyx")
+    assert found.strokes[0].path.tolist() == [[2.0, 3.0]]
+
+
+def test_prompts_are_true_where_there_is_one_and_masks_do_not_count() -> None:
+    assert not PlanePrompts()
+    assert not PlanePrompts.collect([pack_mask(PLANE, np.ones((9, 9), bool))], PLANE, "zyx")
+    assert PlanePrompts(regions=(box_region((0, 0), (1, 1)),))
+    assert PlanePrompts(text="cell")
