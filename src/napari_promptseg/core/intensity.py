@@ -51,10 +51,14 @@ class Window:
         -------
         float32 array of the same shape
         """
-        scaled = (values.astype(np.float32) - np.float32(self.low)) / np.float32(
-            self.high - self.low
-        )
-        return np.clip(np.nan_to_num(scaled, nan=0.0, posinf=1.0, neginf=0.0), 0.0, 1.0)
+        # float32 would merge large values of the wider types.
+        small = values.dtype.itemsize <= 2 or values.dtype == np.float32
+        source: NDArray[Any] = values.astype(np.float32 if small else np.float64)
+        span = max(self.high - self.low, float(np.finfo(source.dtype).tiny))
+        with np.errstate(over="ignore"):  # what overflows is far outside and clipped
+            scaled = (source - self.low) / span
+        finite = np.nan_to_num(scaled, nan=0.0, posinf=1.0, neginf=0.0)
+        return np.asarray(np.clip(finite, 0.0, 1.0), np.float32)
 
     @classmethod
     def from_percentiles(cls, sample: NDArray[Any], low: float = 0.5, high: float = 99.5) -> Window:
@@ -67,7 +71,7 @@ class Window:
         if bounds[1] <= bounds[0]:
             bounds = np.array([finite.min(), finite.max()])
         if bounds[1] <= bounds[0]:
-            bounds = np.array([bounds[0], bounds[0] + 1.0])
+            bounds = np.array([bounds[0], bounds[0] + max(1.0, 1e-6 * abs(bounds[0]))])
         return cls(float(bounds[0]), float(bounds[1]))
 
 
@@ -98,4 +102,5 @@ def stretch_contrast(image: Float32) -> Float32:
     """
     step = max(1, max(image.shape[:2]) // 128)
     low, high = np.percentile(image[::step, ::step], (0.5, 99.5))
-    return np.clip((image - np.float32(low)) / np.float32(max(high - low, 0.02)), 0.0, 1.0)
+    stretched = (image - np.float32(low)) / np.float32(max(high - low, 0.02))
+    return np.asarray(np.clip(stretched, 0.0, 1.0), np.float32)
