@@ -20,7 +20,7 @@ def resize(values: NDArray[T], shape: tuple[int, int]) -> NDArray[T]:
     Parameters
     ----------
     values : (H, W) or (H, W, C) array
-        Bool, integers and halves are worked on as float32 where OpenCV needs it.
+        Types that OpenCV does not know are worked on as floats that hold all their values.
     shape : (int, int)
         Rows and columns wanted.
 
@@ -33,10 +33,12 @@ def resize(values: NDArray[T], shape: tuple[int, int]) -> NDArray[T]:
     dtype = values.dtype
     source: NDArray[Any] = np.ascontiguousarray(values)
     if dtype not in _NATIVE:
-        source = source.astype(np.float32)
+        source = source.astype(np.float32 if dtype.itemsize <= 2 else np.float64)
     shrinks = shape[0] * shape[1] < values.shape[0] * values.shape[1]
     mode = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     result: NDArray[Any] = np.asarray(cv2.resize(source, shape[::-1], interpolation=mode))
     if dtype == np.bool_:
         return np.asarray(result > 0.5, dtype=dtype)
+    if dtype.kind in "ui" and result.dtype.kind == "f":
+        result = np.rint(result)
     return result.astype(dtype, copy=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -161,7 +162,8 @@ class Volume:
                 raise ValueError(f"channels {self.channels} given, but axes {self.axes!r}")
             return None
         count = self.data.shape[-1]
-        channels = tuple(range(min(count, 3))) if self.channels is None else tuple(self.channels)
+        wanted = range(min(count, 3)) if self.channels is None else self.channels
+        channels = tuple(operator.index(c) for c in wanted)
         if not 1 <= len(channels) <= 3 or any(not 0 <= c < count for c in channels):
             raise ValueError(f"channels {channels} must be one to three of 0 to {count - 1}")
         return channels
@@ -190,7 +192,7 @@ class Volume:
             The chosen channels, C <= 3.
         """
         values = np.asarray(self.data[plane.slices])
-        if self.channels is not None and values.shape[-1] != len(self.channels):
+        if self.channels is not None and self.channels != tuple(range(values.shape[-1])):
             values = values[..., list(self.channels)]
         return values
 
