@@ -54,7 +54,7 @@ class _PyramidDecoder(nn.Module):
         *coarse, finest = features[::-1]
         x = self.context(coarse[0].mean((2, 3)))[:, :, None, None]
         for feature, lateral, smooth in zip(coarse, self.lateral, self.smooth, strict=True):
-            if x.shape[-1] > 1:
+            if x.shape[-2:] != (1, 1):
                 x = F.interpolate(x, size=feature.shape[-2:], mode="bilinear")
             x = smooth(lateral(feature) + x)
         x = F.interpolate(x, size=finest.shape[-2:], mode="bilinear")

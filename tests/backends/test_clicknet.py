@@ -1,0 +1,140 @@
+"""The shipped network as a backend; independent of how good its weights are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from helpers import plane_image
+from napari_promptseg.backends.clicknet import ClickNetBackend, shipped_weights
+from napari_promptseg.backends.models.clicknet import PROMPT_CHANNELS, ClickNet
+from napari_promptseg.core.plane_prompts import PlanePrompts, Stroke, box_region
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CLICK = PlanePrompts((Stroke(np.array([[9.0, 30.0]])),), (box_region((2, 10), (20, 60)),))
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shipped weights where they are there, else random ones."""
+    if shipped_weights().exists():
+        return shipped_weights()
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "clicknet.safetensors"
+    save_file({k: v.contiguous() for k, v in ClickNet().state_dict().items()}, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def backend(weights: Path) -> ClickNetBackend:
+    return ClickNetBackend(device="cpu", weights=weights, side=128)
+
+
+def test_the_network_answers_every_pixel_of_a_batch() -> None:
+    torch.manual_seed(0)
+    net = ClickNet().eval()
+    with torch.inference_mode():
+        logits = net(torch.rand(2, 3, 64, 96), torch.zeros(2, PROMPT_CHANNELS, 64, 96))
+    assert logits.shape == (2, 1, 64, 96)
+    assert torch.isfinite(logits).all()
+
+
+@pytest.mark.parametrize("shape", [(37, 101), (101, 37), (1, 1), (3, 200), (64, 64)], ids=str)
+@pytest.mark.parametrize("spacing", [(1.0, 1.0), (5.0, 0.7)], ids=str)
+def test_the_answer_has_the_shape_of_the_plane(backend, shape, spacing, rng) -> None:
+    image = plane_image(rng.integers(0, 255, shape).astype(np.uint8), spacing)
+    prior = np.zeros(shape, bool)
+    prior[: shape[0] // 2] = True
+    for given in (None, prior):
+        answer = backend.predict(backend.embed(image), CLICK, given)
+        assert answer.probability.shape == shape
+        assert answer.probability.dtype == np.float32
+        assert np.isfinite(answer.probability).all()
+        assert 0 <= answer.probability.min() <= answer.probability.max() <= 1
+        assert 0 <= answer.score <= 1
+
+
+@pytest.mark.parametrize(
+    ("shape", "spacing", "expected"),
+    [
+        ((100, 100), (1.0, 1.0), (128, 128)),
+        ((50, 100), (1.0, 1.0), (64, 128)),
+        ((50, 100), (2.0, 1.0), (128, 128)),
+        ((20, 100), (5.0, 1.0), (128, 128)),
+        ((1, 900), (1.0, 1.0), (32, 128)),
+        ((900, 10), (1.0, 0.1), (128, 32)),
+    ],
+    ids=str,
+)
+def test_the_network_sees_square_pixels(backend, shape, spacing, expected) -> None:
+    assert backend.view_shape(plane_image(np.zeros(shape), spacing)) == expected
+
+
+def test_prompts_are_drawn_where_they_are_seen(backend) -> None:
+    """A prompt and the bright pixel under it meet at the same place of the network's view."""
+    source, shape = (40, 200), (32, 128)
+    prior = np.zeros(source, bool)
+    prior[10:30, 50:150] = True
+    stroke = Stroke(np.array([[20.0, 99.5]]))
+    box = box_region((9.5, 49.5), (29.5, 149.5))
+    maps = backend._maps(PlanePrompts((stroke,), (box,)), prior, source, shape)
+    rows, columns = np.nonzero(maps[0])
+    assert rows.mean() == pytest.approx(20.5 * 0.8 - 0.5, abs=0.6)
+    assert columns.mean() == pytest.approx(100 * 0.64 - 0.5, abs=0.6)
+    assert maps[3].sum() == pytest.approx(16 * 64, rel=0.1)
+    assert (maps[2] >= maps[3]).all()
+    assert maps[2].sum() < 1.3 * maps[3].sum()
+
+
+def test_the_same_question_has_the_same_answer(backend, weights, rng) -> None:
+    image = plane_image(rng.integers(0, 255, (37, 101, 3)).astype(np.uint8))
+    first = backend.predict(image, CLICK).probability
+    np.testing.assert_array_equal(first, backend.predict(image, CLICK).probability)
+    other = ClickNetBackend(device="cpu", weights=weights, side=128)
+    np.testing.assert_array_equal(first, other.predict(image, CLICK).probability)
+
+
+def test_prompts_and_prior_matter(backend, rng) -> None:
+    image = plane_image(rng.integers(0, 255, (64, 64)).astype(np.uint8))
+    none = backend.predict(image, PlanePrompts()).probability
+    clicked = backend.predict(image, CLICK).probability
+    carried = backend.predict(image, PlanePrompts(), np.ones((64, 64), bool)).probability
+    assert np.abs(none - clicked).max() > 0
+    assert np.abs(none - carried).max() > 0
+
+
+def test_the_identity_goes_by_the_content_of_the_weights(weights: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.safetensors"
+    copy.write_bytes(weights.read_bytes())
+    first, second = (ClickNetBackend("cpu", path).identity for path in (weights, copy))
+    assert first == second
+    assert first.startswith("clicknet ")
+    assert len(first.split()[1]) == 64
+
+
+def test_closing_frees_the_network(weights: Path) -> None:
+    backend = ClickNetBackend("cpu", weights)
+    backend.close()
+    assert not hasattr(backend, "net")
+
+
+@pytest.mark.parametrize("side", [0, -32, 100, 33])
+def test_a_side_that_the_network_cannot_see_is_refused(weights: Path, side: int) -> None:
+    with pytest.raises(ValueError, match=f"multiple of 32, got {side}"):
+        ClickNetBackend("cpu", weights, side=side)
+
+
+def test_a_device_that_is_not_there_is_refused(weights: Path) -> None:
+    with pytest.raises(ValueError, match=r"'tpu'.*'cpu'"):
+        ClickNetBackend("tpu", weights)
+
+
+def test_weights_that_are_not_there_are_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.safetensors"):
+        ClickNetBackend("cpu", tmp_path / "nowhere.safetensors")
