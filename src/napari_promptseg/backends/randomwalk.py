@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import cv2
 import numpy as np
 
-from napari_promptseg.backends.base import Capabilities, Prediction
+from napari_promptseg.backends.base import Capabilities, Float32, Prediction
 from napari_promptseg.backends.seeds import draw_seeds
 from napari_promptseg.core.resampling import resize
 
@@ -56,8 +56,6 @@ class RandomWalkBackend:
         prior: NDArray[np.bool_] | None = None,
     ) -> Prediction:
         """See `Backend.predict`."""
-        from skimage.segmentation import random_walker
-
         height, width = embedding.shape
         scale = min(1.0, _LONGEST / max(height, width))
         shape = (max(round(height * scale), 2), max(round(width * scale), 2))
@@ -77,20 +75,32 @@ class RandomWalkBackend:
             border = np.ones(shape, bool)
             border[1:-1, 1:-1] = False
             labels[border & (labels == 0)] = 2
+        answer = self._walk(embedding.rgb(shape), labels)
+        whole = resize(answer, embedding.shape)
+        whole[seeds.foreground] = 1.0
+        whole[seeds.background] = 0.0
+        return Prediction.whole(np.clip(whole, 0, 1))
+
+    def _walk(self, pixels: Float32, labels: NDArray[np.uint8]) -> Float32:
+        """Probability that a walker from a pixel meets label 1 before label 2."""
+        from skimage.segmentation import random_walker
+
+        if labels.all():  # nothing is open, which scikit-image answers in another form
+            return np.asarray(labels == 1, np.float32)
+        if not pixels.std():  # scikit-image divides by the contrast
+            pixels = pixels.copy()
+            pixels[0, 0] += 1e-3
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             answer = random_walker(
-                embedding.rgb(shape),
+                pixels,
                 labels,
                 beta=self.beta,
                 mode="cg_j",
                 channel_axis=-1,
                 return_full_prob=True,
-            )[0]
-        whole = resize(answer.astype(np.float32), embedding.shape)
-        whole[seeds.foreground] = 1.0
-        whole[seeds.background] = 0.0
-        return Prediction.whole(np.clip(whole, 0, 1))
+            )
+        return np.asarray(answer[0], np.float32)
 
     def close(self) -> None:
         """Nothing is held."""
