@@ -1,10 +1,15 @@
-"""Shared by all tests: reproducible property tests, and a temporary home for nothing else."""
+"""Shared by all tests: `helpers` can be imported, and property tests are reproducible."""
 
 from __future__ import annotations
+
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 settings.register_profile(
     "promptseg",
