@@ -42,7 +42,8 @@ def _shift(prompts: PlanePrompts, crop: Rectangle) -> PlanePrompts:
     size = np.array([r[1] - r[0] for r in crop])
     strokes = tuple(Stroke(s.path - origin, s.positive, s.width) for s in prompts.strokes)
     regions = tuple(Region(r.vertices - origin, r.positive, r.box) for r in prompts.regions)
-    seen = tuple(s for s in strokes if ((s.path > -1) & (s.path < size)).all(1).any())
+    # By their bounding boxes: a scribble may cross the crop and end on both sides of it.
+    seen = tuple(s for s in strokes if (s.path.max(0) > -1).all() and (s.path.min(0) < size).all())
     return PlanePrompts(seen, regions, prompts.text)
 
 
