@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_promptseg.core.plane_prompts import Region, Stroke
+    from napari_promptseg.core.plane_prompts import PlanePrompts, Region, Stroke
 
 Encoding = Literal["disk", "gaussian", "distance"]
 ENCODINGS: tuple[str, ...] = get_args(Encoding)
@@ -55,6 +55,15 @@ def draw_stroke(target: NDArray[np.uint8], stroke: Stroke, radius: float, value:
 def fill_region(target: NDArray[np.uint8], region: Region, value: int = 1) -> None:
     """Fill a polygon in place."""
     cv2.fillPoly(target, [_fixed_point(region.vertices)], value, cv2.LINE_8, _SHIFT)
+
+
+def refused(prompts: PlanePrompts, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return the (H, W) pixels of negative boxes and lassos, where no object is."""
+    drawn = np.zeros(shape, np.uint8)
+    for region in prompts.regions:
+        if not region.positive:
+            fill_region(drawn, region)
+    return drawn > 0
 
 
 def _strokes_map(

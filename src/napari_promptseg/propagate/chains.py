@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_promptseg.backends.encoding import refused
 from napari_promptseg.core.plane_prompts import PlanePrompts
 from napari_promptseg.core.volume import PlaneImage
 
@@ -24,6 +25,8 @@ _LEAST_PIXELS = 4
 """An object of fewer pixels has ended."""
 _LEAST_SHARE = 0.04
 """An object that shrinks below this share of its last plane has ended."""
+_LEAK_FILL, _LEAK_GROWTH, _LEAK_SHARE = 0.95, 1.5, 0.1
+"""See `_leaks`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +78,28 @@ def _reach(prior: Mask) -> Mask:
     return np.asarray(cv2.dilate(prior.astype(np.uint8), kernel) > 0)
 
 
+def _leaks(mask: Mask, prior: Mask) -> bool:
+    """Whether an answer found no border: it grew at once to all that was in its reach.
+
+    Small masks may do so, where an object opens up; one that covers a tenth of the plane
+    has run out, and would fill the plane in a few more steps.
+    """
+    size = float(mask.sum())
+    return (
+        size > _LEAK_SHARE * mask.size
+        and size > _LEAK_GROWTH * prior.sum()
+        and size > _LEAK_FILL * _reach(prior).sum()
+    )
+
+
 def _advance(
     stack: Stack, backend: Backend, prior: Mask, index: int
 ) -> tuple[NDArray[np.float32], float]:
     """Predict one plane from the mask of its neighbour; the probability is kept within reach."""
-    image = stack.read(index)
-    prediction: Prediction = backend.predict(backend.embed(image), stack.prompts(index), prior)
+    image, prompts = stack.read(index), stack.prompts(index)
+    prediction: Prediction = backend.predict(backend.embed(image), prompts, prior)
     probability = prediction.paste(image.shape)
-    probability[~_reach(prior)] = 0.0
+    probability[~_reach(prior) | refused(prompts, image.shape)] = 0.0
     return probability, prediction.score
 
 
@@ -96,9 +113,10 @@ def _chain(
         if before == 0:
             return
         probability, score = _advance(stack, backend, prior, index)
-        prior = probability > 0.5
-        if prior.sum() < max(_LEAST_PIXELS, _LEAST_SHARE * before):
+        mask = probability > 0.5
+        if mask.sum() < max(_LEAST_PIXELS, _LEAST_SHARE * before) or _leaks(mask, prior):
             return
+        prior = mask
         yield index, probability, score
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from napari_promptseg.backends.base import Backend
-from napari_promptseg.backends.encoding import fill_region
+from napari_promptseg.backends.encoding import refused
 from napari_promptseg.backends.registry import create_backend, list_backends
 from napari_promptseg.core.plane_prompts import PlanePrompts, Stroke
 from napari_promptseg.core.volume import PlaneImage
@@ -92,13 +92,7 @@ class Predictor:
         self._embedded.move_to_end(plane)
         image, embedding = self._embedded[plane]
         prediction = backend.predict(embedding, prompts, prior)
-        mask = prediction.paste(image.shape) > 0.5
-        for region in prompts.regions:
-            if not region.positive:  # drawn around what does not belong to the object
-                excluded = np.zeros(image.shape, np.uint8)
-                fill_region(excluded, region)
-                mask &= excluded == 0
-        return mask
+        return (prediction.paste(image.shape) > 0.5) & ~refused(prompts, image.shape)
 
     def _check(self, prompts: PlanePrompts) -> None:
         given = {"point" if len(s.path) == 1 else "scribble" for s in prompts.strokes}
