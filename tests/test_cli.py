@@ -1,0 +1,96 @@
+"""The command line, run in process on small files."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from datasets import write_images
+from napari_promptseg.cli import app
+from napari_promptseg.core.io.reading import open_volume
+from napari_promptseg.evaluate.speed import ellipsoid_volume
+from napari_promptseg.session.session import Session
+
+
+@pytest.fixture
+def volume(tmp_path):
+    path = tmp_path / "volume.npy"
+    np.save(path, ellipsoid_volume((8, 48, 48)))
+    return path
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+def test_segment_writes_the_labels_of_one_plane(volume, tmp_path):
+    output = tmp_path / "labels.nii.gz"
+    result = run("segment", volume, "-o", output, "--point", "4,24,24", "--backend", "grabcut")
+    assert result.exit_code == 0, result.output
+    labels = np.asarray(open_volume(output).data[...])
+    assert labels[4].any()
+    assert not labels[:4].any()
+
+
+def test_propagate_fills_the_planes_asked_for(volume, tmp_path):
+    output = tmp_path / "labels.npy"
+    arguments = ("--box", "4,12,12:4,36,36", "--start", "2", "--backend", "grabcut")
+    result = run("propagate", volume, "-o", output, *arguments)
+    assert result.exit_code == 0, result.output
+    filled = np.load(output).any((1, 2))
+    assert not filled[:2].any()
+    assert filled[3:6].all()
+
+
+def test_an_output_is_not_overwritten_unless_asked(volume, tmp_path):
+    output = tmp_path / "labels.npy"
+    output.write_bytes(b"mine")
+    arguments = ("segment", volume, "-o", output, "--point", "4,24,24", "--backend", "grabcut")
+    refused = run(*arguments)
+    assert refused.exit_code == 1
+    assert output.read_bytes() == b"mine"
+    assert run(*arguments, "--overwrite").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param(("--point", "4,x,24"), "4,x,24", id="not a number"),
+        pytest.param(("--point", "99,24,24"), "outside", id="outside"),
+        pytest.param((), "no prompt", id="no prompt"),
+        pytest.param(("--point", "4,24,24", "--backend", "magic"), "magic", id="backend"),
+    ],
+)
+def test_errors_are_one_line(volume, tmp_path, arguments, message):
+    result = run("segment", volume, "-o", tmp_path / "out.npy", *arguments)
+    assert result.exit_code == 1
+    assert message in result.output
+    assert "Traceback" not in result.output
+
+
+def test_export_writes_the_labels_of_a_saved_session(volume, tmp_path):
+    session = Session(volume, "grabcut")
+    session.add_point((4, 24, 24))
+    session.commit()
+    session.save(tmp_path / "work.promptseg")
+    result = run("export", tmp_path / "work.promptseg", tmp_path / "labels.npy")
+    assert result.exit_code == 0, result.output
+    np.testing.assert_array_equal(np.load(tmp_path / "labels.npy"), session.labels)
+
+
+def test_backends_lists_the_shipped_ones():
+    output = run("backends").output
+    assert all(name in output for name in ("clicknet", "grabcut", "randomwalk"))
+
+
+def test_evaluate_writes_figures_side_by_side(tmp_path):
+    write_images(tmp_path / "easy")
+    arguments = ("--backend", "grabcut", "--backend", "randomwalk", "--json", tmp_path / "out.json")
+    result = run("evaluate", tmp_path / "easy", *arguments)
+    assert result.exit_code == 0, result.output
+    figures = json.loads((tmp_path / "out.json").read_text())
+    assert set(figures["easy"]) == {"grabcut", "randomwalk"}
+    assert figures["easy"]["grabcut"]["summary"]["objects"] == 2
