@@ -186,3 +186,57 @@ class Snapshot:
             if getattr(self, name) != getattr(other, name):
                 found.append(name)
         return found
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A bright ellipsoid on a dark ground, in any axes; in every time point alike."""
+
+    axes: str
+    data: np.ndarray
+    truth: np.ndarray
+    centre: tuple[float, ...]
+
+    @property
+    def names(self) -> str:
+        """Axes without channel."""
+        return self.axes.removesuffix("c")
+
+    @property
+    def plane(self) -> tuple[int | slice, ...]:
+        """Index of the plane through the centre that a prompt acts on."""
+        fixed = "tz" if "z" in self.axes else "t"
+        return tuple(
+            int(c) if name in fixed else slice(None)
+            for name, c in zip(self.names, self.centre, strict=True)
+        )
+
+    @property
+    def index(self) -> int | tuple[int, ...]:
+        """Index that `Session.add_mask` takes for `plane`."""
+        entries = tuple(i for i in self.plane if not isinstance(i, slice))
+        return entries[0] if len(entries) == 1 else entries
+
+    def at(self, **moved: float) -> tuple[float, ...]:
+        """Position at the centre, but for the axes given."""
+        return tuple(moved.get(n, c) for n, c in zip(self.names, self.centre, strict=True))
+
+
+SCENE_AXES = ("yx", "zyx", "tyx", "tzyx", "yxc", "zyxc", "tyxc", "tzyxc")
+
+
+def make_scene(axes: str) -> Scene:
+    names = axes.removesuffix("c")
+    sizes = {"t": 3, "z": 9, "y": 24, "x": 28}
+    centre = {"t": 1.0, "z": 4.0, "y": 11.0, "x": 14.0}
+    radii = {"z": 3.6, "y": 6.0, "x": 8.0}
+    space = names.removeprefix("t")
+    truth = ellipsoid(
+        [sizes[n] for n in space], [centre[n] for n in space], [radii[n] for n in space]
+    )
+    if "t" in names:
+        truth = np.repeat(truth[None], sizes["t"], 0)
+    data = bright(truth)
+    if "c" in axes:
+        data = np.repeat(data[..., None], 3, -1)
+    return Scene(axes, data, truth, tuple(centre[n] for n in names))

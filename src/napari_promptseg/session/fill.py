@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_promptseg.core.geometry import normal_axis
 from napari_promptseg.core.plane_prompts import PlanePrompts, box_region
 from napari_promptseg.core.prompts import Box as BoxPrompt
 from napari_promptseg.core.prompts import prompt_plane, prompt_span
@@ -44,6 +45,11 @@ def _fixed_lines(plane: Plane, anchors: list[Plane]) -> Iterator[tuple[Any, ...]
         yield tuple(slice(None) if b is None else b for a, b in pairs if a is None)
 
 
+def _open(stack: Stack) -> set[int]:
+    """Planes of a row that propagation may fill."""
+    return set(range(stack.start, stack.stop)) - set(stack.anchors)
+
+
 class Filling:
     """One propagation: its planes, anchors and limits, fixed when it is asked for.
 
@@ -75,21 +81,18 @@ class Filling:
             raise ValueError(
                 f"range {start} to {stop} is empty or outside; valid: 0 <= start < stop <= {size}"
             )
-        self._boxes = self._spanning_boxes()
-        for first, last, box in self._boxes:
-            if box.positive:
-                start, stop = max(start, first), min(stop, last + 1)
         self._range = range(start, stop)
         self._patches: list[Patch] = []
 
-    def _spanning_boxes(self) -> list[tuple[int, int, BoxPrompt]]:
-        """3D boxes with their first and last plane."""
-        found = []
+    def _spanning_boxes(self, row: Plane) -> list[tuple[int, int, BoxPrompt]]:
+        """3D boxes of a row of planes, with their first and last plane along it."""
+        found, names = [], self._volume.names
         for prompt in self._prompts:
-            span = prompt_span(prompt, self._volume.names)
+            span = prompt_span(prompt, names)
             if span is None or not isinstance(prompt, BoxPrompt):
                 continue
-            if prompt_plane(prompt, self._volume.names).index[self._along] is not None:
+            same_row = prompt_plane(prompt, names).moved(self._along, 0) == row
+            if same_row and normal_axis(names, prompt.axis) == names[self._along]:
                 found.append((*span, prompt))
         return found
 
@@ -102,13 +105,18 @@ class Filling:
 
     def _stack(self, row: list[Plane]) -> Stack:
         along, pattern = self._along, row[0]
+        boxes = self._spanning_boxes(pattern.moved(along, 0))
+        start, stop = self._range.start, self._range.stop
+        for first, last, box in boxes:
+            if box.positive:
+                start, stop = max(start, first), min(stop, last + 1)
 
         def prompts(index: int) -> PlanePrompts:
             plane = pattern.moved(along, index)
             return PlanePrompts(
                 regions=tuple(
                     box_region(plane.flatten(box.low), plane.flatten(box.high), box.positive)
-                    for first, last, box in self._boxes
+                    for first, last, box in boxes
                     if first <= index <= last
                 )
             )
@@ -117,8 +125,8 @@ class Filling:
             read=lambda index: self._volume.plane(pattern.moved(along, index)),
             prompts=prompts,
             anchors={int(p.index[along] or 0): self._store.mask[p.slices].copy() for p in row},
-            start=self._range.start,
-            stop=self._range.stop,
+            start=start,
+            stop=stop,
         )
 
     def _put(self, plane: Plane, mask: NDArray[np.bool_]) -> Box | None:
@@ -136,10 +144,10 @@ class Filling:
         """Fill plane by plane, then empty what an earlier propagation filled too far."""
         rows = self._rows()
         stacks = [self._stack(row) for row in rows]
-        total = sum(len(set(self._range) - set(stack.anchors)) for stack in stacks)
+        total = sum(len(_open(stack)) for stack in stacks)
         done = 0
         for row, stack in zip(rows, stacks, strict=True):
-            left = set(self._range) - set(stack.anchors)
+            left = _open(stack)
             for step in fill(stack, self._predictor.backend):
                 plane = row[0].moved(self._along, step.index)
                 left.discard(step.index)
