@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_promptseg.core.geometry import Box, box_slices
+from napari_promptseg.core.geometry import Box, box_slices, box_union
 from napari_promptseg.session.history import Change, Patch
 from napari_promptseg.session.state import Draft, StoredObject
-from napari_promptseg.session.store import LABEL_TYPE, LARGEST_LABEL, Store
+from napari_promptseg.session.store import LABEL_TYPE, LARGEST_LABEL, Store, checked_label
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+ObjectChanges = dict[int, tuple[StoredObject | None, StoredObject | None]]
 
 
 def _recolour(store: Store, box: Box, chosen: NDArray[np.bool_], label: int) -> Patch:
@@ -35,12 +37,29 @@ def commit(store: Store, name: str | None, overwrite: bool) -> tuple[int, Change
             f"all {int(mask.sum())} pixels belong to other objects; "
             "commit with overwrite=True to take them"
         )
-    stored = StoredObject(label, draft.name if name is None else name, draft.prompts, box)
     patches = (
         _recolour(store, box, taken, label),
         Patch.between("mask", box, mask, np.zeros_like(mask)),
     )
-    return label, Change("commit", (draft, Draft()), {label: (None, stored)}, patches)
+    # Pixels may have been painted with the id while the object was in work.
+    painted = store.objects.get(label)
+    whole = box if painted is None else box_union([box, painted.box])
+    stored = StoredObject(label, draft.name if name is None else str(name), draft.prompts, whole)
+    objects = {**_ended(store, box, patches[0].values("new")), label: (painted, stored)}
+    return label, Change("commit", (draft, Draft()), objects, patches)
+
+
+def _ended(store: Store, box: Box, values: NDArray[Any]) -> ObjectChanges:
+    """Objects that new labels in a box leave without a pixel."""
+    old = store.labels[box_slices(box)]
+    ended: ObjectChanges = {}
+    for label in np.unique(old[(old != values) & (old > 0)]).tolist():
+        stored = store.object(label)
+        inside = np.count_nonzero(old == label)
+        whole = np.count_nonzero(store.labels[box_slices(stored.box)] == label)
+        if inside == whole and not (values == label).any():
+            ended[label] = (stored, None)
+    return ended
 
 
 def discard(store: Store) -> Change:
@@ -61,8 +80,8 @@ def reopen(store: Store, label: int) -> Change:
         _recolour(store, stored.box, mask, 0),
         Patch.between("mask", stored.box, np.zeros_like(mask), mask),
     )
-    draft = Draft(stored.prompts, stored.box, label, stored.name)
-    return Change("reopen", (store.draft, draft), {label: (stored, None)}, patches)
+    draft = Draft(stored.prompts, stored.box, stored.label, stored.name)
+    return Change("reopen", (store.draft, draft), {stored.label: (stored, None)}, patches)
 
 
 def delete(store: Store, label: int) -> Change:
@@ -70,32 +89,33 @@ def delete(store: Store, label: int) -> Change:
     stored = store.object(label)
     mask = store.labels[box_slices(stored.box)] == label
     patch = _recolour(store, stored.box, mask, 0)
-    return Change("delete", (store.draft,) * 2, {label: (stored, None)}, (patch,))
+    return Change("delete", (store.draft,) * 2, {stored.label: (stored, None)}, (patch,))
 
 
 def rename(store: Store, label: int, name: str) -> Change:
     """Name a committed object."""
     stored = store.object(label)
     renamed = replace(stored, name=str(name))
-    return Change("rename", (store.draft,) * 2, {label: (stored, renamed)})
+    return Change("rename", (store.draft,) * 2, {stored.label: (stored, renamed)})
 
 
 def relabel(store: Store, label: int, to: int) -> Change:
     """Give a committed object another id."""
-    stored = store.object(label)
+    stored, to = store.object(label), checked_label(to)
     if not 1 <= to <= LARGEST_LABEL:
         raise ValueError(f"label {to!r} is out of range; valid: 1 to {LARGEST_LABEL}")
     if to in store.objects or to == store.draft.label:
         raise ValueError(f"label {to} is taken; taken labels: {sorted(store.objects)}")
     mask = store.labels[box_slices(stored.box)] == label
-    objects = {label: (stored, None), to: (None, replace(stored, label=to))}
+    objects = {stored.label: (stored, None), to: (None, replace(stored, label=to))}
     patch = _recolour(store, stored.box, mask, to)
     return Change("relabel", (store.draft,) * 2, objects, (patch,))
 
 
 def paint(store: Store, box: Box, values: NDArray[Any]) -> Change:
     """Write ids into a box of the labels by hand; new ids become objects."""
-    shape = store.labels.shape
+    shape, values = store.labels.shape, np.asarray(values)
+    box = tuple((int(start), int(stop)) for start, stop in box)
     if len(box) != len(shape) or any(
         not 0 <= start < stop <= n for (start, stop), n in zip(box, shape, strict=True)
     ):
@@ -107,12 +127,12 @@ def paint(store: Store, box: Box, values: NDArray[Any]) -> Change:
         )
     if not 0 <= int(values.min()) <= int(values.max()) <= LARGEST_LABEL:
         raise ValueError(f"ids must be 0 to {LARGEST_LABEL}, got {values.min()} to {values.max()}")
-    objects: dict[int, tuple[StoredObject | None, StoredObject | None]] = {}
+    objects = _ended(store, box, values)
     for label in np.unique(values[values > 0]).tolist():
         stored = store.objects.get(label)
         grown = StoredObject(label, "", (), box)
         if stored is not None:
-            grown = replace(stored, box=Draft(extent=stored.box).grown(box) or box)
+            grown = replace(stored, box=box_union([stored.box, box]))
         if grown != stored:
             objects[label] = (stored, grown)
     old = store.labels[box_slices(box)]

@@ -322,8 +322,14 @@ class Journal:
         partial.replace(self.folder / HISTORY)
 
     def append(self, record: Record) -> None:
-        """Write a record through to the disk."""
-        with (self.folder / HISTORY).open("ab") as file:
-            file.write(encode_record(record))
-            file.flush()
-            os.fsync(file.fileno())
+        """Write a record through to the disk; a failure leaves the records before it whole."""
+        line = encode_record(record)
+        with (self.folder / HISTORY).open("ab", buffering=0) as file:
+            whole = file.tell()
+            try:
+                if file.write(line) != len(line):
+                    raise OSError(f"no room for {len(line)} bytes in {str(self.folder)!r}")
+                os.fsync(file.fileno())
+            except BaseException:
+                file.truncate(whole)
+                raise

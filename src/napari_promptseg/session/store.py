@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -22,6 +23,20 @@ if TYPE_CHECKING:
 
 LABEL_TYPE: Final = np.uint16
 LARGEST_LABEL: Final = int(np.iinfo(LABEL_TYPE).max)
+
+
+def checked_label(label: Any) -> int:
+    """Return an id as a plain integer; ids read from an array are numpy ones.
+
+    Raises
+    ------
+    ValueError
+        If it is no integer.
+    """
+    try:
+        return operator.index(label)
+    except TypeError as error:
+        raise ValueError(f"label {label!r} is no integer") from error
 
 
 class SessionEvents(SignalGroup):
@@ -64,16 +79,23 @@ class Store:
     # Changing
 
     def do(self, change: Change) -> None:
-        """Carry out a new change and record it."""
+        """Carry out a new change and record it; nothing happens if the journal cannot."""
+        self._log(Done(change=change))
         self._apply(change, forward=True)
-        self.record(change)
+        self.history.record(change)
+        self._announce(change)
 
     def record(self, change: Change) -> None:
-        """Record a change whose patches were written already."""
+        """Record a change whose patches were written already; they go if the journal cannot."""
+        try:
+            self._log(Done(change=change))
+        except BaseException:
+            for patch in reversed(change.patches):
+                self.write(patch, forward=False)
+            raise
+        self.draft = change.draft[1]
         self.history.record(change)
-        self._log(Done(change=change))
-        self._set_draft(change.draft[1])
-        self.events.history.emit()
+        self._announce(replace(change, patches=()))
 
     def undo(self) -> bool:
         """Undo the last change; False if there is none."""
@@ -84,48 +106,54 @@ class Store:
         return self._move("redo")
 
     def replay(self, record: Record) -> None:
-        """Carry out a record that was read back from disk."""
+        """Carry out a record that was read back from disk, before there is a journal."""
         if isinstance(record, Done):
-            self._apply(record.change, forward=True)
-            self.history.record(record.change)
+            self.do(record.change)
         else:
-            journal, self.journal = self.journal, None
             self._move(record.kind)
-            self.journal = journal
 
     def _move(self, kind: Literal["undo", "redo"]) -> bool:
         forward = kind == "redo"
-        change = self.history.step_forward() if forward else self.history.step_back()
-        if change is None:
+        if not (self.history.undone if forward else self.history.done):
             return False
-        self._apply(change, forward)
         self._log(Moved(kind=kind))
-        self.events.history.emit()
+        change = self.history.step_forward() if forward else self.history.step_back()
+        assert change is not None
+        self._apply(change, forward)
+        self._announce(change)
         return True
 
     def _apply(self, change: Change, forward: bool) -> None:
         patches = change.patches if forward else change.patches[::-1]
         for patch in patches:
-            self.write(patch, forward)
+            patch.write(self._array(patch), "new" if forward else "old")
         for label, sides in change.objects.items():
             stored = sides[forward]
             if stored is None:
                 self.objects.pop(label, None)
             else:
                 self.objects[label] = stored
-        self._set_draft(change.draft[forward])
+        self.draft = change.draft[forward]
+
+    def _announce(self, change: Change) -> None:
+        """Tell what a change touched, once all of it is done: a listener sees one state."""
+        for patch in change.patches:
+            self._emit_box(patch)
         if change.objects:
             self.events.objects.emit()
-
-    def _set_draft(self, draft: Draft) -> None:
-        if draft != self.draft:
-            self.draft = draft
+        if change.draft[0] != change.draft[1]:
             self.events.draft.emit()
+        self.events.history.emit()
 
     def write(self, patch: Patch, forward: bool = True) -> None:
-        """Write one side of a patch into its array."""
-        target: NDArray[Any] = self.mask if patch.array == "mask" else self.labels
-        patch.write(target, "new" if forward else "old")
+        """Write one side of a patch into its array, and tell."""
+        patch.write(self._array(patch), "new" if forward else "old")
+        self._emit_box(patch)
+
+    def _array(self, patch: Patch) -> NDArray[Any]:
+        return self.mask if patch.array == "mask" else self.labels
+
+    def _emit_box(self, patch: Patch) -> None:
         (self.events.mask if patch.array == "mask" else self.events.labels).emit(patch.box)
 
     def _log(self, record: Record) -> None:
@@ -183,9 +211,10 @@ class Store:
         ValueError
             If there is none of that id.
         """
-        if label not in self.objects:
+        known = self.objects.get(checked_label(label))
+        if known is None:
             raise ValueError(f"no object {label!r}; valid labels: {sorted(self.objects)}")
-        return self.objects[label]
+        return known
 
     def take_labels(self, labels: NDArray[Any]) -> None:
         """Begin with objects that are there already.
