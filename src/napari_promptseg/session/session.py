@@ -43,6 +43,20 @@ if TYPE_CHECKING:
 Position = Sequence[float]
 
 
+def _position(values: Position) -> tuple[float, ...]:
+    try:
+        return tuple(values)
+    except TypeError as error:
+        raise ValueError(f"position {values!r} is not a sequence of numbers") from error
+
+
+def _path(positions: Sequence[Position]) -> tuple[tuple[float, ...], ...]:
+    try:
+        return tuple(_position(p) for p in positions)
+    except TypeError as error:
+        raise ValueError(f"path {positions!r} is not a sequence of positions") from error
+
+
 class Session:
     """Interactive segmentation of one image, volume, video or series.
 
@@ -181,7 +195,7 @@ class Session:
         ValueError
             If the position is outside or not finite.
         """
-        self.add(Point(tuple(position), positive, axis))
+        self.add(Point(_position(position), positive, axis))
 
     def add_box(
         self, low: Position, high: Position, positive: bool = True, axis: str | None = None
@@ -190,7 +204,7 @@ class Session:
 
         A 3D box is answered on its middle plane; `propagate` fills it and stays inside.
         """
-        self.add(Box(tuple(low), tuple(high), positive, axis))
+        self.add(Box(_position(low), _position(high), positive, axis))
 
     def add_scribble(
         self,
@@ -200,13 +214,13 @@ class Session:
         axis: str | None = None,
     ) -> None:
         """Draw a stroke of a width in pixels through two or more positions of one plane."""
-        self.add(Scribble(tuple(tuple(p) for p in path), positive, width, axis))
+        self.add(Scribble(_path(path), positive, width, axis))
 
     def add_lasso(
         self, path: Sequence[Position], positive: bool = True, axis: str | None = None
     ) -> None:
         """Draw a rough outline around the object, or around what does not belong to it."""
-        self.add(Lasso(tuple(tuple(p) for p in path), positive, axis))
+        self.add(Lasso(_path(path), positive, axis))
 
     def add_mask(
         self, mask: ArrayLike, index: int | Sequence[int] | None = None, axis: str | None = None
@@ -489,9 +503,10 @@ class Session:
     def save(self, path: str | Path) -> None:
         """Write everything to one file: prompts, masks, labels, history, model identity.
 
-        An image that was not read from a file is stored with it.
+        An image that was not read from a file is stored with it. A propagation that is
+        under way ends here, as before any other step: what it has done is saved.
         """
-        self._settle()
+        self._interrupt()
         steps = records.from_history(self._store.history)
         records.write_archive(Path(path), self._header(), self._arrays(), steps)
 
