@@ -1,0 +1,1 @@
+"""The napari front end: the only floor that knows Qt and napari."""

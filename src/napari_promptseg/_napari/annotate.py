@@ -1,0 +1,374 @@
+"""The dock widget: click on an object, correct, propagate, commit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari.utils.notifications import show_error
+from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtWidgets import (
+    QFileDialog,
+    QFrame,
+    QLabel,
+    QMainWindow,
+    QMessageBox,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_promptseg._napari.canvas import bind_clicks
+from napari_promptseg._napari.controls import (
+    FileSection,
+    ObjectSection,
+    PromptSection,
+    PropagateSection,
+    heading,
+    key_help,
+)
+from napari_promptseg._napari.desk import Desk, layer_axes
+from napari_promptseg._napari.image_section import ImageSection
+from napari_promptseg._napari.keymap import VIEWER_KEYS, BoundKeys
+from napari_promptseg._napari.layers import TOOLS
+from napari_promptseg._napari.object_list import ObjectList
+from napari_promptseg._napari.relay import Relay
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import napari
+    from napari.layers import Image
+
+    from napari_promptseg._napari.binding import Binding
+    from napari_promptseg._napari.snapshot import Snapshot
+    from napari_promptseg.core.intensity import Window
+
+NO_IMAGE = "Open an image, then click on an object."
+SESSION_FILES = "PromptSeg session (*.promptseg)"
+LABEL_FILES = (
+    "NIfTI (*.nii.gz);;NRRD (*.nrrd);;TIFF (*.tif);;OME-Zarr (*.zarr);;"
+    "numpy (*.npy);;PNG (*.png);;COCO (*.json);;Mesh (*.stl)"
+)
+
+
+class AnnotateWidget(QWidget):
+    """Dock for interactive segmentation.
+
+    Parameters
+    ----------
+    napari_viewer : napari.viewer.Viewer
+        The viewer it is docked in.
+    parent : QWidget, optional
+        Parent widget.
+    """
+
+    def __init__(self, napari_viewer: napari.viewer.Viewer, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.viewer = napari_viewer
+        self._closed = False
+        self._heard: list[tuple[Any, Callable[..., None]]] = []
+        self._window: QObject | None = None
+        self._relay = Relay()
+        self.desk = Desk(napari_viewer, self._relay)
+        self.images = ImageSection(napari_viewer)
+        self.prompts = PromptSection()
+        self.propagation = PropagateSection()
+        self.objects = ObjectSection()
+        self.object_list = ObjectList(self._swatch)
+        self.files = FileSection()
+        self.keys = key_help()
+        self.status = QLabel()
+        self._lay_out()
+        self._connect()
+        self._bound = BoundKeys(napari_viewer, VIEWER_KEYS, self._actions())
+        self._forget_clicks = bind_clicks(napari_viewer, lambda: self.desk.current)
+        self._show_binding(None)
+        active = napari_viewer.layers.selection.active
+        if active is not None and active in self.images.image.choices:
+            self.images.choose(active)
+        elif self.images.image.value is not None:
+            self.images.choose(self.images.image.value)
+
+    def _lay_out(self) -> None:
+        inner = QWidget()
+        column = QVBoxLayout(inner)
+        column.setContentsMargins(6, 4, 6, 4)
+        column.setSpacing(4)
+        column.addWidget(self.images.widget)
+        for section in (self.prompts, self.propagation, self.objects):
+            column.addWidget(section)
+        column.addWidget(heading("Objects"))
+        column.addWidget(self.object_list, 1)
+        column.addWidget(self.files)
+        column.addWidget(self.keys)
+        scroll = QScrollArea(self)
+        scroll.setWidget(inner)
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.status.setWordWrap(True)
+        self.status.setMargin(6)
+        self.status.setMinimumHeight(3 * self.status.fontMetrics().height())
+        self.status.setAlignment(Qt.AlignmentFlag.AlignTop)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.setSpacing(0)
+        outer.addWidget(scroll, 1)
+        outer.addWidget(self.status)
+        self.setMinimumWidth(320)
+
+    def _connect(self) -> None:
+        images = self.images.events
+        images.image.connect(self._choose)
+        images.axes.connect(self._set_axes)
+        images.window.connect(self._set_window)
+        images.model.connect(self._set_model)
+        self.desk.events.chosen.connect(self._show_binding)
+        self.desk.events.failed.connect(self._fail)
+        self.prompts.tool.connect(self._use)
+        self.prompts.polarity.connect(self._set_polarity)
+        self.propagation.asked.connect(self._propagate)
+        self.propagation.ranged.connect(self._propagate_range)
+        self.propagation.cancelled.connect(lambda: self._call("cancel"))
+        self.objects.commit.connect(lambda name, over: self._call("commit", name, over))
+        self.objects.discard.connect(lambda: self._call("discard"))
+        self.objects.undo.connect(lambda: self._call("undo"))
+        self.objects.redo.connect(lambda: self._call("redo"))
+        self.object_list.reopen.connect(lambda label: self._call("reopen", label))
+        self.object_list.delete.connect(lambda label: self._call("delete", label))
+        self.object_list.renamed.connect(lambda label, name: self._call("rename", label, name))
+        self.object_list.jump.connect(self._jump)
+        self.files.save.connect(self._save)
+        self.files.load.connect(self._load)
+        self.files.export.connect(self._export)
+
+    # What the user does
+
+    @property
+    def binding(self) -> Binding | None:
+        """The image in use with its layers, None if there is none."""
+        return self.desk.current
+
+    def _actions(self) -> dict[str, Callable[[], None]]:
+        return {
+            "toggle_polarity": self._toggle_polarity,
+            "next_tool": self._next_tool,
+            "propagate": lambda: self._propagate("both"),
+            "propagate_forward": lambda: self._propagate("forward"),
+            "propagate_backward": lambda: self._propagate("backward"),
+            "cancel": lambda: self._call("cancel"),
+            "commit": self.objects.ask_commit,
+            "discard": lambda: self._call("discard"),
+            "toggle_mask": self._toggle_mask,
+        }
+
+    def _call(self, name: str, *arguments: Any) -> None:
+        """Call a method of the controller in use."""
+        if self.binding is None:
+            self.tell(NO_IMAGE)
+            return
+        self.binding.ensure_layers()
+        getattr(self.binding.controller, name)(*arguments)
+
+    def _choose(self, image: Image | None) -> None:
+        if image is not None:
+            self.images.show_window(image.metadata.get("promptseg", {}).get("window"))
+        try:
+            window = None if image is None else self.images.chosen_window(image)
+            self.desk.choose(image, window, *self.images.model)
+        except ValueError as error:
+            self._fail(error)
+
+    def _set_axes(self, axes: str) -> None:
+        binding = self.binding
+        if binding is None:
+            return
+        if binding.controller.shown.can_undo and not self._confirm(
+            "Other axes begin a new session: the objects of this image will be dropped."
+        ):
+            self.images.show_axes(*layer_axes(binding))
+            return
+        window = self.images.chosen_window(binding.image)
+        try:
+            self.desk.set_axes(axes, window, *self.images.model)
+        except ValueError as error:
+            self.images.show_axes(*layer_axes(binding))
+            self._fail(error)
+
+    def _confirm(self, text: str) -> bool:
+        answer = QMessageBox.question(self, "PromptSeg", f"{text} Go on?")
+        return bool(answer == QMessageBox.StandardButton.Yes)
+
+    def _set_window(self, window: Window | str | None) -> None:
+        if self.binding is not None:
+            self.binding.controller.set_window(window)
+
+    def _set_model(self, backend: str, device: str) -> None:
+        if self.binding is not None:
+            self.binding.controller.set_backend(backend, device)
+
+    def _use(self, tool: str) -> None:
+        if self.binding is None:
+            self.tell(NO_IMAGE)
+        else:
+            self.binding.use(tool)
+
+    def _next_tool(self) -> None:
+        tools = list(TOOLS)
+        self._use(tools[(tools.index(self.prompts.tool_in_use) + 1) % len(tools)])
+
+    def _set_polarity(self, positive: bool) -> None:
+        self.prompts.show_polarity(positive)
+        if self.binding is not None:
+            self.binding.set_polarity(positive)
+
+    def _toggle_polarity(self) -> None:
+        self._set_polarity(not self.prompts.positive)
+
+    def _propagate(self, direction: str) -> None:
+        if self.binding is not None:
+            self._call("propagate", direction, self.binding.position(self.viewer.dims.point))
+
+    def _propagate_range(self, first: int, last: int) -> None:
+        self._call("propagate", "both", None, first, last)
+
+    def _toggle_mask(self) -> None:
+        if self.binding is not None:
+            self.binding.toggle_mask()
+
+    def _jump(self, stored: Any) -> None:
+        if self.binding is not None:
+            self.binding.jump_to(stored)
+
+    def _save(self) -> None:
+        path = self._ask_path(QFileDialog.getSaveFileName, "Save session", SESSION_FILES)
+        if path is not None:
+            suffixed = path if path.suffix else path.with_suffix(".promptseg")
+            self._call("save", suffixed)
+
+    def _load(self) -> None:
+        path = self._ask_path(QFileDialog.getOpenFileName, "Load session", SESSION_FILES)
+        if path is not None:
+            self.tell(f"Loading {path.name} …")
+            self.desk.load(path)
+
+    def _export(self) -> None:
+        path = self._ask_path(QFileDialog.getSaveFileName, "Export labels", LABEL_FILES)
+        if path is not None:
+            self._call("export", path)
+
+    def _ask_path(self, ask: Callable[..., tuple[str, str]], title: str, kinds: str) -> Path | None:
+        name, kind = ask(self, title, "", kinds)
+        if not name:
+            return None
+        suffix = kind.partition("(*")[2].rstrip(")")
+        return Path(name if "." in Path(name).name else name + suffix)
+
+    # What is shown
+
+    def tell(self, text: str) -> None:
+        """Say something in the status line."""
+        self.status.setText(text)
+
+    def _fail(self, error: Exception) -> None:
+        self.tell(f"Not done: {error}")
+        show_error(str(error) or type(error).__name__)
+
+    def _show_binding(self, binding: Binding | None) -> None:
+        """Show another image in use; connect what it tells."""
+        for section in (self.prompts, self.propagation, self.objects, self.object_list):
+            section.setEnabled(binding is not None)
+        self.files.save_button.setEnabled(binding is not None)
+        self.files.export_button.setEnabled(binding is not None)
+        if binding is None:
+            self.object_list.show_objects(())
+            self.tell(NO_IMAGE)
+            return
+        self._follow(binding)
+        self.images.show_axes(*layer_axes(binding))
+        binding.set_polarity(self.prompts.positive)
+        binding.use("click")
+        cut = binding.layout.names.removesuffix("yx")
+        shape = binding.controller.volume.shape
+        self.propagation.set_planes(shape[len(cut) - 1] if cut else 0)
+        self.propagation.setEnabled(bool(cut))
+        self.propagation.show_running(binding.controller.propagating)
+        self._show_state(binding.controller.shown)
+
+    def _follow(self, binding: Binding) -> None:
+        """Hear a binding, and those before it no more."""
+        self._unfollow()
+        events = binding.controller.events
+        self._heard = [
+            (events.shown, self._show_state),
+            (events.status, self.tell),
+            (events.progress, self.propagation.show_progress),
+            (events.running, self.propagation.show_running),
+            (events.failed, self._fail),
+            (events.devices, self.images.show_devices),
+            (binding.events.status, self.tell),
+            (binding.events.tool, self.prompts.show_tool),
+        ]
+        for signal, slot in self._heard:
+            signal.connect(slot)
+
+    def _unfollow(self) -> None:
+        for signal, slot in self._heard:
+            signal.disconnect(slot)
+        self._heard = []
+
+    def _show_state(self, state: Snapshot) -> None:
+        self.objects.show_state(
+            state.name, state.label, state.has_object, state.can_undo, state.can_redo
+        )
+        self.object_list.show_objects(state.objects)
+        self.images.show_model(state.backend)
+
+    def _swatch(self, label: int) -> Any:
+        return None if self.binding is None else self.binding.swatch(label)
+
+    # The end
+
+    def event(self, event: QEvent | None) -> bool:
+        """See `QWidget`; finds out in which window it is docked, and when no longer."""
+        if event is not None and event.type() == QEvent.Type.ParentChange and not self._closed:
+            if self.parentWidget() is None:
+                self.shutdown()
+            else:
+                self._relay(self._watch_window)
+        return bool(super().event(event))
+
+    def _watch_window(self) -> None:
+        widget = self.parentWidget()
+        while widget is not None and not isinstance(widget, QMainWindow):
+            widget = widget.parentWidget()
+        if widget is not None and self._window is None:
+            self._window = widget
+            widget.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
+        """See `QObject`; ends all work when the window closes for good.
+
+        A close that the user asked for can still be refused by napari; hiding follows if not.
+        """
+        ends = (QEvent.Type.Close, QEvent.Type.Hide)
+        mine = event is not None and watched is self._window and event.type() in ends
+        if mine and event is not None and not event.spontaneous():
+            self.shutdown()
+        return False
+
+    def shutdown(self) -> None:
+        """Stop all work, unbind the keys and let go of the layers; they stay as they are."""
+        if self._closed:
+            return
+        self._closed = True
+        self._relay.close()
+        self._unfollow()
+        self._bound.release()
+        self._forget_clicks()
+        self.images.release()
+        self.desk.close()
+        if self._window is not None:
+            self._window.removeEventFilter(self)
+            self._window = None

@@ -1,0 +1,377 @@
+"""An image layer bound to a session: the layers beside it, and clicks on it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from psygnal import Signal, SignalGroup
+
+from napari_promptseg._napari.keymap import LAYER_KEYS, BoundKeys
+from napari_promptseg._napari.layers import ROLES, TOOLS, make_labels, make_prompts
+from napari_promptseg._napari.painting import Edit, Mirror, PaintHook
+from napari_promptseg._napari.placement import TRANSFORM, placement
+from napari_promptseg._napari.prompt_layers import (
+    ClickLayer,
+    PromptLayer,
+    StrokeLayer,
+    drawn_prompt,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from napari.layers import Image, Labels, Layer
+    from napari.utils.events import Event
+    from napari.viewer import Viewer
+    from numpy.typing import NDArray
+
+    from napari_promptseg._napari.controller import Controller
+    from napari_promptseg._napari.layout import Layout
+    from napari_promptseg._napari.snapshot import Snapshot
+    from napari_promptseg.core.geometry import Box
+    from napari_promptseg.session.state import StoredObject
+
+
+class BindingEvents(SignalGroup):
+    """What a binding tells the dock."""
+
+    tool = Signal(str)
+    """Another tool is active now."""
+    status = Signal(str)
+    """Something to tell the user."""
+
+
+class Binding:
+    """Keeps the layers beside an image and a controller alike.
+
+    Parameters
+    ----------
+    viewer : Viewer
+        Where the layers live.
+    image : Image
+        The image layer.
+    layout : Layout
+        Its axes.
+    controller : Controller
+        What the user does goes there; what it tells is drawn.
+    later : callable
+        Runs a call in the next turn of the event loop.
+    layers : mapping of str to Layer, optional
+        Layers that an earlier binding left; those still in the viewer are taken over.
+    """
+
+    def __init__(
+        self,
+        viewer: Viewer,
+        image: Image,
+        layout: Layout,
+        controller: Controller,
+        later: Callable[[Callable[[], None]], None],
+        layers: Mapping[str, Layer] | None = None,
+    ) -> None:
+        self.viewer, self.image, self.layout, self.controller = viewer, image, layout, controller
+        self.events = BindingEvents()
+        self.positive = True
+        self.layers: dict[str, Layer] = {}
+        self._later = later
+        self._hooks: dict[str, list[Any]] = {}
+        self._draining = self._closed = False
+        self._mirrors = {
+            "object": Mirror(controller.mask, layout),
+            "labels": Mirror(controller.labels, layout),
+        }
+        self._image_keys = BoundKeys(image, LAYER_KEYS, self._history())
+        for name in TRANSFORM:
+            getattr(image.events, name).connect(self._move)
+        viewer.layers.events.removed.connect(self._removed)
+        viewer.layers.selection.events.active.connect(self._tell_tool)
+        controller.events.shown.connect(self._show)
+        controller.events.mask.connect(self._mask_changed)
+        controller.events.labels.connect(self._labels_changed)
+        controller.events.running.connect(self._running)
+        controller.events.replaced.connect(self._replaced)
+        for role, layer in (layers or {}).items():
+            if layer in viewer.layers:
+                if role in self._mirrors:
+                    layer.data = self._mirrors[role].data
+                self._hook(role, layer)
+        self.ensure_layers()
+        self._draw_all()
+
+    # Layers
+
+    def ensure_layers(self) -> None:
+        """Make the layers that are not there, or were deleted."""
+        missing = [role for role in ROLES if role not in self.layers]
+        if not missing:
+            return
+        active = self.viewer.layers.selection.active
+        for role in missing:
+            layer = self._make(role)
+            index = list(self.viewer.layers).index(self.image) + 1 + self._below(role)
+            self._hook(role, layer)
+            self.viewer.layers.insert(index, layer)
+        if active is not None and active in self.viewer.layers:
+            self.viewer.layers.selection.active = active
+        self._show(self.controller.shown)
+
+    def _below(self, role: str) -> int:
+        return sum(r in self.layers for r in ROLES[: ROLES.index(role)])
+
+    def _make(self, role: str) -> Layer:
+        place = placement(self.image, self.layout)
+        name = f"{self.image.name} {role}"
+        if role in self._mirrors:
+            return make_labels(role, self._mirrors[role].data, name, place)
+        return make_prompts(role, self.controller.volume.shape, name, place)
+
+    def _hook(self, role: str, layer: Layer) -> None:
+        self.layers[role] = layer
+        hooks: list[Any] = [BoundKeys(layer, LAYER_KEYS, self._history())]
+        shape, undo = self.controller.volume.shape, self._history()
+        if role in self._mirrors:
+            told = self._labels_painted if role == "labels" else self._object_painted
+            hooks.append(PaintHook(layer, self.layout, told, undo["undo"], undo["redo"]))
+        else:
+            kind = ClickLayer if role == "clicks" else StrokeLayer
+            prompts = kind(
+                layer, self.layout, shape, self._later, self._drawn, self.controller.remove
+            )
+            prompts.set_polarity(self.positive)
+            hooks.append(prompts)
+        if role == "strokes":
+            layer.events.mode.connect(self._tell_tool)
+        self._hooks[role] = hooks
+
+    def _history(self) -> dict[str, Callable[[], None]]:
+        return {"undo": self.controller.undo, "redo": self.controller.redo}
+
+    def _prompt_layers(self) -> list[PromptLayer]:
+        return [h for hooks in self._hooks.values() for h in hooks if isinstance(h, PromptLayer)]
+
+    def owns(self, layer: Layer | None) -> bool:
+        """Whether a layer is the image, or one beside it."""
+        return layer == self.image or layer in list(self.layers.values())
+
+    def _removed(self, event: Event) -> None:
+        for role, layer in list(self.layers.items()):
+            if layer == event.value:
+                self._unhook(role)
+                self.events.status.emit(f"The layer of {role} comes back with the next prompt")
+
+    def _unhook(self, role: str) -> Layer:
+        layer = self.layers.pop(role)
+        for hook in self._hooks.pop(role):
+            hook.release()
+        if role == "strokes":
+            layer.events.mode.disconnect(self._tell_tool)
+        return layer
+
+    def _move(self, _: Event) -> None:
+        """Follow the image when it is moved, turned or scaled."""
+        for layer in self.layers.values():
+            for name, value in placement(self.image, self.layout).items():
+                setattr(layer, name, value)
+
+    def close(self) -> dict[str, Layer]:
+        """Let go of all layers; they stay as they are, and are returned."""
+        self._closed = True
+        self._finish_copying()
+        layers = {role: self._unhook(role) for role in list(self.layers)}
+        self._image_keys.release()
+        for name in TRANSFORM:
+            getattr(self.image.events, name).disconnect(self._move)
+        self.viewer.layers.events.removed.disconnect(self._removed)
+        self.viewer.layers.selection.events.active.disconnect(self._tell_tool)
+        controller = self.controller.events
+        controller.shown.disconnect(self._show)
+        controller.mask.disconnect(self._mask_changed)
+        controller.labels.disconnect(self._labels_changed)
+        controller.running.disconnect(self._running)
+        controller.replaced.disconnect(self._replaced)
+        return layers
+
+    # From the controller
+
+    def _show(self, state: Snapshot) -> None:
+        for layer in self._prompt_layers():
+            layer.show(state.prompts)
+
+    def _mask_changed(self, boxes: list[Box]) -> None:
+        self._take("object", boxes)
+
+    def _labels_changed(self, boxes: list[Box]) -> None:
+        self._take("labels", boxes)
+
+    def _take(self, role: str, boxes: list[Box]) -> None:
+        shown = self.shown_box()
+        for box in boxes:
+            self._mirrors[role].take(box, shown)
+        if any(_meet(box, shown) for box in boxes):
+            self._refresh(role)
+        if not self._draining:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Copy what is left of large changes, some in each turn of the event loop."""
+        left = [role for role, mirror in self._mirrors.items() if mirror.go_on()]
+        self._draining = bool(left) and not self._closed
+        if self._draining:
+            self._later(self._go_on)
+        elif self.viewer.dims.ndisplay == 3:
+            for role in self._mirrors:
+                self._refresh(role)
+
+    def _finish_copying(self) -> None:
+        for mirror in self._mirrors.values():
+            while mirror.go_on():
+                pass
+
+    def _refresh(self, role: str) -> None:
+        # A volume in 3D takes long to draw: it waits for the end of a propagation.
+        late = self.viewer.dims.ndisplay == 3 and self.controller.propagating
+        if role in self.layers and not late:
+            self.layers[role].refresh(extent=False)
+
+    def _replaced(self) -> None:
+        self._mirrors["object"].follow(self.controller.mask)
+        self._mirrors["labels"].follow(self.controller.labels)
+        self._draw_all()
+
+    def _draw_all(self) -> None:
+        for role, mirror in self._mirrors.items():
+            self._take(role, [mirror.whole()])
+        self._show(self.controller.shown)
+
+    def _running(self, running: bool) -> None:
+        # A stroke into planes that are being written would be lost.
+        if "object" in self.layers:
+            self.layers["object"].editable = not running
+        if not running and self.viewer.dims.ndisplay == 3:
+            self._refresh("object")
+
+    # From the user
+
+    def shown_box(self) -> Box:
+        """Return the part of the volume that is in view."""
+        shape = self.controller.volume.shape
+        whole = tuple((0, n) for n in shape)
+        if self.viewer.dims.ndisplay == 3:
+            return whole
+        shown = self._displayed()
+        point = self.position(self.viewer.dims.point)
+        dims = [d for d in range(len(self.layout.dims)) if d != self.layout.channel]
+        return tuple(
+            full if d in shown else (round(p), round(p) + 1)
+            for d, p, full in zip(dims, point, whole, strict=True)
+        )
+
+    def _displayed(self) -> list[int]:
+        """Return the dimensions of the image that are in view."""
+        first = self.viewer.dims.ndim - len(self.layout.dims)
+        return [d - first for d in self.viewer.dims.displayed]
+
+    def position(self, world: Sequence[float]) -> tuple[float, ...]:
+        """Turn world coordinates into a position in the volume, which may be outside."""
+        return self.layout.from_image(self.image.world_to_data(world))
+
+    def normal(self) -> str | None:
+        """Return the axis that the view is normal to; see `Layout.shown_normal`."""
+        return self.layout.shown_normal(self._displayed())
+
+    def click(self, world: Sequence[float], positive: bool) -> None:
+        """Take a click on the canvas as a prompt."""
+        if self.viewer.dims.ndisplay == 3:
+            self.events.status.emit("Clicks need a 2D view: press Ctrl+Y to switch")
+            return
+        self._drawn(np.array([self.position(world)]), "point", positive)
+
+    def _drawn(
+        self, vertices: NDArray[np.float64], kind: str, positive: bool | None = None
+    ) -> bool:
+        """Add what the user drew as a prompt; return whether it is one."""
+        self.ensure_layers()
+        width = 3.0
+        if "strokes" in self.layers:
+            width = float(self.layers["strokes"].current_edge_width)
+        try:
+            prompt = drawn_prompt(
+                vertices,
+                kind,
+                self.controller.volume.shape,
+                self.layout.names,
+                self.normal(),
+                self.positive if positive is None else positive,
+                width,
+            )
+            self.controller.add(prompt)
+        except ValueError as error:
+            self.events.status.emit(f"No prompt: {error}")
+            return False
+        return True
+
+    def _labels_painted(self, edit: Edit) -> None:
+        self.controller.paint_labels(edit)
+
+    def _object_painted(self, edit: Edit) -> None:
+        try:
+            self.controller.paint_mask(edit, self.normal())
+        except ValueError as error:
+            self.events.status.emit(f"Not painted: {error}")
+            self._mask_changed([edit.box])
+
+    def set_polarity(self, positive: bool) -> None:
+        """Make prompts that come next positive or negative."""
+        self.positive = positive
+        for layer in self._prompt_layers():
+            layer.set_polarity(positive)
+
+    def use(self, tool: str) -> None:
+        """Activate a tool: its layer, in its mode."""
+        self.ensure_layers()
+        layer = self.layers["object" if tool == "click" else "strokes"]
+        self.viewer.layers.selection.active = layer
+        layer.mode = TOOLS[tool]
+        if tool != "click":
+            layer.current_edge_width = 3.0 if tool == "scribble" else self._line_width()
+
+    def _line_width(self) -> float:
+        return next(h.line_width for h in self._prompt_layers() if isinstance(h, StrokeLayer))
+
+    def _tell_tool(self, _: Event | None = None) -> None:
+        active = self.viewer.layers.selection.active
+        if not self.owns(active):
+            return
+        strokes = self.layers.get("strokes")
+        mode = str(strokes.mode) if strokes is not None and active == strokes else "pan_zoom"
+        tools = [tool for tool, other in TOOLS.items() if other == mode]
+        if tools:
+            self.events.tool.emit(tools[0])
+
+    def jump_to(self, stored: StoredObject) -> None:
+        """Move the sliders to the middle of an object."""
+        middle = [(start + stop - 1) // 2 for start, stop in stored.box]
+        coordinates = list(self.layout.to_layer(middle))
+        layer = self.layers.get("labels", self.image)
+        if layer == self.image and self.layout.channel == 0:
+            coordinates.insert(0, 0.0)
+        world = layer.data_to_world(coordinates)
+        first = self.viewer.dims.ndim - len(world)
+        for axis in self.viewer.dims.not_displayed:
+            if axis >= first:
+                self.viewer.dims.set_point(axis, world[axis - first])
+
+    def toggle_mask(self) -> None:
+        """Hide or show the object in work."""
+        if "object" in self.layers:
+            self.layers["object"].visible = not self.layers["object"].visible
+
+    def swatch(self, label: int) -> Any:
+        """Return the (R, G, B, A) colour of an object in the labels layer, in [0, 1]."""
+        labels: Labels | None = self.layers.get("labels")
+        return None if labels is None else labels.get_color(label)
+
+
+def _meet(one: Box, other: Box) -> bool:
+    return all(a < d and c < b for (a, b), (c, d) in zip(one, other, strict=True))

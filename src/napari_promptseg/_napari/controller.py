@@ -1,0 +1,324 @@
+"""What the user does, as calls of a session on the worker. No widget and no layer in it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from napari_promptseg._napari.link import SessionLink
+from napari_promptseg._napari.quality import plane_warnings
+from napari_promptseg.core.geometry import Plane, box_slices
+from napari_promptseg.core.masks import pack_mask
+from napari_promptseg.core.prompts import check_prompt, prompt_plane
+from napari_promptseg.session import records
+from napari_promptseg.session.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from napari_promptseg._napari.painting import Edit
+    from napari_promptseg._napari.worker import Job
+    from napari_promptseg.core.intensity import Window
+    from napari_promptseg.core.prompts import Prompt
+    from napari_promptseg.core.volume import Volume
+
+Direction = Literal["both", "forward", "backward"]
+
+
+class Controller(SessionLink):
+    """Turns what the user does into calls of the session; parameters: see `SessionLink`."""
+
+    # Prompts
+
+    def add(self, prompt: Prompt) -> None:
+        """Add a prompt; prompts of one plane that wait together get one answer.
+
+        A propagation that runs ends first: the user looks at the new answer.
+
+        Raises
+        ------
+        ValueError
+            If it is not valid in the volume.
+        """
+        asked = perf_counter()
+        prompt = check_prompt(prompt, self.volume.names, self.volume.shape)
+        plane = prompt_plane(prompt, self.volume.names)
+        self.cancel()
+        self._waiting.append(prompt)
+
+        def work(session: Session, job: Job) -> tuple[str, ...]:
+            session.add_prompts(job.items)
+            return self._warnings(session, plane)
+
+        def settle(job: Job) -> None:
+            for answered in job.items:
+                self._waiting.remove(answered)
+
+        def then(warnings: tuple[str, ...]) -> None:
+            milliseconds = 1000 * (perf_counter() - asked)
+            text = f"{prompt.kind.capitalize()} answered in {milliseconds:.0f} ms"
+            self.events.status.emit(" · ".join([text, *warnings]))
+
+        self._do(work, then, key=plane, items=[prompt], settle=settle)
+        self.events.shown.emit(self.shown)
+
+    def remove(self, prompts: Sequence[Prompt]) -> None:
+        """Take prompts back, each with an answer of its own."""
+        self.cancel()
+        for prompt in prompts:
+            self._removing.append(prompt)
+            plane = prompt_plane(prompt, self.volume.names)
+
+            def work(
+                session: Session, job: Job, prompt: Prompt = prompt, plane: Plane = plane
+            ) -> tuple[str, ...]:
+                # A failed or undone prompt is gone already.
+                if prompt in session.prompts:
+                    session.remove_prompt(session.prompts.index(prompt))
+                return self._warnings(session, plane)
+
+            def settle(_: Job, prompt: Prompt = prompt) -> None:
+                self._removing.remove(prompt)
+
+            def then(warnings: tuple[str, ...], prompt: Prompt = prompt) -> None:
+                self.events.status.emit(" · ".join([f"Removed a {prompt.kind}", *warnings]))
+
+            self._do(work, then, settle=settle)
+        self.events.shown.emit(self.shown)
+
+    @staticmethod
+    def _warnings(session: Session, plane: Plane) -> tuple[str, ...]:
+        names = session.volume.names
+        same = [p for p in session.prompts if prompt_plane(p, names) == plane]
+        return plane_warnings(session.mask[plane.slices], same, plane) if same else ()
+
+    # Painting by hand
+
+    def paint_labels(self, edit: Edit) -> None:
+        """Take what was painted on the labels into the session."""
+
+        def work(session: Session, _: Job) -> None:
+            values = session.labels[box_slices(edit.box)].copy()
+            values[edit.chosen] = edit.values[edit.chosen]
+            session.paint(edit.box, values)
+
+        def settle(_: Job) -> None:
+            self._note("labels", edit.box)
+
+        self._do(work, self._say("Painted labels"), settle=settle)
+
+    def paint_mask(self, edit: Edit, normal: str | None) -> None:
+        """Take what was painted on the object into the session: its planes as they are now."""
+        names, shape = self.volume.names, self.volume.shape
+        fixed = [i for i, name in enumerate(names) if name in ("t", normal)]
+
+        def work(session: Session, _: Job) -> None:
+            prompts = []
+            for entry in np.ndindex(*(edit.box[i][1] - edit.box[i][0] for i in fixed)):
+                at = dict(zip(fixed, entry, strict=True))
+                plane = Plane(
+                    tuple(edit.box[i][0] + at[i] if i in at else None for i in range(len(shape)))
+                )
+                inner = tuple(at.get(i, slice(None)) for i in range(len(shape)))
+                rows, columns = (slice(*edit.box[i]) for i in plane.in_plane)
+                mask = session.mask[plane.slices].copy()
+                chosen = edit.chosen[inner]
+                mask[rows, columns][chosen] = edit.values[inner][chosen] > 0
+                prompts.append(pack_mask(plane, mask))
+            session.add_prompts(prompts)
+
+        def settle(_: Job) -> None:
+            self._note("mask", edit.box)
+
+        self.cancel()
+        self._do(work, self._say("Painted the object"), settle=settle)
+
+    # Propagation
+
+    def propagate(
+        self,
+        direction: Direction = "both",
+        position: Sequence[float] | None = None,
+        first: int | None = None,
+        last: int | None = None,
+    ) -> None:
+        """Carry the object through the volume, or a part of it.
+
+        Parameters
+        ----------
+        direction : {"both", "forward", "backward"}
+            From the plane in view onward or back, or both ways.
+        position : sequence of float, optional
+            Where the view is; needed for one direction.
+        first, last : int, optional
+            Planes to begin and end with.
+        """
+        if self.propagating:
+            return
+        prompts = self.shown.prompts
+        if not prompts:
+            self.events.status.emit("Nothing to propagate yet: click on an object first")
+            return
+        index = prompt_plane(prompts[0], self.volume.names).index
+        cut = [i for i, entry in enumerate(index) if entry is not None]
+        if not cut:
+            self.events.status.emit("A single image has nothing to propagate through")
+            return
+        start, stop = first, None if last is None else last + 1
+        if direction != "both" and position is not None:
+            here = int(np.clip(round(position[cut[-1]]), 0, self.volume.shape[cut[-1]] - 1))
+            start, stop = (here, None) if direction == "forward" else (None, here + 1)
+
+        def work(session: Session, job: Job) -> tuple[int, float, bool]:
+            began, planes = perf_counter(), 0
+            if job.stopped.is_set():
+                return 0, 0.0, True
+            propagation = session.propagate(start, stop, self.volume.names[cut[-1]])
+            for result in propagation:
+                planes += 1
+                with self._lock:
+                    self._planes = (result.done, result.total)
+                self._post()
+                if job.stopped.is_set():
+                    propagation.cancel()
+            return planes, perf_counter() - began, job.stopped.is_set()
+
+        def then(answer: tuple[int, float, bool]) -> None:
+            planes, seconds, stopped = answer
+            text = f"{'Stopped after' if stopped else 'Propagated'} {planes} planes"
+            self.events.status.emit(f"{text}, {planes / max(seconds, 1e-3):.0f} a second")
+
+        self._propagation = self._do(work, then, settle=lambda _: self._end_propagation())
+        self.events.running.emit(True)
+
+    def cancel(self) -> None:
+        """Stop the propagation that runs; what is done is kept."""
+        if self._propagation is not None:
+            self._propagation.stopped.set()
+
+    # Objects and history
+
+    def commit(self, name: str | None = None, overwrite: bool = False) -> None:
+        """Move the object in work into the labels."""
+        self._do(
+            lambda session, _: session.commit(name or None, overwrite),
+            lambda label: self.events.status.emit(f"Committed object {label}"),
+        )
+
+    def discard(self) -> None:
+        """Drop the object in work."""
+        self.cancel()
+        self._do(lambda session, _: session.discard(), self._say("Discarded the object in work"))
+
+    def undo(self) -> None:
+        """Undo the last step."""
+        self.cancel()
+        self._do(lambda session, _: self._moved(session, session.undo), self._tell_moved("Undid"))
+
+    def redo(self) -> None:
+        """Redo the last undone step."""
+        self.cancel()
+        self._do(lambda session, _: self._moved(session, session.redo), self._tell_moved("Redid"))
+
+    @staticmethod
+    def _moved(session: Session, step: Callable[[], bool]) -> str | None:
+        """Go through history; return the name of the step, None if there was none."""
+        before = session.history
+        moved = step()
+        return max(before, session.history, key=len)[-1] if moved else None
+
+    def _tell_moved(self, verb: str) -> Callable[[str | None], None]:
+        def tell(name: str | None) -> None:
+            known = {"Undid": "undo", "Redid": "redo"}
+            text = f"{verb} {name!r}" if name else f"Nothing to {known[verb]}"
+            self.events.status.emit(text)
+
+        return tell
+
+    def reopen(self, label: int) -> None:
+        """Take a committed object back into work."""
+        self.cancel()
+        self._do(lambda session, _: session.reopen(label), self._say(f"Reopened object {label}"))
+
+    def rename(self, label: int, name: str) -> None:
+        """Name a committed object."""
+        self._do(lambda session, _: session.rename(label, name), self._say(f"Named it {name!r}"))
+
+    def delete(self, label: int) -> None:
+        """Delete a committed object."""
+        self._do(lambda session, _: session.delete(label), self._say(f"Deleted object {label}"))
+
+    # Model and image
+
+    def set_backend(self, backend: str, device: str = "auto") -> None:
+        """Use another model, loaded at once."""
+
+        def work(session: Session, _: Job) -> list[str]:
+            session.set_backend(backend, device)
+            return self._load(session)
+
+        self.events.status.emit(f"Loading {backend} …")
+        self._do(work, self._ready)
+
+    def warm_up(self) -> None:
+        """Load the model, so that the first click is answered quickly."""
+        self.events.status.emit(f"Loading {self._state.backend} …")
+        self._do(lambda session, _: self._load(session), self._ready)
+
+    @staticmethod
+    def _load(session: Session) -> list[str]:
+        session.warm_up()
+        if "torch" not in sys.modules:  # the backend needs none: nor does the list
+            return []
+        from napari_promptseg.backends.device import available_devices
+
+        return available_devices()
+
+    def _ready(self, devices: list[str]) -> None:
+        if devices:
+            self.events.devices.emit(devices)
+        self.events.status.emit("Ready: click on an object")
+
+    def set_window(self, window: Window | str | None) -> None:
+        """Look at the image through another intensity window."""
+        self._do(lambda session, _: session.set_window(window))
+
+    # Files
+
+    def save(self, path: str | Path) -> None:
+        """Write the session to a file."""
+        self._do(lambda session, _: session.save(path), self._say(f"Saved {Path(path).name}"))
+
+    def export(self, path: str | Path) -> None:
+        """Write the labels to a file, over one that is there."""
+        self._do(
+            lambda session, _: session.export(path, overwrite=True),
+            self._say(f"Exported {Path(path).name}"),
+        )
+
+
+def load_session(path: str | Path, volume: Volume | None = None) -> tuple[Session, bool]:
+    """Read a saved session, on the image in view if it was made on that one.
+
+    Returns
+    -------
+    (Session, bool)
+        The session, and whether it is on the given image.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the file, or the image it refers to, is not there.
+    ValueError
+        If the file is no saved session.
+    """
+    path = Path(path)
+    if volume is not None and path.is_file():
+        header = records.read_header(records.Archive(path))
+        if tuple(volume.data.shape) == header.shape and volume.axes == header.axes:
+            return Session.load(path, volume=volume), True
+    return Session.load(path), False

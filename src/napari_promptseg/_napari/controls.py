@@ -1,0 +1,294 @@
+"""The sections of the dock; they know nothing of sessions and layers."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined]
+from qtpy.QtGui import QColor, QIcon, QPainter, QPixmap
+from qtpy.QtWidgets import (
+    QButtonGroup,
+    QCheckBox,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QProgressBar,
+    QPushButton,
+    QSizePolicy,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QCollapsible
+
+from napari_promptseg._napari.keymap import help_rows
+from napari_promptseg._napari.prompt_layers import colour
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TOOL_TIPS: Final = {
+    "Click": "Click on the object; Ctrl+click on what does not belong to it",
+    "Box": "Drag a box around the object",
+    "Scribble": "Draw a stroke on the object",
+    "Lasso": "Draw an outline around the object",
+}
+
+
+def _button(text: str, tip: str, clicked: Callable[[], Any] | None = None) -> QPushButton:
+    button = QPushButton(text)
+    button.setToolTip(tip)
+    # Keys stay with the viewer after a click on a button.
+    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+    if clicked is not None:
+        button.clicked.connect(lambda _=False: clicked())
+    return button
+
+
+def _dot(name: str) -> QIcon:
+    """Return a filled circle of a colour."""
+    picture = QPixmap(32, 32)
+    picture.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(picture)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setBrush(QColor(name))
+    painter.setPen(QColor("white"))
+    painter.drawEllipse(4, 4, 24, 24)
+    painter.end()
+    return QIcon(picture)
+
+
+def _row(*widgets: QWidget) -> QHBoxLayout:
+    row = QHBoxLayout()
+    row.setSpacing(4)
+    for widget in widgets:
+        row.addWidget(widget)
+    return row
+
+
+def heading(text: str) -> QLabel:
+    """Return the title of a section."""
+    label = QLabel(text)
+    label.setStyleSheet("font-weight: bold;")
+    return label
+
+
+def collapsible(title: str) -> QCollapsible:
+    """Return a folded part of the dock."""
+    folded = QCollapsible(title)
+    layout = folded.layout()
+    if layout is not None:
+        layout.setContentsMargins(0, 0, 0, 0)
+    return folded
+
+
+class Section(QWidget):
+    """A column of rows under a title."""
+
+    def __init__(self, title: str = "", parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.column = QVBoxLayout(self)
+        self.column.setContentsMargins(0, 0, 0, 0)
+        self.column.setSpacing(4)
+        if title:
+            self.column.addWidget(heading(title))
+
+
+class PromptSection(Section):
+    """Tools and polarity."""
+
+    tool = Signal(str)
+    polarity = Signal(bool)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("Prompt", parent)
+        self.tools: dict[str, QPushButton] = {}
+        self._tools = QButtonGroup(self)
+        for text, tip in TOOL_TIPS.items():
+            name = text.lower()
+            button = _button(text, tip, partial(self.tool.emit, name))
+            button.setCheckable(True)
+            self._tools.addButton(button)
+            self.tools[name] = button
+        self.tools["click"].setChecked(True)
+        self.column.addLayout(_row(*self.tools.values()))
+        self.polarities: dict[bool, QPushButton] = {}
+        self._polarities = QButtonGroup(self)
+        for positive, text, tip in (
+            (True, "Positive", "Prompts say where the object is"),
+            (False, "Negative", "Prompts say where the object is not"),
+        ):
+            button = _button(text, f"{tip} (Q switches)")
+            button.setCheckable(True)
+            button.setIcon(_dot(colour(positive)))
+            button.clicked.connect(partial(self._polarity_clicked, positive))
+            self._polarities.addButton(button)
+            self.polarities[positive] = button
+        self.polarities[True].setChecked(True)
+        self.column.addLayout(_row(*self.polarities.values()))
+
+    def _polarity_clicked(self, positive: bool, _: bool = False) -> None:
+        self.polarity.emit(positive)
+
+    @property
+    def tool_in_use(self) -> str:
+        """Name of the tool that is active."""
+        return next(name for name, button in self.tools.items() if button.isChecked())
+
+    @property
+    def positive(self) -> bool:
+        """Whether prompts say where the object is."""
+        return bool(self.polarities[True].isChecked())
+
+    def show_tool(self, tool: str) -> None:
+        """Show which tool is active."""
+        self.tools[tool].setChecked(True)
+
+    def show_polarity(self, positive: bool) -> None:
+        """Show what prompts say."""
+        self.polarities[positive].setChecked(True)
+
+
+class PropagateSection(Section):
+    """Propagation with its progress."""
+
+    asked = Signal(str)
+    ranged = Signal(int, int)
+    cancelled = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("Propagate", parent)
+        self.both = _button("Whole volume", "Both ways, from all prompted planes (G)")
+        self.both.clicked.connect(lambda: self.asked.emit("both"))
+        self.backward = _button("◀ Back", "From this plane to the first (J)")
+        self.backward.clicked.connect(lambda: self.asked.emit("backward"))
+        self.forward = _button("Forward ▶", "From this plane to the last (K)")
+        self.forward.clicked.connect(lambda: self.asked.emit("forward"))
+        self.column.addLayout(_row(self.backward, self.both, self.forward))
+        self.first, self.last = QSpinBox(), QSpinBox()
+        self.go = _button("Go", "Only these planes, the last one included")
+        self.go.clicked.connect(lambda: self.ranged.emit(self.first.value(), self.last.value()))
+        self.range = collapsible("Range of planes")
+        inner = QWidget()
+        row = _row(QLabel("from"), self.first, QLabel("to"), self.last, self.go)
+        row.setContentsMargins(0, 0, 0, 0)
+        inner.setLayout(row)
+        self.range.addWidget(inner)
+        self.column.addWidget(self.range)
+        self.bar = QProgressBar()
+        self.bar.setTextVisible(True)
+        self.bar.setFormat("%v of %m planes")
+        self.cancel = _button("Cancel", "Stop; what is done is kept (Shift+G)")
+        self.cancel.clicked.connect(self.cancelled)
+        self.cancel.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        self.bar.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.column.addLayout(_row(self.bar, self.cancel))
+        self.show_running(False)
+
+    def show_running(self, running: bool) -> None:
+        """Show whether a propagation runs."""
+        for button in (self.both, self.backward, self.forward, self.go):
+            button.setEnabled(not running)
+        self.cancel.setEnabled(running)
+        self.bar.setRange(0, 0 if running else 1)
+        self.bar.setValue(0)
+        self.bar.setFormat("%v of %m planes" if running else "")
+
+    def show_progress(self, done: int, total: int) -> None:
+        """Show how far it is."""
+        self.bar.setRange(0, max(total, 1))
+        self.bar.setValue(done)
+
+    def set_planes(self, count: int) -> None:
+        """Say how many planes there are."""
+        for box in (self.first, self.last):
+            box.setRange(0, max(count - 1, 0))
+        self.first.setValue(0)
+        self.last.setValue(max(count - 1, 0))
+
+
+class ObjectSection(Section):
+    """The object in work, and history."""
+
+    commit = Signal(str, bool)
+    discard = Signal()
+    undo = Signal()
+    redo = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("Object", parent)
+        self._shown = "", False
+        self.name = QLineEdit()
+        self.name.setPlaceholderText("Name (optional)")
+        self.name.returnPressed.connect(self.ask_commit)
+        self.overwrite = QCheckBox("Overwrite other objects")
+        self.overwrite.setToolTip("Take pixels of other objects too when committing")
+        self.commit_button = _button(
+            "Commit", "Move the object into the labels (N)", self.ask_commit
+        )
+        self.discard_button = _button("Discard", "Drop the object in work (Shift+N)")
+        self.discard_button.clicked.connect(self.discard)
+        self.undo_button = _button("Undo", "Ctrl+Z")
+        self.undo_button.clicked.connect(self.undo)
+        self.redo_button = _button("Redo", "Ctrl+Shift+Z")
+        self.redo_button.clicked.connect(self.redo)
+        self.column.addWidget(self.name)
+        self.column.addLayout(
+            _row(self.commit_button, self.discard_button, self.undo_button, self.redo_button)
+        )
+        self.column.addWidget(self.overwrite)
+
+    def ask_commit(self) -> None:
+        """Commit with the name and the choice that the user gave."""
+        self.commit.emit(self.name.text().strip(), self.overwrite.isChecked())
+
+    def show_state(
+        self, name: str, label: int | None, has_object: bool, undo: bool, redo: bool
+    ) -> None:
+        """Show what can be done, and the name of the object in work."""
+        self.commit_button.setEnabled(has_object)
+        self.discard_button.setEnabled(has_object)
+        self.undo_button.setEnabled(undo)
+        self.redo_button.setEnabled(redo)
+        self.commit_button.setText("Commit" if label is None else f"Commit {label}")
+        if name != self._shown[0] or has_object < self._shown[1]:
+            self.name.setText(name)
+        self._shown = name, has_object
+
+
+class FileSection(Section):
+    """Sessions and labels in files."""
+
+    save = Signal()
+    load = Signal()
+    export = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("Session", parent)
+        self.save_button = _button("Save…", "Everything: prompts, labels, history")
+        self.save_button.clicked.connect(self.save)
+        self.load_button = _button("Load…", "Go on where a saved session was")
+        self.load_button.clicked.connect(self.load)
+        self.export_button = _button("Export…", "Labels as NIfTI, NRRD, OME-Zarr, COCO, mesh …")
+        self.export_button.clicked.connect(self.export)
+        self.column.addLayout(_row(self.save_button, self.load_button, self.export_button))
+
+
+def key_help() -> QCollapsible:
+    """Return the keymap, for the user to read."""
+    inner = QWidget()
+    grid = QGridLayout(inner)
+    grid.setContentsMargins(4, 0, 4, 0)
+    grid.setVerticalSpacing(1)
+    for row, (key, text) in enumerate(help_rows()):
+        grid.addWidget(heading(key), row, 0, Qt.AlignmentFlag.AlignTop)
+        meaning = QLabel(text)
+        meaning.setWordWrap(True)
+        grid.addWidget(meaning, row, 1)
+    grid.setColumnStretch(1, 1)
+    folded = collapsible("Keys")
+    folded.addWidget(inner)
+    return folded

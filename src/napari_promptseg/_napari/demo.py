@@ -1,0 +1,147 @@
+"""The main job on sample data: click, correct, propagate, commit, in a real viewer."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from qtpy.QtCore import Qt
+
+from napari_promptseg._napari.display import has_display, virtual_display
+from napari_promptseg.core.samples import list_samples, open_sample
+from napari_promptseg.evaluate.metrics import dice
+from napari_promptseg.learn.simulate import next_click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from napari.viewer import Viewer
+    from numpy.typing import NDArray
+
+    from napari_promptseg._napari.annotate import AnnotateWidget
+    from napari_promptseg._napari.controller import Controller
+    from napari_promptseg._napari.robot import Robot
+
+_OBJECTS: Final = {"ct_phantom": 3, "mni152_t1": 1, "nuclei3d": 8, "cells_timelapse": 1}
+"""The object of each sample that is annotated."""
+_CLICKS: Final = 3
+_ROUNDS: Final = 3
+
+
+def run_demo(
+    output: Path, sample: str, *, close: bool = False, report: Callable[[str], None] = print
+) -> float:
+    """Annotate an object of a sample in napari through mouse and key events.
+
+    Parameters
+    ----------
+    output : Path
+        Folder; gets ``SAMPLE_labels.nii.gz`` (``.tif`` for a time series) and ``SAMPLE.png``.
+    sample : str
+        Key of a sample with ground truth.
+    close : bool
+        Close the viewer at the end; always so without a display.
+    report : callable
+        Called with one line of text a step.
+
+    Returns
+    -------
+    float
+        Dice of the object against the truth of the sample.
+
+    Raises
+    ------
+    ValueError
+        If there is no such sample, or it has no truth.
+    """
+    if sample not in _OBJECTS:
+        raise ValueError(f"no demo of sample {sample!r}; valid samples: {sorted(_OBJECTS)}")
+    hidden = not has_display()
+    with virtual_display() if hidden else nullcontext():
+        import napari
+
+        viewer = napari.Viewer(show=True)
+        try:
+            score = _annotate(viewer, output, sample, report)
+            if not (close or hidden):
+                napari.run()
+        finally:
+            if close or hidden:
+                viewer.close()
+    return score
+
+
+def _annotate(viewer: Viewer, output: Path, sample: str, report: Callable[[str], None]) -> float:
+    from napari_promptseg._napari.robot import Robot
+
+    _, labels = open_sample(sample)
+    assert labels is not None
+    truth = np.asarray(labels) == _OBJECTS[sample]
+    name = next(s.display_name for s in list_samples() if s.key == sample)
+    report(f"opening {name!r} and Plugins > PromptSeg > Annotate")
+    viewer.window.resize(1400, 900)
+    viewer.open_sample("napari-promptseg", sample)
+    image = viewer.layers[-1]
+    _, dock = viewer.window.add_plugin_dock_widget("napari-promptseg", "Annotate")
+    robot = Robot(viewer, image)
+    _correct(dock, robot, truth, int(truth.sum((1, 2)).argmax()), _CLICKS, report)
+    for number in range(_ROUNDS):
+        _press(dock, robot, Qt.Key.Key_G, "the propagation")
+        mask = _controller(dock).mask
+        report(f"propagated with G: Dice {dice(mask, truth):.3f}")
+        if number < _ROUNDS - 1:
+            worst = int((mask != truth).sum((1, 2)).argmax())
+            _correct(dock, robot, truth, worst, 1, report)
+    final = dice(_controller(dock).mask, truth)
+    output.mkdir(parents=True, exist_ok=True)
+    picture = output / f"{sample}.png"
+    robot.go_to((int(truth.sum((1, 2)).argmax()), *(n // 2 for n in truth.shape[1:])))
+    viewer.screenshot(str(picture), canvas_only=False, flash=False)
+    _press(dock, robot, Qt.Key.Key_N, "the commit")
+    written = output / f"{sample}_labels{'.tif' if sample == 'cells_timelapse' else '.nii.gz'}"
+    _controller(dock).session.export(written, overwrite=True)
+    report(f"committed with N; wrote {written} and {picture}")
+    report(f"Dice against the truth of the sample: {final:.3f}")
+    return final
+
+
+def _correct(
+    dock: AnnotateWidget,
+    robot: Robot,
+    truth: NDArray[np.bool_],
+    plane: int,
+    clicks: int,
+    report: Callable[[str], None],
+) -> None:
+    """Click where the plane is most wrong, as the robot user of the benchmarks does."""
+    for _ in range(clicks):
+        click = next_click(_controller(dock).mask[plane], truth[plane])
+        if click is None:
+            return
+        (row, column), positive = click
+        given = len(_controller(dock).shown.prompts)
+        robot.go_to((plane, row, column))
+        robot.click((plane, row, column), positive)
+        robot.wait(partial(_more_prompts, dock, given), "the click to arrive", 10)
+        robot.wait(lambda: not dock.desk.busy, "the answer")
+        score = dice(_controller(dock).mask[plane], truth[plane])
+        sign = "+" if positive else "-"
+        report(f"clicked {sign} at plane {plane}, ({row}, {column}): Dice of the plane {score:.3f}")
+
+
+def _more_prompts(dock: AnnotateWidget, given: int) -> bool:
+    return len(_controller(dock).shown.prompts) > given
+
+
+def _controller(dock: AnnotateWidget) -> Controller:
+    if dock.binding is None:
+        raise RuntimeError("the dock has no image")
+    return dock.binding.controller
+
+
+def _press(dock: AnnotateWidget, robot: Robot, key: Any, what: str) -> None:
+    robot.press(key)
+    robot.wait(lambda: not dock.desk.busy, what)

@@ -1,0 +1,210 @@
+"""Images under annotation: one session each, all worked on by one thread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from psygnal import Signal, SignalGroup
+
+from napari_promptseg._napari.binding import Binding
+from napari_promptseg._napari.controller import Controller, load_session
+from napari_promptseg._napari.layout import Layout, axes_choices, guess_layer_axes
+from napari_promptseg._napari.placement import level_zero, world_affine
+from napari_promptseg._napari.worker import Job, Worker
+from napari_promptseg.core.volume import Volume
+from napari_promptseg.session.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from napari.layers import Image, Layer
+    from napari.utils.events import Event
+    from napari.viewer import Viewer
+
+    from napari_promptseg.core.intensity import Window
+
+_PARKED: WeakKeyDictionary[Image, tuple[Session, Layout, dict[str, Layer]]] = WeakKeyDictionary()
+"""Sessions of images whose dock was closed: opened again, it goes on where it was."""
+
+
+class DeskEvents(SignalGroup):
+    """What a desk tells the dock."""
+
+    chosen = Signal(object)
+    """Another binding is in use, or None is."""
+    failed = Signal(Exception)
+    """Something went wrong outside of any session."""
+
+
+class Desk:
+    """Keeps one binding an image, so that nothing is lost when another one is chosen.
+
+    Parameters
+    ----------
+    viewer : Viewer
+        Where the images are.
+    later : callable
+        Runs a call on the thread of the front end; from any thread.
+    """
+
+    def __init__(self, viewer: Viewer, later: Callable[[Callable[[], None]], None]) -> None:
+        self.events = DeskEvents()
+        self.current: Binding | None = None
+        self._viewer, self._later = viewer, later
+        self._worker = Worker(later)
+        self._bindings: dict[Image, Binding] = {}
+        viewer.layers.events.removed.connect(self._removed)
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything that was asked for is not done and shown yet."""
+        return self._worker.busy
+
+    def choose(
+        self, image: Image | None, window: Window | str | None, backend: str, device: str
+    ) -> None:
+        """Put an image on the desk, with a session of its own.
+
+        Raises
+        ------
+        ValueError
+            If it cannot be annotated.
+        """
+        if image is None:
+            self._use(None)
+            return
+        if image not in self._bindings:
+            self._bindings[image] = self._bind(image, window, backend, device)
+        self._use(self._bindings[image])
+
+    def _use(self, binding: Binding | None) -> None:
+        if binding is self.current:
+            return
+        if self.current is not None:
+            self.current.controller.rest()
+        self.current = binding
+        if binding is not None:
+            binding.controller.warm_up()
+        self.events.chosen.emit(binding)
+
+    def _bind(
+        self, image: Image, window: Window | str | None, backend: str, device: str
+    ) -> Binding:
+        if image in _PARKED:
+            session, layout, layers = _PARKED.pop(image)
+            return self._start(image, layout, session, layers)
+        data = level_zero(image)
+        labels = tuple(str(label) for label in image.axis_labels)
+        axes = guess_layer_axes(data.shape, image.rgb, labels, image.metadata.get("promptseg", {}))
+        layout = Layout(axes, image.rgb)
+        session = Session(_volume(image, layout, window), backend, device=device)
+        return self._start(image, layout, session)
+
+    def _start(
+        self,
+        image: Image,
+        layout: Layout,
+        session: Session,
+        layers: dict[str, Layer] | None = None,
+    ) -> Binding:
+        controller = Controller(session, self._worker, self._later)
+        return Binding(self._viewer, image, layout, controller, self._later, layers)
+
+    def set_axes(self, axes: str, window: Window | str | None, backend: str, device: str) -> None:
+        """Take the axes of the present image for others; its session begins anew.
+
+        Raises
+        ------
+        ValueError
+            If the image cannot have them.
+        """
+        before = self.current
+        if before is None:
+            return
+        image = before.image
+        layout = Layout(axes, image.rgb)
+        session = Session(_volume(image, layout, window), backend, device=device)
+        before.controller.close()
+        for layer in before.close().values():
+            self._viewer.layers.remove(layer)
+        self._bindings[image] = self._start(image, layout, session)
+        self._use(self._bindings[image])
+
+    def load(self, path: Path) -> None:
+        """Go on with a saved session: on the present image if it is the same, else on its own."""
+        volume = None if self.current is None else self.current.controller.volume
+
+        def done(answer: tuple[Session, bool]) -> None:
+            session, same = answer
+            if same and self.current is not None:
+                self.current.controller.replace_session(session)
+                self.current.controller.warm_up()
+            else:
+                self._open(session, path.stem)
+
+        self._worker.submit(
+            Job(lambda _: load_session(path, volume), done, self.events.failed.emit)
+        )
+
+    def _open(self, session: Session, name: str) -> None:
+        """Add the image of a loaded session as a layer."""
+        from napari.layers import Image
+
+        from napari_promptseg._napari.reader import image_layer
+
+        data, attributes, _ = image_layer(session.volume, name)
+        image = Image(data, **attributes)
+        layout = Layout(attributes["metadata"]["promptseg"]["axes"], image.rgb)
+        self._viewer.add_layer(image)
+        self._bindings[image] = self._start(image, layout, session)
+        self._use(self._bindings[image])
+
+    def _removed(self, event: Event) -> None:
+        image: Any = event.value
+        binding = self._bindings.pop(image, None)
+        if binding is None:
+            return
+        session = binding.controller.close()
+        self._worker.submit(Job(lambda _: session.close(), lambda _: None, self.events.failed.emit))
+        kept = {"labels"} | ({"object"} if binding.controller.shown.has_object else set())
+        for role, layer in binding.close().items():
+            if role not in kept:
+                self._viewer.layers.remove(layer)
+        if binding is self.current:
+            self.current = None
+            self.events.chosen.emit(None)
+
+    def close(self) -> None:
+        """Stop all work and let go of all layers; sessions wait for the next dock."""
+        self._worker.close()
+        self._viewer.layers.events.removed.disconnect(self._removed)
+        for image, binding in self._bindings.items():
+            session = binding.controller.close()
+            layers = binding.close()
+            _PARKED[image] = session, binding.layout, layers
+        self._bindings.clear()
+        self.current = None
+
+
+def _volume(image: Image, layout: Layout, window: Window | str | None) -> Volume:
+    """Make the volume of an image layer; its pixels are neither read nor copied."""
+    known = image.metadata.get("promptseg", {})
+    spatial = [d for d, name in enumerate(layout.dims) if name != "c"]
+    return Volume(
+        layout.volume_data(level_zero(image)),
+        axes=layout.volume_axes,
+        spacing=[abs(float(image.scale[d])) for d in spatial],
+        units=known.get("units", str(image.units[-1])),
+        affine=known.get("affine", world_affine(image, layout)),
+        window=window,
+        channels=known.get("channels"),
+        source=known.get("source"),
+    )
+
+
+def layer_axes(binding: Binding) -> tuple[tuple[str, ...], str]:
+    """Return the axes that the image of a binding can have, and those it has."""
+    layout = binding.layout
+    return axes_choices(len(layout.dims), layout.rgb), layout.axes

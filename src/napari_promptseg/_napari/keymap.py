@@ -1,0 +1,103 @@
+"""The keys of the dock: one table that binds them and explains them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from napari.layers import Layer
+    from napari.viewer import Viewer
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key and what it does.
+
+    Parameters
+    ----------
+    key : str
+        As napari writes it, such as "Control-Z".
+    action : str
+        Name of the action.
+    text : str
+        What it does, for the user.
+    """
+
+    key: str
+    action: str
+    text: str
+
+
+VIEWER_KEYS: Final = (
+    Key("Q", "toggle_polarity", "positive or negative prompts"),
+    Key("W", "next_tool", "next tool: click, box, scribble, lasso"),
+    Key("G", "propagate", "propagate through the whole volume"),
+    Key("K", "propagate_forward", "propagate forward from this plane"),
+    Key("J", "propagate_backward", "propagate backward from this plane"),
+    Key("Shift-G", "cancel", "stop the propagation"),
+    Key("N", "commit", "commit the object, go on with the next"),
+    Key("Shift-N", "discard", "discard the object in work"),
+    Key("U", "toggle_mask", "hide or show the object in work"),
+)
+"""Bound on the viewer; none is a key of napari or of its layers."""
+
+LAYER_KEYS: Final = (
+    Key("Control-Z", "undo", "undo"),
+    Key("Control-Shift-Z", "redo", "redo"),
+)
+"""Bound on the image and the layers beside it, so that other layers keep their own undo."""
+
+MOUSE: Final = (
+    ("Click", "the object is here"),
+    ("Ctrl+click", "the object is not here"),
+    ("Drag", "move the view"),
+    ("Delete", "remove the selected points or shapes"),
+)
+"""What the mouse does, for the help."""
+
+
+def help_rows() -> list[tuple[str, str]]:
+    """Return all keys and mouse actions with their explanation, as the user reads them."""
+    keys = [(k.key.replace("Control", "Ctrl").replace("-", "+"), k.text) for k in VIEWER_KEYS]
+    keys += [(k.key.replace("Control", "Ctrl").replace("-", "+"), k.text) for k in LAYER_KEYS]
+    return [*MOUSE, *keys]
+
+
+class BoundKeys:
+    """Keys bound to a viewer or a layer until `release`.
+
+    Parameters
+    ----------
+    target : Viewer or Layer
+        What the keys are bound to.
+    keys : tuple of Key
+        Which ones.
+    actions : mapping of str to callable
+        What they do, by the name of the action.
+    """
+
+    def __init__(
+        self,
+        target: Viewer | Layer,
+        keys: tuple[Key, ...],
+        actions: Mapping[str, Callable[[], None]],
+    ) -> None:
+        self._target = target
+        self._displaced: dict[str, Any] = {}
+        for key in keys:
+            self._bind(key.key, actions[key.action])
+
+    def _bind(self, key: str, action: Callable[[], None]) -> None:
+        def run(_: Any) -> None:
+            action()
+
+        self._displaced[key] = self._target.bind_key(key, run, overwrite=True)
+
+    def release(self) -> None:
+        """Unbind the keys, and bind again what they displaced."""
+        for key, displaced in self._displaced.items():
+            self._target.bind_key(key, displaced, overwrite=True)
+        self._displaced.clear()

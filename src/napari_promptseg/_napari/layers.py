@@ -1,0 +1,79 @@
+"""The layers that are made beside an image."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from napari.layers import Labels, Points, Shapes
+    from numpy.typing import NDArray
+
+OBJECT_COLOUR: Final = "#f032e6"
+"""Far from all greys, and from the blue and orange of prompts."""
+ROLES: Final = ("labels", "object", "strokes", "clicks")
+"""What the layers beside an image are for, from the bottom to the top."""
+TOOLS: Final = {
+    "click": "pan_zoom",
+    "box": "add_rectangle",
+    "scribble": "add_path",
+    "lasso": "add_polygon_lasso",
+}
+"""Tools by name, with the mode of the layer that they use."""
+
+
+def make_labels(role: str, data: NDArray[Any], name: str, place: Mapping[str, Any]) -> Labels:
+    """Make the layer of committed objects, or of the object in work.
+
+    Parameters
+    ----------
+    role : {"labels", "object"}
+        Which one.
+    data : integer array
+        What it shows, in place.
+    name : str
+        Name of the layer.
+    place : mapping
+        Its transform; see `placement`.
+    """
+    from napari.layers import Labels
+    from napari.utils.colormaps import DirectLabelColormap
+
+    if role == "labels":
+        return Labels(data, name=name, opacity=0.6, **place)
+    colours = {None: "transparent", 0: "transparent", 1: OBJECT_COLOUR}
+    colormap = DirectLabelColormap(color_dict=colours)
+    return Labels(data, name=name, opacity=0.45, colormap=colormap, **place)
+
+
+def make_prompts(
+    role: str, shape: tuple[int, ...], name: str, place: Mapping[str, Any]
+) -> Points | Shapes:
+    """Make the layer of clicks, or of boxes, scribbles and lassos.
+
+    Parameters
+    ----------
+    role : {"clicks", "strokes"}
+        Which one.
+    shape : tuple of int
+        Of the volume, without channel.
+    name, place
+        See `make_labels`.
+    """
+    from napari.layers import Points, Shapes
+
+    ndim = len(place["scale"])
+    if role == "strokes":
+        return Shapes(ndim=ndim, name=name, opacity=1.0, **place)
+    return Points(
+        ndim=ndim,
+        name=name,
+        size=float(np.clip(min(shape[-2:]) / 50, 1, 12)),
+        border_color="white",
+        border_width=0.15,
+        canvas_size_limits=(7, 14),
+        **place,
+    )

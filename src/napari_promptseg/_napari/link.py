@@ -1,0 +1,202 @@
+"""The link between the front end and a session that only the worker touches."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from napari_promptseg._napari.mesa import hide_triton
+from napari_promptseg._napari.snapshot import ControllerEvents, Snapshot
+from napari_promptseg._napari.worker import Job
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from napari_promptseg._napari.worker import Deliver, Worker
+    from napari_promptseg.core.geometry import Box
+    from napari_promptseg.core.prompts import Prompt
+    from napari_promptseg.session.session import Session
+
+T = TypeVar("T")
+
+
+class SessionLink:
+    """Sends work on a session to the worker, and brings what came of it to the front end.
+
+    Parameters
+    ----------
+    session : Session
+        What is worked on; from now on only the worker touches it.
+    worker : Worker
+        Does the work.
+    deliver : callable
+        Runs a call on the thread of the front end.
+    """
+
+    def __init__(self, session: Session, worker: Worker, deliver: Deliver) -> None:
+        self.events = ControllerEvents()
+        self._worker, self._deliver = worker, deliver
+        self._lock = threading.Lock()
+        self._dirty: dict[str, list[Box]] = {"mask": [], "labels": []}
+        self._planes: tuple[int, int] | None = None
+        self._posted = False
+        self._waiting: list[Prompt] = []
+        self._removing: list[Prompt] = []
+        self._propagation: Job | None = None
+        self._adopt(session)
+
+    # State
+
+    def _adopt(self, session: Session) -> None:
+        """Begin with a session that nothing works on yet."""
+        self.session, self.volume = session, session.volume
+        # Read here once: later a property of the session could run a propagation.
+        self.mask, self.labels = session.mask, session.labels
+        self._state = Snapshot.of(session)
+        session.events.mask.connect(self._mask_changed)
+        session.events.labels.connect(self._labels_changed)
+
+    @property
+    def shown(self) -> Snapshot:
+        """The state to show: with prompts that wait, without those that are being removed."""
+        prompts = [*self._state.prompts, *self._waiting]
+        for prompt in self._removing:
+            if prompt in prompts:
+                prompts.remove(prompt)
+        state = self._state
+        return Snapshot(
+            tuple(prompts),
+            state.objects,
+            state.label,
+            state.name,
+            state.has_object or bool(prompts),
+            state.can_undo,
+            state.can_redo,
+            state.backend,
+        )
+
+    @property
+    def propagating(self) -> bool:
+        """Whether a propagation runs or waits."""
+        return self._propagation is not None
+
+    def replace_session(self, session: Session) -> None:
+        """Go on with another session; results of the present one are dropped."""
+        self._worker.drop(self.session)
+        self._detach()
+        self._waiting.clear()
+        self._removing.clear()
+        self._end_propagation()
+        self._adopt(session)
+        self.events.replaced.emit()
+        self.events.shown.emit(self.shown)
+
+    def close(self) -> Session:
+        """Stop all work on the session and let go of it; the views get what is done."""
+        self._worker.drop(self.session)
+        self._detach()
+        self._flush()
+        return self.session
+
+    def rest(self) -> None:
+        """Free the model; the next prompt loads it again."""
+        self._do(lambda session, _: session.close())
+
+    def _end_propagation(self) -> None:
+        if self._propagation is not None:
+            self._propagation = None
+            self.events.running.emit(False)
+
+    def _detach(self) -> None:
+        self.session.events.mask.disconnect(self._mask_changed)
+        self.session.events.labels.disconnect(self._labels_changed)
+
+    # From the worker to the front end
+
+    def _mask_changed(self, box: Box) -> None:
+        self._note("mask", box)
+
+    def _labels_changed(self, box: Box) -> None:
+        self._note("labels", box)
+
+    def _note(self, array: str, box: Box) -> None:
+        """Keep a changed box; one delivery at a time takes all that came together."""
+        with self._lock:
+            self._dirty[array].append(box)
+        self._post()
+
+    def _post(self) -> None:
+        with self._lock:
+            if self._posted:
+                return
+            self._posted = True
+        self._deliver(self._flush)
+
+    def _flush(self) -> None:
+        with self._lock:
+            dirty, self._dirty = self._dirty, {"mask": [], "labels": []}
+            planes, self._planes = self._planes, None
+            self._posted = False
+        if dirty["mask"]:
+            self.events.mask.emit(dirty["mask"])
+        if dirty["labels"]:
+            self.events.labels.emit(dirty["labels"])
+        if planes is not None and self.propagating:
+            self.events.progress.emit(*planes)
+
+    # From the front end to the worker
+
+    def _do(
+        self,
+        work: Callable[[Session, Job], T],
+        then: Callable[[T], None] | None = None,
+        *,
+        key: Any = None,
+        items: Sequence[Any] = (),
+        settle: Callable[[Job], None] | None = None,
+    ) -> Job:
+        """Queue work on the session.
+
+        Parameters
+        ----------
+        work : callable
+            Run on the worker.
+        then : callable, optional
+            Run on the front end with what `work` returned, after the views have changed.
+        key, items
+            See `Job`.
+        settle : callable, optional
+            Run on the front end before the views change, also after a failure.
+        """
+        session = self.session
+
+        def run(job: Job) -> tuple[T, Snapshot]:
+            hide_triton()  # any work may load a model
+            result = work(session, job)
+            return result, Snapshot.of(session)
+
+        def finish(state: Snapshot | None) -> None:
+            if settle is not None:
+                settle(job)
+            if state is not None:
+                self._state = state
+            self._flush()
+            self.events.shown.emit(self.shown)
+
+        def done(answer: tuple[T, Snapshot]) -> None:
+            if session is self.session:
+                finish(answer[1])
+                if then is not None:
+                    then(answer[0])
+
+        def failed(error: Exception) -> None:
+            if session is self.session:
+                finish(None)
+                self.events.failed.emit(error)
+
+        job = Job(run, done, failed, session, key, list(items))
+        self._worker.submit(job)
+        return job
+
+    def _say(self, text: str) -> Callable[[object], None]:
+        return lambda _: self.events.status.emit(text)

@@ -1,0 +1,198 @@
+"""Hand painting on a labels layer, as edits that a session can take over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_promptseg.core.geometry import Box, box_slices, box_union
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from napari.layers import Labels
+    from napari.utils.events import Event
+
+    from napari_promptseg._napari.layout import Layout
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Pixels that were painted in one stroke.
+
+    Parameters
+    ----------
+    box : Box
+        Range of the volume that holds them.
+    chosen : bool array of the shape of the box
+        Which ones.
+    values : integer array of the shape of the box
+        Their new values; what is not chosen means nothing.
+    """
+
+    box: Box
+    chosen: NDArray[np.bool_]
+    values: NDArray[np.int64]
+
+
+def _atom_box(atom: Any) -> Box:
+    """Range that one step of the history of a labels layer covers."""
+    if hasattr(atom, "slice_key"):
+        return tuple((s.start, s.stop) for s in atom.slice_key)
+    return tuple((int(np.min(i)), int(np.max(i)) + 1) for i in atom[0])
+
+
+def read_strokes(atoms: Sequence[Any], layout: Layout) -> Edit | None:
+    """Make the edit of a stroke from the value of the paint event of a labels layer.
+
+    Parameters
+    ----------
+    atoms : sequence
+        Steps in the order of painting. napari 0.9 gives boxes with a mask in them, older
+        ones give (indices, old values, new values).
+    layout : Layout
+        Axes of the layer.
+
+    Returns
+    -------
+    Edit or None
+        None if nothing was painted.
+    """
+    atoms = [a for a in atoms if hasattr(a, "slice_key") or np.size(a[0][0])]
+    if not atoms:
+        return None
+    box = box_union([_atom_box(atom) for atom in atoms])
+    chosen = np.zeros([stop - start for start, stop in box], np.bool_)
+    values = np.zeros(chosen.shape, np.int64)
+    for atom in atoms:
+        if hasattr(atom, "slice_key"):
+            place: tuple[Any, ...] = tuple(
+                slice(s.start - b[0], s.stop - b[0])
+                for s, b in zip(atom.slice_key, box, strict=True)
+            )
+            inside = True if atom.mask is None else atom.mask
+            chosen[place] |= inside
+            values[place] = np.where(inside, atom.new_value, values[place])
+        else:
+            place = tuple(np.asarray(i) - b[0] for i, b in zip(atom[0], box, strict=True))
+            chosen[place] = True
+            values[place] = atom[2]
+    shape = tuple(stop - start for start, stop in layout.to_volume(box))
+    return Edit(layout.to_volume(box), chosen.reshape(shape), values.reshape(shape))
+
+
+class PaintHook:
+    """Hands the strokes of a labels layer to a session, and its undo and redo.
+
+    The layer's own history knows nothing of the session: used beside it, it would write
+    old pixels into new objects.
+
+    Parameters
+    ----------
+    layer : Labels
+        The layer, not seen through a proxy.
+    layout : Layout
+        Its axes.
+    painted : callable
+        Gets the edit of each stroke.
+    undo, redo : callable
+        Take the place of the layer's methods.
+    """
+
+    def __init__(
+        self,
+        layer: Labels,
+        layout: Layout,
+        painted: Callable[[Edit], None],
+        undo: Callable[[], None],
+        redo: Callable[[], None],
+    ) -> None:
+        self._layer, self._layout, self._tell = layer, layout, painted
+        layer.undo, layer.redo = undo, redo
+        layer.events.paint.connect(self._painted)
+
+    def _painted(self, event: Event) -> None:
+        edit = read_strokes(event.value, self._layout)
+        if edit is not None:
+            self._tell(edit)
+
+    def release(self) -> None:
+        """Give the layer its own history back, empty."""
+        self._layer.events.paint.disconnect(self._painted)
+        for name in ("undo", "redo"):
+            vars(self._layer).pop(name, None)
+        editable = self._layer.editable
+        self._layer.editable = False  # empties the history
+        self._layer.editable = editable
+
+
+class Mirror:
+    """The array that a labels layer shows: a copy of a session's array, kept box by box.
+
+    The worker alone touches the arrays of a session and the front end alone touches this
+    one, so that a stroke never gets into an answer that is being computed. Both are pages
+    of zeros until something is drawn in them.
+
+    Parameters
+    ----------
+    source : array
+        Array of the session.
+    layout : Layout
+        Axes of the layer.
+    """
+
+    most = 4_000_000
+    """Pixels copied at once: a few milliseconds."""
+
+    def __init__(self, source: NDArray[Any], layout: Layout) -> None:
+        self._source = source
+        dtype = np.uint8 if source.dtype == np.bool_ else source.dtype
+        self._data: NDArray[Any] = np.zeros(source.shape, dtype)
+        self.data = layout.expand(self._data)
+        self._late: list[Box] = []
+
+    def follow(self, source: NDArray[Any]) -> None:
+        """Go on with another array of the same shape."""
+        self._source = source
+        self._late.clear()
+
+    def whole(self) -> Box:
+        """Return the box of the whole array."""
+        return tuple((0, n) for n in self._data.shape)
+
+    def take(self, box: Box, shown: Box) -> None:
+        """Copy a box now if it is small; else what is in view now, the rest in `go_on`.
+
+        Parameters
+        ----------
+        box : Box
+            What changed.
+        shown : Box
+            What is in view.
+        """
+        if _size(box) <= self.most:
+            self._copy(box)
+            return
+        seen = tuple((max(a, c), min(b, d)) for (a, b), (c, d) in zip(box, shown, strict=True))
+        if all(start < stop for start, stop in seen) and _size(seen) <= self.most:
+            self._copy(seen)
+        step = max(1, self.most * (box[0][1] - box[0][0]) // _size(box))
+        for start in range(*box[0], step):
+            self._late.append(((start, min(start + step, box[0][1])), *box[1:]))
+
+    def go_on(self) -> bool:
+        """Copy some of what is left; return whether there is more."""
+        if self._late:
+            self._copy(self._late.pop(0))
+        return bool(self._late)
+
+    def _copy(self, box: Box) -> None:
+        part = box_slices(box)
+        self._data[part] = self._source[part]
+
+
+def _size(box: Box) -> int:
+    return int(np.prod([stop - start for start, stop in box], dtype=np.int64))

@@ -1,0 +1,71 @@
+"""Where layers lie: the transform of an image, for the layers beside it and for files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from napari.layers import Image
+    from numpy.typing import NDArray
+
+    from napari_promptseg._napari.layout import Layout
+
+TRANSFORM = ("scale", "translate", "rotate", "shear", "affine")
+"""Events of an image layer after which the layers beside it must be moved."""
+
+
+def placement(image: Image, layout: Layout) -> dict[str, Any]:
+    """Return the attributes that put a layer exactly over an image.
+
+    Parameters
+    ----------
+    image : Image
+        The image layer.
+    layout : Layout
+        Its axes.
+    """
+    from napari.utils.transforms import Affine
+
+    kept = list(layout.kept)
+    if layout.channel is None:
+        found = {name: getattr(image, name) for name in TRANSFORM}
+    else:
+        scale, translate = np.array(image.scale), np.array(image.translate)
+        if layout.channel > 0:
+            # One voxel of the layer covers all channels, so that it shows for each.
+            count = level_zero(image).shape[layout.channel]
+            translate[layout.channel] += (count - 1) / 2 * scale[layout.channel]
+            scale[layout.channel] *= count
+        local = Affine(scale=scale, translate=translate, rotate=image.rotate, shear=image.shear)
+        part = local.set_slice(kept)
+        found = {name: getattr(part, name) for name in TRANSFORM[:-1]}
+        found["affine"] = image.affine.set_slice(kept)
+    found["units"] = tuple(image.units[d] for d in kept)
+    found["axis_labels"] = tuple(image.axis_labels[d] for d in kept)
+    return found
+
+
+def level_zero(image: Image) -> Any:
+    """Return the array of an image layer, the finest one if it has several."""
+    return image.data[0] if image.multiscale else image.data
+
+
+def world_affine(image: Image, layout: Layout) -> NDArray[np.float64]:
+    """Return the (4, 4) matrix from (x, y, z) voxels to the world coordinates of an image."""
+    origin = np.zeros(len(layout.dims))
+    start = np.array(image.data_to_world(origin))
+    matrix = np.eye(4)
+    axes = {name: i for i, name in enumerate(layout.dims) if name in "zyx"}
+    for column, name in enumerate("xyz"):
+        if name not in axes:
+            continue
+        step = origin.copy()
+        step[axes[name]] = 1.0
+        moved = np.array(image.data_to_world(step)) - start
+        for row, other in enumerate("xyz"):
+            if other in axes:
+                matrix[row, column] = moved[axes[other]]
+                matrix[row, 3] = start[axes[other]]
+    return matrix

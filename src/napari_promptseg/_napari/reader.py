@@ -1,0 +1,93 @@
+"""Files as image layers that know their axes, spacing and intensity window."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_promptseg._napari.layout import reordered
+from napari_promptseg.core.intensity import CT_WINDOWS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_promptseg.core.intensity import Window
+    from napari_promptseg.core.volume import Volume
+
+LayerData = tuple[Any, dict[str, Any], str]
+Paths = str | list[str]
+
+
+def get_reader(path: Paths) -> Callable[[Paths], list[LayerData]] | None:
+    """Return a reader for a path, or for several; None if one of them is no volume."""
+    from napari_promptseg.core.io.reading import SUFFIXES
+
+    paths = [Path(p) for p in ([path] if isinstance(path, str) else path)]
+    known = all(p.is_dir() or p.name.lower().endswith(SUFFIXES) for p in paths)
+    return read_layers if known else None
+
+
+def read_layers(path: Paths) -> list[LayerData]:
+    """Read files or folders, each as one image layer.
+
+    Raises
+    ------
+    ValueError
+        If a file is damaged, or no volume.
+    """
+    from napari_promptseg.core.io.reading import open_volume
+
+    return [image_layer(open_volume(p)) for p in ([path] if isinstance(path, str) else path)]
+
+
+def image_layer(volume: Volume, name: str | None = None) -> LayerData:
+    """Return a volume as the data, attributes and type of an image layer.
+
+    Colours stay last; other channels come first, where napari makes a slider of them.
+
+    Parameters
+    ----------
+    volume : Volume
+        What is shown.
+    name : str, optional
+        Name of the layer; that of the file when not given.
+    """
+    attributes = placed(volume)
+    data, axes = volume.data, volume.axes
+    rgb = "c" in axes and data.shape[-1] in (3, 4)
+    if "c" in axes and not rgb:
+        last = len(axes) - 1
+        data, axes = reordered(data, [last, *range(last)]), "c" + volume.names
+        attributes["scale"] = (1.0, *attributes["scale"])
+        attributes["units"] = ("pixel", *attributes["units"])
+        attributes["axis_labels"] = tuple(axes)
+    window = volume.intensity_window
+    if not rgb:
+        attributes["contrast_limits"] = (window.low, window.high)
+    # A window that was given, or is that of a modality; else the dock finds one itself.
+    kept = _window_name(window) or (window if volume.window is not None else None)
+    known = {
+        "axes": axes,
+        "window": kept,
+        "affine": volume.affine,
+        "units": volume.units,
+        "channels": volume.channels,
+        "source": volume.source,
+    }
+    name = name or (Path(volume.source).name if volume.source else "image")
+    return data, {**attributes, "name": name, "rgb": rgb, "metadata": {"promptseg": known}}, "image"
+
+
+def _window_name(window: Window) -> str | None:
+    """Return the name of a CT window, None for others."""
+    return next((name for name, known in CT_WINDOWS.items() if known == window), None)
+
+
+def placed(volume: Volume) -> dict[str, Any]:
+    """Return the attributes that put a layer with the axes of a volume where it lies."""
+    names = volume.names
+    return {
+        "scale": tuple(volume.axis_spacing(i) for i in range(len(names))),
+        "units": tuple("pixel" if name == "t" else volume.units for name in names),
+        "axis_labels": tuple(names),
+    }

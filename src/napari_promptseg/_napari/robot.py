@@ -1,0 +1,98 @@
+"""A user made of code: real mouse and key events on a real viewer, for the demo and for timing."""
+
+from __future__ import annotations
+
+import time
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy import QtTest
+from qtpy.QtCore import QPoint, Qt
+from qtpy.QtWidgets import QApplication
+
+_TEST: Any = QtTest.QTest  # its type hints take the static methods for others
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from napari.layers import Layer
+    from napari.viewer import Viewer
+
+
+class Robot:
+    """Moves the mouse over the canvas of a viewer and presses keys.
+
+    Parameters
+    ----------
+    viewer : Viewer
+        With a window that is shown.
+    layer : Layer
+        Positions are given in the array coordinates of this layer.
+    """
+
+    def __init__(self, viewer: Viewer, layer: Layer) -> None:
+        self.viewer, self.layer = viewer, layer
+        self._canvas: Any = viewer.window._qt_viewer.canvas
+
+    def go_to(self, position: Sequence[float]) -> None:
+        """Show the plane that a position lies in."""
+        world = self.layer.data_to_world(position)
+        shown = self.viewer.dims.displayed
+        for axis, value in enumerate(world):
+            if axis not in shown:
+                self.viewer.dims.set_point(axis, value)
+        QApplication.processEvents()
+
+    def pixel(self, position: Sequence[float]) -> QPoint:
+        """Return the pixel of the canvas that shows a position of the layer."""
+        world = self.layer.data_to_world(position)
+        first = self.viewer.dims.ndim - len(world)
+        row, column = (world[d - first] for d in self.viewer.dims.displayed)
+        view = self._canvas.view
+        x, y = (view.transform * view.scene.transform).map([column, row])[:2]
+        return QPoint(round(float(x)), round(float(y)))
+
+    def click(self, position: Sequence[float], positive: bool = True) -> None:
+        """Click on a position of the plane that is shown; with Ctrl for a negative click."""
+        modifier = Qt.KeyboardModifier
+        held = modifier.NoModifier if positive else modifier.ControlModifier
+        pixel = self.pixel(position)
+        _TEST.mouseMove(self._canvas.native, pixel)
+        _TEST.mouseClick(self._canvas.native, Qt.MouseButton.LeftButton, held, pixel)
+
+    def drag(self, path: Sequence[Sequence[float]], steps: int = 8) -> None:
+        """Drag through positions of the plane that is shown, some steps from each to the next."""
+        corners = [self.pixel(position) for position in path]
+        left, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+        _TEST.mouseMove(self._canvas.native, corners[0])
+        _TEST.mousePress(self._canvas.native, left, none, corners[0])
+        for start, end in pairwise(corners):
+            for part in np.linspace(0, 1, steps + 1)[1:].tolist():
+                _TEST.mouseMove(self._canvas.native, start + (end - start) * part)
+                QApplication.processEvents()
+        _TEST.mouseRelease(self._canvas.native, left, none, corners[-1])
+
+    def press(
+        self,
+        key: Qt.Key,
+        modifier: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier,
+    ) -> None:
+        """Press and release a key on the canvas."""
+        self._canvas.native.setFocus()
+        _TEST.keyClick(self._canvas.native, key, modifier)
+
+    @staticmethod
+    def wait(condition: Callable[[], bool], what: str, seconds: float = 120.0) -> None:
+        """Let the viewer work until a condition holds.
+
+        Raises
+        ------
+        RuntimeError
+            If it does not hold in time.
+        """
+        deadline = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"gave up waiting for {what} after {seconds:.0f} s")
+            _TEST.qWait(5)

@@ -1,0 +1,84 @@
+"""What the front end knows of a session: its state at one moment, and what happens to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from psygnal import Signal, SignalGroup
+
+from napari_promptseg.core.prompts import Prompt
+from napari_promptseg.session.state import StoredObject
+
+if TYPE_CHECKING:
+    from napari_promptseg.session.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The state of a session at one moment, for the thread of the front end.
+
+    Parameters
+    ----------
+    prompts : tuple of Prompt
+        Of the object in work; those that still wait for an answer are last.
+    objects : tuple of StoredObject
+        Committed objects by id.
+    label : int or None
+        Id of the object in work, if it was reopened.
+    name : str
+        Its name.
+    has_object : bool
+        Whether there is an object in work.
+    can_undo, can_redo : bool
+        Whether there is a step to undo, or to redo.
+    backend : str
+        Name of the backend.
+    """
+
+    prompts: tuple[Prompt, ...] = ()
+    objects: tuple[StoredObject, ...] = ()
+    label: int | None = None
+    name: str = ""
+    has_object: bool = False
+    can_undo: bool = False
+    can_redo: bool = False
+    backend: str = ""
+
+    @classmethod
+    def of(cls, session: Session) -> Snapshot:
+        """Look at a session, on the thread that works on it."""
+        draft = session.draft
+        return cls(
+            draft.prompts,
+            tuple(stored for _, stored in sorted(session.objects.items())),
+            draft.label,
+            draft.name,
+            bool(draft.prompts) or draft.extent is not None,
+            session.can_undo,
+            session.can_redo,
+            session.backend,
+        )
+
+
+class ControllerEvents(SignalGroup):
+    """What a controller tells the views; emitted on the thread of the front end."""
+
+    shown = Signal(Snapshot)
+    """The prompts or objects to show changed."""
+    mask = Signal(list)
+    """Boxes of the mask changed."""
+    labels = Signal(list)
+    """Boxes of the labels changed."""
+    status = Signal(str)
+    """Something to tell the user."""
+    progress = Signal(int, int)
+    """Planes done and planes in all, of a propagation."""
+    running = Signal(bool)
+    """A propagation begins, or is over."""
+    failed = Signal(Exception)
+    """Something went wrong; nothing was changed."""
+    replaced = Signal()
+    """There is another session now."""
+    devices = Signal(list)
+    """Devices that models can run on are known now."""
