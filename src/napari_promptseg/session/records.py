@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from napari_promptseg.core.intensity import Window
-from napari_promptseg.core.volume import Volume
+from napari_promptseg.core.volume import ArrayLike, Volume
 from napari_promptseg.session.history import Change, History
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 HEADER, HISTORY, IMAGE, LABELS = "header.json", "history.jsonl", "image.npy", "labels.npy"
 _FORMAT: Final = 1
+_PART: Final = 64 * 2**20  # bytes of a lazy array that are read at a time
 _EMBED_LIMIT: Final = 4 * 2**30  # bytes; larger images must have a file of their own
 
 
@@ -43,6 +44,9 @@ class Moved(BaseModel):
     model_config = ConfigDict(frozen=True)
     kind: Literal["undo", "redo"]
 
+
+Arrays = dict[str, ArrayLike | None]
+"""Arrays by the name of their part; None is left out."""
 
 Record = Done | Moved
 _RECORDS: TypeAdapter[Record] = TypeAdapter(Annotated[Record, Field(discriminator="kind")])
@@ -230,7 +234,7 @@ def read_volume(container: Container, header: Header, volume: Any = None) -> Vol
     return header.volume(volume.data if isinstance(volume, Volume) else volume)
 
 
-def embedded_image(volume: Volume) -> NDArray[Any] | None:
+def embedded_image(volume: Volume) -> ArrayLike | None:
     """Return the pixels that must travel with the session; None if its source can be reopened.
 
     Raises
@@ -247,13 +251,29 @@ def embedded_image(volume: Volume) -> NDArray[Any] | None:
             f"the image has {size} bytes and no file: write it to a file and open that, "
             "so that the session can refer to it"
         )
-    return np.asarray(volume.data[...])
+    return volume.data
+
+
+def write_array(file: IO[bytes], array: ArrayLike) -> None:
+    """Write an array in the format of `numpy.save`, a lazy one part by part."""
+    dtype, shape = np.dtype(array.dtype), tuple(int(n) for n in array.shape)
+    np.lib.format.write_array_header_2_0(
+        file,
+        {
+            "descr": np.lib.format.dtype_to_descr(dtype),
+            "fortran_order": False,
+            "shape": shape,
+        },
+    )
+    step = max(1, _PART * shape[0] // max(int(np.prod(shape)) * dtype.itemsize, 1))
+    for start in range(0, shape[0], step):
+        file.write(np.asarray(array[start : start + step], dtype).tobytes())
 
 
 def write_archive(
     path: Path,
     header: Header,
-    arrays: dict[str, NDArray[Any] | None],
+    arrays: Arrays,
     records: Sequence[Record],
 ) -> None:
     """Write a saved session; a failure leaves what was there before.
@@ -277,7 +297,7 @@ def write_archive(
             for name, array in arrays.items():
                 if array is not None:
                     with archive.open(name, "w", force_zip64=True) as file:
-                        np.lib.format.write_array(file, array, allow_pickle=False)
+                        write_array(file, array)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
@@ -296,7 +316,7 @@ class Journal:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
-    def begin(self, header: Header, arrays: dict[str, NDArray[Any] | None]) -> None:
+    def begin(self, header: Header, arrays: Arrays) -> None:
         """Start an empty journal.
 
         Raises
@@ -311,7 +331,8 @@ class Journal:
             )
         for name, array in arrays.items():
             if array is not None:
-                np.save(self.folder / name, array, allow_pickle=False)
+                with (self.folder / name).open("wb") as file:
+                    write_array(file, array)
         (self.folder / HISTORY).touch()
         (self.folder / HEADER).write_text(header.model_dump_json(), encoding="utf-8")
 

@@ -596,7 +596,7 @@ class Session:
     def _header(self) -> records.Header:
         return records.Header.describe(self.volume, self.backend, self._predictor.identity)
 
-    def _arrays(self) -> dict[str, NDArray[Any] | None]:
+    def _arrays(self) -> records.Arrays:
         image = records.embedded_image(self.volume)
         return {records.IMAGE: image, records.LABELS: self._store.given_labels}
 
