@@ -52,7 +52,8 @@ class Predictor:
             raise TypeError(f"backend must be a name or a Backend, got {type(backend).__name__}")
         self._volume, self._device = volume, device
         self._name = backend if isinstance(backend, str) else backend.name
-        self._backend = None if isinstance(backend, str) else backend
+        self._given = None if isinstance(backend, str) else backend
+        self._backend = self._given
         self._embedded: OrderedDict[Plane, tuple[PlaneImage, Any]] = OrderedDict()
 
     @property
@@ -69,7 +70,8 @@ class Predictor:
     def backend(self) -> Backend:
         """The backend, loaded if it was not."""
         if self._backend is None:
-            self._backend = ZoomIn(create_backend(self._name, device=self._device))
+            loaded = self._given or ZoomIn(create_backend(self._name, device=self._device))
+            self._backend = loaded
         return self._backend
 
     def predict(
@@ -119,8 +121,8 @@ class Predictor:
             self.backend.predict(self.backend.embed(blank), click)
 
     def close(self) -> None:
-        """Free the backend and the planes."""
+        """Free the planes, and the backend unless it was given; a later prompt loads it again."""
         self._embedded.clear()
-        if self._backend is not None:
+        if self._backend is not None and self._given is None:
             self._backend.close()
-            self._backend = None
+        self._backend = None
