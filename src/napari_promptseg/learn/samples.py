@@ -92,6 +92,9 @@ def _isotropic(plane: UInt8, spacing: tuple[float, ...]) -> UInt8:
 
 def _volume_plane(scene: Scene, rng: np.random.Generator) -> _Picture:
     ids = np.unique(scene.labels[scene.labels > 0])
+    if not len(ids):
+        blank = np.zeros(scene.labels.shape[1:], bool)
+        return _Picture(np.repeat(scene.image[0][..., None], 3, 2), blank, blank, natural=False)
     chosen = scene.labels > 0 if rng.random() < 0.15 else scene.labels == rng.choice(ids)
     thick = max(scene.spacing) > 3 * min(scene.spacing)
     axis = int(rng.choice(3, p=(0.8, 0.1, 0.1) if thick else (0.5, 0.25, 0.25)))

@@ -81,7 +81,7 @@ class _Batches:
         self._weights = np.array([s.weight for s in config.data], float)
         self._weights /= self._weights.sum()
         self._rng = np.random.default_rng((config.seed, first_step))
-        self._queue: queue.Queue[list[Episode]] = queue.Queue(4)
+        self._queue: queue.Queue[list[Episode] | Exception] = queue.Queue(4)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._fill, daemon=True)
         self._thread.start()
@@ -92,8 +92,12 @@ class _Batches:
         return [start(draw_sample(self._sets[i], self._config.crop, rng), rng) for i in chosen]
 
     def _fill(self) -> None:
-        while not self._stop.is_set():
-            batch = self._draw()
+        batch: list[Episode] | Exception = []
+        while not self._stop.is_set() and not isinstance(batch, Exception):
+            try:
+                batch = self._draw()
+            except Exception as error:  # raised again where the batch is waited for
+                batch = error
             while not self._stop.is_set():
                 try:
                     self._queue.put(batch, timeout=0.2)
@@ -102,7 +106,10 @@ class _Batches:
                     continue
 
     def __next__(self) -> list[Episode]:
-        return self._queue.get()
+        batch = self._queue.get()
+        if isinstance(batch, Exception):
+            raise batch
+        return batch
 
     def __iter__(self) -> Iterator[list[Episode]]:
         return self
@@ -245,6 +252,8 @@ class Trainer:
 
     def run(self) -> Path:
         """Train to the last step and return the file of the best weights."""
+        if self.step >= self.config.steps:
+            return self.weights
         sets = [read_scenes(s.folder, s.kind, limit=s.limit) for s in self.config.data]
         validation = ValidationSet.read(self.config)
         batches = _Batches(self.config, sets, self.step)
@@ -256,9 +265,11 @@ class Trainer:
                 self.step += 1
                 last = self.step >= self.config.steps
                 if self.step % self.config.validate_every == 0 or last:
-                    self._validate(validation, losses, time.monotonic() - began)
+                    line = self._validate(validation, losses, time.monotonic() - began)
+                    self.save()  # beside the weights and the log, which tell of this step
                     losses.clear()
-                if self.step % self.config.checkpoint_every == 0 or last:
+                    self.report(line)
+                elif self.step % self.config.checkpoint_every == 0:
                     self.save()
                 if last:
                     break
@@ -266,7 +277,8 @@ class Trainer:
             batches.close()
         return self.weights
 
-    def _validate(self, validation: ValidationSet, losses: list[float], seconds: float) -> None:
+    def _validate(self, validation: ValidationSet, losses: list[float], seconds: float) -> str:
+        """Write the weights if they are the best, and a line of the log; return it for people."""
         scores = validation.clicks_to_quality(
             lambda episodes: self._forward(self.average, episodes).sigmoid()[:, 0].cpu().numpy()
         )
@@ -286,4 +298,4 @@ class Trainer:
             if fresh:
                 writer.writeheader()
             writer.writerow({k: f"{v:.6g}" for k, v in row.items()})
-        self.report("  ".join(f"{k} {v:.4g}" for k, v in row.items()))
+        return "  ".join(f"{k} {v:.4g}" for k, v in row.items())

@@ -45,7 +45,8 @@ class ValidationSet:
                 sample = draw_sample(scenes, config.crop, rng, recolour=False)
                 if sample.truth.any():
                     drawn.append(sample)
-            samples[data.folder.name] = drawn
+            name = data.folder.name
+            samples[str(data.folder) if name in samples else name] = drawn
         return cls(samples)
 
     def clicks_to_quality(

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from helpers import bright, ellipsoid, iou
+from napari_promptseg.learn.samples import draw_sample
+from napari_promptseg.learn.scenes import Scene
+
+TWO = ellipsoid((90, 110), (40, 30), (20, 15)) + 2 * ellipsoid((90, 110), (50, 80), (25, 18))
+
+
+def picture(labels: np.ndarray, kind: str = "instances", name: str = "set/a") -> Scene:
+    image = np.repeat(bright(labels > 0)[..., None], 3, 2)
+    return Scene(image, labels.astype(np.int32), kind, (1.0, 1.0), name)
+
+
+def volume(truth: np.ndarray, spacing=(1.0, 1.0, 1.0)) -> Scene:
+    return Scene(bright(truth), truth.astype(np.int32), "volume", spacing, "set/v")
+
+
+BALL = ellipsoid((24, 60, 70), (12, 30, 35), (10, 20, 22))
+FILM = Scene(
+    np.repeat(bright(BALL)[..., None], 3, -1),
+    BALL.astype(np.int32),
+    "video",
+    (1.0, 1.0, 1.0),
+    "davis/film",
+)
+QUARTERS = np.add.outer(np.arange(90) // 45 * 2, np.arange(110) // 55) + 1
+
+SCENES = {
+    "instances": picture(TWO),
+    "parts": picture(TWO, "parts"),
+    "photograph": picture(TWO, "parts", "people/a"),
+    "regions": picture(QUARTERS, "regions"),
+    "volume": volume(BALL),
+    "thick volume": volume(BALL, (5.0, 1.0, 1.0)),
+    "video": FILM,
+}
+
+
+@pytest.mark.parametrize("scene", SCENES.values(), ids=SCENES)
+@pytest.mark.parametrize("size", [64, 96])
+def test_samples_have_one_shape_and_hold_an_object(scene: Scene, size: int, rng) -> None:
+    for _ in range(12):
+        sample = draw_sample([scene], size, rng)
+        assert sample.image.shape == (size, size, 3)
+        assert sample.image.dtype == np.uint8
+        for mask in (sample.truth, sample.neighbour):
+            assert mask.shape == (size, size)
+            assert mask.dtype == np.bool_
+        assert sample.truth.any() or sample.neighbour.any()
+
+
+def test_image_and_truth_are_warped_alike(rng: np.random.Generator) -> None:
+    for _ in range(12):
+        sample = draw_sample([SCENES["instances"]], 96, rng, recolour=False)
+        seen = sample.image[..., 0] > 110
+        assert not (sample.truth & ~seen).sum() > 0.1 * sample.truth.sum()
+        assert iou(seen & sample.truth, sample.truth) > 0.9
+
+
+def test_a_volume_gives_the_neighbouring_plane_as_prior(rng: np.random.Generator) -> None:
+    tube = np.zeros((12, 60, 70), bool)
+    tube[4:8] = ellipsoid((60, 70), (30, 35), (20, 22))
+    samples = [draw_sample([volume(BALL), volume(tube)], 64, rng) for _ in range(60)]
+    overlaps = [iou(s.truth, s.neighbour) for s in samples if s.truth.any()]
+    assert np.median(overlaps) > 0.6
+    assert any(not np.array_equal(s.truth, s.neighbour) for s in samples)
+    assert any(not s.truth.any() for s in samples), "the object has ended, now and then"
+
+
+def test_the_same_seed_draws_the_same(rng: np.random.Generator) -> None:
+    first, second = (
+        draw_sample(list(SCENES.values()), 64, np.random.default_rng(9)) for _ in range(2)
+    )
+    for name in ("image", "truth", "neighbour"):
+        np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
+
+
+def test_recolouring_changes_colours_and_nothing_else() -> None:
+    plain, coloured = (
+        draw_sample([SCENES["instances"]], 64, np.random.default_rng(4), recolour=recolour)
+        for recolour in (False, True)
+    )
+    np.testing.assert_array_equal(plain.truth, coloured.truth)
+
+
+BARREN = {
+    "no object": [picture(np.zeros((90, 110)))],
+    "an object too small": [picture(ellipsoid((90, 110), (40, 40), (2, 2)))],
+    "an object that is everything": [picture(np.ones((90, 110)))],
+    "an empty volume": [volume(np.zeros((8, 30, 30), bool))],
+}
+
+
+@pytest.mark.parametrize("scenes", BARREN.values(), ids=BARREN)
+def test_scenes_without_an_object_are_refused(scenes: list[Scene], rng) -> None:
+    with pytest.raises(ValueError, match="no scene holds an object"):
+        draw_sample(scenes, 64, rng)
+
+
+def test_an_empty_volume_among_others_is_passed_over(rng: np.random.Generator) -> None:
+    scenes = [volume(np.zeros((8, 30, 30), bool)), SCENES["volume"]]
+    for _ in range(10):
+        draw_sample(scenes, 64, rng)

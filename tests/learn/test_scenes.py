@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import pytest
+
+from napari_promptseg.learn.scenes import layout_of, read_scenes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_pictures_are_read_with_their_labels(images: Path) -> None:
+    scenes = read_scenes(images, "parts")
+    assert [s.name for s in scenes] == ["images_set/picture0", "images_set/picture1"]
+    scene = scenes[0]
+    assert (scene.kind, scene.spacing) == ("parts", (1.0, 1.0))
+    assert scene.image.shape == (80, 96, 3)
+    assert scene.image.dtype == np.uint8
+    assert set(np.unique(scene.labels)) == {0, 1, 2}
+    assert scene.image[scene.labels > 0].mean() > 150 > 60 > scene.image[scene.labels == 0].mean()
+
+
+def test_colours_are_red_green_blue(images: Path) -> None:
+    red = np.zeros((80, 96, 3), np.uint8)
+    red[..., 2] = 255  # OpenCV writes blue first
+    cv2.imwrite(str(images / "images" / "picture0.png"), red)
+    assert read_scenes(images)[0].image[0, 0].tolist() == [255, 0, 0]
+
+
+def test_large_pictures_are_reduced_with_their_labels(images: Path) -> None:
+    scene = read_scenes(images, longest=48)[0]
+    assert scene.image.shape == (40, 48, 3)
+    assert scene.labels.shape == (40, 48)
+    assert set(np.unique(scene.labels)) == {0, 1, 2}
+
+
+def test_volumes_come_in_array_order_with_spacing(volumes: Path) -> None:
+    (scene,) = read_scenes(volumes)
+    assert scene.kind == "volume"
+    assert scene.image.shape == scene.labels.shape == (10, 40, 50)
+    assert scene.spacing == (3.0, 1.0, 1.0)
+    assert scene.image.dtype == np.uint8
+    assert (scene.image.min(), scene.image.max()) == (0, 255)
+    assert scene.labels[5, 20, 25] == 3
+
+
+def test_videos_are_stacks_of_frames(videos: Path) -> None:
+    (scene,) = read_scenes(videos)
+    assert scene.kind == "video"
+    assert scene.image.shape == (3, 80, 96, 3)
+    assert scene.labels.shape == (3, 80, 96)
+    assert scene.name.endswith("/run")
+
+
+def test_the_layout_is_found_by_what_a_folder_holds(images, volumes, videos, tmp_path) -> None:
+    found = [layout_of(f) for f in (images, volumes, videos, videos / "run", tmp_path / "none")]
+    assert found == ["images", "volumes", "videos", "images", None]
+
+
+def test_a_limit_is_spread_evenly(videos: Path) -> None:
+    scenes = read_scenes(videos / "run", limit=2)
+    assert [s.name for s in scenes] == ["run/00000", "run/00002"]
+    assert len(read_scenes(videos / "run", limit=9)) == 3
+
+
+def test_a_folder_without_data_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    with pytest.raises(FileNotFoundError, match="expected images/ with masks/"):
+        read_scenes(tmp_path)
+
+
+def test_a_mask_without_a_picture_is_named(images: Path) -> None:
+    (images / "images" / "picture1.png").unlink()
+    with pytest.raises(FileNotFoundError, match=r"picture1\.png"):
+        read_scenes(images)
+
+
+@pytest.mark.parametrize("part", ["images", "masks"])
+def test_a_broken_file_is_named(images: Path, part: str) -> None:
+    (images / part / "picture1.png").write_bytes(b"not a picture")
+    with pytest.raises(OSError, match=r"picture1\.png"):
+        read_scenes(images)
