@@ -17,6 +17,8 @@ from napari_promptseg.core.plane_prompts import PlanePrompts, Stroke, box_region
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 CLICK = PlanePrompts((Stroke(np.array([[9.0, 30.0]])),), (box_region((2, 10), (20, 60)),))
 
 

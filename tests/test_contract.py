@@ -1,0 +1,191 @@
+"""The public contract: what can be imported, from where, and what that loads."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import subprocess
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import napari_promptseg
+from helpers import ToyBackend, make_scene
+
+PACKAGE = Path(napari_promptseg.__file__).parent
+HEAVY = ("torch", "timm", "qtpy", "PyQt5", "PyQt6", "PySide6", "napari", "dask", "transformers")
+
+PUBLIC = {
+    "Session": "napari_promptseg.session.session",
+    "Volume": "napari_promptseg.core.volume",
+    "list_backends": "napari_promptseg.backends.registry",
+    "open_volume": "napari_promptseg.core.io.reading",
+}
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_public_names_are_those_of_their_modules(name: str) -> None:
+    value = getattr(napari_promptseg, name)
+    assert value.__module__ == PUBLIC[name]
+    assert name in napari_promptseg.__all__
+    assert value.__doc__
+
+
+def test_other_names_are_refused() -> None:
+    with pytest.raises(AttributeError, match="'napari_promptseg' has no attribute 'Sesion'"):
+        napari_promptseg.Sesion  # noqa: B018
+    with pytest.raises(ImportError):
+        exec("from napari_promptseg import Sesion", {})
+
+
+SIGNATURES = {
+    "__init__": ["volume", "backend", "axes", "spacing", "journal"],
+    "add_point": ["position", "positive", "axis"],
+    "add_box": ["low", "high", "axis"],
+    "add_scribble": ["path", "positive", "width", "axis"],
+    "add_lasso": ["path", "positive", "axis"],
+    "add_mask": ["mask", "index", "axis"],
+    "add_text": ["text"],
+    "propagate": ["start", "stop"],
+    "undo": [],
+    "redo": [],
+    "commit": [],
+    "reopen": ["label"],
+    "save": ["path"],
+    "load": ["path"],
+    "export": ["path"],
+    "recover": ["folder"],
+}
+
+
+@pytest.mark.parametrize("name", SIGNATURES)
+def test_methods_of_a_session_take_what_the_contract_says(name: str) -> None:
+    method = getattr(napari_promptseg.Session, name)
+    parameters = list(inspect.signature(method).parameters)
+    assert [p for p in SIGNATURES[name] if p not in parameters] == []
+
+
+def test_a_volume_has_what_the_contract_says() -> None:
+    volume = napari_promptseg.Volume(np.zeros((4, 5, 6, 3)), "zyxc", (3.0, 1.0, 1.0))
+    assert volume.data.shape == (4, 5, 6, 3)
+    assert volume.axes == "zyxc"
+    assert volume.spacing == (3.0, 1.0, 1.0)
+    assert isinstance(volume.units, str)
+    assert volume.affine.shape == (4, 4)
+
+
+def test_the_example_of_the_contract_runs(tmp_path: Path) -> None:
+    from napari_promptseg import Session
+
+    scene = make_scene("zyx")
+    s = Session(
+        scene.data, ToyBackend(), axes="zyx", spacing=(3.0, 1.0, 1.0), journal=tmp_path / "journal"
+    )
+    s.add_point((4, 11, 14), positive=True)
+    s.add_box((4, 2, 3), (4, 20, 25))
+    s.add_scribble([(4, 11, 10), (4, 11, 16)], positive=True, width=3)
+    s.add_lasso([(4, 1, 1), (4, 1, 26), (4, 22, 26), (4, 22, 1)], positive=True)
+    s.add_mask(scene.truth[3], index=3)
+    s.add_text("left ventricle")
+    for result in s.propagate(start=None, stop=None):
+        assert result.done <= result.total
+    assert s.undo() is True
+    assert s.redo() is True
+    label = s.commit()
+    np.testing.assert_array_equal(s.labels == label, scene.truth)
+    s.reopen(label)
+    assert len(s.prompts) == 6
+    s.commit()
+    s.save(tmp_path / "saved")
+    s.export(tmp_path / "labels.nii.gz")
+    for again in (
+        Session.load(tmp_path / "saved", backend=ToyBackend()),
+        Session.recover(tmp_path / "journal", backend=ToyBackend()),
+    ):
+        np.testing.assert_array_equal(again.labels, s.labels)
+    exported = napari_promptseg.open_volume(tmp_path / "labels.nii.gz")
+    np.testing.assert_array_equal(np.asarray(exported.data[...]), s.labels)
+    assert exported.spacing == pytest.approx((3.0, 1.0, 1.0))
+
+
+def test_a_session_opens_a_file_by_its_path(tmp_path: Path) -> None:
+    np.save(tmp_path / "image.npy", make_scene("zyx").data)
+    session = napari_promptseg.Session(str(tmp_path / "image.npy"), ToyBackend())
+    session.add_point((4, 11, 14))
+    np.testing.assert_array_equal(session.mask[4], make_scene("zyx").truth[4])
+
+
+# What importing costs
+
+
+def loaded_by(statement: str) -> list[str]:
+    """Heavy modules that a fresh interpreter has loaded after a statement."""
+    script = f"import sys\n{statement}\nprint(*[m for m in {HEAVY!r} if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120
+    )
+    return done.stdout.split()
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    assert loaded_by("import napari_promptseg") == []
+
+
+def test_a_session_on_an_array_loads_no_gui_and_no_network() -> None:
+    statement = (
+        "import numpy as np\n"
+        "from napari_promptseg import Session, Volume, list_backends, open_volume\n"
+        "list_backends()\n"
+        "s = Session(np.zeros((9, 9), np.uint8), 'grabcut')\n"
+        "s.add_box((2, 2), (6, 6))"
+    )
+    assert loaded_by(statement) == []
+
+
+# The house
+
+FLOORS = (
+    *("sample_data", "core", "backends", "refine", "propagate", "session", "learn", "evaluate"),
+    *("_napari", "cli"),
+)
+"""Each may import those before it, and itself."""
+
+
+def imports_of(file: Path) -> set[str]:
+    """Names of the package's own modules that a file imports anywhere."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module)
+    return {name for name in found if name.startswith("napari_promptseg.")}
+
+
+FILES = sorted(p for p in PACKAGE.rglob("*.py") if p != PACKAGE / "__init__.py")
+
+
+def floor_of(parts: tuple[str, ...]) -> str:
+    return parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
+def test_each_floor_calls_only_the_floors_below(file: Path) -> None:
+    own = floor_of(file.relative_to(PACKAGE).parts)
+    if own not in FLOORS:
+        pytest.skip(f"{own} is no floor of the architecture yet")
+    allowed = FLOORS[: FLOORS.index(own) + 1]
+    used = {floor_of(tuple(name.split(".")[1:])) for name in imports_of(file)}
+    assert used <= set(allowed)
+
+
+def test_every_shipped_backend_and_command_can_be_found() -> None:
+    (script,) = entry_points(group="console_scripts", name="promptseg")
+    assert script.value == "napari_promptseg.cli:app"
+    for info in napari_promptseg.list_backends().values():
+        if info.distribution == "napari-promptseg":
+            module = info.target.split(":")[0].removeprefix("napari_promptseg.")
+            assert (PACKAGE / (module.replace(".", "/") + ".py")).is_file()
