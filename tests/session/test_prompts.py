@@ -9,6 +9,7 @@ from helpers import Scene, Snapshot, ToyBackend, make_scene
 from napari_promptseg.backends.base import Capabilities
 from napari_promptseg.core.intensity import Window
 from napari_promptseg.core.prompts import Box, Point
+from napari_promptseg.session import predictor
 from napari_promptseg.session.session import Session
 
 
@@ -304,16 +305,47 @@ def test_what_is_no_backend_is_refused_at_once(given: object) -> None:
         Session(np.zeros((9, 9)), given)  # type: ignore[arg-type]
 
 
-def test_a_backend_can_be_changed_and_the_old_one_is_closed(session, toy: ToyBackend) -> None:
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[ToyBackend]:
+    """Backends that sessions made by name; every one is a toy."""
+    toys: list[ToyBackend] = []
+
+    def create(name: str, **options: object) -> ToyBackend:
+        toys.append(ToyBackend())
+        return toys[-1]
+
+    monkeypatch.setattr(predictor, "create_backend", create)
+    return toys
+
+
+def test_a_backend_is_made_by_name_when_it_is_first_needed(made: list[ToyBackend]) -> None:
+    session = Session(make_scene("zyx").data, "clicknet")
+    assert session.backend == "clicknet"
+    assert made == []
+    session.warm_up()
+    session.add_point((4, 11, 14))
+    session.add_point((5, 11, 14))
+    assert len(made) == 1
+
+
+def test_a_backend_can_be_changed_and_the_old_one_is_closed(made: list[ToyBackend]) -> None:
+    session = Session(make_scene("zyx").data, "clicknet")
     session.add_point((4, 11, 14))
     before = Snapshot.of(session)
     other = ToyBackend()
     session.set_backend(other)
-    assert toy.closed
+    assert made[0].closed
     assert session.loaded_backend is other
     assert Snapshot.of(session) == before
     session.add_point((5, 11, 14))
     assert len(other.looks) == 1
+
+
+def test_a_backend_that_was_given_is_left_open_for_its_owner(session, toy: ToyBackend) -> None:
+    session.add_point((4, 11, 14))
+    session.close()
+    session.set_backend(ToyBackend())
+    assert not toy.closed
 
 
 def test_a_plane_is_embedded_once(session: Session, toy: ToyBackend) -> None:
@@ -341,10 +373,14 @@ def test_another_window_is_seen_by_the_next_answer(toy: ToyBackend) -> None:
     assert session.mask[5].sum() == 9
 
 
-def test_a_closed_session_can_still_be_read(session: Session, toy: ToyBackend) -> None:
+def test_a_closed_session_can_still_be_read_and_wakes_up_again(made: list[ToyBackend]) -> None:
+    session = Session(make_scene("zyx").data, "clicknet")
     session.add_point((4, 11, 14))
     before = Snapshot.of(session)
     session.close()
-    assert toy.closed
+    assert made[0].closed
     assert Snapshot.of(session) == before
     assert session.undo()
+    session.add_point((4, 11, 14))
+    assert Snapshot.of(session) == before
+    assert len(made) == 2
