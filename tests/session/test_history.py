@@ -7,8 +7,9 @@ import pytest
 
 from helpers import Scene, Snapshot, ToyBackend, make_scene
 from napari_promptseg.core.geometry import box_slices
-from napari_promptseg.session.history import Patch
+from napari_promptseg.session.history import Change, Patch
 from napari_promptseg.session.session import Session
+from napari_promptseg.session.store import Store
 
 BOX = ((0, 2), (0, 3), (0, 4))
 
@@ -133,6 +134,19 @@ def test_a_patch_knows_both_sides(dtype: type, rng: np.random.Generator) -> None
     patch.write(target, "old")
     np.testing.assert_array_equal(target, before)
     assert patch.values("old").dtype == dtype
+
+
+def test_patches_of_one_change_that_overlap_are_undone_in_reverse() -> None:
+    store = Store((4, 4))
+    ones, twos = np.ones((4, 4), np.uint16), np.full((2, 2), 2, np.uint16)
+    first = Patch.between("labels", ((0, 4), (0, 4)), store.labels, ones)
+    second = Patch.between("labels", ((1, 3), (1, 3)), ones[1:3, 1:3], twos)
+    store.do(Change("paint", (store.draft, store.draft), {}, (first, second)))
+    assert store.labels.sum() == 12 + 8
+    store.undo()
+    assert not store.labels.any()
+    store.redo()
+    assert store.labels.sum() == 12 + 8
 
 
 # Events

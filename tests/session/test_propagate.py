@@ -154,6 +154,8 @@ def test_leaving_early_keeps_what_is_done_as_one_step(way: str, count: int) -> N
         propagation._steps = _failing(propagation._steps, count)
         with pytest.raises(RuntimeError, match="unplugged"):
             propagation.run()
+        assert propagation.finished
+        assert session.history == ("add point", "propagate"), "at once"
     else:
         for _ in range(count):
             next(propagation)

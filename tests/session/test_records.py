@@ -70,6 +70,20 @@ def rewind(session: Session) -> list[Snapshot]:
 # Saving
 
 
+def test_several_undone_steps_can_be_redone_after_loading(tmp_path: Path) -> None:
+    session = Session(make_scene("zyx").data, ToyBackend())
+    work(session)
+    for _ in range(4):
+        session.undo()
+    session.save(tmp_path / "saved")
+    again = Session.load(tmp_path / "saved", backend=ToyBackend())
+    assert_same(again, session)
+    while session.redo():
+        assert again.redo()
+        assert_same(again, session)
+    assert not again.can_redo
+
+
 def test_everything_comes_back(tmp_path: Path) -> None:
     scene = make_scene("zyx")
     session = Session(scene.data, ToyBackend(), spacing=(3.0, 0.5, 0.7))

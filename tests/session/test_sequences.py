@@ -217,8 +217,15 @@ class SessionMachine(RuleBasedStateMachine):
         again = Session.load(self.folder / "saved", backend=ToyBackend())
         assert not Snapshot.of(again).differences(Snapshot.of(self.session))
         assert again.history == self.session.history
+        for expected in reversed(self.future):
+            assert again.redo()
+            if expected is not None:
+                assert not expected.differences(Snapshot.of(again))
+        assert not again.can_redo
+        for _ in self.future:
+            assert again.undo()
         for expected in reversed(self.past):
-            again.undo()
+            assert again.undo()
             if expected is not None:
                 assert not expected.differences(Snapshot.of(again))
         assert not again.can_undo
