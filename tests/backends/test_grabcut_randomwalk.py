@@ -131,6 +131,12 @@ def test_a_click_that_fills_a_small_box_on_a_large_plane(backend: Backend) -> No
     assert answer.sum() == answer[300:312, 500:512].sum()
 
 
+def test_a_walk_on_a_fully_marked_plane_answers_the_marks(rng: np.random.Generator) -> None:
+    labels = rng.integers(1, 3, (20, 30)).astype(np.uint8)
+    pixels = rng.random((20, 30, 3), np.float32)
+    np.testing.assert_array_equal(RandomWalkBackend()._walk(pixels, labels), labels == 1)
+
+
 def test_the_answer_has_the_shape_of_a_plane_that_is_reduced(backend: Backend) -> None:
     truth = ellipsoid((433, 1201), (200, 700), (80, 150))
     answer = ask(

@@ -53,9 +53,11 @@ def test_samples_have_one_shape_and_hold_an_object(scene: Scene, size: int, rng)
         assert sample.truth.any() or sample.neighbour.any()
 
 
-def test_image_and_truth_are_warped_alike(rng: np.random.Generator) -> None:
+@pytest.mark.parametrize("zoom", [1, 4], ids=["small picture", "large picture"])
+def test_image_and_truth_are_warped_alike(zoom: int, rng: np.random.Generator) -> None:
+    scene = picture(np.kron(TWO, np.ones((zoom, zoom), int)))
     for _ in range(12):
-        sample = draw_sample([SCENES["instances"]], 96, rng, recolour=False)
+        sample = draw_sample([scene], 96, rng, recolour=False)
         seen = sample.image[..., 0] > 110
         assert not (sample.truth & ~seen).sum() > 0.1 * sample.truth.sum()
         assert iou(seen & sample.truth, sample.truth) > 0.9
