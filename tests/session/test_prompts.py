@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from helpers import Scene, Snapshot, ToyBackend, make_scene
+from helpers import Scene, ScriptedBackend, Snapshot, ToyBackend, make_scene
 from napari_promptseg.backends.base import Capabilities
 from napari_promptseg.core.intensity import Window
 from napari_promptseg.core.prompts import Box, Point
@@ -273,6 +273,21 @@ def test_a_backend_that_fails_changes_nothing(session: Session, toy: ToyBackend)
             call()
         assert Snapshot.of(session) == before
         assert session.history == history
+
+
+def test_a_backend_that_works_in_its_prior_and_fails_changes_nothing() -> None:
+    def answer(image, prompts, prior):
+        if prior is None:
+            return np.ones(image.shape)
+        prior[...] = False
+        raise MemoryError("out of memory")
+
+    session = Session(make_scene("zyx").data, ScriptedBackend(answer))
+    session.add_point((4, 11, 14))
+    before = Snapshot.of(session)
+    with pytest.raises(MemoryError):
+        session.add_point((4, 1, 1))
+    assert Snapshot.of(session) == before
 
 
 def test_prompts_that_a_backend_does_not_understand_are_named(toy: ToyBackend) -> None:

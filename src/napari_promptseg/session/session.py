@@ -316,7 +316,8 @@ class Session:
                 mask = unpack_mask(given)
         if any(not isinstance(p, Mask) for p in new):
             seen = PlanePrompts.collect(prompts, plane, self.volume.names)
-            mask = self._predictor.predict(plane, seen, mask if mask.any() else None)
+            prior = mask.copy() if mask.any() else None  # a backend may work in it
+            mask = self._predictor.predict(plane, seen, prior)
         return self._store.plane_patch(plane, mask)
 
     # Propagation
