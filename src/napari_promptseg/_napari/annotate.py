@@ -178,6 +178,7 @@ class AnnotateWidget(QWidget):
             window = None if image is None else self.images.chosen_window(image)
             self.desk.choose(image, window, *self.images.model)
         except ValueError as error:
+            self.desk.choose(None, None, *self.images.model)
             self._fail(error)
 
     def _set_axes(self, axes: str) -> None:

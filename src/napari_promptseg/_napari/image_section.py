@@ -55,7 +55,12 @@ class ImageSection:
         backends = list(list_backends())
         default = DEFAULT_BACKEND if DEFAULT_BACKEND in backends else backends[0]
         self.image = ComboBox(label="Image", choices=images, nullable=False)
-        self.axes = ComboBox(label="Axes", choices=["zyx"], tooltip="What the axes of it are")
+        # Callables, since magicgui asks for the choices again when the dock is moved.
+        self._axes: tuple[str, ...] = ()
+        self._devices: tuple[str, ...] = ()
+        self.axes = ComboBox(
+            label="Axes", choices=lambda _: self._axes, tooltip="What the axes of it are"
+        )
         self.window = ComboBox(
             label="Window",
             choices=[AUTO, AS_SHOWN, *CT_WINDOWS],
@@ -63,7 +68,9 @@ class ImageSection:
         )
         self.backend = ComboBox(label="Model", choices=backends, value=default)
         self.device = ComboBox(
-            label="Device", choices=["auto"], tooltip="More appear once a model is loaded"
+            label="Device",
+            choices=lambda _: ("auto", *self._devices),
+            tooltip="More appear once a model is loaded",
         )
         self.widget = QWidget()
         grid = QGridLayout(self.widget)
@@ -125,7 +132,8 @@ class ImageSection:
     def show_axes(self, choices: Sequence[str], axes: str) -> None:
         """Offer these axes, with one of them chosen."""
         with self._silence():
-            self.axes.choices = list(choices)
+            self._axes = tuple(choices)
+            self.axes.reset_choices()
             self.axes.value = axes
         self.axes.enabled = len(choices) > 1
 
@@ -143,9 +151,8 @@ class ImageSection:
     def show_devices(self, devices: Sequence[str]) -> None:
         """Offer the devices that are there."""
         with self._silence():
-            chosen = self.device.value
-            self.device.choices = ["auto", *devices]
-            self.device.value = chosen
+            self._devices = tuple(devices)
+            self.device.reset_choices()
 
     def chosen_window(self, image: Image) -> Window | str | None:
         """Return the window that is chosen, for an image."""

@@ -72,7 +72,8 @@ def guess_layer_axes(
         if known in choices:
             return str(known)
     for choice in choices:
-        if not rgb and len(choice) > 3 and shape[choice.index("c")] <= _MOST_CHANNELS:
+        possible = not rgb and len(choice) > 3 and "c" in choice
+        if possible and shape[choice.index("c")] <= _MOST_CHANNELS:
             return choice
     return "yxc" if not rgb and choices[-1] == "yxc" and shape[2] in (3, 4) else choices[0]
 

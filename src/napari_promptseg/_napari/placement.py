@@ -26,8 +26,6 @@ def placement(image: Image, layout: Layout) -> dict[str, Any]:
     layout : Layout
         Its axes.
     """
-    from napari.utils.transforms import Affine
-
     kept = list(layout.kept)
     if layout.channel is None:
         found = {name: getattr(image, name) for name in TRANSFORM}
@@ -38,13 +36,27 @@ def placement(image: Image, layout: Layout) -> dict[str, Any]:
             count = level_zero(image).shape[layout.channel]
             translate[layout.channel] += (count - 1) / 2 * scale[layout.channel]
             scale[layout.channel] *= count
-        local = Affine(scale=scale, translate=translate, rotate=image.rotate, shear=image.shear)
-        part = local.set_slice(kept)
-        found = {name: getattr(part, name) for name in TRANSFORM[:-1]}
-        found["affine"] = image.affine.set_slice(kept)
+        square = np.ix_(kept, kept)
+        found = {
+            "scale": scale[kept],
+            "translate": translate[kept],
+            "rotate": np.asarray(image.rotate)[square],
+            "shear": _shear_matrix(image)[square],
+            "affine": image.affine.set_slice(kept),
+        }
     found["units"] = tuple(image.units[d] for d in kept)
     found["axis_labels"] = tuple(image.axis_labels[d] for d in kept)
     return found
+
+
+def _shear_matrix(image: Image) -> NDArray[np.float64]:
+    """Return the shear of an image as a matrix; napari gives upper triangles as a vector."""
+    shear = np.asarray(image.shear, dtype=np.float64)
+    if shear.ndim == 2:
+        return shear
+    matrix = np.eye(len(image.scale))
+    matrix[np.triu_indices(len(matrix), 1)] = shear
+    return matrix
 
 
 def level_zero(image: Image) -> Any:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy import QtTest
-from qtpy.QtCore import QPoint, Qt
+from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
+from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication
 
 _TEST: Any = QtTest.QTest  # its type hints take the static methods for others
@@ -35,6 +36,11 @@ class Robot:
         self.viewer, self.layer = viewer, layer
         self._canvas: Any = viewer.window._qt_viewer.canvas
 
+    @property
+    def canvas(self) -> Any:
+        """The widget that gets the events."""
+        return self._canvas.native
+
     def go_to(self, position: Sequence[float]) -> None:
         """Show the plane that a position lies in."""
         world = self.layer.data_to_world(position)
@@ -58,20 +64,34 @@ class Robot:
         modifier = Qt.KeyboardModifier
         held = modifier.NoModifier if positive else modifier.ControlModifier
         pixel = self.pixel(position)
-        _TEST.mouseMove(self._canvas.native, pixel)
-        _TEST.mouseClick(self._canvas.native, Qt.MouseButton.LeftButton, held, pixel)
+        _TEST.mouseMove(self.canvas, pixel)
+        _TEST.mouseClick(self.canvas, Qt.MouseButton.LeftButton, held, pixel)
 
-    def drag(self, path: Sequence[Sequence[float]], steps: int = 8) -> None:
+    def drag(self, path: Sequence[Sequence[float]], steps: int = 6) -> None:
         """Drag through positions of the plane that is shown, some steps from each to the next."""
         corners = [self.pixel(position) for position in path]
         left, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-        _TEST.mouseMove(self._canvas.native, corners[0])
-        _TEST.mousePress(self._canvas.native, left, none, corners[0])
+        _TEST.mouseMove(self.canvas, corners[0])
+        _TEST.mousePress(self.canvas, left, none, corners[0])
         for start, end in pairwise(corners):
             for part in np.linspace(0, 1, steps + 1)[1:].tolist():
-                _TEST.mouseMove(self._canvas.native, start + (end - start) * part)
-                QApplication.processEvents()
-        _TEST.mouseRelease(self._canvas.native, left, none, corners[-1])
+                self._move_pressed(start + (end - start) * part)
+        _TEST.mouseRelease(self.canvas, left, none, corners[-1])
+
+    def _move_pressed(self, where: QPoint) -> None:
+        """Move with the left button down; the moves of QTest have no button."""
+        left, none = Qt.MouseButton.LeftButton, Qt.MouseButton.NoButton
+        seen = self.canvas.mapToGlobal(where)
+        event = QMouseEvent(
+            QEvent.Type.MouseMove,
+            QPointF(where),
+            QPointF(seen),
+            none,
+            left,
+            Qt.KeyboardModifier.NoModifier,
+        )
+        QApplication.sendEvent(self.canvas, event)
+        QApplication.processEvents()
 
     def press(
         self,
@@ -79,8 +99,8 @@ class Robot:
         modifier: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier,
     ) -> None:
         """Press and release a key on the canvas."""
-        self._canvas.native.setFocus()
-        _TEST.keyClick(self._canvas.native, key, modifier)
+        self.canvas.setFocus()
+        _TEST.keyClick(self.canvas, key, modifier)
 
     @staticmethod
     def wait(condition: Callable[[], bool], what: str, seconds: float = 120.0) -> None:

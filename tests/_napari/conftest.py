@@ -1,0 +1,142 @@
+"""A real viewer with the dock open, and a hand on its mouse and keys."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QApplication
+
+from napari_promptseg._napari import annotate
+from napari_promptseg._napari.annotate import AnnotateWidget
+from napari_promptseg._napari.binding import Binding
+from napari_promptseg._napari.controller import Controller
+from napari_promptseg._napari.robot import Robot
+from napari_promptseg._napari.snapshot import Snapshot
+from napari_promptseg.backends import registry
+
+sys.path.insert(0, str(Path(__file__).parent))  # for entry points to `gui_backends`
+
+_KEYS = {
+    "Ctrl": Qt.KeyboardModifier.ControlModifier,
+    "Shift": Qt.KeyboardModifier.ShiftModifier,
+}
+
+
+@pytest.fixture(autouse=True)
+def backends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only backends without weights, among them a slow one and one that fails."""
+    known = registry._entries()
+    entries = {"grabcut": known["grabcut"]}
+    for name in ("toy", "slow", "broken"):
+        value = f"gui_backends:{name.capitalize()}"
+        entries[name] = EntryPoint(name, value, registry.GROUP)
+    monkeypatch.setattr(registry, "_entries", lambda: entries)
+
+
+@pytest.fixture(autouse=True)
+def errors(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Errors that the user was shown."""
+    shown: list[str] = []
+    monkeypatch.setattr(annotate, "show_error", shown.append)
+    return shown
+
+
+@dataclass
+class Bench:
+    """A viewer, its dock, an image in it, and what a test does with them."""
+
+    viewer: Any
+    dock: AnnotateWidget
+    image: Any
+    robot: Robot
+
+    @property
+    def binding(self) -> Binding:
+        assert self.dock.binding is not None
+        return self.dock.binding
+
+    @property
+    def controller(self) -> Controller:
+        return self.binding.controller
+
+    @property
+    def shown(self) -> Snapshot:
+        return self.controller.shown
+
+    @property
+    def status(self) -> str:
+        return self.dock.status.text()
+
+    @property
+    def camera(self) -> Any:
+        return getattr(self.viewer, "scene", self.viewer).camera  # it moved in napari 0.9
+
+    def layer(self, role: str) -> Any:
+        return self.binding.layers[role]
+
+    def wait(self, what: str = "the answer") -> None:
+        """Let the viewer work until everything asked for is done and shown, and lies still."""
+        QApplication.processEvents()
+        self.robot.wait(lambda: not self.dock.desk.busy, what, 20)
+        sizes = [self.robot.canvas.size()]
+
+        def still() -> bool:
+            sizes.append(self.robot.canvas.size())
+            return sizes[-1] == sizes[-2]
+
+        self.robot.wait(still, "the layout", 5)
+
+    def click(self, position: Any, positive: bool = True) -> None:
+        self.robot.click(position, positive)
+        self.wait()
+
+    def drag(self, *path: Any) -> None:
+        self.wait()
+        self.robot.drag(path)
+        self.wait()
+
+    def press(self, keys: str, wait: bool = True) -> None:
+        *modifiers, letter = keys.split("+")
+        held = Qt.KeyboardModifier.NoModifier
+        for modifier in modifiers:
+            held |= _KEYS[modifier]
+        self.robot.press(getattr(Qt.Key, f"Key_{letter}"), held)
+        if wait:
+            self.wait()
+
+
+@pytest.fixture
+def bench(make_napari_viewer: Callable[..., Any], request: Any) -> Callable[..., Bench]:
+    """Open a viewer with the dock and an image; arguments go to the image layer."""
+
+    def open_bench(data: Any, backend: str = "toy", **attributes: Any) -> Bench:
+        viewer = make_napari_viewer(show=True)
+        viewer.window.resize(1150, 520)
+        dock = AnnotateWidget(viewer)
+        viewer.window.add_dock_widget(dock, name="Annotate")
+        dock.images.backend.value = backend
+        image = viewer.add_image(data, name="image", **attributes)
+        found = Bench(viewer, dock, image, Robot(viewer, image))
+        found.wait("the model")
+        viewer.reset_view()
+        found.wait()
+        return found
+
+    return open_bench
+
+
+@pytest.fixture
+def blobs() -> np.ndarray:
+    """Two bright blocks in a dark volume, on all planes but the first and the last two."""
+    data = np.full((12, 48, 64), 20, np.uint8)
+    data[1:10, 8:24, 8:28] = 200
+    data[1:10, 30:44, 36:58] = 180
+    return data

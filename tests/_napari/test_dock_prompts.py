@@ -1,0 +1,178 @@
+"""Prompts given with the mouse and the keys of a real viewer."""
+
+from __future__ import annotations
+
+import gui_backends
+import numpy as np
+import pytest
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
+
+from napari_promptseg._napari.prompt_layers import NEGATIVE, POSITIVE
+from napari_promptseg.core.prompts import Box, Lasso, Point, Scribble
+
+pytestmark = pytest.mark.gui
+
+FIRST, SECOND = (5, 15, 15), (5, 36, 45)
+
+
+def _hex(rgba: np.ndarray) -> str:
+    return "#" + "".join(f"{round(255 * c):02x}" for c in rgba[:3])
+
+
+def test_click_makes_a_mask_on_its_plane_and_ctrl_click_takes_away(bench, blobs):
+    b = bench(blobs)
+    assert "Ready" in b.status
+    b.click(FIRST)
+    assert np.array_equal(b.controller.mask[5], (blobs[5] == 200))
+    assert np.array_equal(b.layer("object").data[5] > 0, blobs[5] == 200)
+    assert not b.controller.mask[[4, 6]].any()
+    assert "answered in" in b.status
+    b.click((5, 12, 12), positive=False)
+    assert not b.controller.mask.any()
+    assert "nothing was found" in b.status
+    clicks = b.layer("clicks")
+    assert [_hex(c) for c in clicks.face_color] == [POSITIVE, NEGATIVE]
+    assert np.allclose(clicks.data, [FIRST, (5, 12, 12)], atol=0.6)
+
+
+def test_polarity_key_and_undo_redo_keys(bench, blobs):
+    b = bench(blobs)
+    b.click(FIRST)
+    b.press("Q")
+    assert not b.dock.prompts.positive
+    b.click((5, 12, 12))
+    assert [p.positive for p in b.shown.prompts] == [True, False]
+    b.press("Ctrl+Z")
+    assert [p.positive for p in b.shown.prompts] == [True]
+    assert len(b.layer("clicks").data) == 1
+    assert (b.layer("object").data[5] > 0).sum() == 16 * 20
+    b.press("Ctrl+Shift+Z")
+    assert len(b.layer("clicks").data) == 2
+    assert not b.layer("object").data.any()
+    b.press("Ctrl+Z")
+    b.press("Ctrl+Z")
+    assert not b.shown.prompts
+    assert not b.layer("clicks").data.size
+    b.press("Ctrl+Z")
+    assert b.status == "Nothing to undo"
+
+
+def test_drag_moves_the_view_and_is_no_click(bench, blobs):
+    b = bench(blobs)
+    before = b.camera.center
+    b.drag(FIRST, SECOND)
+    assert not b.shown.prompts
+    assert b.camera.center != before
+
+
+def test_click_outside_says_so_and_a_3d_view_too(bench, blobs):
+    b = bench(blobs)
+    b.camera.zoom /= 3
+    b.click((5, -20, 10))
+    assert "outside" in b.status
+    b.viewer.dims.ndisplay = 3
+    middle = b.robot.canvas.rect().center()
+    QTest.mouseClick(b.robot.canvas, Qt.MouseButton.LeftButton, pos=middle)
+    assert "2D view" in b.status
+    assert not b.shown.prompts
+
+
+def test_box_scribble_and_lasso_by_drag(bench, blobs):
+    b = bench(blobs)
+    b.dock.prompts.tools["box"].click()
+    assert b.viewer.layers.selection.active == b.layer("strokes")
+    b.drag((5, 5, 5), (5, 26, 30))
+    (box,) = b.shown.prompts
+    assert isinstance(box, Box)
+    assert np.allclose([box.low, box.high], [(5, 5, 5), (5, 26, 30)], atol=0.7)
+    assert np.array_equal(b.controller.mask[5], blobs[5] == 200)
+    b.press("W")
+    assert b.dock.prompts.tool_in_use == "scribble"
+    b.drag((5, 34, 40), (5, 40, 50), (5, 40, 54))
+    assert isinstance(b.shown.prompts[1], Scribble)
+    b.press("W")
+    b.press("Q")
+    b.drag((5, 28, 34), (5, 28, 60), (5, 45, 60), (5, 45, 34), (5, 29, 34))
+    assert isinstance(b.shown.prompts[2], Lasso)
+    assert not b.shown.prompts[2].positive
+    strokes = b.layer("strokes")
+    assert list(strokes.shape_type) == ["rectangle", "path", "polygon"]
+    assert [_hex(c) for c in strokes.edge_color] == [POSITIVE, POSITIVE, NEGATIVE]
+    b.press("W")
+    assert b.dock.prompts.tool_in_use == "click"
+    b.press("Ctrl+Z")
+    assert len(strokes.data) == 2
+    assert b.dock.desk.current.controller.shown.can_redo
+
+
+def test_a_click_with_the_box_tool_is_no_box(bench, blobs):
+    b = bench(blobs)
+    b.press("W")
+    b.click(FIRST)
+    assert not b.shown.prompts
+    assert "larger" in b.status
+    assert len(b.layer("strokes").data) == 0
+
+
+def test_points_added_moved_and_deleted_in_their_layer(bench, blobs):
+    b = bench(blobs)
+    clicks = b.layer("clicks")
+    b.viewer.layers.selection.active = clicks
+    clicks.mode = "add"
+    b.click(FIRST)
+    assert [type(p) for p in b.shown.prompts] == [Point]
+    assert b.controller.mask[5].sum() == 16 * 20
+    clicks.mode = "select"
+    b.drag(FIRST, SECOND)
+    (moved,) = b.shown.prompts
+    assert np.allclose(moved.position, SECOND, atol=0.6)
+    assert np.array_equal(b.controller.mask[5], blobs[5] == 180)
+    clicks.selected_data = {0}
+    b.press("Delete")
+    assert not b.shown.prompts
+    assert not b.controller.mask.any()
+    b.press("Ctrl+Z")
+    assert len(clicks.data) == 1
+
+
+def test_shapes_deleted_in_their_layer(bench, blobs):
+    b = bench(blobs)
+    b.press("W")
+    b.drag((5, 5, 5), (5, 26, 30))
+    b.click(FIRST)  # with the box tool still active: no prompt
+    strokes = b.layer("strokes")
+    strokes.selected_data = {0}
+    strokes.remove_selected()
+    b.wait()
+    assert not b.shown.prompts
+    assert not b.controller.mask.any()
+
+
+def test_shapes_of_napari_become_lassos_and_boxes_are_clipped(bench, blobs):
+    b = bench(blobs)
+    strokes = b.layer("strokes")
+    ellipse = np.array([(5, 4, 4), (5, 4, 32), (5, 28, 32), (5, 28, 4)], float)
+    strokes.add(ellipse, shape_type="ellipse")
+    b.wait()
+    (prompt,) = b.shown.prompts
+    assert isinstance(prompt, Lasso)
+    assert list(strokes.shape_type) == ["polygon"]
+    beyond = np.array([(5, -9, -9), (5, -9, 30), (5, 26, 30), (5, 26, -9)], float)
+    strokes.add(beyond, shape_type="rectangle")
+    b.wait()
+    assert isinstance(b.shown.prompts[1], Box)
+    assert b.shown.prompts[1].low == (5, -0.5, -0.5)
+
+
+def test_clicks_that_wait_on_one_plane_get_one_answer(bench, blobs, monkeypatch):
+    b = bench(blobs, backend="slow")
+    monkeypatch.setattr(gui_backends.Slow, "seconds", 0.5)
+    for position in (FIRST, SECOND, (5, 20, 20), (5, 40, 40)):
+        b.robot.click(position)
+    assert len(b.layer("clicks").data) == 4  # seen at once
+    b.wait()
+    assert len(b.shown.prompts) == 4
+    steps = b.controller.session.history
+    assert len(steps) == 2
+    assert steps[1] == "add 3 prompts"
