@@ -33,6 +33,12 @@ def test_a_given_affine_is_kept() -> None:
     np.testing.assert_array_equal(Volume(np.zeros((4, 5, 6)), affine=affine).affine, affine)
 
 
+def test_the_source_does_not_depend_on_the_folder_one_is_in(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert Volume(np.zeros((4, 5)), source="a.npy").source == str(tmp_path / "a.npy")
+    assert Volume(np.zeros((4, 5))).source is None
+
+
 WRONG = {
     "list": ([[1, 2]], {}, "list"),
     "axes of another length": (np.zeros((4, 5)), {"axes": "zyx"}, r"'zyx'.*\(4, 5\)"),

@@ -200,6 +200,21 @@ def test_an_image_with_a_file_is_referred_to(tmp_path: Path) -> None:
     assert moved.volume.shape == scene.truth.shape
 
 
+def test_an_image_named_from_its_folder_is_found_from_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.save(tmp_path / "image.npy", make_scene("zyx").data)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    session = Session("image.npy", ToyBackend(), journal="journal")
+    session.add_point((4, 11, 14))
+    session.save("saved")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert_same(Session.load(tmp_path / "saved", backend=ToyBackend()), session)
+    session.add_point((5, 11, 14))
+    assert_same(recovered(tmp_path / "journal"), session)
+
+
 @pytest.mark.parametrize(
     "other",
     [np.zeros((9, 24, 29), np.uint8), np.zeros((9, 24, 28), np.int16)],

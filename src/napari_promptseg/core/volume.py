@@ -6,6 +6,7 @@ import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -109,7 +110,7 @@ class Volume:
     channels : sequence of int, optional
         Up to three channels that are looked at; the first three when None.
     source : str, optional
-        File or folder it was read from.
+        File or folder it was read from; made absolute.
 
     Raises
     ------
@@ -139,6 +140,8 @@ class Volume:
             raise ValueError(f"pixels must be numbers, got dtype {dtype}")
         set_ = object.__setattr__
         set_(self, "axes", axes)
+        if self.source is not None:
+            set_(self, "source", str(Path(self.source).absolute()))
         set_(self, "spacing", check_spacing(self.spacing, axes))
         set_(self, "affine", self._checked_affine())
         set_(self, "channels", self._checked_channels())

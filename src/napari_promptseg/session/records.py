@@ -313,7 +313,7 @@ class Journal:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder = folder.absolute()
         folder.mkdir(parents=True, exist_ok=True)
 
     def begin(self, header: Header, arrays: Arrays) -> None:
