@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from napari_promptseg.evaluate.speed import ellipsoid_volume
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def write_images(folder: Path, count: int = 2) -> None:

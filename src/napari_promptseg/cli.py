@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn, Optional
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -21,15 +21,15 @@ app = typer.Typer(
 Backend = Annotated[str, typer.Option(help="A name of `promptseg backends`.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Points = Annotated[
-    Optional[list[str]],  # noqa: UP045 - typer reads it at run time
+    list[str] | None,
     typer.Option("--point", help="Position on the object, such as 12,80,96 (z,y,x)."),
 ]
 Negatives = Annotated[
-    Optional[list[str]],  # noqa: UP045
+    list[str] | None,
     typer.Option("--negative", help="Position on the background."),
 ]
 Boxes = Annotated[
-    Optional[list[str]],  # noqa: UP045
+    list[str] | None,
     typer.Option("--box", help="Two corners, such as 12,60,70:12,99,120."),
 ]
 Output = Annotated[Path, typer.Option("--output", "-o", help="Labels file; its suffix decides.")]
@@ -98,8 +98,8 @@ def propagate(
     point: Points = None,
     negative: Negatives = None,
     box: Boxes = None,
-    start: Annotated[Optional[int], typer.Option(help="First plane.")] = None,  # noqa: UP045
-    stop: Annotated[Optional[int], typer.Option(help="Plane after the last.")] = None,  # noqa: UP045
+    start: Annotated[int | None, typer.Option(help="First plane.")] = None,
+    stop: Annotated[int | None, typer.Option(help="Plane after the last.")] = None,
     backend: Backend = "clicknet",
     device: Device = "auto",
     overwrite: Overwrite = False,
@@ -144,9 +144,9 @@ def backends() -> None:
 def evaluate(
     folder: Path,
     backend: Annotated[list[str], typer.Option(help="May be given several times.")] = ["clicknet"],  # noqa: B006
-    limit: Annotated[Optional[int], typer.Option(help="Images of each set.")] = None,  # noqa: UP045
+    limit: Annotated[int | None, typer.Option(help="Images of each set.")] = None,
     objects: Annotated[int, typer.Option(help="Objects of each image at most.")] = 3,
-    json_file: Annotated[Optional[Path], typer.Option("--json", help="Write figures here.")] = None,  # noqa: UP045
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write figures here.")] = None,
 ) -> None:
     """Measure backends with a robot user on one data set or a folder of them."""
     from napari_promptseg.backends.registry import create_backend
