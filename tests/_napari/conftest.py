@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -16,11 +15,15 @@ from qtpy.QtWidgets import QApplication
 
 from napari_promptseg._napari import annotate
 from napari_promptseg._napari.annotate import AnnotateWidget
-from napari_promptseg._napari.binding import Binding
-from napari_promptseg._napari.controller import Controller
 from napari_promptseg._napari.robot import Robot
-from napari_promptseg._napari.snapshot import Snapshot
 from napari_promptseg.backends import registry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_promptseg._napari.binding import Binding
+    from napari_promptseg._napari.controller import Controller
+    from napari_promptseg._napari.snapshot import Snapshot
 
 sys.path.insert(0, str(Path(__file__).parent))  # for entry points to `gui_backends`
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from helpers import ToyBackend
 
-from napari_promptseg.backends.base import Prediction
+if TYPE_CHECKING:
+    from napari_promptseg.backends.base import Prediction
 
 
 class Toy(ToyBackend):

@@ -1,0 +1,224 @@
+"""The controller with a real worker, without Qt: the test delivers."""
+
+from __future__ import annotations
+
+import gui_backends
+import numpy as np
+import pytest
+from test_worker import Mailbox
+
+from helpers import Scene, make_scene
+from napari_promptseg._napari.controller import Controller, load_session
+from napari_promptseg._napari.painting import Edit
+from napari_promptseg._napari.worker import Worker
+from napari_promptseg.core.prompts import Box, Point
+from napari_promptseg.session.session import Session
+
+
+class Desk:
+    """A controller whose events are kept, and the mailbox between it and the worker."""
+
+    def __init__(self, scene: Scene, backend=None) -> None:
+        self.mail = Mailbox()
+        self.worker = Worker(self.mail)
+        session = Session(scene.data, backend or gui_backends.Toy(), axes=scene.axes)
+        self.controller = Controller(session, self.worker, self.mail)
+        self.said: list[str] = []
+        self.failed: list[str] = []
+        self.boxes: list = []
+        self.progress: list = []
+        self.controller.events.status.connect(self._status)
+        self.controller.events.failed.connect(self._failed)
+        self.controller.events.mask.connect(self._mask)
+        self.controller.events.progress.connect(self._progress)
+
+    def _status(self, text):
+        self.said.append(text)
+
+    def _failed(self, error):
+        self.failed.append(str(error))
+
+    def _mask(self, boxes):
+        self.boxes += boxes
+
+    def _progress(self, done, total):
+        self.progress.append((done, total))
+
+    def wait(self) -> None:
+        while self.worker.busy:
+            self.mail.open(1)
+
+
+@pytest.fixture
+def scene():
+    return make_scene("zyx")
+
+
+@pytest.fixture
+def desk(scene):
+    desk = Desk(scene)
+    yield desk
+    desk.worker.close()
+
+
+def test_a_prompt_is_shown_at_once_and_answered_later(desk, scene):
+    prompt = Point(scene.centre)
+    desk.controller.add(prompt)
+    assert desk.controller.shown.prompts == (Point(scene.centre),)
+    assert desk.controller.shown.has_object
+    assert not desk.controller.shown.can_undo
+    desk.wait()
+    assert desk.controller.shown.can_undo
+    assert np.array_equal(desk.controller.mask[4], scene.truth[4])
+    assert desk.boxes == [((4, 5), *_bounds(scene.truth[4]))]
+    assert desk.said[-1].startswith("Point answered in")
+
+
+def _bounds(mask):
+    return [(int(w[0]), int(w[-1]) + 1) for w in map(np.flatnonzero, (mask.any(1), mask.any(0)))]
+
+
+def test_an_invalid_prompt_is_refused_at_once(desk):
+    with pytest.raises(ValueError, match="outside the volume"):
+        desk.controller.add(Point((4, 11, 400)))
+    assert not desk.controller.shown.prompts
+    assert not desk.worker.busy
+
+
+def test_a_failure_takes_the_prompt_back(scene):
+    desk = Desk(scene, gui_backends.Broken())
+    desk.controller.add(Point(scene.centre))
+    desk.wait()
+    assert desk.failed == ["the model is out of order"]
+    assert not desk.controller.shown.prompts
+    desk.worker.close()
+
+
+def test_a_removed_prompt_is_gone_at_once(desk, scene):
+    kept, gone = Point(scene.centre), Point(scene.at(y=1.0), positive=False)
+    desk.controller.add(kept)
+    desk.controller.add(gone)
+    desk.controller.remove([gone])
+    assert desk.controller.shown.prompts == (kept,)
+    desk.wait()
+    assert desk.controller.shown.prompts == (kept,)
+    assert desk.controller.session.history[-1] == "remove point"
+
+
+def test_a_prompt_is_removed_once_though_asked_twice(desk, scene):
+    desk.controller.add(Point(scene.centre))
+    desk.controller.remove([Point(scene.centre)])
+    desk.controller.remove([Point(scene.centre)])
+    desk.wait()
+    assert not desk.failed
+    assert not desk.controller.shown.prompts
+
+
+def test_propagate_in_parts(desk, scene):
+    desk.controller.propagate()
+    assert "click on an object first" in desk.said[-1]
+    desk.controller.add(Point(scene.centre))
+    desk.controller.propagate("forward", scene.at(z=5.2))
+    assert desk.controller.propagating
+    desk.controller.propagate()  # one at a time
+    desk.wait()
+    assert np.flatnonzero(desk.controller.mask.any((1, 2))).tolist() == [4, 5, 6, 7]
+    desk.controller.propagate("backward", scene.at(z=2.0))
+    desk.wait()
+    assert np.flatnonzero(desk.controller.mask.any((1, 2))).tolist() == [1, 2, 4, 5, 6, 7]
+    desk.controller.propagate("both", first=3, last=3)
+    desk.wait()
+    assert np.array_equal(desk.controller.mask, scene.truth)
+    assert desk.said[-1].startswith("Propagated 1 planes")
+    assert not desk.failed
+
+
+def test_a_prompt_ends_a_propagation_and_progress_is_told(scene):
+    desk = Desk(scene, gui_backends.Slow())
+    desk.controller.add(Point(scene.centre))
+    desk.wait()
+    desk.controller.propagate()
+    desk.mail.open(1)
+    desk.controller.add(Box((4, 1, 1), (4, 20, 25)))
+    desk.wait()
+    assert not desk.controller.propagating
+    assert any(text.startswith("Stopped after") for text in desk.said)
+    assert not desk.controller.mask.any((1, 2)).all()
+    assert desk.progress
+    assert len(desk.controller.shown.prompts) == 2
+    desk.worker.close()
+
+
+def test_a_single_image_has_nothing_to_propagate_through():
+    scene = make_scene("yx")
+    desk = Desk(scene)
+    desk.controller.add(Point(scene.centre))
+    desk.controller.propagate()
+    desk.wait()
+    assert "nothing to propagate through" in " ".join(desk.said)
+    desk.worker.close()
+
+
+def test_undo_and_redo_say_what(desk, scene):
+    desk.controller.undo()
+    desk.controller.add(Point(scene.centre))
+    desk.controller.commit("liver")
+    desk.controller.undo()
+    desk.controller.redo()
+    desk.controller.redo()
+    desk.wait()
+    assert [text for text in desk.said if "answered" not in text] == [
+        "Nothing to undo",
+        "Committed object 1",
+        "Undid 'commit'",
+        "Redid 'commit'",
+        "Nothing to redo",
+    ]
+    assert desk.controller.shown.objects[0].name == "liver"
+
+
+@pytest.mark.parametrize(
+    ("axes", "normal"), [("zyx", "x"), ("tzyx", "z"), ("tyx", None), ("yx", None)]
+)
+def test_painting_becomes_masks_of_planes(axes, normal):
+    scene = make_scene(axes)
+    desk = Desk(scene)
+    box = tuple((1, 3) if n in "zt" else (2, 5) for n in scene.names)
+    shape = [stop - start for start, stop in box]
+    chosen = np.ones(shape, bool)
+    chosen[..., 0, 0] = False
+    desk.controller.paint_mask(Edit(box, chosen, np.ones(shape, np.int64)), normal)
+    desk.wait()
+    expected = np.zeros_like(scene.truth)
+    expected[tuple(slice(*r) for r in box)] = chosen
+    assert np.array_equal(desk.controller.mask, expected)
+    cut = [i for i, n in enumerate(scene.names) if n in ("t", normal)]
+    assert len(desk.controller.shown.prompts) == np.prod([shape[i] for i in cut])
+    desk.controller.undo()
+    desk.wait()
+    assert not desk.controller.mask.any()
+    desk.worker.close()
+
+
+def test_results_of_a_replaced_session_are_dropped(desk, scene, tmp_path):
+    desk.controller.add(Point(scene.centre))
+    desk.controller.save(tmp_path / "one")
+    desk.wait()
+    session, same = load_session(tmp_path / "one", desk.controller.volume)
+    assert same
+    desk.controller.add(Point(scene.at(x=13.0)))
+    desk.controller.replace_session(session)
+    desk.wait()
+    assert desk.controller.shown.prompts == (Point(scene.centre),)
+    assert session.prompts == (Point(scene.centre),)
+
+
+def test_a_session_of_another_image_brings_its_own(desk, scene, tmp_path):
+    desk.controller.save(tmp_path / "one")
+    desk.wait()
+    other = Session(np.zeros((3, 9, 9), np.uint8), gui_backends.Toy())
+    session, same = load_session(tmp_path / "one", other.volume)
+    assert not same
+    assert np.array_equal(session.volume.data, scene.data)
+    with pytest.raises(FileNotFoundError):
+        load_session(tmp_path / "two", other.volume)
