@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import Counter
 from itertools import islice
 
 import numpy as np
@@ -32,10 +33,12 @@ def stack_of(
 
 
 def filled(stack: Stack, backend=None) -> dict[int, np.ndarray]:
-    """Masks by index; every index comes once."""
+    """Last mask of each index; those between two anchors come twice, others once."""
     steps = list(fill(stack, backend or ToyBackend()))
-    assert len({s.index for s in steps}) == len(steps)
     assert not {s.index for s in steps} & set(stack.anchors)
+    anchors = sorted(stack.anchors)
+    for index, times in Counter(s.index for s in steps).items():
+        assert times == 1 or (times == 2 and anchors[0] < index < anchors[-1])
     return {s.index: s.mask for s in steps}
 
 
@@ -157,6 +160,25 @@ def test_a_gap_is_filled_in_range_and_once() -> None:
     assert sorted(found) == [12, 13, 14, 15, 16]
     assert_equal(found, OBJECT)
     assert len(toy.looks) <= 2 * (22 - 8), "no plane is answered more than once a side"
+
+
+def test_a_gap_shows_its_first_plane_after_one_look() -> None:
+    toy = ToyBackend()
+    steps = fill(stack_of(bright(OBJECT), {8: OBJECT[8], 22: OBJECT[22]}, 8, 23), toy)
+    assert next(steps).index == 9
+    assert len(toy.looks) == 1
+
+
+def test_where_the_way_back_loses_the_object_the_way_there_stands() -> None:
+    def answer(image, prompts, prior):
+        return np.zeros(image.shape) if prior[30, 35 + 12] else prior
+
+    small, large = (ellipsoid(SHAPE[1:], (30, 35), (r, r)) for r in (9, 13))
+    anchors = {5: small, 14: large}  # the large one is lost at once
+    found = filled(stack_of(bright(OBJECT), anchors, 5, 15), ScriptedBackend(answer))
+    assert sorted(found) == list(range(6, 14))
+    for index, mask in found.items():
+        np.testing.assert_array_equal(mask, small, err_msg=f"plane {index}")
 
 
 def test_three_anchors_keep_to_their_gaps() -> None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 import cv2
 import numpy as np
 
-from napari_promptseg.backends.base import Capabilities, Prediction
-from napari_promptseg.backends.seeds import Seeds, draw_seeds
+from napari_promptseg.backends.base import Prediction
+from napari_promptseg.backends.seeds import SeededBackend, Seeds, draw_seeds
 from napari_promptseg.core.resampling import resize
 
 if TYPE_CHECKING:
@@ -20,33 +20,22 @@ if TYPE_CHECKING:
 _LONGEST: Final = 512  # larger planes are reduced: the graph cut grows faster than the plane
 
 
-class GrabCutBackend:
+class GrabCutBackend(SeededBackend):
     """Colour models and a graph cut; needs no weights.
 
     Parameters
     ----------
     device : str
-        Only "auto" and "cpu" mean something here.
+        See `SeededBackend`.
     iterations : int
         Rounds of colour model and cut.
-
-    Raises
-    ------
-    ValueError
-        If another device is asked for.
     """
 
-    name = identity = "grabcut"
-    capabilities = Capabilities(frozenset({"point", "box", "scribble", "lasso"}))
+    name = "grabcut"
 
     def __init__(self, device: str = "auto", iterations: int = 4) -> None:
-        if device not in ("auto", "cpu"):
-            raise ValueError(f"grabcut runs on the CPU, got device {device!r}; valid: auto, cpu")
+        super().__init__(device)
         self.iterations = iterations
-
-    def embed(self, image: PlaneImage) -> PlaneImage:
-        """Return the plane itself."""
-        return image
 
     def predict(
         self,
@@ -84,6 +73,3 @@ class GrabCutBackend:
             )
             object_ = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD))
         return object_.astype(np.float32)
-
-    def close(self) -> None:
-        """Nothing is held."""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 import cv2
 import numpy as np
 
-from napari_promptseg.backends.base import Capabilities, Float32, Prediction
-from napari_promptseg.backends.seeds import draw_seeds
+from napari_promptseg.backends.base import Float32, Prediction
+from napari_promptseg.backends.seeds import SeededBackend, draw_seeds
 from napari_promptseg.core.resampling import resize
 
 if TYPE_CHECKING:
@@ -21,33 +21,22 @@ if TYPE_CHECKING:
 _LONGEST: Final = 256  # larger planes are reduced: the solver grows faster than the plane
 
 
-class RandomWalkBackend:
+class RandomWalkBackend(SeededBackend):
     """Diffusion from seeds; needs no weights.
 
     Parameters
     ----------
     device : str
-        Only "auto" and "cpu" mean something here.
+        See `SeededBackend`.
     beta : float
         How strongly edges stop the walker.
-
-    Raises
-    ------
-    ValueError
-        If another device is asked for.
     """
 
-    name = identity = "randomwalk"
-    capabilities = Capabilities(frozenset({"point", "box", "scribble", "lasso"}))
+    name = "randomwalk"
 
     def __init__(self, device: str = "auto", beta: float = 300.0) -> None:
-        if device not in ("auto", "cpu"):
-            raise ValueError(f"randomwalk runs on the CPU, got device {device!r}; valid: auto, cpu")
+        super().__init__(device)
         self.beta = beta
-
-    def embed(self, image: PlaneImage) -> PlaneImage:
-        """Return the plane itself."""
-        return image
 
     def predict(
         self,
@@ -101,6 +90,3 @@ class RandomWalkBackend:
                 return_full_prob=True,
             )
         return np.asarray(answer[0], np.float32)
-
-    def close(self) -> None:
-        """Nothing is held."""

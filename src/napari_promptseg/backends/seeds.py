@@ -12,11 +12,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_promptseg.backends.base import Capabilities
 from napari_promptseg.backends.encoding import draw_stroke, fill_region
 from napari_promptseg.core.resampling import resize
 
 if TYPE_CHECKING:
     from napari_promptseg.core.plane_prompts import PlanePrompts
+    from napari_promptseg.core.volume import PlaneImage
 
 Mask = NDArray[np.bool_]
 
@@ -85,3 +87,39 @@ def draw_seeds(
             draw_stroke(likely, stroke, 0.12 * min(shape))
     likely &= 1 - background
     return Seeds(foreground.astype(bool), background.astype(bool), likely.astype(bool))
+
+
+class SeededBackend:
+    """Base of the backends without weights: they run on the CPU and keep nothing.
+
+    Parameters
+    ----------
+    device : str
+        Only "auto" and "cpu" mean something here.
+
+    Raises
+    ------
+    ValueError
+        If another device is asked for.
+    """
+
+    name: str
+    capabilities = Capabilities(frozenset({"point", "box", "scribble", "lasso"}))
+
+    def __init__(self, device: str = "auto") -> None:
+        if device not in ("auto", "cpu"):
+            raise ValueError(
+                f"{self.name} runs on the CPU, got device {device!r}; valid: auto, cpu"
+            )
+
+    @property
+    def identity(self) -> str:
+        """Name of the backend: there are no weights to tell apart."""
+        return self.name
+
+    def embed(self, image: PlaneImage) -> PlaneImage:
+        """Return the plane itself."""
+        return image
+
+    def close(self) -> None:
+        """Nothing is held."""

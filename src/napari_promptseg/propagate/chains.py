@@ -137,31 +137,41 @@ def _gap(stack: Stack, backend: Backend, first: int, last: int) -> Iterator[Step
         (last, range(last - 1, inside.start - 1, -1)),
     ]
     sides = [side for side in sides if stack.anchors[side[0]].any()]
-    if len(sides) == 1:
-        for step in _tail(stack, backend, *sides[0]):
-            if step.index in inside:
-                yield step
-        return
-    if not sides:
-        return
-    forward = {
-        index: (probability.astype(np.float16), score)
-        for index, probability, score in _chain(stack, backend, *sides[0])
-    }
-    backward = {
-        index: (probability, score)
-        for index, probability, score in _chain(stack, backend, *sides[1])
-    }
-    for index in inside:
-        weight = (last - index) / (last - first)
-        blended, score = np.zeros((), np.float32), 0.0
-        for known, share in ((forward, weight), (backward, 1 - weight)):
-            if index in known:
-                blended = blended + share * known[index][0].astype(np.float32)
-                score += share * known[index][1]
-        mask = blended > 0.5
-        if mask.any():
-            yield Step(index, mask, score)
+    if len(sides) == 2:
+        yield from _blend(stack, backend, sides[0], sides[1], inside)
+    for side in sides if len(sides) == 1 else ():
+        yield from (step for step in _tail(stack, backend, *side) if step.index in inside)
+
+
+def _blend(
+    stack: Stack,
+    backend: Backend,
+    near: tuple[int, range],
+    far: tuple[int, range],
+    inside: range,
+) -> Iterator[Step]:
+    """Go from the first anchor to the last, then back, blending the answers on the way.
+
+    The way there is shown as it is done; the way back replaces it plane by plane.
+    """
+    there: dict[int, tuple[NDArray[np.float16], float]] = {}
+    for index, probability, score in _chain(stack, backend, *near):
+        there[index] = (probability.astype(np.float16), score)
+        if index in inside:
+            yield Step(index, probability > 0.5, score)
+    back = _chain(stack, backend, *far)
+    for index in far[1]:
+        answer = next(back, None)
+        if answer is None:
+            return  # the object was lost on the way back: the way there stands
+        _, probability, score = answer
+        if index in there:
+            share = (far[0] - index) / (far[0] - near[0])
+            first, first_score = there[index]
+            probability = share * first.astype(np.float32) + (1 - share) * probability
+            score = share * first_score + (1 - share) * score
+        if index in inside:
+            yield Step(index, probability > 0.5, score)
 
 
 def fill(stack: Stack, backend: Backend) -> Iterator[Step]:
@@ -181,7 +191,8 @@ def fill(stack: Stack, backend: Backend) -> Iterator[Step]:
     Yields
     ------
     Step
-        Planes where the object is; anchors are not among them.
+        Planes where the object is; anchors are not among them. Planes between two anchors
+        come twice, the second time blended.
 
     Raises
     ------

@@ -107,9 +107,10 @@ class Filling:
         along, pattern = self._along, row[0]
         boxes = self._spanning_boxes(pattern.moved(along, 0))
         start, stop = self._range.start, self._range.stop
-        for first, last, box in boxes:
-            if box.positive:
-                start, stop = max(start, first), min(stop, last + 1)
+        limits = [(first, last) for first, last, box in boxes if box.positive]
+        if limits:  # several boxes: from the first plane of any to the last of any
+            start = max(start, min(first for first, _ in limits))
+            stop = min(stop, max(last for _, last in limits) + 1)
 
         def prompts(index: int) -> PlanePrompts:
             plane = pattern.moved(along, index)
@@ -150,8 +151,8 @@ class Filling:
             left = _open(stack)
             for step in fill(stack, self._predictor.backend):
                 plane = row[0].moved(self._along, step.index)
+                done += step.index in left
                 left.discard(step.index)
-                done += 1
                 yield PlaneResult(plane, step.score, self._put(plane, step.mask), done, total)
             for index in sorted(left & self._written()):
                 plane = row[0].moved(self._along, index)
