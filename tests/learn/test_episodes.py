@@ -31,13 +31,33 @@ def test_every_way_to_start_occurs_and_says_something() -> None:
     }
 
 
-def test_an_ended_object_is_known_by_its_neighbour_alone() -> None:
+def test_an_ended_object_is_known_by_its_neighbour_and_at_most_refused() -> None:
+    refusals = 0
     for seed in range(20):
         sample = Sample(IMAGE, np.zeros_like(TRUTH), NEIGHBOUR)
         episode = start(sample, np.random.default_rng(seed))
-        assert not episode.strokes
         assert not episode.regions
         np.testing.assert_array_equal(episode.maps()[3] > 0, NEIGHBOUR)
+        for click in episode.strokes:
+            assert not click.positive
+            row, column = click.path[0].astype(int)
+            assert NEIGHBOUR[row, column]
+        refusals += bool(episode.strokes)
+    assert 0 < refusals < 20
+
+
+def test_a_refused_prior_leaves_nothing() -> None:
+    """A lone negative click amidst the prior, on an object that is there, empties the truth."""
+    refused = []
+    for seed in range(300):
+        episode = start(Sample(IMAGE, TRUTH, NEIGHBOUR), np.random.default_rng(seed))
+        if not episode.truth.any():
+            refused.append(episode)
+    assert 0 < len(refused) < 40
+    for episode in refused:
+        (click,) = episode.strokes
+        assert not click.positive
+        assert episode.prior is not None
 
 
 def test_a_correction_adds_a_click_and_makes_the_answer_the_prior(rng) -> None:

@@ -17,13 +17,14 @@ if TYPE_CHECKING:
     from napari_promptseg.learn.samples import Sample
 
 _STARTS: Final = {
-    "click": 0.50,
+    "click": 0.46,
     "clicks": 0.10,
     "box": 0.10,
     "scribble": 0.08,
     "lasso": 0.05,
     "neighbour": 0.12,
     "neighbour and click": 0.05,
+    "refusal": 0.04,
 }
 """How often an episode starts in each way."""
 
@@ -64,8 +65,15 @@ def start(sample: Sample, rng: np.random.Generator) -> Episode:
     prior = sample.neighbour.astype(np.float32)
     if not sample.truth.any():  # the object has ended: only its neighbour is known
         episode.prior = prior
+        if rng.random() < 0.5:
+            _refuse(episode, sample.neighbour, rng)
         return episode
     way = str(rng.choice(list(_STARTS), p=list(_STARTS.values())))
+    if way == "refusal" and sample.neighbour.any():
+        episode.prior = prior
+        _refuse(episode, sample.neighbour, rng)
+        episode.truth = np.zeros_like(sample.truth)
+        return episode
     if way.startswith("neighbour"):
         episode.prior = prior
         if way == "neighbour":
@@ -85,3 +93,9 @@ def start(sample: Sample, rng: np.random.Generator) -> Episode:
     if way == "clicks" and (click := simulate.click_inside(~sample.truth, rng, 0.2)):
         episode.strokes.append(Stroke(click.path, positive=False))
     return episode
+
+
+def _refuse(episode: Episode, mask: NDArray[np.bool_], rng: np.random.Generator) -> None:
+    """Click amidst a prior, to say that none of it belongs to the object."""
+    if click := simulate.click_inside(mask, rng, centred=0.8):
+        episode.strokes.append(Stroke(click.path, positive=False))
