@@ -123,8 +123,8 @@ def bench(make_napari_viewer: Callable[..., Any], request: Any) -> Callable[...,
     def open_bench(data: Any, backend: str = "toy", **attributes: Any) -> Bench:
         viewer = make_napari_viewer(show=True)
         viewer.window.resize(1150, 520)
-        dock = AnnotateWidget(viewer)
-        viewer.window.add_dock_widget(dock, name="Annotate")
+        # As the menu does it: the widget sees the viewer through a proxy.
+        _, dock = viewer.window.add_plugin_dock_widget("napari-promptseg", "Annotate")
         dock.images.backend.value = backend
         image = viewer.add_image(data, name="image", **attributes)
         found = Bench(viewer, dock, image, Robot(viewer, image))

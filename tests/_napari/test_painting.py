@@ -8,6 +8,8 @@ import pytest
 from napari_promptseg._napari.layout import Layout
 from napari_promptseg._napari.painting import Mirror, read_strokes
 
+WHOLE = ((0, 6), (0, 8), (0, 10))
+
 
 def _masked(slices, mask, value):
     return SimpleNamespace(slice_key=tuple(slice(*s) for s in slices), mask=mask, new_value=value)
@@ -49,11 +51,11 @@ def test_nothing_painted_is_no_edit():
 
 @pytest.mark.parametrize("axes", ["zyx", "zcyx"])
 def test_a_mirror_takes_small_boxes_at_once(axes):
-    source = np.zeros((6, 8, 9), bool)
+    source = np.zeros((6, 8, 10), bool)
     mirror = Mirror(source, Layout(axes))
     assert mirror.data.dtype == np.uint8
     source[2, 3:5, 4:6] = True
-    mirror.take(((2, 3), (3, 5), (4, 6)), mirror.whole())
+    mirror.take(((2, 3), (3, 5), (4, 6)), WHOLE)
     assert np.array_equal(mirror.data.reshape(source.shape), source)
     assert not mirror.go_on()
 
@@ -63,7 +65,7 @@ def test_a_mirror_takes_large_boxes_in_turns_the_view_first(monkeypatch):
     source = np.arange(6 * 80, dtype=np.uint16).reshape(6, 8, 10)
     mirror = Mirror(source, Layout("zyx"))
     view = ((4, 5), (0, 8), (0, 10))
-    mirror.take(mirror.whole(), view)
+    mirror.take(WHOLE, view)
     assert np.array_equal(mirror.data[4], source[4])
     assert not mirror.data[:4].any()
     turns = 1
@@ -71,3 +73,14 @@ def test_a_mirror_takes_large_boxes_in_turns_the_view_first(monkeypatch):
         turns += 1
     assert turns == 6
     assert np.array_equal(mirror.data, source)
+
+
+def test_a_mirror_of_another_array_forgets_the_first():
+    first, second = np.zeros((6, 8, 10), np.uint16), np.zeros((6, 8, 10), np.uint16)
+    first[2, 2, 2], second[4, 4, 4] = 5, 6
+    mirror = Mirror(first, Layout("zyx"))
+    mirror.take(((2, 3), (2, 3), (2, 3)), WHOLE)
+    mirror.follow(second, WHOLE)
+    assert not mirror.data.any()
+    mirror.take(((4, 5), (4, 5), (4, 5)), WHOLE)
+    assert np.array_equal(mirror.data, second)

@@ -235,14 +235,19 @@ class Binding:
             self.layers[role].refresh(extent=False)
 
     def _replaced(self) -> None:
-        self._mirrors["object"].follow(self.controller.mask)
-        self._mirrors["labels"].follow(self.controller.labels)
+        shown = self.shown_box()
+        self._mirrors["object"].follow(self.controller.mask, shown)
+        self._mirrors["labels"].follow(self.controller.labels, shown)
         self._draw_all()
 
     def _draw_all(self) -> None:
-        for role, mirror in self._mirrors.items():
-            self._take(role, [mirror.whole()])
-        self._show(self.controller.shown)
+        """Draw what the session has; the empty rest of its arrays is left untouched."""
+        state = self.controller.shown
+        self._take("object", [] if state.extent is None else [state.extent])
+        self._take("labels", [stored.box for stored in state.objects])
+        for role in self._mirrors:
+            self._refresh(role)
+        self._show(state)
 
     def _running(self, running: bool) -> None:
         # A stroke into planes that are being written would be lost.

@@ -204,6 +204,9 @@ class Controller(SessionLink):
 
     def commit(self, name: str | None = None, overwrite: bool = False) -> None:
         """Move the object in work into the labels."""
+        if not self.shown.has_object:
+            self.events.status.emit("Nothing to commit yet: click on an object first")
+            return
         self._do(
             lambda session, _: session.commit(name or None, overwrite),
             lambda label: self.events.status.emit(f"Committed object {label}"),

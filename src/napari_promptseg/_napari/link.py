@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from napari_promptseg._napari.mesa import hide_triton
@@ -63,16 +64,10 @@ class SessionLink:
         for prompt in self._removing:
             if prompt in prompts:
                 prompts.remove(prompt)
-        state = self._state
-        return Snapshot(
-            tuple(prompts),
-            state.objects,
-            state.label,
-            state.name,
-            state.has_object or bool(prompts),
-            state.can_undo,
-            state.can_redo,
-            state.backend,
+        return replace(
+            self._state,
+            prompts=tuple(prompts),
+            has_object=self._state.has_object or bool(prompts),
         )
 
     @property

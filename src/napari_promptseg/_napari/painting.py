@@ -153,15 +153,14 @@ class Mirror:
         self._data: NDArray[Any] = np.zeros(source.shape, dtype)
         self.data = layout.expand(self._data)
         self._late: list[Box] = []
+        self._drawn: Box | None = None
 
-    def follow(self, source: NDArray[Any]) -> None:
-        """Go on with another array of the same shape."""
+    def follow(self, source: NDArray[Any], shown: Box) -> None:
+        """Go on with another array of the same shape; see `take` for what is in view."""
         self._source = source
         self._late.clear()
-
-    def whole(self) -> Box:
-        """Return the box of the whole array."""
-        return tuple((0, n) for n in self._data.shape)
+        if self._drawn is not None:
+            self.take(self._drawn, shown)
 
     def take(self, box: Box, shown: Box) -> None:
         """Copy a box now if it is small; else what is in view now, the rest in `go_on`.
@@ -173,6 +172,7 @@ class Mirror:
         shown : Box
             What is in view.
         """
+        self._drawn = box if self._drawn is None else box_union([self._drawn, box])
         if _size(box) <= self.most:
             self._copy(box)
             return

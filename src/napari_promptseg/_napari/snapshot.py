@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from psygnal import Signal, SignalGroup
 
+from napari_promptseg.core.geometry import Box
 from napari_promptseg.core.prompts import Prompt
 from napari_promptseg.session.state import StoredObject
 
@@ -30,6 +31,8 @@ class Snapshot:
         Its name.
     has_object : bool
         Whether there is an object in work.
+    extent : Box or None
+        A box that holds its mask.
     can_undo, can_redo : bool
         Whether there is a step to undo, or to redo.
     backend : str
@@ -41,6 +44,7 @@ class Snapshot:
     label: int | None = None
     name: str = ""
     has_object: bool = False
+    extent: Box | None = None
     can_undo: bool = False
     can_redo: bool = False
     backend: str = ""
@@ -55,6 +59,7 @@ class Snapshot:
             draft.label,
             draft.name,
             bool(draft.prompts) or draft.extent is not None,
+            draft.extent,
             session.can_undo,
             session.can_redo,
             session.backend,
