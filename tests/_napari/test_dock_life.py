@@ -186,6 +186,9 @@ def test_windows(bench, blobs):
     b.dock.images.window.value = "as displayed"
     b.wait()
     assert b.controller.session.volume.intensity_window.low == -900
+    b.image.contrast_limits = (-500, 1000)
+    b.wait()
+    assert b.controller.session.volume.intensity_window.low == -500
     b.dock.images.window.value = "automatic"
     b.wait()
     assert b.controller.session.volume.window is None

@@ -63,6 +63,8 @@ class AnnotateWidget(QWidget):
         Parent widget.
     """
 
+    _closed = True  # until the widget is made
+
     def __init__(self, napari_viewer: napari.viewer.Viewer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.viewer = napari_viewer
@@ -205,6 +207,10 @@ class AnnotateWidget(QWidget):
         if self.binding is not None:
             self.binding.controller.set_window(window)
 
+    def _limits_changed(self, _: Any = None) -> None:
+        if self.binding is not None and self.images.as_shown:
+            self._set_window(self.images.chosen_window(self.binding.image))
+
     def _set_model(self, backend: str, device: str) -> None:
         if self.binding is not None:
             self.binding.controller.set_backend(backend, device)
@@ -310,6 +316,7 @@ class AnnotateWidget(QWidget):
             (events.devices, self.images.show_devices),
             (binding.events.status, self.tell),
             (binding.events.tool, self.prompts.show_tool),
+            (binding.image.events.contrast_limits, self._limits_changed),
         ]
         for signal, slot in self._heard:
             signal.connect(slot)

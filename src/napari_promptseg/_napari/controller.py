@@ -194,6 +194,7 @@ class Controller(SessionLink):
 
         self._propagation = self._do(work, then, settle=lambda _: self._end_propagation())
         self.events.running.emit(True)
+        self.events.status.emit("Propagating; cancel keeps what is done")
 
     def cancel(self) -> None:
         """Stop the propagation that runs; what is done is kept."""

@@ -170,6 +170,7 @@ class PropagateSection(Section):
         self.column.addLayout(_row(self.backward, self.both, self.forward))
         self.first, self.last = QSpinBox(), QSpinBox()
         self.go = _button("Go", "Only these planes, the last one included")
+        self.go.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         self.go.clicked.connect(lambda: self.ranged.emit(self.first.value(), self.last.value()))
         self.range = collapsible("Range of planes")
         inner = QWidget()

@@ -154,6 +154,11 @@ class ImageSection:
             self._devices = tuple(devices)
             self.device.reset_choices()
 
+    @property
+    def as_shown(self) -> bool:
+        """Whether the window follows the contrast limits of the image."""
+        return bool(self.window.value == AS_SHOWN)
+
     def chosen_window(self, image: Image) -> Window | str | None:
         """Return the window that is chosen, for an image."""
         if self.window.value == AUTO:
