@@ -6,7 +6,7 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from napari_promptseg._napari.mesa import hide_triton
+from napari_promptseg._napari.native import prepare_for_torch
 from napari_promptseg._napari.snapshot import ControllerEvents, Snapshot
 from napari_promptseg._napari.worker import Job
 
@@ -166,7 +166,7 @@ class SessionLink:
         session = self.session
 
         def run(job: Job) -> tuple[T, Snapshot]:
-            hide_triton()  # any work may load a model
+            prepare_for_torch()
             result = work(session, job)
             return result, Snapshot.of(session)
 

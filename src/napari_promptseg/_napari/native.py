@@ -1,13 +1,23 @@
-"""Two copies of LLVM in one process: Mesa's drivers and triton."""
+"""What native libraries need to know before a model brings torch into the process."""
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any, Final, cast
 
 _MAPS: Final = Path("/proc/self/maps")
 _DRIVERS: Final = ("libLLVM", "libgallium", "_dri.so")
+
+
+def prepare_for_torch() -> None:
+    """Call this on the worker before any work that may load a model."""
+    if "torch" not in sys.modules:
+        # Threads of torch that wait by spinning starve the GUI, and each other where other
+        # programs are busy: a click then takes seconds.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    hide_triton()
 
 
 def hide_triton() -> None:
