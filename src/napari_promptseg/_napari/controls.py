@@ -78,7 +78,7 @@ def heading(text: str) -> QLabel:
 
 def collapsible(title: str) -> QCollapsible:
     """Return a folded part of the dock."""
-    folded = QCollapsible(title)
+    folded = QCollapsible(title, expandedIcon="▼", collapsedIcon="▶")
     layout = folded.layout()
     if layout is not None:
         layout.setContentsMargins(0, 0, 0, 0)
