@@ -127,7 +127,7 @@ def test_empty_anchors_alone_fill_nothing() -> None:
 def test_between_two_anchors_the_nearer_one_decides() -> None:
     """The backend copies the prior, so that each side stays recognisable."""
     copying = ScriptedBackend(lambda image, prompts, prior: prior)
-    small, large = (ellipsoid(SHAPE[1:], (30, 35), (r, r)) for r in (9, 13))
+    small, large = (ellipsoid(SHAPE[1:], (30, 35), r) for r in ((9, 13), (13, 9)))
     found = filled(stack_of(bright(OBJECT), {5: small, 14: large}, 5, 15), copying)
     assert sorted(found) == list(range(6, 14))
     for index in range(6, 10):
@@ -148,9 +148,18 @@ def test_probabilities_of_both_sides_are_blended_by_distance() -> None:
 
     found = filled(stack_of(bright(OBJECT), {0: outer, 10: inner}, 0, 11), ScriptedBackend(answer))
     for index in range(1, 10):
-        belongs = 0.9 * (10 - index) / 10 + 0.3 * index / 10 > 0.5
+        weights = (10 - index) * np.sqrt(outer.sum()), index * np.sqrt(inner.sum())
+        belongs = np.dot(weights, (0.9, 0.3)) / sum(weights) > 0.5
         assert found[index][ring].all() == belongs, index
         assert found[index][inner].all()
+
+
+def test_a_tip_weighs_less_than_the_middle_of_an_object() -> None:
+    copying = ScriptedBackend(lambda image, prompts, prior: prior)
+    tip, middle = (ellipsoid(SHAPE[1:], (30, 35), (r, r)) for r in (3, 15))
+    found = filled(stack_of(bright(OBJECT), {0: tip, 10: middle}, 0, 11), copying)
+    as_middle = [index for index, mask in found.items() if (mask == middle).all()]
+    assert sorted(as_middle) == [2, 3, 4, 5, 6, 7, 8, 9]
 
 
 def test_a_gap_is_filled_in_range_and_once() -> None:

@@ -80,7 +80,7 @@ def test_with_a_mask_or_a_box_the_cost_does_not_grow_with_the_plane(side: int) -
     zoom.predict(image, PlanePrompts(), truth)
     zoom.predict(image, PlanePrompts(regions=(box_region((45, 45), (75, 75)),)))
     assert len(toy.looks) == 3
-    assert sum(rows * columns for rows, columns in toy.looks) < 3 * 50 * 50
+    assert sum(rows * columns for rows, columns in toy.looks) <= 3 * 96 * 96
 
 
 def test_an_empty_prior_is_no_prior() -> None:
@@ -118,7 +118,7 @@ def test_the_crop_holds_the_mask_and_all_that_is_positive(scene) -> None:
     spy = Spy(shape[1])
     image = plane_image(np.arange(shape[0] * shape[1]).reshape(shape), spacing)
     ZoomIn(spy).predict(image, prompts, prior)
-    (crop,) = spy.crops
+    crop = spy.crops[0]
     for (start, stop), size in zip(crop, shape, strict=True):
         assert 0 <= start < stop <= size
     rows, columns = crop
@@ -147,13 +147,31 @@ def test_prompts_move_with_the_crop(scene) -> None:
         assert (seen.positive, seen.box) == (given_.positive, given_.box)
 
 
+def test_an_answer_that_the_crop_cuts_is_looked_at_more_widely() -> None:
+    """A prior far too small for the object: the crop grows until the object fits."""
+    toy = ToyBackend()
+    truth = ellipsoid((400, 400), (200, 200), (90, 70))
+    speck = ellipsoid((400, 400), (200, 200), (5, 5))
+    image = plane_image(bright(truth))
+    answer = ZoomIn(toy).predict(image, PlanePrompts((click(200, 200),)), speck)
+    np.testing.assert_array_equal(answer.paste(truth.shape) > 0.5, truth)
+    assert toy.looks == [(96, 96), (192, 192)]
+
+
+def test_a_box_limits_the_crop_even_if_the_answer_fills_it() -> None:
+    toy = ToyBackend()
+    image = plane_image(np.full((400, 400), 200, np.uint8))
+    ZoomIn(toy).predict(image, PlanePrompts(regions=(box_region((180, 180), (220, 220)),)))
+    assert len(toy.looks) == 1
+
+
 def test_the_crop_is_square_in_physical_units() -> None:
     spy = Spy(400)
     image = plane_image(np.arange(100 * 400).reshape(100, 400), (4.0, 1.0))
     prior = np.zeros((100, 400), bool)
     prior[45:55, 190:200] = True
     ZoomIn(spy).predict(image, PlanePrompts(), prior)
-    ((rows, columns),) = spy.crops
+    rows, columns = spy.crops[0]
     assert (rows[1] - rows[0]) * 4 == pytest.approx(columns[1] - columns[0], abs=4)
 
 
@@ -213,7 +231,7 @@ def test_the_probability_is_pasted_in_place_even_from_a_part_of_the_crop() -> No
     rows, columns = np.nonzero(answer.paste((300, 300)))
     assert (rows.min(), rows.max() + 1) == answer.rows
     assert (columns.min(), columns.max() + 1) == answer.columns
-    crop = 89, 189  # a side of 32 around the middle of the prior
+    crop = 57, 157  # a side of 96 around the middle of the prior
     assert answer.rows == (crop[0] + 4, crop[0] + 6)
     assert answer.columns == (crop[1] + 7, crop[1] + 10)
     assert answer.score == 0.6

@@ -116,21 +116,23 @@ def _videos(folder: Path, longest: int) -> list[Scene]:
 def layout_of(folder: Path) -> Layout | None:
     """Return which layout a folder has, None if none.
 
-    A sequence is told from a 2D set by its frames, which are numbered with the same
-    number of digits.
+    A sequence is told from a 2D set by its frames, whose numbers go up in equal steps.
     """
     if (folder / "images").is_dir():
         if (folder / "labels").is_dir():
             return "volumes"
         return "images" if (folder / "masks").is_dir() else None
-    return "videos" if folder.is_dir() and any(map(_is_sequence, folder.iterdir())) else None
+    inner = [p for p in folder.iterdir() if p.is_dir()] if folder.is_dir() else []
+    return "videos" if inner and all(map(_is_sequence, inner)) else None
 
 
 def _is_sequence(folder: Path) -> bool:
     if not (folder / "images").is_dir() or not (folder / "masks").is_dir():
         return False
     stems = [p.stem for p in (folder / "images").iterdir()]
-    return all(map(str.isdigit, stems)) and len(set(map(len, stems))) == 1
+    if not all(map(str.isdigit, stems)):
+        return False
+    return len(set(np.diff(sorted(map(int, stems))).tolist())) == 1
 
 
 def read_scenes(

@@ -143,6 +143,17 @@ def _gap(stack: Stack, backend: Backend, first: int, last: int) -> Iterator[Step
         yield from (step for step in _tail(stack, backend, *side) if step.index in inside)
 
 
+def _share(stack: Stack, first: int, last: int, index: int) -> float:
+    """Weight of the first of two anchors at an index between them.
+
+    It falls with the distance. The larger anchor weighs more: what starts from a tip of
+    the object sees less of it than what starts from its middle.
+    """
+    towards_first = (last - index) * float(np.sqrt(stack.anchors[first].sum()))
+    towards_last = (index - first) * float(np.sqrt(stack.anchors[last].sum()))
+    return towards_first / (towards_first + towards_last)
+
+
 def _blend(
     stack: Stack,
     backend: Backend,
@@ -166,7 +177,7 @@ def _blend(
             return  # the object was lost on the way back: the way there stands
         _, probability, score = answer
         if index in there:
-            share = (far[0] - index) / (far[0] - near[0])
+            share = _share(stack, near[0], far[0], index)
             first, first_score = there[index]
             probability = share * first.astype(np.float32) + (1 - share) * probability
             score = share * first_score + (1 - share) * score

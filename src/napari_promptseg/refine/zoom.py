@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from napari_promptseg.core.volume import PlaneImage
 
 Rectangle = tuple[tuple[int, int], tuple[int, int]]
-_LEAST: Final = 32  # pixels; a smaller crop has nothing to compare the object with
+_LEAST: Final = 96  # pixels; a smaller crop does not show what the object could still be
+_WIDER: Final = 2.0  # how much wider the next look is where the crop cuts the answer
+_CUT: Final = 0.05  # share of a side of the crop that the answer may lie on
 
 
 def _expand(
@@ -37,6 +39,31 @@ def _expand(
     return ranges[0], ranges[1]
 
 
+def _cuts(crop: Rectangle, answer: Prediction, shape: tuple[int, int]) -> bool:
+    """Whether the answer goes on beyond a side of the crop that is no side of the plane."""
+    rows, columns = (
+        (inner[0] - start, inner[1] - start)
+        for (start, _), inner in zip(crop, (answer.rows, answer.columns), strict=True)
+    )
+    inside = (crop[0][1] - crop[0][0], crop[1][1] - crop[1][0])
+    mask = Prediction(answer.probability, rows, columns, answer.score).paste(inside) > 0.5
+    for axis, ((start, stop), size) in enumerate(zip(crop, shape, strict=True)):
+        sides = np.moveaxis(mask, axis, 0)[[0, -1]].mean(1)
+        if (start > 0 and sides[0] > _CUT) or (stop < size and sides[1] > _CUT):
+            return True
+    return False
+
+
+def _widen(crop: Rectangle, shape: tuple[int, int]) -> Rectangle:
+    """Crop with longer sides around the same centre, moved into the plane."""
+    ranges = []
+    for (start, stop), size in zip(crop, shape, strict=True):
+        length = min(round((stop - start) * _WIDER), size)
+        first = int(np.clip((start + stop - length) // 2, 0, size - length))
+        ranges.append((first, first + length))
+    return ranges[0], ranges[1]
+
+
 def _shift(prompts: PlanePrompts, crop: Rectangle) -> PlanePrompts:
     origin = np.array([crop[0][0], crop[1][0]], dtype=np.float64)
     size = np.array([r[1] - r[0] for r in crop])
@@ -51,8 +78,9 @@ class ZoomIn:
     """Runs a backend on a crop around the object, as the zoom-in of RITM and f-BRS does.
 
     Without a mask to start from, a first look at the whole plane finds the object; a
-    second look follows if it is small there. With one, a single look at its
-    surroundings is enough, so the cost does not grow with the plane.
+    second look follows if it is small there. With one, a look at its surroundings is
+    enough, so the cost does not grow with the plane. Where the border of the crop cuts
+    the answer, the object is larger than was thought, and a wider look follows.
 
     Parameters
     ----------
@@ -102,7 +130,12 @@ class ZoomIn:
             crop = self._crop(prompts, mask_box(first.paste(embedding.shape) > 0.5), embedding)
             if crop is None or self._is_whole(crop, embedding.shape):
                 return first
-        return self._look(embedding, prompts, prior, crop)
+        answer = self._look(embedding, prompts, prior, crop)
+        boxed = any(r.positive for r in prompts.regions)
+        while not boxed and _cuts(crop, answer, embedding.shape):
+            crop = _widen(crop, embedding.shape)
+            answer = self._look(embedding, prompts, prior, crop)
+        return answer
 
     def _is_whole(self, crop: Rectangle, shape: tuple[int, int]) -> bool:
         return max(r[1] - r[0] for r in crop) > self.trigger * max(shape)
