@@ -155,11 +155,11 @@ def evaluate(
 
     results: dict[str, dict[str, object]] = {}
     try:
-        for name, path in find_sets(folder).items():
-            for chosen in backend:
-                runs = list(
-                    measure(path, ZoomIn(create_backend(chosen)), limit=limit, objects=objects)
-                )
+        sets = find_sets(folder)
+        loaded = {chosen: ZoomIn(create_backend(chosen)) for chosen in backend}
+        for name, path in sets.items():
+            for chosen, model in loaded.items():
+                runs = list(measure(path, model, limit=limit, objects=objects))
                 figures = summarise(runs)
                 line = "  ".join(f"{key} {value:.3g}" for key, value in figures.items())
                 typer.echo(f"{name:14s} {chosen:12s} {line}")

@@ -306,7 +306,7 @@ def test_prompts_that_a_backend_does_not_understand_are_named(toy: ToyBackend) -
 def test_what_the_user_refused_stays_empty_whatever_the_backend_says(toy: ToyBackend) -> None:
     session = Session(make_scene("yx").data, toy)
     session.add_mask(np.ones((24, 28)), index=0)
-    toy.predict = lambda image, prompts, prior=None: ToyBackend.predict(  # type: ignore
+    toy.predict = lambda image, prompts, prior=None: ToyBackend.predict(  # type: ignore[method-assign]
         toy, image, type(prompts)(strokes=prompts.strokes), np.ones(image.shape, bool)
     )
     session.add_box((8, 8), (14, 14), positive=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,7 +33,7 @@ def colour(positive: bool) -> str:
     return POSITIVE if positive else NEGATIVE
 
 
-class PromptLayer:
+class PromptLayer(ABC):
     """Keeps a layer and the prompts of a session alike, in both directions.
 
     What the user did in the layer is found by comparing it with what was drawn last, so it
@@ -124,27 +125,29 @@ class PromptLayer:
 
     # What differs between points and shapes
 
+    @abstractmethod
     def _can_show(self, prompt: Prompt) -> bool:
-        raise NotImplementedError
+        """Whether a prompt belongs into the layer."""
 
+    @abstractmethod
     def _busy(self) -> bool:
         """Whether the user is in the middle of drawing something."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _read(self) -> list[Any]:
         """Return a key for each thing in the layer."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _draw(self, prompts: Sequence[Prompt]) -> None:
-        raise NotImplementedError
+        """Fill the layer with prompts."""
 
+    @abstractmethod
     def _vertices(self, number: int) -> tuple[NDArray[np.float64], str]:
         """Return the vertices in the volume, and the kind, of one thing in the layer."""
-        raise NotImplementedError
 
+    @abstractmethod
     def set_polarity(self, positive: bool) -> None:
         """Draw what comes next in the colour of a polarity."""
-        raise NotImplementedError
 
     def _volume(self, vertices: Any) -> NDArray[np.float64]:
         """Turn rows of the layer into positions in the volume."""

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from napari_promptseg.backends.base import Backend, Capabilities, Prediction
 from napari_promptseg.core.geometry import Box, mask_box
 from napari_promptseg.core.plane_prompts import PlanePrompts, Region, Stroke
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from napari_promptseg.backends.base import Backend, Capabilities, Prediction
     from napari_promptseg.core.volume import PlaneImage
 
 Rectangle = tuple[tuple[int, int], tuple[int, int]]
 _LEAST: Final = 96  # pixels; a smaller crop does not show what the object could still be
 _WIDER: Final = 2.0  # how much wider the next look is where the crop cuts the answer
 _CUT: Final = 0.05  # share of a side of the crop that the answer may lie on
+
+
+def _inside(start: int, length: int, size: int) -> tuple[int, int]:
+    """Range of a length, moved into an axis of a size."""
+    first = int(np.clip(start, 0, size - length))
+    return first, first + length
 
 
 def _expand(
@@ -34,19 +41,21 @@ def _expand(
     ranges = []
     for middle, size, step in zip(centre, image.shape, image.spacing, strict=True):
         length = min(max(round(side / step), 1), size)
-        start = int(np.clip(round(middle - length / 2), 0, size - length))
-        ranges.append((start, start + length))
+        ranges.append(_inside(round(middle - length / 2), length, size))
     return ranges[0], ranges[1]
+
+
+def _moved(answer: Prediction, down: int, right: int) -> Prediction:
+    """Return an answer at another place."""
+    rows = answer.rows[0] + down, answer.rows[1] + down
+    columns = answer.columns[0] + right, answer.columns[1] + right
+    return replace(answer, rows=rows, columns=columns)
 
 
 def _cuts(crop: Rectangle, answer: Prediction, shape: tuple[int, int]) -> bool:
     """Whether the answer goes on beyond a side of the crop that is no side of the plane."""
-    rows, columns = (
-        (inner[0] - start, inner[1] - start)
-        for (start, _), inner in zip(crop, (answer.rows, answer.columns), strict=True)
-    )
     inside = (crop[0][1] - crop[0][0], crop[1][1] - crop[1][0])
-    mask = Prediction(answer.probability, rows, columns, answer.score).paste(inside) > 0.5
+    mask = _moved(answer, -crop[0][0], -crop[1][0]).paste(inside) > 0.5
     for axis, ((start, stop), size) in enumerate(zip(crop, shape, strict=True)):
         sides = np.moveaxis(mask, axis, 0)[[0, -1]].mean(1)
         if (start > 0 and sides[0] > _CUT) or (stop < size and sides[1] > _CUT):
@@ -59,8 +68,7 @@ def _widen(crop: Rectangle, shape: tuple[int, int]) -> Rectangle:
     ranges = []
     for (start, stop), size in zip(crop, shape, strict=True):
         length = min(round((stop - start) * _WIDER), size)
-        first = int(np.clip((start + stop - length) // 2, 0, size - length))
-        ranges.append((first, first + length))
+        ranges.append(_inside((start + stop - length) // 2, length, size))
     return ranges[0], ranges[1]
 
 
@@ -163,11 +171,7 @@ class ZoomIn:
         part = image.crop(*crop)
         seen = None if prior is None else prior[slice(*crop[0]), slice(*crop[1])]
         answer = self.backend.predict(self.backend.embed(part), _shift(prompts, crop), seen)
-        rows, columns = (
-            (start + inner[0], start + inner[1])
-            for (start, _), inner in zip(crop, (answer.rows, answer.columns), strict=True)
-        )
-        return Prediction(answer.probability, rows, columns, answer.score)
+        return _moved(answer, crop[0][0], crop[1][0])
 
     def close(self) -> None:
         """Close the wrapped backend."""

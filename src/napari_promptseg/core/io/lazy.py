@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from operator import index as as_index
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     Decoder = Callable[[int], Iterable[tuple[int, NDArray[Any]]]]
 
 
-class LazyArray:
+class LazyArray(ABC):
     """Base of arrays that are indexed by integers and slices."""
 
     def __init__(self, shape: Sequence[int], dtype: np.dtype[Any]) -> None:
@@ -31,8 +32,9 @@ class LazyArray:
     def __len__(self) -> int:
         return self.shape[0]
 
+    @abstractmethod
     def __getitem__(self, index: Any) -> Any:
-        raise NotImplementedError
+        """Read a part."""
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return np.asarray(self[...], dtype=dtype)
