@@ -26,15 +26,16 @@ def write_images(folder: Path, count: int = 2) -> None:
         cv2.imwrite(str(folder / "masks" / f"scene{number}.png"), mask)
 
 
-def write_volume(folder: Path) -> None:
+def write_volume(folder: Path, spacing: tuple[float, float, float] = (1, 1, 1)) -> None:
     import nibabel
 
     for part in ("images", "labels"):
         (folder / part).mkdir(parents=True)
-    volume = ellipsoid_volume((10, 48, 48))
+    volume = ellipsoid_volume((16, 48, 48))
     truth = (volume > 110).astype(np.uint8)
     for part, data in (("images", volume), ("labels", truth)):
-        nibabel.save(nibabel.Nifti1Image(data.T, np.eye(4)), folder / part / "case.nii.gz")
+        affine = np.diag([*spacing[::-1], 1.0])
+        nibabel.save(nibabel.Nifti1Image(data.T, affine), folder / part / "case.nii.gz")
 
 
 def write_video(folder: Path) -> None:

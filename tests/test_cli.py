@@ -89,8 +89,61 @@ def test_backends_lists_the_shipped_ones():
 def test_evaluate_writes_figures_side_by_side(tmp_path):
     write_images(tmp_path / "easy")
     arguments = ("--backend", "grabcut", "--backend", "randomwalk", "--json", tmp_path / "out.json")
+    arguments += ("--report", tmp_path / "out.html")
     result = run("evaluate", tmp_path / "easy", *arguments)
     assert result.exit_code == 0, result.output
-    figures = json.loads((tmp_path / "out.json").read_text())
-    assert set(figures["easy"]) == {"grabcut", "randomwalk"}
-    assert figures["easy"]["grabcut"]["summary"]["objects"] == 2
+    results = json.loads((tmp_path / "out.json").read_text())["results"]
+    assert [(r["set_name"], r["backend"]) for r in results] == [
+        ("easy", "grabcut"),
+        ("easy", "randomwalk"),
+    ]
+    assert results[0]["summary"]["objects"] == 2
+    assert "noc90" in result.stdout
+    assert "<svg" in (tmp_path / "out.html").read_text(encoding="utf-8")
+    assert "4/4  easy" in result.stderr
+
+
+def test_evaluate_keeps_what_was_finished_before_an_error(tmp_path):
+    write_images(tmp_path / "easy")
+    (tmp_path / "easy" / "masks" / "scene1.png").write_bytes(b"no picture")
+    result = run("evaluate", tmp_path / "easy", "--backend", "grabcut", "--json", tmp_path / "o")
+    assert result.exit_code == 1
+    assert "scene1.png" in result.stderr
+    written = json.loads((tmp_path / "o").read_text())
+    assert not written["complete"]
+    assert [r["case"] for r in written["results"][0]["runs"]] == ["scene0"]
+
+
+def test_evaluate_keeps_what_was_finished_before_an_interrupt(tmp_path, monkeypatch):
+    from napari_promptseg.evaluate import benchmark
+
+    def interrupted(case, backend, options):
+        if case.name == "scene1":
+            raise KeyboardInterrupt
+        return measure(case, backend, options)
+
+    measure = benchmark.measure_case
+    monkeypatch.setattr(benchmark, "measure_case", interrupted)
+    write_images(tmp_path / "easy")
+    result = run("evaluate", tmp_path / "easy", "--backend", "grabcut", "--json", tmp_path / "o")
+    assert result.exit_code == 130
+    assert "interrupted" in result.stderr
+    written = json.loads((tmp_path / "o").read_text())
+    assert [r["case"] for r in written["results"][0]["runs"]] == ["scene0"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param(("--backend", "magic"), "magic", id="backend"),
+        pytest.param(("--jobs", "0"), "jobs", id="jobs"),
+        pytest.param(("--clicks", "0"), "clicks", id="clicks"),
+        pytest.param(("--json", "no/such/folder/out.json"), "no/such/folder", id="output"),
+    ],
+)
+def test_evaluate_refuses_before_it_begins(tmp_path, arguments, message):
+    write_images(tmp_path / "easy")
+    result = run("evaluate", tmp_path / "easy", *arguments)
+    assert result.exit_code == 1
+    assert message in result.stderr
+    assert not result.stdout

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from napari_promptseg._napari.controller import Controller
     from napari_promptseg._napari.snapshot import Snapshot
 
-sys.path.insert(0, str(Path(__file__).parent))  # for entry points to `gui_backends`
+sys.path.insert(
+    0, str(Path(__file__).parent)
+)  # for entry points to `gui_backends` and `gui_networks`
 
 _KEYS = {
     "Ctrl": Qt.KeyboardModifier.ControlModifier,
@@ -35,12 +37,13 @@ _KEYS = {
 
 @pytest.fixture(autouse=True)
 def backends(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only backends without weights, among them a slow one and one that fails."""
+    """Only backends without weights, among them a slow one, a network and one that fails."""
     known = registry._entries()
     entries = {"grabcut": known["grabcut"]}
     for name in ("toy", "slow", "broken"):
         value = f"gui_backends:{name.capitalize()}"
         entries[name] = EntryPoint(name, value, registry.GROUP)
+    entries["tiny"] = EntryPoint("tiny", "gui_networks:Tiny", registry.GROUP)
     monkeypatch.setattr(registry, "_entries", lambda: entries)
 
 

@@ -159,6 +159,30 @@ def test_a_single_image_has_nothing_to_propagate_through():
     desk.worker.close()
 
 
+def test_questions_are_answered_after_all_work_and_a_stale_answer_is_dropped(desk, scene):
+    got = []
+    desk.controller.events.settled.connect(lambda: got.append("settled"))
+    desk.controller.ask("prompts", lambda session: len(session.prompts), got.append)
+    desk.controller.add(Point(scene.centre))
+    desk.controller.ask("prompts", lambda session: len(session.prompts), got.append)
+    desk.wait()
+    assert got == ["settled", 1]
+
+
+def test_a_question_that_fails_is_told_and_one_to_a_replaced_session_is_not_answered(desk, scene):
+    def fail(session):
+        raise RuntimeError("no answer")
+
+    desk.controller.ask("fail", fail, lambda _: None)
+    desk.wait()
+    assert desk.failed == ["no answer"]
+    got = []
+    desk.controller.ask("mask", lambda session: session.mask.sum(), got.append)
+    desk.controller.replace_session(Session(scene.data, gui_backends.Toy()))
+    desk.wait()
+    assert not got
+
+
 def test_undo_and_redo_say_what(desk, scene):
     desk.controller.undo()
     desk.controller.add(Point(scene.centre))

@@ -30,7 +30,7 @@ def test_click_makes_a_mask_on_its_plane_and_ctrl_click_takes_away(bench, blobs)
     assert "answered in" in b.status
     b.click((5, 12, 12), positive=False)
     assert not b.controller.mask.any()
-    assert "nothing was found" in b.status
+    assert "Nothing was found" in b.dock.notes.text()
     clicks = b.layer("clicks")
     assert [_hex(c) for c in clicks.face_color] == [POSITIVE, NEGATIVE]
     assert np.allclose(clicks.data, [FIRST, (5, 12, 12)], atol=0.6)

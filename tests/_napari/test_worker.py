@@ -100,6 +100,29 @@ def test_dropped_jobs_never_run_and_the_running_one_is_told(worker, mail):
     assert got == [True, "other"]
 
 
+def test_idle_jobs_wait_for_all_others_and_newer_ones_replace_them(worker, mail):
+    got, go = [], threading.Event()
+    worker.submit(Job(lambda _: go.wait(SECONDS), _ignore, _ignore))
+    for number, (idle, key) in enumerate([(True, "a"), (True, "b"), (True, "a"), (False, "a")]):
+        job = Job(lambda job: job.items[0], got.append, _ignore, "me", key, [number], idle)
+        worker.submit(job)
+    go.set()
+    mail.open(4)
+    assert got == [3, 1, 2]
+    assert not worker.busy
+
+
+def test_dropped_idle_jobs_never_run(worker, mail):
+    got, go = [], threading.Event()
+    worker.submit(Job(lambda _: go.wait(SECONDS), got.append, _ignore))
+    worker.submit(Job(lambda _: "mine", got.append, _ignore, "me", "a", idle=True))
+    worker.submit(Job(lambda _: "other", got.append, _ignore, "other", "a", idle=True))
+    worker.drop("me")
+    go.set()
+    mail.open(2)
+    assert got == [True, "other"]
+
+
 def test_close_is_bounded_and_silences_what_runs(mail):
     worker, go, started = Worker(mail), threading.Event(), threading.Event()
 

@@ -140,3 +140,20 @@ def test_a_device_that_is_not_there_is_refused(weights: Path) -> None:
 def test_weights_that_are_not_there_are_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"nowhere\.safetensors"):
         ClickNetBackend("cpu", tmp_path / "nowhere.safetensors")
+
+
+def test_a_stage_at_points_has_the_logits_of_these_points(backend, rng) -> None:
+    image = plane_image(rng.integers(0, 255, (128, 128)).astype(np.uint8))
+    stage = backend.stage(image, CLICK)
+    places = np.array([[0, 0], [9, 30], [64, 99], [127, 127]])
+    near = stage.at((places + 0.5) / 128)
+    logits = stage.logits(stage.features)[0, 0].numpy()
+    found = near.logits(near.features).numpy().flatten()
+    np.testing.assert_allclose(found, logits[tuple(places.T)], atol=1e-4)
+
+
+def test_another_scale_is_another_view_on_the_same_network(backend) -> None:
+    finer = backend.at_scale(1.5)
+    assert (finer.side, backend.side) == (192, 128)
+    assert finer.net is backend.net
+    assert backend.at_scale(0.01).side == 32

@@ -159,3 +159,25 @@ def test_another_device_is_refused(kind: type) -> None:
     assert kind(device="cpu").name == kind.name
     with pytest.raises(ValueError, match=r"'cuda'; valid: auto, cpu"):
         kind(device="cuda")
+
+
+def test_grabcut_takes_no_piece_of_like_colour_that_nobody_clicked() -> None:
+    clicked, other = (ellipsoid((80, 200), (40, c), (18, 18)) for c in (50, 150))
+    image = plane_image(np.where(clicked | other, 200, 40))
+    found = ask(GrabCutBackend(), image, prior=clicked, strokes=[stroke((40, 50))])
+    assert iou(found, clicked) > 0.95
+
+
+def test_grabcut_cuts_a_small_picture_of_a_large_plane(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    cut = GrabCutBackend._cut
+    monkeypatch.setattr(
+        GrabCutBackend,
+        "_cut",
+        lambda self, pixels, seeds: seen.append(pixels.shape) or cut(self, pixels, seeds),
+    )
+    truth = ellipsoid((900, 1400), (400, 700), (250, 300))
+    image = plane_image(np.where(truth, 200, 40))
+    box = box_region((140, 390), (660, 1010))
+    assert iou(ask(GrabCutBackend(), image, regions=[box]), truth) > 0.97
+    assert max(seen[0]) <= 256

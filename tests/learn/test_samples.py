@@ -10,13 +10,13 @@ from napari_promptseg.learn.scenes import Scene
 TWO = ellipsoid((90, 110), (40, 30), (20, 15)) + 2 * ellipsoid((90, 110), (50, 80), (25, 18))
 
 
-def picture(labels: np.ndarray, kind: str = "instances", name: str = "set/a") -> Scene:
+def picture(labels: np.ndarray, kind: str = "instances", *, upright: bool = False) -> Scene:
     image = np.repeat(bright(labels > 0)[..., None], 3, 2)
-    return Scene(image, labels.astype(np.int32), kind, (1.0, 1.0), name)
+    return Scene(image, labels.astype(np.int32), kind, (1.0, 1.0), "a", upright)
 
 
 def volume(truth: np.ndarray, spacing=(1.0, 1.0, 1.0)) -> Scene:
-    return Scene(bright(truth), truth.astype(np.int32), "volume", spacing, "set/v")
+    return Scene(bright(truth), truth.astype(np.int32), "volume", spacing, "v")
 
 
 BALL = ellipsoid((24, 60, 70), (12, 30, 35), (10, 20, 22))
@@ -25,14 +25,15 @@ FILM = Scene(
     BALL.astype(np.int32),
     "video",
     (1.0, 1.0, 1.0),
-    "davis/film",
+    "film",
+    upright=True,
 )
 QUARTERS = np.add.outer(np.arange(90) // 45 * 2, np.arange(110) // 55) + 1
 
 SCENES = {
     "instances": picture(TWO),
     "parts": picture(TWO, "parts"),
-    "photograph": picture(TWO, "parts", "people/a"),
+    "photograph": picture(TWO, "parts", upright=True),
     "regions": picture(QUARTERS, "regions"),
     "volume": volume(BALL),
     "thick volume": volume(BALL, (5.0, 1.0, 1.0)),
@@ -87,6 +88,19 @@ def test_recolouring_changes_colours_and_nothing_else() -> None:
         for recolour in (False, True)
     )
     np.testing.assert_array_equal(plain.truth, coloured.truth)
+
+
+def test_upright_scenes_stay_almost_so() -> None:
+    """A wide object stays wide in a photograph, and is turned any way elsewhere."""
+    wide = ellipsoid((90, 110), (45, 55), (8, 40))
+    turned = {}
+    for upright in (True, False):
+        rng = np.random.default_rng(3)
+        samples = [draw_sample([picture(wide, upright=upright)], 64, rng) for _ in range(40)]
+        sizes = [np.ptp(np.argwhere(s.truth), axis=0) for s in samples]
+        turned[upright] = sum(rows > columns for rows, columns in sizes)
+    assert turned[True] == 0
+    assert turned[False] > 10
 
 
 BARREN = {

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def test_pictures_are_read_with_their_labels(images: Path) -> None:
     scenes = read_scenes(images, "parts")
-    assert [s.name for s in scenes] == ["images_set/picture0", "images_set/picture1"]
+    assert [s.name for s in scenes] == ["picture0", "picture1"]
     scene = scenes[0]
     assert (scene.kind, scene.spacing) == ("parts", (1.0, 1.0))
     assert scene.image.shape == (80, 96, 3)
@@ -52,7 +52,7 @@ def test_videos_are_stacks_of_frames(videos: Path) -> None:
     assert scene.kind == "video"
     assert scene.image.shape == (3, 80, 96, 3)
     assert scene.labels.shape == (3, 80, 96)
-    assert scene.name.endswith("/run")
+    assert scene.name == "run"
 
 
 def test_the_layout_is_found_by_what_a_folder_holds(images, volumes, videos, tmp_path) -> None:
@@ -62,8 +62,26 @@ def test_the_layout_is_found_by_what_a_folder_holds(images, volumes, videos, tmp
 
 def test_a_limit_is_spread_evenly(videos: Path) -> None:
     scenes = read_scenes(videos / "run", limit=2)
-    assert [s.name for s in scenes] == ["run/00000", "run/00002"]
+    assert [s.name for s in scenes] == ["00000", "00002"]
     assert len(read_scenes(videos / "run", limit=9)) == 3
+
+
+def test_scenes_are_chosen_by_the_names_of_their_images(images, volumes, videos) -> None:
+    def first(names: list[str]) -> list[str]:
+        seen.append(names)
+        return names[:1]
+
+    seen: list[list[str]] = []
+    (images / "images" / "picture1.png").rename(images / "images" / "picture0.b.png")
+    (images / "masks" / "picture1.png").rename(images / "masks" / "picture0.b.png")
+    labels = (images / "masks" / "picture0.png").read_bytes()
+    (images / "masks" / "picture0_fine.png").write_bytes(labels)
+    chosen = [[s.name for s in read_scenes(f, choose=first)] for f in (images, volumes, videos)]
+    assert seen == [["picture0.b", "picture0", "picture0"], ["case"], ["run"]]
+    assert chosen[0] == ["picture0.b"]
+    assert [len(c) for c in chosen] == [1, 1, 1]
+    both = read_scenes(images, choose=lambda names: {"picture0"}, limit=5)
+    assert len(both) == 2, "all masks of an image"
 
 
 def test_a_folder_without_data_is_refused(tmp_path: Path) -> None:

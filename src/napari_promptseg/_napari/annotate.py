@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtWidgets import (
-    QFileDialog,
     QFrame,
     QLabel,
     QMainWindow,
@@ -18,6 +16,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_promptseg._napari.advisor import Advisor
 from napari_promptseg._napari.canvas import bind_clicks
 from napari_promptseg._napari.controls import (
     FileSection,
@@ -28,10 +27,13 @@ from napari_promptseg._napari.controls import (
     key_help,
 )
 from napari_promptseg._napari.desk import Desk, layer_axes
+from napari_promptseg._napari.file_dialogs import ask_export, ask_load, ask_save
 from napari_promptseg._napari.image_section import ImageSection
 from napari_promptseg._napari.keymap import VIEWER_KEYS, BoundKeys
 from napari_promptseg._napari.layers import TOOLS
+from napari_promptseg._napari.notes import NoteLine
 from napari_promptseg._napari.object_list import ObjectList
+from napari_promptseg._napari.refine_section import RefineSection
 from napari_promptseg._napari.relay import Relay
 
 if TYPE_CHECKING:
@@ -45,11 +47,6 @@ if TYPE_CHECKING:
     from napari_promptseg.core.intensity import Window
 
 NO_IMAGE = "Open an image, then click on an object."
-SESSION_FILES = "PromptSeg session (*.promptseg)"
-LABEL_FILES = (
-    "NIfTI (*.nii.gz);;NRRD (*.nrrd);;TIFF (*.tif);;OME-Zarr (*.zarr);;"
-    "numpy (*.npy);;PNG (*.png);;COCO (*.json);;Mesh (*.stl)"
-)
 
 
 class AnnotateWidget(QWidget):
@@ -74,6 +71,7 @@ class AnnotateWidget(QWidget):
         self._relay = Relay()
         self.desk = Desk(napari_viewer, self._relay)
         self.images = ImageSection(napari_viewer)
+        self.refinement = RefineSection()
         self.prompts = PromptSection()
         self.propagation = PropagateSection()
         self.objects = ObjectSection()
@@ -81,6 +79,8 @@ class AnnotateWidget(QWidget):
         self.files = FileSection()
         self.keys = key_help()
         self.status = QLabel()
+        self.notes = NoteLine()
+        self.advisor = Advisor(self.refinement, self.notes, self.tell, self._relay)
         self._lay_out()
         self._connect()
         self._bound = BoundKeys(napari_viewer, VIEWER_KEYS, self._actions())
@@ -98,7 +98,7 @@ class AnnotateWidget(QWidget):
         column.setContentsMargins(6, 4, 6, 4)
         column.setSpacing(4)
         column.addWidget(self.images.widget)
-        for section in (self.prompts, self.propagation, self.objects):
+        for section in (self.refinement, self.prompts, self.propagation, self.objects):
             column.addWidget(section)
         column.addWidget(heading("Objects"))
         column.addWidget(self.object_list, 1)
@@ -110,14 +110,20 @@ class AnnotateWidget(QWidget):
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.status.setWordWrap(True)
-        self.status.setMargin(6)
-        self.status.setMinimumHeight(3 * self.status.fontMetrics().height())
-        self.status.setAlignment(Qt.AlignmentFlag.AlignTop)
+        # Always there, so that nothing moves when a note comes or goes.
+        bottom = QWidget()
+        bottom.setMinimumHeight(4 * self.status.fontMetrics().height())
+        lines = QVBoxLayout(bottom)
+        lines.setContentsMargins(6, 4, 6, 4)
+        lines.setSpacing(2)
+        lines.addWidget(self.status)
+        lines.addWidget(self.notes)
+        lines.addStretch()
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.setSpacing(0)
         outer.addWidget(scroll, 1)
-        outer.addWidget(self.status)
+        outer.addWidget(bottom)
         self.setMinimumWidth(320)
 
     def _connect(self) -> None:
@@ -125,9 +131,10 @@ class AnnotateWidget(QWidget):
         images.image.connect(self._choose)
         images.axes.connect(self._set_axes)
         images.window.connect(self._set_window)
-        images.model.connect(self._set_model)
+        images.model.connect(self.desk.set_model)
         self.desk.events.chosen.connect(self._show_binding)
         self.desk.events.failed.connect(self._fail)
+        self.refinement.switched.connect(self.desk.refine)
         self.prompts.tool.connect(self._use)
         self.prompts.polarity.connect(self._set_polarity)
         self.propagation.asked.connect(self._propagate)
@@ -163,6 +170,8 @@ class AnnotateWidget(QWidget):
             "commit": self.objects.ask_commit,
             "discard": lambda: self._call("discard"),
             "toggle_mask": self._toggle_mask,
+            "toggle_map": self.advisor.toggle_map,
+            "suggest": self.advisor.suggest,
         }
 
     def _call(self, name: str, *arguments: Any) -> None:
@@ -211,10 +220,6 @@ class AnnotateWidget(QWidget):
         if self.binding is not None and self.images.as_shown:
             self._set_window(self.images.chosen_window(self.binding.image))
 
-    def _set_model(self, backend: str, device: str) -> None:
-        if self.binding is not None:
-            self.binding.controller.set_backend(backend, device)
-
     def _use(self, tool: str) -> None:
         if self.binding is None:
             self.tell(NO_IMAGE)
@@ -235,7 +240,7 @@ class AnnotateWidget(QWidget):
 
     def _propagate(self, direction: str) -> None:
         if self.binding is not None:
-            self._call("propagate", direction, self.binding.position(self.viewer.dims.point))
+            self._call("propagate", direction, self.binding.view.position(self.viewer.dims.point))
 
     def _propagate_range(self, first: int, last: int) -> None:
         self._call("propagate", "both", None, first, last)
@@ -249,28 +254,20 @@ class AnnotateWidget(QWidget):
             self.binding.jump_to(stored)
 
     def _save(self) -> None:
-        path = self._ask_path(QFileDialog.getSaveFileName, "Save session", SESSION_FILES)
+        path = ask_save(self)
         if path is not None:
-            suffixed = path if path.suffix else path.with_suffix(".promptseg")
-            self._call("save", suffixed)
+            self._call("save", path)
 
     def _load(self) -> None:
-        path = self._ask_path(QFileDialog.getOpenFileName, "Load session", SESSION_FILES)
+        path = ask_load(self)
         if path is not None:
             self.tell(f"Loading {path.name} …")
             self.desk.load(path)
 
     def _export(self) -> None:
-        path = self._ask_path(QFileDialog.getSaveFileName, "Export labels", LABEL_FILES)
+        path = ask_export(self)
         if path is not None:
             self._call("export", path)
-
-    def _ask_path(self, ask: Callable[..., tuple[str, str]], title: str, kinds: str) -> Path | None:
-        name, kind = ask(self, title, "", kinds)
-        if not name:
-            return None
-        suffix = kind.partition("(*")[2].rstrip(")")
-        return Path(name if "." in Path(name).name else name + suffix)
 
     # What is shown
 
@@ -290,9 +287,12 @@ class AnnotateWidget(QWidget):
         self.files.export_button.setEnabled(binding is not None)
         if binding is None:
             self.object_list.show_objects(())
+            self.refinement.show_ability(None)
+            self.advisor.follow(None)
             self.tell(NO_IMAGE)
             return
         self._follow(binding)
+        self.advisor.follow(binding)
         self.images.show_axes(*layer_axes(binding))
         binding.set_polarity(self.prompts.positive)
         binding.use("click")
@@ -314,6 +314,7 @@ class AnnotateWidget(QWidget):
             (events.running, self.propagation.show_running),
             (events.failed, self._fail),
             (events.devices, self.images.show_devices),
+            (events.ability, self.refinement.show_ability),
             (binding.events.status, self.tell),
             (binding.events.tool, self.prompts.show_tool),
             (binding.image.events.contrast_limits, self._limits_changed),
@@ -373,6 +374,7 @@ class AnnotateWidget(QWidget):
         self._closed = True
         self._relay.close()
         self._unfollow()
+        self.advisor.release()
         self._bound.release()
         self._forget_clicks()
         self.images.release()

@@ -17,6 +17,7 @@ from napari_promptseg._napari.prompt_layers import (
     StrokeLayer,
     drawn_prompt,
 )
+from napari_promptseg._napari.view import View
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -73,7 +74,9 @@ class Binding:
         self.viewer, self.image, self.layout, self.controller = viewer, image, layout, controller
         self.events = BindingEvents()
         self.positive = True
+        self.view = View(viewer, image, layout, controller.volume.shape)
         self.layers: dict[str, Layer] = {}
+        self.overlays: list[Layer] = []
         self._later = later
         self._hooks: dict[str, list[Any]] = {}
         self._draining = self._closed = False
@@ -109,15 +112,13 @@ class Binding:
         active = self.viewer.layers.selection.active
         for role in missing:
             layer = self._make(role)
-            index = list(self.viewer.layers).index(self.image) + 1 + self._below(role)
+            lower = ROLES[: ROLES.index(role)]
+            below = [self.image, *(self.layers[r] for r in lower if r in self.layers)]
             self._hook(role, layer)
-            self.viewer.layers.insert(index, layer)
+            self.viewer.layers.insert(list(self.viewer.layers).index(below[-1]) + 1, layer)
         if active is not None and active in self.viewer.layers:
             self.viewer.layers.selection.active = active
         self._show(self.controller.shown)
-
-    def _below(self, role: str) -> int:
-        return sum(r in self.layers for r in ROLES[: ROLES.index(role)])
 
     def _make(self, role: str) -> Layer:
         place = placement(self.image, self.layout)
@@ -152,7 +153,7 @@ class Binding:
 
     def owns(self, layer: Layer | None) -> bool:
         """Whether a layer is the image, or one beside it."""
-        return layer == self.image or layer in list(self.layers.values())
+        return layer == self.image or layer in [*self.layers.values(), *self.overlays]
 
     def _removed(self, event: Event) -> None:
         for role, layer in list(self.layers.items()):
@@ -205,7 +206,7 @@ class Binding:
         self._take("labels", boxes)
 
     def _take(self, role: str, boxes: list[Box]) -> None:
-        shown = self.shown_box()
+        shown = self.view.box()
         for box in boxes:
             self._mirrors[role].take(box, shown)
         if any(_meet(box, shown) for box in boxes):
@@ -235,7 +236,7 @@ class Binding:
             self.layers[role].refresh(extent=False)
 
     def _replaced(self) -> None:
-        shown = self.shown_box()
+        shown = self.view.box()
         self._mirrors["object"].follow(self.controller.mask, shown)
         self._mirrors["labels"].follow(self.controller.labels, shown)
         self._draw_all()
@@ -258,39 +259,12 @@ class Binding:
 
     # From the user
 
-    def shown_box(self) -> Box:
-        """Return the part of the volume that is in view."""
-        shape = self.controller.volume.shape
-        whole = tuple((0, n) for n in shape)
-        if self.viewer.dims.ndisplay == 3:
-            return whole
-        shown = self._displayed()
-        point = self.position(self.viewer.dims.point)
-        dims = [d for d in range(len(self.layout.dims)) if d != self.layout.channel]
-        return tuple(
-            full if d in shown else (round(p), round(p) + 1)
-            for d, p, full in zip(dims, point, whole, strict=True)
-        )
-
-    def _displayed(self) -> list[int]:
-        """Return the dimensions of the image that are in view."""
-        first = self.viewer.dims.ndim - len(self.layout.dims)
-        return [d - first for d in self.viewer.dims.displayed]
-
-    def position(self, world: Sequence[float]) -> tuple[float, ...]:
-        """Turn world coordinates into a position in the volume, which may be outside."""
-        return self.layout.from_image(self.image.world_to_data(world))
-
-    def normal(self) -> str | None:
-        """Return the axis that the view is normal to; see `Layout.shown_normal`."""
-        return self.layout.shown_normal(self._displayed())
-
     def click(self, world: Sequence[float], positive: bool) -> None:
         """Take a click on the canvas as a prompt."""
         if self.viewer.dims.ndisplay == 3:
             self.events.status.emit("Clicks need a 2D view: press Ctrl+Y to switch")
             return
-        self._drawn(np.array([self.position(world)]), "point", positive)
+        self._drawn(np.array([self.view.position(world)]), "point", positive)
 
     def _drawn(
         self, vertices: NDArray[np.float64], kind: str, positive: bool | None = None
@@ -306,7 +280,7 @@ class Binding:
                 kind,
                 self.controller.volume.shape,
                 self.layout.names,
-                self.normal(),
+                self.view.normal(),
                 self.positive if positive is None else positive,
                 width,
             )
@@ -321,7 +295,7 @@ class Binding:
 
     def _object_painted(self, edit: Edit) -> None:
         try:
-            self.controller.paint_mask(edit, self.normal())
+            self.controller.paint_mask(edit, self.view.normal())
         except ValueError as error:
             self.events.status.emit(f"Not painted: {error}")
             self._mask_changed([edit.box])
@@ -356,16 +330,7 @@ class Binding:
 
     def jump_to(self, stored: StoredObject) -> None:
         """Move the sliders to the middle of an object."""
-        middle = [(start + stop - 1) // 2 for start, stop in stored.box]
-        coordinates = list(self.layout.to_layer(middle))
-        layer = self.layers.get("labels", self.image)
-        if layer == self.image and self.layout.channel == 0:
-            coordinates.insert(0, 0.0)
-        world = layer.data_to_world(coordinates)
-        first = self.viewer.dims.ndim - len(world)
-        for axis in self.viewer.dims.not_displayed:
-            if axis >= first:
-                self.viewer.dims.set_point(axis, world[axis - first])
+        self.view.go_to([(start + stop - 1) // 2 for start, stop in stored.box])
 
     def toggle_mask(self) -> None:
         """Hide or show the object in work."""

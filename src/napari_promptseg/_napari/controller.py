@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from napari_promptseg._napari.ability import Ability, refine
 from napari_promptseg._napari.link import SessionLink
-from napari_promptseg._napari.quality import plane_warnings
 from napari_promptseg.core.geometry import Plane, box_slices
 from napari_promptseg.core.masks import pack_mask
 from napari_promptseg.core.prompts import check_prompt, prompt_plane
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from napari_promptseg.core.intensity import Window
     from napari_promptseg.core.prompts import Prompt
     from napari_promptseg.core.volume import Volume
+    from napari_promptseg.refine.options import Refinement
 
 Direction = Literal["both", "forward", "backward"]
 
@@ -50,18 +51,17 @@ class Controller(SessionLink):
         self.cancel()
         self._waiting.append(prompt)
 
-        def work(session: Session, job: Job) -> tuple[str, ...]:
+        def work(session: Session, job: Job) -> None:
             session.add_prompts(job.items)
-            return self._warnings(session, plane)
 
         def settle(job: Job) -> None:
             for answered in job.items:
                 self._waiting.remove(answered)
 
-        def then(warnings: tuple[str, ...]) -> None:
+        def then(_: None) -> None:
             milliseconds = 1000 * (perf_counter() - asked)
-            text = f"{prompt.kind.capitalize()} answered in {milliseconds:.0f} ms"
-            self.events.status.emit(" · ".join([text, *warnings]))
+            kind = prompt.kind.capitalize()
+            self.events.status.emit(f"{kind} answered in {milliseconds:.0f} ms")
 
         self._do(work, then, key=plane, items=[prompt], settle=settle)
         self.events.shown.emit(self.shown)
@@ -71,30 +71,17 @@ class Controller(SessionLink):
         self.cancel()
         for prompt in prompts:
             self._removing.append(prompt)
-            plane = prompt_plane(prompt, self.volume.names)
 
-            def work(
-                session: Session, job: Job, prompt: Prompt = prompt, plane: Plane = plane
-            ) -> tuple[str, ...]:
+            def work(session: Session, _: Job, prompt: Prompt = prompt) -> None:
                 # A failed or undone prompt is gone already.
                 if prompt in session.prompts:
                     session.remove_prompt(session.prompts.index(prompt))
-                return self._warnings(session, plane)
 
             def settle(_: Job, prompt: Prompt = prompt) -> None:
                 self._removing.remove(prompt)
 
-            def then(warnings: tuple[str, ...], prompt: Prompt = prompt) -> None:
-                self.events.status.emit(" · ".join([f"Removed a {prompt.kind}", *warnings]))
-
-            self._do(work, then, settle=settle)
+            self._do(work, self._say(f"Removed a {prompt.kind}"), settle=settle)
         self.events.shown.emit(self.shown)
-
-    @staticmethod
-    def _warnings(session: Session, plane: Plane) -> tuple[str, ...]:
-        names = session.volume.names
-        same = [p for p in session.prompts if prompt_plane(p, names) == plane]
-        return plane_warnings(session.mask[plane.slices], same, plane) if same else ()
 
     # Painting by hand
 
@@ -258,34 +245,46 @@ class Controller(SessionLink):
 
     # Model and image
 
-    def set_backend(self, backend: str, device: str = "auto") -> None:
-        """Use another model, loaded at once."""
+    def set_backend(self, backend: str, device: str, wish: Refinement) -> None:
+        """Use another model, loaded at once, with the wrappers that are wished for."""
 
-        def work(session: Session, _: Job) -> list[str]:
+        def work(session: Session, _: Job) -> tuple[Ability, list[str]]:
             session.set_backend(backend, device)
-            return self._load(session)
+            return self._load(session, wish)
 
         self.events.status.emit(f"Loading {backend} …")
         self._do(work, self._ready)
 
-    def warm_up(self) -> None:
-        """Load the model, so that the first click is answered quickly."""
+    def warm_up(self, wish: Refinement) -> None:
+        """Load the model with its wrappers, so that the first click is answered quickly."""
         self.events.status.emit(f"Loading {self._state.backend} …")
-        self._do(lambda session, _: self._load(session), self._ready)
+        self._do(lambda session, _: self._load(session, wish), self._ready)
 
     @staticmethod
-    def _load(session: Session) -> list[str]:
+    def _load(session: Session, wish: Refinement) -> tuple[Ability, list[str]]:
+        ability = refine(session, wish)
         session.warm_up()
         if "torch" not in sys.modules:  # the backend needs none: nor does the list
-            return []
+            return ability, []
         from napari_promptseg.backends.device import available_devices
 
-        return available_devices()
+        return ability, available_devices()
 
-    def _ready(self, devices: list[str]) -> None:
+    def _ready(self, loaded: tuple[Ability, list[str]]) -> None:
+        ability, devices = loaded
+        self.events.ability.emit(ability)
         if devices:
             self.events.devices.emit(devices)
         self.events.status.emit("Ready: click on an object")
+
+    def refine(self, wish: Refinement) -> None:
+        """Put other wrappers around the model; the object in work stays as it is."""
+
+        def then(ability: Ability) -> None:
+            self.events.ability.emit(ability)
+            self.events.status.emit("The next prompt is answered so")
+
+        self._do(lambda session, _: refine(session, wish), then)
 
     def set_window(self, window: Window | str | None) -> None:
         """Look at the image through another intensity window."""

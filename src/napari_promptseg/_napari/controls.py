@@ -37,15 +37,15 @@ TOOL_TIPS: Final = {
 }
 
 
-def _button(text: str, tip: str, clicked: Callable[[], Any] | None = None) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tip)
-    # Keys stay with the viewer after a click on a button.
-    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-    button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+def push_button(text: str, tip: str, clicked: Callable[[], Any] | None = None) -> QPushButton:
+    """Return a button that leaves the keys to the viewer after a click."""
+    made = QPushButton(text)
+    made.setToolTip(tip)
+    made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    made.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
     if clicked is not None:
-        button.clicked.connect(lambda _=False: clicked())
-    return button
+        made.clicked.connect(lambda _=False: clicked())
+    return made
 
 
 def _dot(name: str) -> QIcon:
@@ -61,7 +61,8 @@ def _dot(name: str) -> QIcon:
     return QIcon(picture)
 
 
-def _row(*widgets: QWidget) -> QHBoxLayout:
+def side_by_side(*widgets: QWidget) -> QHBoxLayout:
+    """Return widgets side by side."""
     row = QHBoxLayout()
     row.setSpacing(4)
     for widget in widgets:
@@ -82,6 +83,7 @@ def collapsible(title: str) -> QCollapsible:
     layout = folded.layout()
     if layout is not None:
         layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
     return folded
 
 
@@ -109,26 +111,26 @@ class PromptSection(Section):
         self._tools = QButtonGroup(self)
         for text, tip in TOOL_TIPS.items():
             name = text.lower()
-            button = _button(text, tip, partial(self.tool.emit, name))
+            button = push_button(text, tip, partial(self.tool.emit, name))
             button.setCheckable(True)
             self._tools.addButton(button)
             self.tools[name] = button
         self.tools["click"].setChecked(True)
-        self.column.addLayout(_row(*self.tools.values()))
+        self.column.addLayout(side_by_side(*self.tools.values()))
         self.polarities: dict[bool, QPushButton] = {}
         self._polarities = QButtonGroup(self)
         for positive, text, tip in (
             (True, "Positive", "Prompts say where the object is"),
             (False, "Negative", "Prompts say where the object is not"),
         ):
-            button = _button(text, f"{tip} (Q switches)")
+            button = push_button(text, f"{tip} (Q switches)")
             button.setCheckable(True)
             button.setIcon(_dot(colour(positive)))
             button.clicked.connect(partial(self._polarity_clicked, positive))
             self._polarities.addButton(button)
             self.polarities[positive] = button
         self.polarities[True].setChecked(True)
-        self.column.addLayout(_row(*self.polarities.values()))
+        self.column.addLayout(side_by_side(*self.polarities.values()))
 
     def _polarity_clicked(self, positive: bool, _: bool = False) -> None:
         self.polarity.emit(positive)
@@ -161,32 +163,32 @@ class PropagateSection(Section):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Propagate", parent)
-        self.both = _button("Whole volume", "Both ways, from all prompted planes (G)")
+        self.both = push_button("Whole volume", "Both ways, from all prompted planes (G)")
         self.both.clicked.connect(lambda: self.asked.emit("both"))
-        self.backward = _button("◀ Back", "From this plane to the first (J)")
+        self.backward = push_button("◀ Back", "From this plane to the first (J)")
         self.backward.clicked.connect(lambda: self.asked.emit("backward"))
-        self.forward = _button("Forward ▶", "From this plane to the last (K)")
+        self.forward = push_button("Forward ▶", "From this plane to the last (K)")
         self.forward.clicked.connect(lambda: self.asked.emit("forward"))
-        self.column.addLayout(_row(self.backward, self.both, self.forward))
+        self.column.addLayout(side_by_side(self.backward, self.both, self.forward))
         self.first, self.last = QSpinBox(), QSpinBox()
-        self.go = _button("Go", "Only these planes, the last one included")
+        self.go = push_button("Go", "Only these planes, the last one included")
         self.go.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         self.go.clicked.connect(lambda: self.ranged.emit(self.first.value(), self.last.value()))
         self.range = collapsible("Range of planes")
         inner = QWidget()
-        row = _row(QLabel("from"), self.first, QLabel("to"), self.last, self.go)
-        row.setContentsMargins(0, 0, 0, 0)
+        row = side_by_side(QLabel("from"), self.first, QLabel("to"), self.last, self.go)
+        row.setContentsMargins(0, 4, 0, 0)
         inner.setLayout(row)
         self.range.addWidget(inner)
         self.column.addWidget(self.range)
         self.bar = QProgressBar()
         self.bar.setTextVisible(True)
         self.bar.setFormat("%v of %m planes")
-        self.cancel = _button("Cancel", "Stop; what is done is kept (Shift+G)")
+        self.cancel = push_button("Cancel", "Stop; what is done is kept (Shift+G)")
         self.cancel.clicked.connect(self.cancelled)
         self.cancel.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         self.bar.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.column.addLayout(_row(self.bar, self.cancel))
+        self.column.addLayout(side_by_side(self.bar, self.cancel))
         self.show_running(False)
 
     def show_running(self, running: bool) -> None:
@@ -227,18 +229,20 @@ class ObjectSection(Section):
         self.name.returnPressed.connect(self.ask_commit)
         self.overwrite = QCheckBox("Overwrite other objects")
         self.overwrite.setToolTip("Take pixels of other objects too when committing")
-        self.commit_button = _button(
+        self.commit_button = push_button(
             "Commit", "Move the object into the labels (N)", self.ask_commit
         )
-        self.discard_button = _button("Discard", "Drop the object in work (Shift+N)")
+        self.discard_button = push_button("Discard", "Drop the object in work (Shift+N)")
         self.discard_button.clicked.connect(self.discard)
-        self.undo_button = _button("Undo", "Ctrl+Z")
+        self.undo_button = push_button("Undo", "Ctrl+Z")
         self.undo_button.clicked.connect(self.undo)
-        self.redo_button = _button("Redo", "Ctrl+Shift+Z")
+        self.redo_button = push_button("Redo", "Ctrl+Shift+Z")
         self.redo_button.clicked.connect(self.redo)
         self.column.addWidget(self.name)
         self.column.addLayout(
-            _row(self.commit_button, self.discard_button, self.undo_button, self.redo_button)
+            side_by_side(
+                self.commit_button, self.discard_button, self.undo_button, self.redo_button
+            )
         )
         self.column.addWidget(self.overwrite)
 
@@ -269,20 +273,20 @@ class FileSection(Section):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Session", parent)
-        self.save_button = _button("Save…", "Everything: prompts, labels, history")
+        self.save_button = push_button("Save…", "Everything: prompts, labels, history")
         self.save_button.clicked.connect(self.save)
-        self.load_button = _button("Load…", "Go on where a saved session was")
+        self.load_button = push_button("Load…", "Go on where a saved session was")
         self.load_button.clicked.connect(self.load)
-        self.export_button = _button("Export…", "Labels as NIfTI, NRRD, OME-Zarr, COCO, mesh …")
+        self.export_button = push_button("Export…", "Labels as NIfTI, NRRD, OME-Zarr, COCO, mesh …")
         self.export_button.clicked.connect(self.export)
-        self.column.addLayout(_row(self.save_button, self.load_button, self.export_button))
+        self.column.addLayout(side_by_side(self.save_button, self.load_button, self.export_button))
 
 
 def key_help() -> QCollapsible:
     """Return the keymap, for the user to read."""
     inner = QWidget()
     grid = QGridLayout(inner)
-    grid.setContentsMargins(4, 0, 4, 0)
+    grid.setContentsMargins(4, 4, 4, 0)
     grid.setVerticalSpacing(1)
     for row, (key, text) in enumerate(help_rows()):
         grid.addWidget(heading(key), row, 0, Qt.AlignmentFlag.AlignTop)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -13,6 +14,7 @@ from napari_promptseg._napari.layout import Layout, axes_choices, guess_layer_ax
 from napari_promptseg._napari.placement import level_zero, world_affine
 from napari_promptseg._napari.worker import Job, Worker
 from napari_promptseg.core.volume import Volume
+from napari_promptseg.refine.options import Refinement
 from napari_promptseg.session.session import Session
 
 if TYPE_CHECKING:
@@ -41,6 +43,8 @@ class DeskEvents(SignalGroup):
 class Desk:
     """Keeps one binding an image, so that nothing is lost when another one is chosen.
 
+    Its `refinement` holds the wrappers that are wished for, whatever the image and model.
+
     Parameters
     ----------
     viewer : Viewer
@@ -52,6 +56,7 @@ class Desk:
     def __init__(self, viewer: Viewer, later: Callable[[Callable[[], None]], None]) -> None:
         self.events = DeskEvents()
         self.current: Binding | None = None
+        self.refinement = Refinement()
         self._viewer, self._later = viewer, later
         self._worker = Worker(later)
         self._bindings: dict[Image, Binding] = {}
@@ -86,7 +91,7 @@ class Desk:
             self.current.controller.rest()
         self.current = binding
         if binding is not None:
-            binding.controller.warm_up()
+            binding.controller.warm_up(self.refinement)
         self.events.chosen.emit(binding)
 
     def _bind(
@@ -132,15 +137,27 @@ class Desk:
         self._bindings[image] = self._start(image, layout, session)
         self._use(self._bindings[image])
 
+    def set_model(self, backend: str, device: str) -> None:
+        """Use another model for the present image."""
+        if self.current is not None:
+            self.current.controller.set_backend(backend, device, self.refinement)
+
+    def refine(self, part: str, on: bool) -> None:
+        """Switch a wrapper on or off, for all images and models that can have it."""
+        self.refinement = replace(self.refinement, **{part: on})
+        if self.current is not None:
+            self.current.controller.refine(self.refinement)
+
     def load(self, path: Path) -> None:
         """Go on with a saved session: on the present image if it is the same, else on its own."""
         volume = None if self.current is None else self.current.controller.volume
 
         def done(answer: tuple[Session, bool]) -> None:
             session, same = answer
+            self.refinement = session.refinement or Refinement()
             if same and self.current is not None:
                 self.current.controller.replace_session(session)
-                self.current.controller.warm_up()
+                self.current.controller.warm_up(self.refinement)
             else:
                 self._open(session, path.stem)
 

@@ -10,6 +10,7 @@ from psygnal import Signal, SignalGroup
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
 
+from napari_promptseg._napari.overlay import is_overlay
 from napari_promptseg.backends.registry import list_backends
 from napari_promptseg.core.intensity import CT_WINDOWS, Window
 
@@ -50,7 +51,8 @@ class ImageSection:
         self._quiet = 0
 
         def images(_: Any) -> list[Image]:
-            return [layer for layer in list(viewer.layers) if isinstance(layer, Image)]
+            found = [layer for layer in list(viewer.layers) if isinstance(layer, Image)]
+            return [layer for layer in found if not is_overlay(layer)]
 
         backends = list(list_backends())
         default = DEFAULT_BACKEND if DEFAULT_BACKEND in backends else backends[0]

@@ -44,6 +44,7 @@ class SessionLink:
         self._waiting: list[Prompt] = []
         self._removing: list[Prompt] = []
         self._propagation: Job | None = None
+        self._asked: dict[str, Job] = {}
         self._adopt(session)
 
     # State
@@ -81,6 +82,7 @@ class SessionLink:
         self._detach()
         self._waiting.clear()
         self._removing.clear()
+        self._asked.clear()
         self._end_propagation()
         self._adopt(session)
         self.events.replaced.emit()
@@ -183,15 +185,50 @@ class SessionLink:
                 finish(answer[1])
                 if then is not None:
                     then(answer[0])
+                self.events.settled.emit()
 
         def failed(error: Exception) -> None:
             if session is self.session:
                 finish(None)
                 self.events.failed.emit(error)
+                self.events.settled.emit()
 
+        self._asked.clear()
         job = Job(run, done, failed, session, key, list(items))
         self._worker.submit(job)
         return job
+
+    def ask(self, question: str, work: Callable[[Session], T], then: Callable[[T], None]) -> None:
+        """Ask the session something that changes nothing, as soon as no other work waits.
+
+        The answer is dropped when the same question is asked anew, or other work comes:
+        it would be about a state that is gone.
+
+        Parameters
+        ----------
+        question : str
+            Its name.
+        work : callable
+            Run on the worker.
+        then : callable
+            Run on the front end with what `work` returned.
+        """
+        session = self.session
+
+        def run(_: Job) -> T:
+            prepare_for_torch()
+            return work(session)
+
+        def done(answer: T) -> None:
+            if self._asked.get(question) is job:
+                then(answer)
+
+        def failed(error: Exception) -> None:
+            if self._asked.get(question) is job:
+                self.events.failed.emit(error)
+
+        job = self._asked[question] = Job(run, done, failed, session, question, idle=True)
+        self._worker.submit(job)
 
     def _say(self, text: str) -> Callable[[object], None]:
         return lambda _: self.events.status.emit(text)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from napari.layers import Image
     from numpy.typing import NDArray
 
@@ -46,6 +48,25 @@ def placement(image: Image, layout: Layout) -> dict[str, Any]:
         }
     found["units"] = tuple(image.units[d] for d in kept)
     found["axis_labels"] = tuple(image.axis_labels[d] for d in kept)
+    return found
+
+
+def plane_placement(image: Image, layout: Layout, index: Sequence[int | None]) -> dict[str, Any]:
+    """Return the attributes that put a layer of one plane where the plane is.
+
+    Parameters
+    ----------
+    image, layout
+        See `placement`.
+    index : sequence of int or None
+        Of the plane, one entry an axis of the volume; None along rows and columns.
+    """
+    from napari.utils.transforms import Affine
+
+    found = placement(image, layout)
+    parts = {name: found[name] for name in ("scale", "translate", "rotate", "shear")}
+    moved = Affine(**parts, ndim=len(found["scale"]))
+    found["translate"] = moved(layout.to_layer([float(i or 0) for i in index]))
     return found
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from psygnal import Signal, SignalGroup
 
+from napari_promptseg._napari.ability import Ability
 from napari_promptseg.core.geometry import Box
 from napari_promptseg.core.prompts import Prompt
 from napari_promptseg.session.state import StoredObject
@@ -75,6 +76,8 @@ class ControllerEvents(SignalGroup):
     """Boxes of the mask changed."""
     labels = Signal(list)
     """Boxes of the labels changed."""
+    settled = Signal()
+    """Work on the session is done: what was asked about it before may hold no longer."""
     status = Signal(str)
     """Something to tell the user."""
     progress = Signal(int, int)
@@ -87,3 +90,5 @@ class ControllerEvents(SignalGroup):
     """There is another session now."""
     devices = Signal(list)
     """Devices that models can run on are known now."""
+    ability = Signal(Ability)
+    """The model is loaded, or other wrappers are around it."""

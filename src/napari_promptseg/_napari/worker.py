@@ -31,6 +31,9 @@ class Job:
         Jobs of one owner and key that wait one after the other become one.
     items : list
         What the job is about; those of merged jobs are gathered in the first.
+    idle : bool
+        Whether it runs only when nothing else waits; a newer idle job of its owner and key
+        takes its place.
     stopped : Event
         Set when `work` should end early.
     """
@@ -41,6 +44,7 @@ class Job:
     owner: object = None
     key: Hashable = None
     items: list[Any] = field(default_factory=list)
+    idle: bool = False
     stopped: threading.Event = field(default_factory=threading.Event)
 
 
@@ -59,6 +63,7 @@ class Worker:
     def __init__(self, deliver: Deliver) -> None:
         self._deliver = deliver
         self._queue: deque[Job] = deque()
+        self._idle: deque[Job] = deque()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._running: Job | None = None
@@ -67,12 +72,17 @@ class Worker:
     @property
     def busy(self) -> bool:
         """Whether a job runs or waits, or its result waits for delivery."""
-        return bool(self._queue) or self._running is not None or self._unheard > 0
+        waiting = bool(self._queue or self._idle)
+        return waiting or self._running is not None or self._unheard > 0
 
     def submit(self, job: Job) -> None:
         """Add a job to the queue."""
         with self._changed:
-            self._queue.append(job)
+            if job.idle:
+                kept = (other for other in self._idle if not _same(other, job))
+                self._idle = deque([*kept, job])
+            else:
+                self._queue.append(job)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="promptseg", daemon=True)
                 self._thread.start()
@@ -82,6 +92,7 @@ class Worker:
         """Forget the jobs of an owner, and ask the running one to end early if it is of it."""
         with self._changed:
             self._queue = deque(job for job in self._queue if job.owner is not owner)
+            self._idle = deque(job for job in self._idle if job.owner is not owner)
             if self._running is not None and self._running.owner is owner:
                 self._running.stopped.set()
 
@@ -101,6 +112,7 @@ class Worker:
         with self._changed:
             thread, self._thread = self._thread, None
             self._queue.clear()
+            self._idle.clear()
             if self._running is not None:
                 self._running.stopped.set()
             self._changed.notify_all()
@@ -112,15 +124,13 @@ class Worker:
     def _take(self) -> Job | None:
         """Wait for a job; merge those that follow and have its key. None: the thread ends."""
         with self._changed:
-            while not self._queue and self._thread is threading.current_thread():
+            while not (self._queue or self._idle) and self._thread is threading.current_thread():
                 self._changed.wait()
             if self._thread is not threading.current_thread():
                 return None
-            job = self._queue.popleft()
+            job = (self._queue or self._idle).popleft()
             while (
-                job.key is not None
-                and self._queue
-                and (self._queue[0].owner, self._queue[0].key) == (job.owner, job.key)
+                job.key is not None and not job.idle and self._queue and _same(self._queue[0], job)
             ):
                 job.items += self._queue.popleft().items
             self._running = job
@@ -145,3 +155,7 @@ class Worker:
         finally:
             with self._changed:
                 self._unheard -= 1
+
+
+def _same(one: Job, other: Job) -> bool:
+    return (one.owner, one.key) == (other.owner, other.key)

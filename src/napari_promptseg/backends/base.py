@@ -25,13 +25,16 @@ class Capabilities:
         Among "point", "box", "scribble", "lasso", "text".
     prior : bool
         Whether it can start from a mask, which propagation needs.
-    trainable : bool
-        Whether it has weights that gradients flow through.
+    differentiable : bool
+        Whether it is `Differentiable`: it can stop half way, and gradients flow from there.
+    scalable : bool
+        Whether it is `Scalable`: it can look at a plane more or less closely.
     """
 
     prompts: frozenset[str]
     prior: bool = True
-    trainable: bool = False
+    differentiable: bool = False
+    scalable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

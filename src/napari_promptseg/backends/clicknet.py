@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from importlib.resources import files
 from pathlib import Path
@@ -12,13 +13,15 @@ import numpy as np
 from napari_promptseg.backends.base import Capabilities, Float32, Prediction
 from napari_promptseg.backends.device import pick_device
 from napari_promptseg.backends.encoding import Encoding, encode
+from napari_promptseg.backends.stages import Stage, sample
 from napari_promptseg.core.intensity import stretch_contrast
-from napari_promptseg.core.plane_prompts import PlanePrompts, Region, Stroke
 from napari_promptseg.core.resampling import resize
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from torch import Tensor
 
+    from napari_promptseg.core.plane_prompts import PlanePrompts
     from napari_promptseg.core.volume import PlaneImage
 
 
@@ -53,7 +56,9 @@ class ClickNetBackend:
     """
 
     name = "clicknet"
-    capabilities = Capabilities(frozenset({"point", "box", "scribble", "lasso"}), trainable=True)
+    capabilities = Capabilities(
+        frozenset({"point", "box", "scribble", "lasso"}), differentiable=True, scalable=True
+    )
 
     def __init__(
         self,
@@ -77,7 +82,9 @@ class ClickNetBackend:
         self.side, self.encoding = side, encoding
         net = ClickNet()
         net.load_state_dict(load_file(path))
-        self.net = net.eval().to(self.device).to(memory_format=torch.channels_last)
+        self.net = (
+            net.eval().requires_grad_(False).to(self.device).to(memory_format=torch.channels_last)
+        )
 
     def embed(self, image: PlaneImage) -> PlaneImage:
         """Return the plane itself: prompts enter the network beside the image."""
@@ -97,20 +104,48 @@ class ClickNetBackend:
         prior: NDArray[np.bool_] | None = None,
     ) -> Prediction:
         """See `Backend.predict`."""
+        return self.stage(embedding, prompts, prior).answer()
+
+    def stage(
+        self,
+        embedding: PlaneImage,
+        prompts: PlanePrompts,
+        prior: NDArray[np.bool_] | None = None,
+    ) -> Stage:
+        """See `Differentiable.stage`; what is left is the last, linear layer."""
         import torch
+        from torch.nn.functional import interpolate
 
         shape = self.view_shape(embedding)
         image = stretch_contrast(embedding.rgb(shape)).transpose(2, 0, 1)[None]
         maps = self._maps(prompts, prior, embedding.shape, shape)[None]
-        with torch.inference_mode():
-            tensors = (
-                torch.from_numpy(np.ascontiguousarray(a)).to(
-                    self.device, memory_format=torch.channels_last
-                )
-                for a in (image, maps)
+        tensors = (
+            torch.from_numpy(np.ascontiguousarray(a)).to(
+                self.device, memory_format=torch.channels_last
             )
-            answer = self.net(*tensors).sigmoid()[0, 0].cpu().numpy()
-        return Prediction.whole(resize(answer, embedding.shape))
+            for a in (image, maps)
+        )
+        with torch.no_grad():
+            features = self.net.features(*tensors)
+
+        def last(given: tuple[Tensor, ...]) -> Tensor:
+            return self.net.logits(given[0])
+
+        def logits(given: tuple[Tensor, ...]) -> Tensor:
+            return interpolate(last(given), size=shape, mode="bilinear")
+
+        def probe(points: NDArray[np.float64]) -> Stage:
+            # A linear layer may come after the sampling as well as before.
+            return Stage((sample(features, points),), last, (0, 1), (0, len(points)))
+
+        height, width = embedding.shape
+        return Stage((features,), logits, (0, height), (0, width), probe)
+
+    def at_scale(self, factor: float) -> ClickNetBackend:
+        """See `Scalable.at_scale`."""
+        other = copy.copy(self)
+        other.side = max(_STRIDE, round(self.side * factor / _STRIDE) * _STRIDE)
+        return other
 
     def _maps(
         self,
@@ -121,17 +156,9 @@ class ClickNetBackend:
     ) -> Float32:
         """Draw the prompts of a plane of shape `source` in the pixels of the network."""
         scale = np.array(shape) / np.array(source)
-
-        def moved(path: NDArray[np.float64]) -> NDArray[np.float64]:
-            return np.asarray((path + 0.5) * scale - 0.5)
-
-        strokes = [
-            Stroke(moved(s.path), s.positive, s.width * float(scale.mean()))
-            for s in prompts.strokes
-        ]
-        regions = [Region(moved(r.vertices), r.positive, r.box) for r in prompts.regions]
+        seen = prompts.mapped(scale, (scale - 1) / 2)
         resized = None if prior is None else resize(prior, shape).astype(np.float32)
-        return encode(strokes, regions, resized, shape, encoding=self.encoding)
+        return encode(seen.strokes, seen.regions, resized, shape, encoding=self.encoding)
 
     def close(self) -> None:
         """Free the network."""

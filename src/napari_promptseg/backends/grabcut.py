@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from napari_promptseg.core.plane_prompts import PlanePrompts
     from napari_promptseg.core.volume import PlaneImage
 
-_LONGEST: Final = 512  # larger planes are reduced: the graph cut grows faster than the plane
+_LONGEST: Final = 256  # larger planes are reduced: the graph cut grows faster than the plane
+_RADIUS: Final = 1 / 40  # of a click, as a share of the plane: a few pixels make no colour model
 
 
 class GrabCutBackend(SeededBackend):
@@ -28,12 +29,12 @@ class GrabCutBackend(SeededBackend):
     device : str
         See `SeededBackend`.
     iterations : int
-        Rounds of colour model and cut.
+        Rounds of colour model and cut in one answer; the next answer goes on from it.
     """
 
     name = "grabcut"
 
-    def __init__(self, device: str = "auto", iterations: int = 4) -> None:
+    def __init__(self, device: str = "auto", iterations: int = 2) -> None:
         super().__init__(device)
         self.iterations = iterations
 
@@ -46,12 +47,20 @@ class GrabCutBackend(SeededBackend):
         """See `Backend.predict`."""
         height, width = embedding.shape
         seeds = draw_seeds(prompts, prior, embedding.shape)
+        grown = draw_seeds(prompts, prior, embedding.shape, _RADIUS * max(height, width))
+        grown = Seeds(  # what the user drew wins over what is grown from it
+            grown.foreground & ~seeds.background | seeds.foreground,
+            grown.background & ~seeds.foreground | seeds.background,
+            seeds.likely,
+        )
         scale = min(1.0, _LONGEST / max(height, width))
         shape = (max(round(height * scale), 2), max(round(width * scale), 2))
         pixels = (embedding.rgb(shape) * 255).astype(np.uint8)
-        whole = resize(self._cut(pixels, seeds.reduced(shape)), embedding.shape)
+        whole = resize(self._cut(pixels, grown.reduced(shape)), embedding.shape)
         whole[seeds.foreground] = 1.0
         whole[seeds.background] = 0.0
+        if any(stroke.positive for stroke in prompts.strokes):
+            whole[~_touching(whole > 0.5, seeds.foreground)] = 0.0
         return Prediction.whole(whole)
 
     def _cut(self, pixels: NDArray[np.uint8], seeds: Seeds) -> NDArray[np.float32]:
@@ -73,3 +82,9 @@ class GrabCutBackend(SeededBackend):
             )
             object_ = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD))
         return object_.astype(np.float32)
+
+
+def _touching(mask: NDArray[np.bool_], marked: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Pieces of a mask that hold a mark: colours alone find the like of it anywhere."""
+    _, pieces = cv2.connectedComponents(mask.astype(np.uint8))
+    return np.asarray(np.isin(pieces, pieces[marked & mask]) & mask)

@@ -92,6 +92,12 @@ class Plane:
         ranges = iter((rows, columns))
         return tuple(next(ranges) if i is None else (i, i + 1) for i in self.index)
 
+    def crosses(self, box: Box) -> bool:
+        """Whether some of a box of the volume lies in the plane."""
+        return all(
+            i is None or start <= i < stop for i, (start, stop) in zip(self.index, box, strict=True)
+        )
+
     def moved(self, axis: int, to: int) -> Plane:
         """Return the parallel plane at `to` along one of the axes that this one cuts."""
         return Plane((*self.index[:axis], to, *self.index[axis + 1 :]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +12,8 @@ from napari_promptseg.core.prompts import Box, Lasso, Point, Prompt, Scribble, T
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike
 
     from napari_promptseg.core.geometry import Plane
 
@@ -74,6 +76,20 @@ class PlanePrompts:
 
     def __bool__(self) -> bool:
         return bool(self.strokes or self.regions or self.text)
+
+    def mapped(self, scale: ArrayLike = 1.0, offset: ArrayLike = 0.0) -> PlanePrompts:
+        """Return the prompts at ``position * scale + offset``; widths grow with the scale.
+
+        Parameters
+        ----------
+        scale, offset : float or (float, float)
+            Along rows and columns; a negative scale mirrors.
+        """
+        by, to = np.broadcast_to(scale, 2), np.broadcast_to(offset, 2)
+        wider = float(np.abs(by).mean())
+        strokes = (replace(s, path=s.path * by + to, width=s.width * wider) for s in self.strokes)
+        regions = (replace(r, vertices=r.vertices * by + to) for r in self.regions)
+        return replace(self, strokes=tuple(strokes), regions=tuple(regions))
 
     @classmethod
     def collect(cls, prompts: Sequence[Prompt], plane: Plane, axes: str) -> PlanePrompts:

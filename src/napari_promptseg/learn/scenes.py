@@ -8,6 +8,7 @@ The layout is found by what a folder holds: ``images/NAME.webp`` with
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import cv2
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable, Collection
 
 Kind = Literal["instances", "parts", "regions", "volume", "video"]
 Layout = Literal["images", "volumes", "videos"]
@@ -40,7 +41,9 @@ class Scene:
     spacing : tuple of float
         Size of a pixel along each axis of `labels`.
     name : str
-        Where it came from.
+        Unique in its set.
+    upright : bool
+        Whether it has an up and a down, as photographs do.
     """
 
     image: UInt8
@@ -48,6 +51,7 @@ class Scene:
     kind: Kind
     spacing: tuple[float, ...]
     name: str
+    upright: bool = False
 
 
 def _stretch(data: NDArray[np.floating]) -> UInt8:
@@ -75,42 +79,67 @@ def _read_labels(path: Path, shape: tuple[int, int]) -> NDArray[np.int32]:
     return np.asarray(labels, dtype=np.int32)
 
 
-def _images(folder: Path, kind: Kind, longest: int) -> list[Scene]:
-    scenes = []
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """Image and labels of a scene; `name` is that of the image, which masks may share."""
+
+    name: str
+    image: Path
+    labels: Path
+
+
+def _pictures(folder: Path) -> list[_Files]:
+    files = []
     for mask in sorted((folder / "masks").iterdir()):
         stem = mask.stem.removesuffix("_fine")
         found = [folder / "images" / f"{stem}{suffix}" for suffix in IMAGE_SUFFIXES]
         source = next((path for path in found if path.exists()), None)
         if source is None:
             raise FileNotFoundError(f"no image for the mask {str(mask)!r} beside it")
-        image = _read_rgb(source, longest)
-        labels = _read_labels(mask, image.shape[:2])
-        scenes.append(Scene(image, labels, kind, (1.0, 1.0), f"{folder.name}/{mask.stem}"))
-    return scenes
+        files.append(_Files(stem, source, mask))
+    return files
 
 
-def _volumes(folder: Path) -> list[Scene]:
+def _files(folder: Path) -> list[_Files]:
+    """List the scenes of a folder without reading them."""
+    match layout_of(folder):
+        case "volumes":
+            images = sorted((folder / "images").glob("*.nii*"))
+            return [_Files(p.name.split(".nii")[0], p, folder / "labels" / p.name) for p in images]
+        case "images":
+            return _pictures(folder)
+        case "videos":
+            sequences = sorted(filter(_is_sequence, folder.iterdir()))
+            return [_Files(path.name, path, path) for path in sequences]
+        case None:
+            raise FileNotFoundError(
+                f"{str(folder)!r} holds no data set: expected images/ with masks/ or labels/, "
+                "or folders of numbered frames that hold images/ and masks/"
+            )
+
+
+def _image(files: _Files, kind: Kind, longest: int, upright: bool) -> Scene:
+    image = _read_rgb(files.image, longest)
+    labels = _read_labels(files.labels, image.shape[:2])
+    return Scene(image, labels, kind, (1.0, 1.0), files.labels.stem, upright)
+
+
+def _volume(files: _Files) -> Scene:
     import nibabel
 
-    scenes = []
-    for path in sorted((folder / "images").glob("*.nii*")):
-        source: Any = nibabel.load(path)
-        labels: Any = nibabel.load(folder / "labels" / path.name)
-        image = _stretch(np.asarray(source.dataobj, dtype=np.float32).T)
-        ids = np.asarray(labels.dataobj).astype(np.int32).T
-        spacing = tuple(float(s) for s in source.header.get_zooms()[:3])[::-1]
-        scenes.append(Scene(image, ids, "volume", spacing, f"{folder.name}/{path.name}"))
-    return scenes
+    source: Any = nibabel.load(files.image)
+    labels: Any = nibabel.load(files.labels)
+    image = _stretch(np.asarray(source.dataobj, dtype=np.float32).T)
+    ids = np.asarray(labels.dataobj).astype(np.int32).T
+    spacing = tuple(float(s) for s in source.header.get_zooms()[:3])[::-1]
+    return Scene(image, ids, "volume", spacing, files.name)
 
 
-def _videos(folder: Path, longest: int) -> list[Scene]:
-    scenes = []
-    for sequence in sorted(filter(_is_sequence, folder.iterdir())):
-        frames = _images(sequence, "video", longest)
-        image = np.stack([frame.image for frame in frames])
-        labels = np.stack([frame.labels for frame in frames])
-        scenes.append(Scene(image, labels, "video", (1.0, 1.0, 1.0), f"davis/{sequence.name}"))
-    return scenes
+def _video(files: _Files, longest: int, upright: bool) -> Scene:
+    frames = [_image(frame, "video", longest, upright) for frame in _pictures(files.image)]
+    image = np.stack([frame.image for frame in frames])
+    labels = np.stack([frame.labels for frame in frames])
+    return Scene(image, labels, "video", (1.0, 1.0, 1.0), files.name, upright)
 
 
 def layout_of(folder: Path) -> Layout | None:
@@ -136,9 +165,15 @@ def _is_sequence(folder: Path) -> bool:
 
 
 def read_scenes(
-    folder: Path, kind: Kind = "instances", *, limit: int | None = None, longest: int = 854
+    folder: Path,
+    kind: Kind = "instances",
+    *,
+    choose: Callable[[list[str]], Collection[str]] | None = None,
+    limit: int | None = None,
+    longest: int = 854,
+    upright: bool = False,
 ) -> list[Scene]:
-    """Read every scene of one data set.
+    """Read every scene of one data set, or some.
 
     Parameters
     ----------
@@ -146,29 +181,30 @@ def read_scenes(
         The data set, in one of the layouts of this module.
     kind : {"instances", "parts", "regions"}
         What the ids of a 2D set mean; volumes and videos are found by their layout.
+    choose : callable, optional
+        From the names of all images, volumes or sequences, without suffix, to those to
+        read.
     limit : int, optional
-        Keep this many, evenly spread.
+        Keep this many of them, evenly spread.
     longest : int
         Larger images are reduced to this many pixels on the longer side.
+    upright : bool
+        Whether images and videos have an up and a down.
 
     Raises
     ------
     FileNotFoundError
         If the folder holds none of the layouts.
     """
-    match layout_of(folder):
-        case "volumes":
-            scenes = _volumes(folder)
-        case "images":
-            scenes = _images(folder, kind, longest)
-        case "videos":
-            scenes = _videos(folder, longest)
-        case None:
-            raise FileNotFoundError(
-                f"{str(folder)!r} holds no data set: expected images/ with masks/ or labels/, "
-                "or folders of numbered frames that hold images/ and masks/"
-            )
-    if limit is not None and limit < len(scenes):
-        keep = np.linspace(0, len(scenes) - 1, limit).round().astype(int)
-        scenes = [scenes[i] for i in keep]
-    return scenes
+    layout, files = layout_of(folder), _files(folder)
+    if choose is not None:
+        chosen = choose([f.name for f in files])
+        files = [f for f in files if f.name in chosen]
+    if limit is not None and limit < len(files):
+        keep = np.linspace(0, len(files) - 1, limit).round().astype(int)
+        files = [files[i] for i in keep]
+    if layout == "videos":
+        return [_video(f, longest, upright) for f in files]
+    if layout == "volumes":
+        return [_volume(f) for f in files]
+    return [_image(f, kind, longest, upright) for f in files]

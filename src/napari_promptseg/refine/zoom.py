@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from napari_promptseg.backends.base import Prediction
 from napari_promptseg.core.geometry import Box, mask_box
-from napari_promptseg.core.plane_prompts import PlanePrompts, Region, Stroke
+from napari_promptseg.refine.wrapper import Wrapper, stage_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_promptseg.backends.base import Backend, Capabilities, Prediction
+    from napari_promptseg.backends.base import Backend
+    from napari_promptseg.backends.stages import Stage
+    from napari_promptseg.core.plane_prompts import PlanePrompts
     from napari_promptseg.core.volume import PlaneImage
 
 Rectangle = tuple[tuple[int, int], tuple[int, int]]
 _LEAST: Final = 96  # pixels; a smaller crop does not show what the object could still be
 _WIDER: Final = 2.0  # how much wider the next look is where the crop cuts the answer
+_OVERVIEW: Final = 1024  # pixels; of longer planes, a first look sees one pixel of several
 _CUT: Final = 0.05  # share of a side of the crop that the answer may lie on
+_NOTHING: Final = Prediction(np.zeros((0, 0), np.float32), (0, 0), (0, 0), 1.0)
 
 
 def _inside(start: int, length: int, size: int) -> tuple[int, int]:
@@ -52,6 +57,18 @@ def _moved(answer: Prediction, down: int, right: int) -> Prediction:
     return replace(answer, rows=rows, columns=columns)
 
 
+def _found(answer: Prediction, step: int, shape: tuple[int, int]) -> Box | None:
+    """Box of an answer for every `step`-th pixel, in the plane."""
+    inner = mask_box(answer.mask)
+    if inner is None:
+        return None
+    ranges = zip(inner, (answer.rows[0], answer.columns[0]), shape, strict=True)
+    return tuple(
+        (max((start + origin - 1) * step + 1, 0), min((stop + origin) * step, size))
+        for (start, stop), origin, size in ranges
+    )
+
+
 def _cuts(crop: Rectangle, answer: Prediction, shape: tuple[int, int]) -> bool:
     """Whether the answer goes on beyond a side of the crop that is no side of the plane."""
     inside = (crop[0][1] - crop[0][0], crop[1][1] - crop[1][0])
@@ -73,51 +90,42 @@ def _widen(crop: Rectangle, shape: tuple[int, int]) -> Rectangle:
 
 
 def _shift(prompts: PlanePrompts, crop: Rectangle) -> PlanePrompts:
-    origin = np.array([crop[0][0], crop[1][0]], dtype=np.float64)
+    """Prompts in the pixels of the crop, without strokes that lie outside of it."""
+    moved = prompts.mapped(offset=(-crop[0][0], -crop[1][0]))
     size = np.array([r[1] - r[0] for r in crop])
-    strokes = tuple(Stroke(s.path - origin, s.positive, s.width) for s in prompts.strokes)
-    regions = tuple(Region(r.vertices - origin, r.positive, r.box) for r in prompts.regions)
     # By their bounding boxes: a scribble may cross the crop and end on both sides of it.
+    strokes = moved.strokes
     seen = tuple(s for s in strokes if (s.path.max(0) > -1).all() and (s.path.min(0) < size).all())
-    return PlanePrompts(seen, regions, prompts.text)
+    return replace(moved, strokes=seen)
 
 
-class ZoomIn:
+class ZoomIn(Wrapper):
     """Runs a backend on a crop around the object, as the zoom-in of RITM and f-BRS does.
 
     Without a mask to start from, a first look at the whole plane finds the object; a
     second look follows if it is small there. With one, a look at its surroundings is
-    enough, so the cost does not grow with the plane. Where the border of the crop cuts
-    the answer, the object is larger than was thought, and a wider look follows.
+    enough. Of a large plane the first look sees one pixel of several, so that costs grow
+    with the object and not with the plane. Where the border of the crop cuts the answer,
+    the object is larger than was thought, and a wider look follows.
 
     Parameters
     ----------
     backend : Backend
         What is run on the crop.
     factor : float
-        Side of the crop relative to the object.
+        Side of the crop relative to the object, once it is known.
+    doubt : float
+        Added to the factor and divided by the number of prompts: with one click the
+        object may be larger than it seems, with many its border matters more.
     trigger : float
         A second look is taken if the crop has less than this part of the plane's side.
     """
 
-    def __init__(self, backend: Backend, factor: float = 1.5, trigger: float = 0.75) -> None:
-        self.backend = backend
-        self.factor, self.trigger = factor, trigger
-
-    @property
-    def name(self) -> str:
-        """Name of the wrapped backend."""
-        return self.backend.name
-
-    @property
-    def identity(self) -> str:
-        """Identity of the wrapped backend."""
-        return self.backend.identity
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """What the wrapped backend understands."""
-        return self.backend.capabilities
+    def __init__(
+        self, backend: Backend, factor: float = 1.5, doubt: float = 1.0, trigger: float = 0.75
+    ) -> None:
+        super().__init__(backend)
+        self.factor, self.doubt, self.trigger = factor, doubt, trigger
 
     def embed(self, image: PlaneImage) -> PlaneImage:
         """Return the plane: what is embedded is the crop, once it is known."""
@@ -133,17 +141,38 @@ class ZoomIn:
         present = None if prior is None else mask_box(prior)
         crop = self._crop(prompts, present, embedding)
         if crop is None:
-            whole = (0, embedding.shape[0]), (0, embedding.shape[1])
-            first = self._look(embedding, prompts, prior, whole)
-            crop = self._crop(prompts, mask_box(first.paste(embedding.shape) > 0.5), embedding)
-            if crop is None or self._is_whole(crop, embedding.shape):
-                return first
+            step = max(1, max(embedding.shape) // _OVERVIEW)
+            first = self._first_look(embedding, prompts, step)
+            crop = self._crop(prompts, _found(first, step, embedding.shape), embedding)
+            if crop is None or (step == 1 and self._is_whole(crop, embedding.shape)):
+                return first if step == 1 else _NOTHING
         answer = self._look(embedding, prompts, prior, crop)
         boxed = any(r.positive for r in prompts.regions)
         while not boxed and _cuts(crop, answer, embedding.shape):
             crop = _widen(crop, embedding.shape)
             answer = self._look(embedding, prompts, prior, crop)
         return answer
+
+    def _first_look(self, image: PlaneImage, prompts: PlanePrompts, step: int) -> Prediction:
+        """Look at every `step`-th pixel of the plane; they are not copied."""
+        rows, columns = image.spacing
+        thinned = replace(
+            image, values=image.values[::step, ::step], spacing=(rows * step, columns * step)
+        )
+        return self.backend.predict(self.backend.embed(thinned), prompts.mapped(1 / step))
+
+    def stage(
+        self,
+        embedding: PlaneImage,
+        prompts: PlanePrompts,
+        prior: NDArray[np.bool_] | None = None,
+    ) -> Stage:
+        """See `Differentiable.stage`: the crop around the prior, or the whole plane."""
+        present = None if prior is None else mask_box(prior)
+        whole = (0, embedding.shape[0]), (0, embedding.shape[1])
+        crop = self._crop(prompts, present, embedding) or whole
+        stage = stage_of(self.backend, *self._question(embedding, prompts, prior, crop))
+        return stage.moved(crop[0][0], crop[1][0])
 
     def _is_whole(self, crop: Rectangle, shape: tuple[int, int]) -> bool:
         return max(r[1] - r[0] for r in crop) > self.trigger * max(shape)
@@ -159,7 +188,20 @@ class ZoomIn:
         if present is not None:
             corners.append(np.array(present, dtype=np.float64).T)
         points = np.concatenate([*corners, *regions])
-        return _expand(points.min(0), points.max(0), self.factor, image)
+        given = len(prompts.strokes) + len(prompts.regions)
+        factor = self.factor + (self.doubt / given if given else 0)
+        return _expand(points.min(0), points.max(0), factor, image)
+
+    def _question(
+        self,
+        image: PlaneImage,
+        prompts: PlanePrompts,
+        prior: NDArray[np.bool_] | None,
+        crop: Rectangle,
+    ) -> tuple[Any, PlanePrompts, NDArray[np.bool_] | None]:
+        """Return what the wrapped backend is asked about a crop."""
+        seen = None if prior is None else prior[slice(*crop[0]), slice(*crop[1])]
+        return self.backend.embed(image.crop(*crop)), _shift(prompts, crop), seen
 
     def _look(
         self,
@@ -168,11 +210,5 @@ class ZoomIn:
         prior: NDArray[np.bool_] | None,
         crop: Rectangle,
     ) -> Prediction:
-        part = image.crop(*crop)
-        seen = None if prior is None else prior[slice(*crop[0]), slice(*crop[1])]
-        answer = self.backend.predict(self.backend.embed(part), _shift(prompts, crop), seen)
+        answer = self.backend.predict(*self._question(image, prompts, prior, crop))
         return _moved(answer, crop[0][0], crop[1][0])
-
-    def close(self) -> None:
-        """Close the wrapped backend."""
-        self.backend.close()

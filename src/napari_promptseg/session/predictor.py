@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from napari_promptseg.backends.base import Backend
 from napari_promptseg.backends.encoding import refused
-from napari_promptseg.backends.registry import create_backend, list_backends
+from napari_promptseg.backends.registry import create_backend
 from napari_promptseg.core.plane_prompts import PlanePrompts, Stroke
 from napari_promptseg.core.volume import PlaneImage
-from napari_promptseg.refine.zoom import ZoomIn
+from napari_promptseg.refine.options import Refinement, build, parse_spec
+from napari_promptseg.refine.uncertainty import measure_uncertainty
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from napari_promptseg.backends.base import Backend
     from napari_promptseg.core.geometry import Plane
     from napari_promptseg.core.volume import Volume
+    from napari_promptseg.refine.uncertainty import Uncertainty
 
 _KEPT_PLANES: Final = 4
 
@@ -31,30 +33,39 @@ class Predictor:
     volume : Volume
         What is segmented.
     backend : str or Backend
-        A registered name, which is wrapped in a zoom-in, or a backend taken as it is.
+        A registered name, with its wrappers as in "clicknet+flips", or a backend.
     device : str
         "auto", "cpu", "cuda" or "mps"; for a name only.
+    refinement : Refinement, optional
+        Wrappers around the backend; by default those of `Refinement` around a name, and
+        none around a backend.
 
     Raises
     ------
     ValueError
-        If no backend has that name.
+        If no backend or wrapper has that name.
     TypeError
         If the object is not a backend.
     """
 
-    def __init__(self, volume: Volume, backend: str | Backend, device: str = "auto") -> None:
-        if isinstance(backend, str):
-            known = list_backends()
-            if backend not in known:
-                raise ValueError(f"unknown backend {backend!r}; valid backends: {sorted(known)}")
-        elif not isinstance(backend, Backend):
-            raise TypeError(f"backend must be a name or a Backend, got {type(backend).__name__}")
+    def __init__(
+        self,
+        volume: Volume,
+        backend: str | Backend,
+        device: str = "auto",
+        refinement: Refinement | None = None,
+    ) -> None:
         self._volume, self._device = volume, device
-        self._name = backend if isinstance(backend, str) else backend.name
         self._given = None if isinstance(backend, str) else backend
-        self._backend = self._given
-        self._embedded: OrderedDict[Plane, tuple[PlaneImage, Any]] = OrderedDict()
+        if isinstance(backend, str):
+            self._name, refinement = parse_spec(backend, refinement)
+        else:
+            build(backend, refinement)  # raises if this is no backend, or cannot be wrapped so
+            self._name = backend.name
+        self._refinement = refinement
+        self._base: Backend | None = None
+        self._backend: Backend | None = None
+        self._embedded: OrderedDict[Plane, Any] = OrderedDict()
 
     @property
     def name(self) -> str:
@@ -62,39 +73,82 @@ class Predictor:
         return self._name
 
     @property
+    def refinement(self) -> Refinement | None:
+        """Wrappers as they were asked for; None for a backend that is taken as it is."""
+        return self._refinement
+
+    @refinement.setter
+    def refinement(self, refinement: Refinement | None) -> None:
+        if self._given is None and refinement is None:
+            refinement = Refinement()
+        if self._base is not None:
+            self._backend = build(self._base, refinement)
+        self._refinement = refinement
+        self._embedded.clear()
+
+    @property
+    def spec(self) -> str:
+        """Name and wrappers as one text, see `parse_spec`."""
+        return self._name if self._refinement is None else self._refinement.spec(self._name)
+
+    @property
     def identity(self) -> str | None:
         """Identity of the backend, None before it is loaded."""
-        return None if self._backend is None else self._backend.identity
+        return None if self._base is None else self._base.identity
 
     @property
     def backend(self) -> Backend:
         """The backend, loaded if it was not."""
         if self._backend is None:
-            loaded = self._given or ZoomIn(create_backend(self._name, device=self._device))
-            self._backend = loaded
+            self._base = self._given or create_backend(self._name, device=self._device)
+            self._backend = build(self._base, self._refinement)
         return self._backend
 
     def predict(
         self, plane: Plane, prompts: PlanePrompts, prior: NDArray[np.bool_] | None
-    ) -> NDArray[np.bool_]:
-        """Return the (H, W) mask of a plane.
+    ) -> tuple[NDArray[np.bool_], tuple[int, int]]:
+        """Return the mask of a plane, without what is empty around it.
+
+        Returns
+        -------
+        mask : (h, w) bool array
+            A part of the plane; outside of it there is no object.
+        corner : (int, int)
+            First row and column of that part.
 
         Raises
         ------
         ValueError
             If the backend does not understand one of the prompts.
         """
-        backend = self.backend
         self._check(prompts)
+        answer = self.backend.predict(self._embed(plane), prompts, prior)
+        mask, corner = answer.mask, (answer.rows[0], answer.columns[0])
+        if any(not region.positive for region in prompts.regions):
+            seen = prompts.mapped(offset=(-corner[0], -corner[1]))
+            mask = mask & ~refused(seen, answer.probability.shape)
+        return mask, corner
+
+    def uncertainty(
+        self, plane: Plane, prompts: PlanePrompts, prior: NDArray[np.bool_] | None
+    ) -> Uncertainty:
+        """Return how unsure the backend is about a plane.
+
+        Raises
+        ------
+        ValueError
+            If the backend cannot tell.
+        """
+        return measure_uncertainty(self.backend, self._embed(plane), prompts, prior)
+
+    def _embed(self, plane: Plane) -> Any:
+        """Read and embed a plane, or find it among the last ones."""
         if plane not in self._embedded:
-            image = self._volume.plane(plane)
-            self._embedded[plane] = (image, backend.embed(image))
+            self._embedded[plane] = self.backend.embed(self._volume.plane(plane))
             if len(self._embedded) > _KEPT_PLANES:
                 self._embedded.popitem(last=False)
         self._embedded.move_to_end(plane)
-        image, embedding = self._embedded[plane]
-        prediction = backend.predict(embedding, prompts, prior)
-        return (prediction.paste(image.shape) > 0.5) & ~refused(prompts, image.shape)
+        return self._embedded[plane]
 
     def _check(self, prompts: PlanePrompts) -> None:
         given = {"point" if len(s.path) == 1 else "scribble" for s in prompts.strokes}
@@ -123,6 +177,6 @@ class Predictor:
     def close(self) -> None:
         """Free the planes, and the backend unless it was given; a later prompt loads it again."""
         self._embedded.clear()
-        if self._backend is not None and self._given is None:
-            self._backend.close()
-        self._backend = None
+        if self._base is not None and self._given is None:
+            self._base.close()
+        self._base = self._backend = None

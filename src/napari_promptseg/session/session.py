@@ -26,6 +26,7 @@ from napari_promptseg.core.prompts import (
 )
 from napari_promptseg.core.volume import Volume
 from napari_promptseg.session import objects, records
+from napari_promptseg.session.advice import PlaneView, Suggestion
 from napari_promptseg.session.fill import Filling
 from napari_promptseg.session.predictor import Predictor
 from napari_promptseg.session.propagation import Propagation
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from napari_promptseg.backends.base import Backend
     from napari_promptseg.core.geometry import Box as BoxRange
     from napari_promptseg.core.intensity import Window
+    from napari_promptseg.refine.options import Refinement
+    from napari_promptseg.refine.quality import QualityNote
     from napari_promptseg.session.history import Patch
 
 Position = Sequence[float]
@@ -68,7 +71,8 @@ class Session:
     volume : Volume, array-like or path
         What is segmented. Lazy arrays are read plane by plane.
     backend : str or Backend
-        A registered name (`list_backends`), or a backend.
+        A registered name (`list_backends`), with its wrappers as in "clicknet+flips", or a
+        backend, which is taken as it is.
     axes, spacing : optional
         For an array; see `Volume`.
     device : str
@@ -77,6 +81,8 @@ class Session:
         Objects that are there already, of the shape of the volume without channel.
     journal : path, optional
         Folder in which every step is on disk before the call returns; see `recover`.
+    refinement : Refinement, optional
+        Wrappers that make the backend better; its defaults when not given.
 
     Raises
     ------
@@ -96,6 +102,7 @@ class Session:
         device: str = "auto",
         labels: NDArray[Any] | None = None,
         journal: str | Path | None = None,
+        refinement: Refinement | None = None,
     ) -> None:
         if isinstance(volume, str | Path):
             from napari_promptseg.core.io.reading import open_volume
@@ -105,7 +112,7 @@ class Session:
             volume = Volume(volume, axes, spacing)
         self.volume: Volume = volume
         self._store = Store(volume.shape)
-        self._predictor = Predictor(volume, backend, device)
+        self._predictor = Predictor(volume, backend, device, refinement)
         self._running: Propagation | None = None
         if labels is not None:
             self._store.take_labels(labels)
@@ -175,6 +182,21 @@ class Session:
     def loaded_backend(self) -> Backend:
         """The backend itself, loaded if it was not; other sessions may share it."""
         return self._predictor.backend
+
+    @property
+    def refinement(self) -> Refinement | None:
+        """Wrappers around the backend, as asked for; None for a backend taken as it is.
+
+        They can be switched at any time; the object in work stays as it is, and the next
+        prompt is answered with them. ``refinement.resolved(loaded_backend.capabilities)``
+        tells what is on.
+        """
+        return self._predictor.refinement
+
+    @refinement.setter
+    def refinement(self, refinement: Refinement | None) -> None:
+        self._interrupt()
+        self._predictor.refinement = refinement
 
     # Prompts
 
@@ -279,7 +301,7 @@ class Session:
         patches = []
         for plane in dict.fromkeys(prompt_plane(p, names) for p in checked):
             new = [p for p in checked if prompt_plane(p, names) == plane]
-            patches.append(self._answer(plane, every, new, self._store.mask[plane.slices]))
+            patches.append(self._answer(plane, every, new, self._store.plane_mask(plane)))
         what = checked[0].kind if len(checked) == 1 else f"{len(checked)} prompts"
         self._store.do(self._store.change_mask(f"add {what}", every, patches))
 
@@ -298,8 +320,7 @@ class Session:
         kept = (*prompts[:number], *prompts[number + 1 :])
         plane = prompt_plane(prompts[number], self.volume.names)
         same = [p for p in kept if prompt_plane(p, self.volume.names) == plane]
-        blank = np.zeros(self._store.mask[plane.slices].shape, np.bool_)
-        patch = self._answer(plane, kept, same, blank)
+        patch = self._answer(plane, kept, same, None)
         change = self._store.change_mask(f"remove {prompts[number].kind}", kept, [patch])
         self._store.do(change)
 
@@ -308,17 +329,16 @@ class Session:
         plane: Plane,
         prompts: tuple[Prompt, ...],
         new: Sequence[Prompt],
-        mask: NDArray[np.bool_],
+        prior: NDArray[np.bool_] | None,
     ) -> Patch | None:
         """Answer new prompts on a plane: masks are taken as they are, the rest is predicted."""
-        for given in new:
-            if isinstance(given, Mask):
-                mask = unpack_mask(given)
+        masks = [unpack_mask(p) for p in new if isinstance(p, Mask)]
+        if masks:
+            prior = masks[-1] if masks[-1].any() else None
         if any(not isinstance(p, Mask) for p in new):
             seen = PlanePrompts.collect(prompts, plane, self.volume.names)
-            prior = mask.copy() if mask.any() else None  # a backend may work in it
-            mask = self._predictor.predict(plane, seen, prior)
-        return self._store.plane_patch(plane, mask)
+            return self._store.plane_patch(plane, *self._predictor.predict(plane, seen, prior))
+        return self._store.plane_patch(plane, masks[-1] if masks else np.zeros((0, 0), np.bool_))
 
     # Propagation
 
@@ -350,6 +370,53 @@ class Session:
         filling = Filling(self._store, self.volume, self._predictor, start, stop, axis)
         self._running = Propagation(filling.steps(), filling.finish)
         return self._running
+
+    # Advice
+
+    def uncertainty(
+        self, index: int | Sequence[int] | Plane | None = None, axis: str | None = None
+    ) -> NDArray[np.float32]:
+        """Return how unsure the model is about each pixel of a plane.
+
+        Parameters
+        ----------
+        index, axis : optional
+            Which plane, as in `add_mask`; that of the last prompt when not given.
+
+        Returns
+        -------
+        (H, W) float32 array
+            From 0, sure, to 1, undecided; 0 beyond what the model looked at.
+
+        Raises
+        ------
+        ValueError
+            If there is no such plane, or the backend cannot tell (`capabilities`).
+        """
+        view = self._view(index, axis)
+        return view.uncertainty(self._predictor).paste(view.mask.shape)
+
+    def suggest(
+        self, index: int | Sequence[int] | Plane | None = None, axis: str | None = None
+    ) -> Suggestion | None:
+        """Return where the next click on a plane would help most, None if nowhere.
+
+        Parameters and errors are those of `uncertainty`.
+        """
+        return self._view(index, axis).suggest(self._predictor, self.volume.names)
+
+    def quality(
+        self, index: int | Sequence[int] | Plane | None = None, axis: str | None = None
+    ) -> list[QualityNote]:
+        """Return what looks wrong about the object on a plane; nothing for a good one.
+
+        Parameters and errors are those of `uncertainty`, but any backend will do.
+        """
+        return self._view(index, axis).quality()
+
+    def _view(self, index: int | Sequence[int] | Plane | None, axis: str | None) -> PlaneView:
+        self._settle()
+        return PlaneView.of(self._store, self.volume, index, axis)
 
     # History
 
@@ -465,8 +532,12 @@ class Session:
         self._interrupt()
         self._store.do(objects.paint(self._store, box, values))
 
-    def set_backend(self, backend: str | Backend, device: str = "auto") -> None:
+    def set_backend(
+        self, backend: str | Backend, device: str = "auto", refinement: Refinement | None = None
+    ) -> None:
         """Use another backend from now on; the object in work stays.
+
+        Parameters are those of the session.
 
         Raises
         ------
@@ -474,7 +545,7 @@ class Session:
             If no backend has that name.
         """
         self._interrupt()
-        predictor = Predictor(self.volume, backend, device)
+        predictor = Predictor(self.volume, backend, device, refinement)
         self._predictor.close()
         self._predictor = predictor
 
@@ -595,7 +666,7 @@ class Session:
     # Inside
 
     def _header(self) -> records.Header:
-        return records.Header.describe(self.volume, self.backend, self._predictor.identity)
+        return records.Header.describe(self.volume, self._predictor.spec, self._predictor.identity)
 
     def _arrays(self) -> records.Arrays:
         image = records.embedded_image(self.volume)

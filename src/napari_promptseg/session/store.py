@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 from psygnal import Signal, SignalGroup
 
-from napari_promptseg.core.geometry import Box, Plane, box_slices, mask_box
+from napari_promptseg.core.geometry import Box, Plane, box_slices, box_union, mask_box
 from napari_promptseg.session.history import Change, History, Patch
 from napari_promptseg.session.records import Done, Journal, Moved, Record
 from napari_promptseg.session.state import Draft, StoredObject
@@ -171,15 +171,52 @@ class Store:
         draft = replace(self.draft, prompts=prompts, extent=extent)
         return Change(name, (self.draft, draft), {}, written)
 
-    def plane_patch(self, plane: Plane, mask: NDArray[np.bool_]) -> Patch | None:
-        """Return the patch that brings a plane of the mask to a new content, None if equal."""
-        old = self.mask[plane.slices]
-        changed = mask_box(old != mask)
+    def plane_mask(self, plane: Plane) -> NDArray[np.bool_] | None:
+        """Return a copy of a plane of the mask, None if it is empty.
+
+        It costs time in proportion to the object, not to the plane.
+        """
+        extent = self.draft.extent
+        if extent is None or not plane.crosses(extent):
+            return None
+        whole = self.mask[plane.slices]
+        part = box_slices(tuple(extent[axis] for axis in plane.in_plane))
+        if not whole[part].any():
+            return None
+        copy = np.zeros(whole.shape, np.bool_)
+        copy[part] = whole[part]
+        return copy
+
+    def plane_patch(
+        self, plane: Plane, mask: NDArray[np.bool_], corner: tuple[int, int] = (0, 0)
+    ) -> Patch | None:
+        """Return the patch that brings a plane of the mask to a new content, None if equal.
+
+        Parameters
+        ----------
+        plane : Plane
+            Which one.
+        mask : (h, w) bool array
+            The object in a part of it; elsewhere there is none.
+        corner : (int, int)
+            First row and column of that part.
+        """
+        given = tuple((c, c + n) for c, n in zip(corner, mask.shape, strict=True))
+        extent = self.draft.extent
+        known = () if extent is None else (tuple(extent[axis] for axis in plane.in_plane),)
+        hull = box_union([given, *known])
+        old, new = self.mask[plane.slices][box_slices(hull)], mask
+        if given != hull:
+            new = np.zeros(old.shape, np.bool_)
+            inner = tuple((g[0] - h[0], g[1] - h[0]) for g, h in zip(given, hull, strict=True))
+            new[box_slices(inner)] = mask
+        changed = mask_box(old != new)
         if changed is None:
             return None
-        part, box = box_slices(changed), plane.box(*changed)
+        rows, columns = ((h[0] + c[0], h[0] + c[1]) for h, c in zip(hull, changed, strict=True))
+        part, box = box_slices(changed), plane.box(rows, columns)
         shape = tuple(stop - start for start, stop in box)
-        return Patch.between("mask", box, old[part].reshape(shape), mask[part].reshape(shape))
+        return Patch.between("mask", box, old[part].reshape(shape), new[part].reshape(shape))
 
     def mask_extent(self) -> Box | None:
         """Return the smallest box that holds the object in work, None if it is empty."""

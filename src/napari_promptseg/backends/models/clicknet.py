@@ -1,8 +1,9 @@
 """ClickNet: the network that ships with the package.
 
-Prompts enter beside the image (early fusion, as in RITM, Sofiiuk et al. 2021,
-arXiv:2102.06583) at the first convolution of an EfficientNet-Lite0 encoder; a
-feature pyramid decoder brings the logits back to half the input resolution.
+An EfficientNet-Lite0 encoder reads the image; prompts join it at stride 4 and run
+through the rest of the encoder with it (early fusion, as in RITM, Sofiiuk et al. 2021,
+arXiv:2102.06583). A feature pyramid decoder, which also sees how similar every place
+is to what was clicked, brings the logits back to half the input resolution.
 """
 
 from __future__ import annotations
@@ -17,9 +18,19 @@ from torch.nn import functional as F
 PROMPT_CHANNELS: Final = 4
 """Positive map, negative map, region (box or lasso), prior mask."""
 
-_ENCODER = "tf_efficientnet_lite0"
-_TAPS = {0: 16, 1: 24, 2: 40, 4: 112, 6: 320}
-"""Encoder stages whose output has a new stride (2, 4, 8, 16, 32) and their channels."""
+_ENCODER: Final = "tf_efficientnet_lite0"
+_FINE, _JOINT = 16, 24  # channels of the encoder at strides 2 and 4
+_COARSE: Final = {2: 40, 4: 112, 6: 320}
+"""Encoder stages of strides 8, 16 and 32, and their channels."""
+_PROMPTS_FINE, _PROMPTS_JOINT = 16, 48  # channels of the prompts at strides 2 and 4
+
+
+def _dense(inputs: int, outputs: int, kernel: int = 3) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )
 
 
 def _separable(inputs: int, outputs: int) -> nn.Sequential:
@@ -27,61 +38,116 @@ def _separable(inputs: int, outputs: int) -> nn.Sequential:
         nn.Conv2d(inputs, inputs, 3, padding=1, groups=inputs, bias=False),
         nn.BatchNorm2d(inputs),
         nn.ReLU(inplace=True),
-        nn.Conv2d(inputs, outputs, 1, bias=False),
-        nn.BatchNorm2d(outputs),
-        nn.ReLU(inplace=True),
+        *_dense(inputs, outputs, 1),
     )
 
 
-class _PyramidDecoder(nn.Module):
-    """Top-down pyramid with a global context vector at its top."""
+def _resized(x: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    return F.interpolate(x, size=like.shape[-2:], mode="bilinear")
 
-    def __init__(self, channels: tuple[int, ...], width: int, fine_width: int) -> None:
+
+class _Similarity(nn.Module):
+    """Adds to features how similar each place is to the clicked ones and to the prior.
+
+    Each prompt map is summed up as the mean unit vector of the places under it; the
+    cosines of all places with it come back as one channel each, zero without a prompt.
+    """
+
+    def __init__(self, width: int, embedding: int = 32) -> None:
         super().__init__()
-        *coarse, _ = channels[::-1]
-        self.lateral = nn.ModuleList(nn.Conv2d(c, width, 1) for c in coarse)
-        self.smooth = nn.ModuleList(_separable(width, width) for _ in coarse)
-        self.context = nn.Sequential(nn.Linear(coarse[0], width), nn.ReLU(inplace=True))
-        self.fine = _separable(width + channels[0], fine_width)
-        self.head = nn.Sequential(
-            nn.Conv2d(fine_width, fine_width, 3, padding=1, bias=False),
-            nn.BatchNorm2d(fine_width),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(fine_width, 1, 1),
-        )
+        self.embed = nn.Conv2d(width, embedding, 1)
+        self.back = nn.Conv2d(3, width, 1, bias=False)
 
-    def forward(self, features: list[torch.Tensor]) -> torch.Tensor:
-        *coarse, finest = features[::-1]
-        x = self.context(coarse[0].mean((2, 3)))[:, :, None, None]
-        for feature, lateral, smooth in zip(coarse, self.lateral, self.smooth, strict=True):
-            if x.shape[-2:] != (1, 1):
-                x = F.interpolate(x, size=feature.shape[-2:], mode="bilinear")
-            x = smooth(lateral(feature) + x)
-        x = F.interpolate(x, size=finest.shape[-2:], mode="bilinear")
-        logits: torch.Tensor = self.head(self.fine(torch.cat([x, finest], 1)))
-        return logits
+    def forward(self, x: torch.Tensor, prompts: torch.Tensor) -> torch.Tensor:
+        weights = F.adaptive_max_pool2d(prompts[:, [0, 1, 3]], x.shape[-2:]).flatten(2)
+        places = F.normalize(self.embed(x).flatten(2).float(), dim=1)
+        weights = weights.float()
+        means = torch.einsum("bpn,bdn->bpd", weights, places)
+        means = means / weights.sum(2, keepdim=True).clamp_min(1e-3)
+        cosines = torch.einsum("bpd,bdn->bpn", means, places)
+        added: torch.Tensor = self.back(cosines.reshape(*cosines.shape[:2], *x.shape[-2:]))
+        return x + added
 
 
 class ClickNet(nn.Module):
-    """Interactive segmentation network of about 4 M parameters.
+    """Interactive segmentation network of about 3.1 M parameters.
 
     Parameters
     ----------
-    width, fine_width : int
-        Channels of the decoder at strides 4 to 32, and at stride 2.
+    width : int
+        Channels of the decoder at strides 4 to 32.
+    head_width : int
+        Channels of the head at stride 2.
+    dropout : float
+        Probability that a channel of the last features is dropped in training.
     """
 
-    def __init__(self, width: int = 96, fine_width: int = 48) -> None:
+    def __init__(self, width: int = 96, head_width: int = 32, dropout: float = 0.1) -> None:
         super().__init__()
         encoder: Any = timm.create_model(_ENCODER, pretrained=False, num_classes=0)
         del encoder.conv_head, encoder.bn2
         self.encoder = encoder
-        self.prompt_stem = nn.Sequential(
-            nn.Conv2d(PROMPT_CHANNELS, 16, 3, stride=2, padding=1),
+        self.prompt_fine = nn.Sequential(
+            nn.Conv2d(PROMPT_CHANNELS, _PROMPTS_FINE, 3, stride=2, padding=1),
             nn.ReLU(inplace=True),
-            nn.Conv2d(16, encoder.conv_stem.out_channels, 3, padding=1),
         )
-        self.decoder = _PyramidDecoder(tuple(_TAPS.values()), width, fine_width)
+        self.prompt_joint = nn.Sequential(
+            nn.Conv2d(_PROMPTS_FINE, _PROMPTS_JOINT, 3, stride=2, padding=1),
+            nn.ReLU(inplace=True),
+        )
+        self.join = nn.Conv2d(_PROMPTS_JOINT, _JOINT, 1)
+        coarse = list(_COARSE.values())[::-1]
+        self.context = nn.Sequential(nn.Linear(coarse[0], width), nn.ReLU(inplace=True))
+        self.lateral = nn.ModuleList(
+            nn.Conv2d(c, width, 1) for c in (*coarse, _JOINT + _PROMPTS_JOINT)
+        )
+        self.smooth = nn.ModuleList(_separable(width, width) for _ in self.lateral)
+        self.similarity = nn.ModuleList(_Similarity(width) for _ in range(2))
+        self.decoded = _dense(width, head_width, 1)
+        self.dropout = nn.Dropout2d(dropout)
+        self.head = nn.Sequential(
+            *_dense(head_width + _FINE + _PROMPTS_FINE, head_width),
+            *_dense(head_width, head_width),
+            nn.Conv2d(head_width, 1, 1),
+        )
+
+    @property
+    def early(self) -> list[nn.Module]:
+        """Stages that see the image alone."""
+        return [self.encoder.conv_stem, self.encoder.bn1, *self.encoder.blocks[:2]]
+
+    def features(self, image: torch.Tensor, prompts: torch.Tensor) -> torch.Tensor:
+        """Return the (B, C, H/2, W/2) features that `logits` reads; see `forward`."""
+        x = self.encoder.bn1(self.encoder.conv_stem((image - 0.498) / 0.502))
+        fine = self.encoder.blocks[0](x)
+        prompts_fine = self.prompt_fine(prompts)
+        prompts_joint = self.prompt_joint(prompts_fine)
+        x = self.encoder.blocks[1](fine) + self.join(prompts_joint)
+        levels = [torch.cat([x, prompts_joint], 1)]
+        for index, block in enumerate(self.encoder.blocks[2:], start=2):
+            x = block(x)
+            if index in _COARSE:
+                levels.append(x)
+        x = self._decode(levels[::-1], prompts)
+        details = torch.cat([_resized(x, fine), fine, prompts_fine], 1)
+        last: torch.Tensor = self.head[:-1](details)
+        return last
+
+    def _decode(self, levels: list[torch.Tensor], prompts: torch.Tensor) -> torch.Tensor:
+        """Merge levels, the coarsest first, into features at stride 4."""
+        x = self.context(levels[0].mean((2, 3)))[:, :, None, None]
+        x = x.expand(-1, -1, *levels[0].shape[-2:])
+        for number, level in enumerate(levels):
+            x = self.smooth[number](self.lateral[number](level) + _resized(x, level))
+            if number >= len(levels) - len(self.similarity):
+                x = self.similarity[number - len(levels)](x, prompts)
+        decoded: torch.Tensor = self.decoded(x)
+        return decoded
+
+    def logits(self, features: torch.Tensor) -> torch.Tensor:
+        """Return one logit for each place of the features: the last, linear layer."""
+        logits: torch.Tensor = self.head[-1](self.dropout(features))
+        return logits
 
     def forward(self, image: torch.Tensor, prompts: torch.Tensor) -> torch.Tensor:
         """Predict one logit a pixel.
@@ -98,11 +164,5 @@ class ClickNet(nn.Module):
         (B, 1, H, W) tensor
             Logits; above zero is the object.
         """
-        x = self.encoder.conv_stem((image - 0.498) / 0.502)
-        x = self.encoder.bn1(x + self.prompt_stem(prompts))
-        features = []
-        for index, block in enumerate(self.encoder.blocks):
-            x = block(x)
-            if index in _TAPS:
-                features.append(x)
-        return F.interpolate(self.decoder(features), size=image.shape[-2:], mode="bilinear")
+        logits = self.logits(self.features(image, prompts))
+        return F.interpolate(logits, size=image.shape[-2:], mode="bilinear")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from napari_promptseg.cli.evaluate import evaluate
+from napari_promptseg.cli.options import Device, fail
+from napari_promptseg.cli.train import card, train
 
 if TYPE_CHECKING:
     from napari_promptseg.session.session import Session
@@ -19,7 +22,6 @@ app = typer.Typer(
 )
 
 Backend = Annotated[str, typer.Option(help="A name of `promptseg backends`.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Points = Annotated[
     list[str] | None,
     typer.Option("--point", help="Position on the object, such as 12,80,96 (z,y,x)."),
@@ -34,11 +36,6 @@ Boxes = Annotated[
 ]
 Output = Annotated[Path, typer.Option("--output", "-o", help="Labels file; its suffix decides.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output.")]
-
-
-def _fail(error: Exception) -> NoReturn:
-    typer.echo(f"promptseg: {error}", err=True)
-    raise typer.Exit(1)
 
 
 def _position(text: str) -> tuple[float, ...]:
@@ -87,7 +84,7 @@ def segment(
         session.commit()
         session.export(output, overwrite=overwrite)
     except (ValueError, OSError, ImportError) as error:
-        _fail(error)
+        fail(error)
     typer.echo(f"{output}: {int((session.labels > 0).sum())} pixels")
 
 
@@ -116,7 +113,7 @@ def propagate(
         session.commit()
         session.export(output, overwrite=overwrite)
     except (ValueError, OSError, ImportError) as error:
-        _fail(error)
+        fail(error)
     typer.echo(f"{output}: {int((session.labels > 0).sum())} pixels")
 
 
@@ -128,7 +125,7 @@ def export(session: Path, output: Path, overwrite: Overwrite = False) -> None:
     try:
         Session.load(session).export(output, overwrite=overwrite)
     except (ValueError, OSError) as error:
-        _fail(error)
+        fail(error)
 
 
 @app.command()
@@ -140,52 +137,9 @@ def backends() -> None:
         typer.echo(f"{info.name:16s} {info.distribution:24s} {info.target}")
 
 
-@app.command()
-def evaluate(
-    folder: Path,
-    backend: Annotated[list[str], typer.Option(help="May be given several times.")] = ["clicknet"],  # noqa: B006
-    limit: Annotated[int | None, typer.Option(help="Images of each set.")] = None,
-    objects: Annotated[int, typer.Option(help="Objects of each image at most.")] = 3,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write figures here.")] = None,
-) -> None:
-    """Measure backends with a robot user on one data set or a folder of them."""
-    from napari_promptseg.backends.registry import create_backend
-    from napari_promptseg.evaluate.benchmarks import find_sets, measure, summarise
-    from napari_promptseg.refine.zoom import ZoomIn
-
-    results: dict[str, dict[str, object]] = {}
-    try:
-        sets = find_sets(folder)
-        loaded = {chosen: ZoomIn(create_backend(chosen)) for chosen in backend}
-        for name, path in sets.items():
-            for chosen, model in loaded.items():
-                runs = list(measure(path, model, limit=limit, objects=objects))
-                figures = summarise(runs)
-                line = "  ".join(f"{key} {value:.3g}" for key, value in figures.items())
-                typer.echo(f"{name:14s} {chosen:12s} {line}")
-                results.setdefault(name, {})[chosen] = {
-                    "summary": figures,
-                    "runs": [
-                        {"name": r.name, "scores": r.scores, "seconds": r.seconds} for r in runs
-                    ],
-                }
-    except (ValueError, OSError, ImportError) as error:
-        _fail(error)
-    if json_file is not None:
-        json_file.write_text(json.dumps(results, indent=1), encoding="utf-8")
-
-
-@app.command()
-def train(config: Path) -> None:
-    """Train ClickNet by a TOML file; a killed run goes on where it was."""
-    from napari_promptseg.learn.config import TrainConfig
-    from napari_promptseg.learn.train import Trainer
-
-    try:
-        weights = Trainer(TrainConfig.read(config), report=typer.echo).run()
-    except (ValueError, OSError, ImportError) as error:
-        _fail(error)
-    typer.echo(f"best weights: {weights}")
+app.command()(evaluate)
+app.command()(train)
+app.command()(card)
 
 
 @app.command()
@@ -221,8 +175,4 @@ def demo(
     try:
         run_demo(output, sample, close=close, report=typer.echo)
     except (ValueError, OSError, ImportError, RuntimeError) as error:
-        _fail(error)
-
-
-if __name__ == "__main__":
-    app()
+        fail(error)

@@ -1,0 +1,59 @@
+"""What the model of a session can do, and which wrappers are around it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from napari_promptseg.refine.options import PARTS, Refinement
+
+if TYPE_CHECKING:
+    from napari_promptseg.backends.base import Capabilities
+    from napari_promptseg.session.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Ability:
+    """What a model can do, for the thread of the front end.
+
+    Parameters
+    ----------
+    parts : frozenset of str
+        Wrappers that can be put around it.
+    on : frozenset of str
+        Those that are around it.
+    uncertainty : bool
+        Whether it can tell how sure it is.
+    """
+
+    parts: frozenset[str]
+    on: frozenset[str]
+    uncertainty: bool
+
+
+def refine(session: Session, wish: Refinement) -> Ability:
+    """Put those wrappers around the model of a session that are wished for and possible.
+
+    Parameters
+    ----------
+    session : Session
+        On the thread that works on it; its model is loaded.
+    wish : Refinement
+        For any model: what this one cannot do is left as it is by default.
+    """
+    capabilities = session.loaded_backend.capabilities
+    able = frozenset(part for part in PARTS if _possible(part, capabilities))
+    refinement = replace(wish, **{part: None for part in PARTS if part not in able})
+    if session.refinement != refinement:
+        session.refinement = refinement
+    resolved = refinement.resolved(capabilities)
+    on = frozenset(part for part in PARTS if getattr(resolved, part))
+    return Ability(able, on, capabilities.differentiable)
+
+
+def _possible(part: str, capabilities: Capabilities) -> bool:
+    try:
+        Refinement(**{part: True}).resolved(capabilities)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,5 @@
+"""``python -m napari_promptseg.cli``."""
+
+from napari_promptseg.cli import app
+
+app()

@@ -1,0 +1,1 @@
+"""The results of a benchmark as one self-contained HTML page."""

