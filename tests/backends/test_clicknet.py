@@ -78,6 +78,11 @@ def test_the_network_sees_square_pixels(backend, shape, spacing, expected) -> No
     assert backend.view_shape(plane_image(np.zeros(shape), spacing)) == expected
 
 
+@pytest.mark.parametrize(("given", "side"), [(0, 128), (1, 128), (3, 160), (5, 192), (50, 192)])
+def test_the_network_looks_more_closely_after_several_prompts(backend, given, side) -> None:
+    assert backend.view_shape(plane_image(np.zeros((50, 50))), given) == (side, side)
+
+
 def test_prompts_are_drawn_where_they_are_seen(backend) -> None:
     """A prompt and the bright pixel under it meet at the same place of the network's view."""
     source, shape = (40, 200), (32, 128)

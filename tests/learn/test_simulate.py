@@ -16,6 +16,7 @@ from napari_promptseg.learn.simulate import (
     corrective_click,
     disturb,
     lasso_around,
+    main_axis,
     next_click,
     scribble_along,
 )
@@ -186,6 +187,24 @@ def test_a_lasso_holds_most_of_a_round_object(rng: np.random.Generator) -> None:
         fill_region(filled, lasso)
         assert (truth & (filled > 0)).sum() > 0.85 * truth.sum()
         assert filled.sum() < 1.6 * truth.sum()
+
+
+def test_the_main_axis_runs_from_tip_to_tip_without_branches() -> None:
+    cross = EMPTY.copy()
+    cross[28:33, 5:75] = True
+    cross[20:40, 38:43] = True
+    axis = main_axis(cross)
+    assert np.abs(np.diff(axis, axis=0)).max() == 1, "a path of neighbours"
+    assert np.ptp(axis[:, 1]) > 60
+    assert np.ptp(axis[:, 0]) <= 4
+
+
+@given(masks(), st.integers(0, 10_000))
+def test_the_main_axis_is_a_path_within_the_mask(mask: np.ndarray, seed: int) -> None:
+    axis = main_axis(mask, seed)
+    assert mask[axis[:, 0], axis[:, 1]].all()
+    assert len(np.unique(axis, axis=0)) == len(axis) >= 1
+    assert (np.abs(np.diff(axis, axis=0)).max(1, initial=1) == 1).all()
 
 
 @given(masks(), seeds)

@@ -54,7 +54,8 @@ def test_a_run_goes_on_after_an_interruption_and_its_weights_load(images, tmp_pa
     config = recipe(images, output)
 
     def interrupt(line: str) -> None:
-        raise KeyboardInterrupt
+        if "step 4" in line:
+            raise KeyboardInterrupt
 
     first = Trainer(config, interrupt)
     begun = {k: v.clone() for k, v in first.net.state_dict().items()}

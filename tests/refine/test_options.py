@@ -77,7 +77,7 @@ def _layers(backend: object) -> list[str]:
 
 
 def test_what_a_backend_can_do_decides_the_defaults() -> None:
-    assert _layers(build(TinyNet(), Refinement())) == ["ZoomIn", "Brs", "TinyNet"]
+    assert _layers(build(TinyNet(), Refinement())) == ["Cleanup", "ZoomIn", "Brs", "TinyNet"]
     assert _layers(build(ToyBackend(), Refinement())) == ["ZoomIn", "ToyBackend"]
     everything = Refinement(**dict.fromkeys(PARTS, True))
     expected = ["Cleanup", "ZoomIn", "Brs", "Flips", "Multiscale", "TinyNet"]

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 
 _STRIDE: Final = 32  # coarsest stride of the encoder; sides must be multiples of it
+_CLOSER: Final = (1.0, 1.0, 1.15, 1.15, 1.4)
+"""Of the side, by the number of prompts: the first ones say what the object is, and a
+network sees that best at the scale of its training; later ones say where it ends."""
 
 
 def shipped_weights() -> Path:
@@ -43,7 +46,8 @@ class ClickNetBackend:
     weights : Path, optional
         A safetensors file of `promptseg train`; the shipped one when not given.
     side : int
-        The longer side of what the network sees, in pixels.
+        The longer side of what the network sees of a first prompt, in pixels; after
+        several prompts it sees more of them.
     encoding : {"disk", "gaussian", "distance"}
         How clicks are drawn; the shipped weights were trained with disks.
 
@@ -64,7 +68,7 @@ class ClickNetBackend:
         self,
         device: str = "auto",
         weights: Path | None = None,
-        side: int = 320,
+        side: int = 224,
         encoding: Encoding = "disk",
     ) -> None:
         import torch
@@ -90,10 +94,19 @@ class ClickNetBackend:
         """Return the plane itself: prompts enter the network beside the image."""
         return image
 
-    def view_shape(self, image: PlaneImage) -> tuple[int, int]:
-        """Return rows and columns that the network sees: square pixels, multiples of 32."""
+    def view_shape(self, image: PlaneImage, given: int = 1) -> tuple[int, int]:
+        """Return rows and columns that the network sees: square pixels, multiples of 32.
+
+        Parameters
+        ----------
+        image : PlaneImage
+            What it looks at.
+        given : int
+            Number of prompts.
+        """
         extent = [n * s for n, s in zip(image.shape, image.spacing, strict=True)]
-        scale = self.side / max(extent)
+        closer = _CLOSER[min(max(given, 1), len(_CLOSER)) - 1]
+        scale = self.side * closer / max(extent)
         rows, columns = (max(_STRIDE, round(e * scale / _STRIDE) * _STRIDE) for e in extent)
         return rows, columns
 
@@ -116,7 +129,7 @@ class ClickNetBackend:
         import torch
         from torch.nn.functional import interpolate
 
-        shape = self.view_shape(embedding)
+        shape = self.view_shape(embedding, len(prompts.strokes) + len(prompts.regions))
         image = stretch_contrast(embedding.rgb(shape)).transpose(2, 0, 1)[None]
         maps = self._maps(prompts, prior, embedding.shape, shape)[None]
         tensors = (

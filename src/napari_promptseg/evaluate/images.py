@@ -78,7 +78,7 @@ def ask_about(session: Session, target: Target, run: Run, options: Options) -> R
     if run.task == "click":
         robot.click_until(session, plane, target, run, options.clicks, options.stop_at)
     else:
-        given = _single_prompt(run, plane, target, options)
+        given = _single_prompt(run, plane, target)
         began = time.perf_counter()
         session.add(given)
         run.seconds.append(time.perf_counter() - began)
@@ -93,7 +93,7 @@ def ask_about(session: Session, target: Target, run: Run, options: Options) -> R
     return run.finish(session, plane)
 
 
-def _single_prompt(run: Run, plane: Plane, target: Target, options: Options) -> Prompt:
+def _single_prompt(run: Run, plane: Plane, target: Target) -> Prompt:
     if run.task == "box":
         return robot.tight_box(plane, target.truth)
-    return robot.scribble(plane, target.truth, options.rng(run.name))
+    return robot.scribble(plane, target.truth)

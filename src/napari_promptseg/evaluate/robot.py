@@ -11,7 +11,7 @@ import numpy as np
 from napari_promptseg.core.geometry import Plane, box_slices, mask_box
 from napari_promptseg.core.overlap import iou
 from napari_promptseg.core.prompts import Box, Point, Scribble
-from napari_promptseg.learn.simulate import bounding_box, next_click, scribble_along
+from napari_promptseg.learn.simulate import bounding_box, main_axis, next_click
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Mask = NDArray[np.bool_]
 
-_TRIES = 20
+_CORNERS = 40  # of a scribble at most
 
 
 def click_in_space(
@@ -110,17 +110,16 @@ def tight_box(plane: Plane, truth: Mask) -> Box:
     return Box(lift(plane, (row0 - 0.4, column0 - 0.4)), lift(plane, (row1 - 0.6, column1 - 0.6)))
 
 
-def scribble(plane: Plane, truth: Mask, rng: np.random.Generator) -> Scribble:
+def scribble(plane: Plane, truth: Mask) -> Scribble:
     """Return a scribble along the medial axis, or across the middle of a round object.
 
     Of an object in pieces it is on the largest.
     """
     truth = _largest_piece(truth)
-    for _ in range(_TRIES):  # a walk that starts near a tip may be too short
-        stroke = scribble_along(truth, rng)
-        if stroke is not None:
-            path = np.clip(stroke.path, 0, np.array(truth.shape) - 1)
-            return Scribble(tuple(lift(plane, p) for p in path.tolist()), True, stroke.width)
+    axis = main_axis(truth)
+    if len(axis) > 2:
+        corners = np.linspace(0, len(axis) - 1, min(len(axis), _CORNERS)).round().astype(int)
+        return Scribble(tuple(lift(plane, place) for place in axis[corners].tolist()))
     depth = _depth(np.pad(truth, 1), (1, 1))[1:-1, 1:-1]
     row, column = np.unravel_index(int(depth.argmax()), depth.shape)
     reach = 0.5 * float(depth[row, column])

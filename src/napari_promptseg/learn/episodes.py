@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from napari_promptseg.learn.samples import Sample
 
 _STARTS: Final = {
-    "click": 0.46,
-    "clicks": 0.10,
-    "box": 0.10,
-    "scribble": 0.08,
+    "click": 0.40,
+    "clicks": 0.08,
+    "box": 0.14,
+    "scribble": 0.12,
     "lasso": 0.05,
     "neighbour": 0.12,
     "neighbour and click": 0.05,

@@ -79,18 +79,15 @@ def load_pretrained(net: ClickNet) -> None:
 def spare_the_processor(net: ClickNet) -> None:
     """Leave out what costs a CPU much and brings little.
 
-    The first stages of the encoder and its depthwise kernels stay as they were trained
-    on ImageNet. Depthwise convolutions run in float32: the gradient of a strided one
-    takes ten times as long in bfloat16.
+    The first stages of the encoder, which see the image alone, stay as they are.
+    Depthwise convolutions run in float32: the gradient of a strided one takes ten times
+    as long in bfloat16.
     """
     for stage in net.early:
         stage.requires_grad_(False)
     for module in net.modules():
         if isinstance(module, torch.nn.Conv2d) and module.groups > 1:
             module.forward = partial(_in_float32, module.forward)  # type: ignore[method-assign]
-    for module in net.encoder.modules():
-        if isinstance(module, torch.nn.Conv2d) and module.groups > 1:
-            module.weight.requires_grad_(False)
 
 
 def _in_float32(forward: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor) -> torch.Tensor:

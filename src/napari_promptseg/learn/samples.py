@@ -201,7 +201,7 @@ def _recolour(image: UInt8, upright: bool, rng: np.random.Generator) -> UInt8:
             out = out[..., rng.permutation(3)]
     if rng.random() < (0.03 if upright else 0.2):
         out = out.max() - out
-    if rng.random() < 0.6:
+    if rng.random() < (0.4 if upright else 0.6):
         out = np.clip(out, 0, None) ** np.float32(np.exp(rng.normal(0, 0.35)))
         out = (out - 0.5) * np.float32(rng.uniform(0.6, 1.4)) + 0.5
         out = out + np.float32(rng.uniform(-0.2, 0.2))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csgraph
+from scipy.spatial import KDTree
 from skimage import morphology
 
 from napari_promptseg.core.plane_prompts import Region, Stroke
@@ -102,30 +104,53 @@ def box_around(mask: Mask, rng: np.random.Generator, jitter: float = 0.05) -> Re
     return Region(np.array([low, [low[0], high[1]], high, [high[0], low[1]]], dtype=np.float64))
 
 
-def scribble_along(mask: Mask, rng: np.random.Generator) -> Stroke | None:
-    """Draw a positive scribble along a part of the medial axis of a mask."""
+def main_axis(mask: Mask, seed: int = 0) -> NDArray[np.int64]:
+    """Return the medial axis of a piece of a mask, without its side branches.
+
+    Parameters
+    ----------
+    mask : (H, W) bool array
+        The object.
+    seed : int
+        Position, in the list of all pixels of the skeleton, of one in the piece.
+
+    Returns
+    -------
+    (N, 2) int array
+        Rows and columns along the longest of the shortest paths through the skeleton.
+
+    Raises
+    ------
+    ValueError
+        If the mask is empty.
+    """
     row0, column0, row1, column1 = bounding_box(mask)
     skeleton: Mask = morphology.skeletonize(mask[row0:row1, column0:column1])
     axis = np.argwhere(skeleton)
+    near = KDTree(axis).sparse_distance_matrix(KDTree(axis), 1.5).tocsr()
+    start = seed % len(axis)
+    for _ in range(2):  # the end farthest from anywhere is an end of the longest path
+        lengths, before = csgraph.dijkstra(near, indices=start, return_predecessors=True)
+        first, start = start, int(np.where(np.isfinite(lengths), lengths, -1).argmax())
+    path = [start]
+    while path[-1] != first:
+        path.append(int(before[path[-1]]))
+    return np.asarray(axis[path] + (row0, column0), np.int64)
+
+
+def scribble_along(mask: Mask, rng: np.random.Generator) -> Stroke | None:
+    """Draw a positive scribble along the medial axis of a mask, or a part of it.
+
+    None if the axis is shorter than three pixels.
+    """
+    axis = main_axis(mask, int(rng.integers(mask.size)))
     if len(axis) < 3:
         return None
-    # A walk that always goes to the nearest unvisited pixel follows one branch and stops
-    # where the next pixel is not a neighbour any more.
-    path = [axis[rng.integers(len(axis))]]
-    left = np.ones(len(axis), bool)
-    for _ in range(int(rng.integers(5, 121))):
-        steps = np.abs(axis - path[-1]).max(1).astype(float)
-        steps[~left] = np.inf
-        nearest = int(steps.argmin())
-        if steps[nearest] > 2:
-            break
-        left[nearest] = False
-        path.append(axis[nearest])
-    stroke = np.array(path[:: max(1, len(path) // 12)], dtype=np.float64)
-    if len(stroke) < 2:
-        return None
-    jitter = rng.normal(0, 0.7, stroke.shape)
-    return Stroke(stroke + jitter + (row0, column0), True, float(rng.integers(3, 10)))
+    length = len(axis) if rng.random() < 0.4 else int(rng.integers(3, len(axis) + 1))
+    first = int(rng.integers(len(axis) - length + 1))
+    corners = np.linspace(first, first + length - 1, min(length, 12)).round().astype(int)
+    stroke = axis[corners] + rng.normal(0, 0.7, (len(corners), 2))
+    return Stroke(stroke, True, float(rng.integers(3, 10)))
 
 
 def lasso_around(mask: Mask, rng: np.random.Generator) -> Region | None:

@@ -22,16 +22,18 @@ _OUT: Final = np.float32(0.5)
 _IN: Final = np.nextafter(_OUT, np.float32(1))
 """Just out of the mask and just in it: where answers are averaged, the other one decides."""
 _THIN: Final = 0.9  # an opening that leaves less than this share of a mask would harm it
+_SMOOTHED: Final = 1000  # pixels; of a smaller mask, each one of the edge counts
 _CRUMB: Final = 0.05  # share of a piece of the prior below which what is left of it goes
 
 
 class Cleanup(Wrapper):
     """Removes what users would have to remove by hand.
 
-    Edges are smoothed by an opening and a closing, unless the object is too thin for it;
-    tiny holes are filled. Of the pieces of the mask, those stay that hold a positive
+    Edges are smoothed by an opening and a closing, unless the object is too thin or too
+    small for it; tiny holes are filled. Of the pieces of the mask, those stay that hold a positive
     prompt or carry on a piece of the prior; if none does, the largest stays. A piece with
-    negative strokes only goes. No pixel of a positive click or scribble is removed, and
+    negative strokes only goes. On a plane without prompts all pieces stay: in propagation
+    a branch of the object may begin there. No pixel of a positive click or scribble is removed, and
     none of a negative one is added.
 
     Parameters
@@ -92,10 +94,12 @@ class Cleanup(Wrapper):
         on, off = (_drawn(prompts, side, mask.shape) for side in (True, False))
         cleaner = _fill_holes(self._smooth(mask), off, self.hole)
         cleaner = (cleaner | (mask & on)) & ~(off & ~mask)
+        if not (prompts.strokes or prompts.regions or prompts.text):
+            return cleaner
         return _pieces(cleaner, prompts, on, off, prior)
 
     def _smooth(self, mask: Mask) -> Mask:
-        if not self.radius:
+        if not self.radius or mask.sum() < _SMOOTHED:
             return mask
         size = 2 * self.radius + 1
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))

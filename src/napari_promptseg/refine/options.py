@@ -38,7 +38,8 @@ class Refinement:
     brs : bool or None
         `Brs`: every click holds. On by default; needs a differentiable backend.
     cleanup : bool or None
-        `Cleanup`: smooth edges, no tiny holes or stray pieces. Off by default.
+        `Cleanup`: smooth edges, no tiny holes or stray pieces. On by default for
+        differentiable backends: networks leave crumbs, algorithms are taken at their word.
     """
 
     zoom: bool | None = None
@@ -63,7 +64,7 @@ class Refinement:
                 raise ValueError(
                     f"refinement {name!r} needs a {_NEEDS[name]} backend; valid for this: {valid}"
                 )
-            chosen[name] = asked if asked is not None else able and name in _ON
+            chosen[name] = asked if asked is not None else _by_default(name, capabilities)
         return replace(self, **chosen)
 
     def spec(self, backend: str) -> str:
@@ -75,8 +76,8 @@ class Refinement:
 
 PARTS: Final = tuple(field.name for field in fields(Refinement))
 """Names of the wrappers."""
-_ON: Final = frozenset({"zoom", "brs"})
-"""Those that are on by default."""
+_ON: Final = {"zoom": None, "brs": "differentiable", "cleanup": "differentiable"}
+"""Those that are on by default, and for which backends."""
 _NEEDS: Final = {"multiscale": "scalable", "brs": "differentiable"}
 """What a backend must be capable of."""
 _ORDER: Final[dict[str, Callable[[Backend], Backend]]] = {
@@ -91,6 +92,11 @@ _ORDER: Final[dict[str, Callable[[Backend], Backend]]] = {
 
 def _able(part: str, capabilities: Capabilities) -> bool:
     return part not in _NEEDS or bool(getattr(capabilities, _NEEDS[part]))
+
+
+def _by_default(part: str, capabilities: Capabilities) -> bool:
+    kind = _ON.get(part)
+    return part in _ON and (kind is None or bool(getattr(capabilities, kind)))
 
 
 def parse_spec(spec: str, refinement: Refinement | None = None) -> tuple[str, Refinement]:
