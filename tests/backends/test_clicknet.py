@@ -137,6 +137,13 @@ def test_a_side_that_the_network_cannot_see_is_refused(weights: Path, side: int)
         ClickNetBackend("cpu", weights, side=side)
 
 
+def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+    other = tmp_path / "other.safetensors"
+    save_file({"layer": torch.zeros(3)}, other)
+    with pytest.raises(ValueError, match=r"other\.safetensors.*does not fit ClickNet"):
+        ClickNetBackend("cpu", other)
+
+
 def test_a_device_that_is_not_there_is_refused(weights: Path) -> None:
     with pytest.raises(ValueError, match=r"'tpu'.*'cpu'"):
         ClickNetBackend("tpu", weights)

@@ -54,7 +54,8 @@ class ClickNetBackend:
     Raises
     ------
     ValueError
-        If the device is not there, or `side` is not a positive multiple of 32.
+        If the device is not there, `side` is not a positive multiple of 32, or the weights
+        are damaged or of another network.
     FileNotFoundError
         If the weights are not there.
     """
@@ -72,20 +73,17 @@ class ClickNetBackend:
         encoding: Encoding = "disk",
     ) -> None:
         import torch
-        from safetensors.torch import load_file
 
-        from napari_promptseg.backends.models.clicknet import ClickNet
+        from napari_promptseg.backends.models.clicknet import ClickNet, load_weights
 
         if side <= 0 or side % _STRIDE:
             raise ValueError(f"side must be a positive multiple of {_STRIDE}, got {side}")
         path = weights or shipped_weights()
-        if not path.exists():
-            raise FileNotFoundError(f"no weights of ClickNet at {str(path)!r}")
         self.device = pick_device(device)
-        self.identity = f"clicknet {hashlib.sha256(path.read_bytes()).hexdigest()}"
         self.side, self.encoding = side, encoding
         net = ClickNet()
-        net.load_state_dict(load_file(path))
+        load_weights(net, path)
+        self.identity = f"clicknet {hashlib.sha256(path.read_bytes()).hexdigest()}"
         self.net = (
             net.eval().requires_grad_(False).to(self.device).to(memory_format=torch.channels_last)
         )

@@ -6,10 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 
-from napari_promptseg.backends.models.clicknet import ClickNet
+from napari_promptseg.backends.models.clicknet import ClickNet, load_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,13 +30,7 @@ def begin_network(config: TrainConfig) -> ClickNet:
     net = ClickNet()
     initial = config.initial_file
     if initial is not None:
-        if not initial.exists():
-            raise FileNotFoundError(f"no weights to start from at {str(initial)!r}")
-        try:
-            net.load_state_dict(load_file(initial))
-        except (RuntimeError, SafetensorError) as error:
-            first = str(error).splitlines()[0]
-            raise ValueError(f"{str(initial)!r} does not fit ClickNet: {first}") from error
+        load_weights(net, initial)
     elif config.pretrained:
         load_pretrained(net)
     return net
