@@ -9,7 +9,8 @@ from PIL import Image
 
 from datasets import write_images, write_video, write_volume
 from napari_promptseg.core.geometry import Plane
-from napari_promptseg.evaluate.cases import find_cases, find_sets, spread
+from napari_promptseg.evaluate.cases import find_cases, find_sets
+from napari_promptseg.learn.scenes import spread
 
 
 def test_sets_are_found_by_what_they_hold(tmp_path):

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from napari_promptseg.refine.options import PARTS, Refinement
+from napari_promptseg.refine.options import PARTS, Refinement, able
 
 if TYPE_CHECKING:
-    from napari_promptseg.backends.base import Capabilities
     from napari_promptseg.session.session import Session
 
 
@@ -42,18 +41,10 @@ def refine(session: Session, wish: Refinement) -> Ability:
         For any model: what this one cannot do is left as it is by default.
     """
     capabilities = session.loaded_backend.capabilities
-    able = frozenset(part for part in PARTS if _possible(part, capabilities))
-    refinement = replace(wish, **{part: None for part in PARTS if part not in able})
+    parts = frozenset(part for part in PARTS if able(part, capabilities))
+    refinement = replace(wish, **{part: None for part in PARTS if part not in parts})
     if session.refinement != refinement:
         session.refinement = refinement
     resolved = refinement.resolved(capabilities)
     on = frozenset(part for part in PARTS if getattr(resolved, part))
-    return Ability(able, on, capabilities.differentiable)
-
-
-def _possible(part: str, capabilities: Capabilities) -> bool:
-    try:
-        Refinement(**{part: True}).resolved(capabilities)
-    except ValueError:
-        return False
-    return True
+    return Ability(parts, on, capabilities.differentiable)

@@ -40,7 +40,7 @@ def evaluate(
     clicks: Annotated[int, typer.Option(help="Clicks on an object at most.")] = 20,
     interactions: Annotated[int, typer.Option(help="With an object of a volume at most.")] = 5,
     stop_at: Annotated[float, typer.Option(help="IoU or Dice that is good enough.")] = 0.95,
-    seed: Annotated[int, typer.Option(help="Of the choice of objects and scribbles.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of the choice of objects.")] = 0,
     jobs: Annotated[int, typer.Option(help="Processes side by side, one thread each.")] = 1,
     device: Device = "auto",
     json_file: Annotated[

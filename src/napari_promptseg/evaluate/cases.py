@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,15 +16,12 @@ from numpy.typing import NDArray
 from napari_promptseg.core.io import pictures
 from napari_promptseg.core.io.reading import open_volume
 from napari_promptseg.core.volume import Volume
-from napari_promptseg.learn.scenes import Layout, layout_of
+from napari_promptseg.learn.scenes import Layout, layout_of, spread
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from napari_promptseg.core.geometry import Plane
 
 Mask = NDArray[np.bool_]
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,10 +207,3 @@ def _images(folder: Path) -> list[Case]:
         found = ignored if ignored.exists() else None
         cases.append(Case(mask.stem, "images", sources[stem], mask, found))
     return cases
-
-
-def spread(values: Sequence[T], count: int | None) -> list[T]:
-    """Keep at most `count` values, evenly spread from the first to the last."""
-    if count is None or count >= len(values):
-        return list(values)
-    return [values[i] for i in np.linspace(0, len(values) - 1, count).round().astype(int)]

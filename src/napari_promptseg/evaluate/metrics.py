@@ -5,16 +5,11 @@ Pixels that are to be ignored are cleared in both masks before any of these is a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_promptseg.core.overlap import dice, iou
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from napari_promptseg.core.overlap import clicks_to, dice, iou
 
 __all__ = ["boundary_f", "boundary_iou", "clicks_to", "dice", "iou"]
 
@@ -66,19 +61,3 @@ def boundary_f(predicted: Mask, truth: Mask, tolerance: float = 0.008) -> float:
     precision = float((rims[0] & near[1]).sum() / max(int(rims[0].sum()), 1))
     recall = float((rims[1] & near[0]).sum() / max(int(rims[1].sum()), 1))
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
-
-
-def clicks_to(scores: Sequence[float], target: float, most: int = 20) -> int:
-    """Interactions until the score first reaches a target; `most` if it never does (NoC).
-
-    Parameters
-    ----------
-    scores : sequence of float
-        Score after each interaction, from the first on.
-    target : float
-        In [0, 1].
-    most : int
-        Figure of a failure; 20 clicks in the literature.
-    """
-    reached = (count for count, score in enumerate(scores, start=1) if score >= target)
-    return min(next(reached, most), most)

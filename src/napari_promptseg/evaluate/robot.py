@@ -11,6 +11,7 @@ import numpy as np
 from napari_promptseg.core.geometry import Plane, box_slices, mask_box
 from napari_promptseg.core.overlap import iou
 from napari_promptseg.core.prompts import Box, Point, Scribble
+from napari_promptseg.learn.scenes import spread
 from napari_promptseg.learn.simulate import bounding_box, main_axis, next_click
 
 if TYPE_CHECKING:
@@ -118,8 +119,8 @@ def scribble(plane: Plane, truth: Mask) -> Scribble:
     truth = _largest_piece(truth)
     axis = main_axis(truth)
     if len(axis) > 2:
-        corners = np.linspace(0, len(axis) - 1, min(len(axis), _CORNERS)).round().astype(int)
-        return Scribble(tuple(lift(plane, place) for place in axis[corners].tolist()))
+        corners = spread(axis.tolist(), _CORNERS)
+        return Scribble(tuple(lift(plane, place) for place in corners))
     depth = _depth(np.pad(truth, 1), (1, 1))[1:-1, 1:-1]
     row, column = np.unravel_index(int(depth.argmax()), depth.shape)
     reach = 0.5 * float(depth[row, column])

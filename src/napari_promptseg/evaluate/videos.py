@@ -10,10 +10,10 @@ import numpy as np
 from napari_promptseg.core.geometry import Plane
 from napari_promptseg.core.overlap import iou
 from napari_promptseg.evaluate import robot
-from napari_promptseg.evaluate.cases import spread
 from napari_promptseg.evaluate.images import measure_section
 from napari_promptseg.evaluate.metrics import boundary_f
 from napari_promptseg.evaluate.runs import Run
+from napari_promptseg.learn.scenes import spread
 from napari_promptseg.session.session import Session
 
 if TYPE_CHECKING:

@@ -9,18 +9,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
 
 Kind = Literal["instances", "parts", "regions", "volume", "video"]
 Layout = Literal["images", "volumes", "videos"]
 UInt8 = NDArray[np.uint8]
+T = TypeVar("T")
 IMAGE_SUFFIXES = (".webp", ".png", ".jpg", ".tif")
 
 
@@ -200,11 +201,16 @@ def read_scenes(
     if choose is not None:
         chosen = choose([f.name for f in files])
         files = [f for f in files if f.name in chosen]
-    if limit is not None and limit < len(files):
-        keep = np.linspace(0, len(files) - 1, limit).round().astype(int)
-        files = [files[i] for i in keep]
+    files = spread(files, limit)
     if layout == "videos":
         return [_video(f, longest, upright) for f in files]
     if layout == "volumes":
         return [_volume(f) for f in files]
     return [_image(f, kind, longest, upright) for f in files]
+
+
+def spread(values: Sequence[T], count: int | None) -> list[T]:
+    """Keep at most `count` values, evenly spread from the first to the last."""
+    if count is None or count >= len(values):
+        return list(values)
+    return [values[i] for i in np.linspace(0, len(values) - 1, count).round().astype(int)]

@@ -127,7 +127,8 @@ def main_axis(mask: Mask, seed: int = 0) -> NDArray[np.int64]:
     row0, column0, row1, column1 = bounding_box(mask)
     skeleton: Mask = morphology.skeletonize(mask[row0:row1, column0:column1])
     axis = np.argwhere(skeleton)
-    near = KDTree(axis).sparse_distance_matrix(KDTree(axis), 1.5).tocsr()
+    tree = KDTree(axis)
+    near = tree.sparse_distance_matrix(tree, 1.5).tocsr()
     start = seed % len(axis)
     for _ in range(2):  # the end farthest from anywhere is an end of the longest path
         lengths, before = csgraph.dijkstra(near, indices=start, return_predecessors=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_promptseg.core.overlap import iou
+from napari_promptseg.core.overlap import clicks_to, iou
 from napari_promptseg.core.plane_prompts import Stroke
 from napari_promptseg.learn.episodes import Episode
 from napari_promptseg.learn.reading import distinct_names, validation_scenes
@@ -73,16 +73,11 @@ class ValidationSet:
         scores = _scores(drawn, predict)
         figures = {
             f"noc{round(100 * target)}": float(
-                np.mean([_clicks_to(target, of_crop) for of_crop in scores])
+                np.mean([clicks_to(of_crop, target, _CLICKS) for of_crop in scores])
             )
             for target in _TARGETS
         }
         return figures | {"iou1": float(np.mean([of_crop[0] for of_crop in scores]))}
-
-
-def _clicks_to(target: float, scores: list[float]) -> int:
-    reached = (count for count, score in enumerate(scores, 1) if score >= target)
-    return next(reached, _CLICKS)
 
 
 def _scores(

@@ -58,9 +58,9 @@ class Refinement:
         """
         chosen = {}
         for name in PARTS:
-            asked, able = getattr(self, name), _able(name, capabilities)
-            if asked and not able:
-                valid = [part for part in PARTS if _able(part, capabilities)]
+            asked, possible = getattr(self, name), able(name, capabilities)
+            if asked and not possible:
+                valid = [part for part in PARTS if able(part, capabilities)]
                 raise ValueError(
                     f"refinement {name!r} needs a {_NEEDS[name]} backend; valid for this: {valid}"
                 )
@@ -90,7 +90,8 @@ _ORDER: Final[dict[str, Callable[[Backend], Backend]]] = {
 """From the innermost to the outermost."""
 
 
-def _able(part: str, capabilities: Capabilities) -> bool:
+def able(part: str, capabilities: Capabilities) -> bool:
+    """Tell whether a backend can do what a part of `Refinement` needs."""
     return part not in _NEEDS or bool(getattr(capabilities, _NEEDS[part]))
 
 
