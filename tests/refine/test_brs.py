@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from differentiable import TinyNet
 from helpers import ToyBackend, bright, ellipsoid, iou, plane_image
-from napari_promptseg.backends.clicknet import ClickNetBackend, shipped_weights
+from napari_promptseg.backends.clicknet import ClickNetBackend
 from napari_promptseg.core.plane_prompts import PlanePrompts, Stroke
 from napari_promptseg.refine.brs import Brs
 from napari_promptseg.refine.flips import Flips
@@ -63,7 +63,6 @@ def test_all_clicks_hold(wrap, question) -> None:
     assert not violated(answer.paste(image.shape), clicks)
 
 
-@pytest.mark.skipif(not shipped_weights().exists(), reason="the weights are not there")
 def test_all_clicks_hold_with_the_shipped_network() -> None:
     net = ClickNetBackend("cpu", side=64)
 

@@ -67,6 +67,13 @@ def _prompted(
     return session
 
 
+def _write(session: Session, output: Path, overwrite: bool) -> None:
+    """Commit the object, write the labels, and say how large it is."""
+    session.commit()
+    session.export(output, overwrite=overwrite)
+    typer.echo(f"{output}: {int((session.labels > 0).sum())} pixels")
+
+
 @app.command()
 def segment(
     image: Path,
@@ -81,11 +88,9 @@ def segment(
     """Segment an object on the planes that have prompts."""
     try:
         session = _prompted(image, backend, device, point, negative, box)
-        session.commit()
-        session.export(output, overwrite=overwrite)
+        _write(session, output, overwrite)
     except (ValueError, OSError, ImportError) as error:
         fail(error)
-    typer.echo(f"{output}: {int((session.labels > 0).sum())} pixels")
 
 
 @app.command()
@@ -110,11 +115,9 @@ def propagate(
                 now = round(1000 * result.done / max(result.total, 1))
                 bar.update(now - last)
                 last = now
-        session.commit()
-        session.export(output, overwrite=overwrite)
+        _write(session, output, overwrite)
     except (ValueError, OSError, ImportError) as error:
         fail(error)
-    typer.echo(f"{output}: {int((session.labels > 0).sum())} pixels")
 
 
 @app.command()
