@@ -9,7 +9,8 @@ import pytest
 from helpers import ALL_PROMPTS, ScriptedBackend, ToyBackend, bright, ellipsoid, iou, plane_image
 from napari_promptseg.backends.base import Capabilities
 from napari_promptseg.core.plane_prompts import PlanePrompts, box_region
-from napari_promptseg.propagate.chains import Stack, Step, fill
+from napari_promptseg.propagate.chains import Chains
+from napari_promptseg.propagate.stack import Stack, Step
 
 SHAPE = (31, 60, 70)
 OBJECT = ellipsoid(SHAPE, (15, 30, 35), (11, 18, 22))
@@ -34,7 +35,7 @@ def stack_of(
 
 def filled(stack: Stack, backend=None) -> dict[int, np.ndarray]:
     """Last mask of each index; those between two anchors come twice, others once."""
-    steps = list(fill(stack, backend or ToyBackend()))
+    steps = list(Chains(backend or ToyBackend()).fill(stack))
     assert not {s.index for s in steps} & set(stack.anchors)
     anchors = sorted(stack.anchors)
     for index, times in Counter(s.index for s in steps).items():
@@ -56,22 +57,22 @@ def test_one_anchor_fills_the_object_both_ways_and_ends_where_it_ends(origin: in
 
 
 def test_results_come_outward_and_in_turns() -> None:
-    steps = fill(stack_of(bright(OBJECT), {15: OBJECT[15]}), ToyBackend())
+    steps = Chains(ToyBackend()).fill(stack_of(bright(OBJECT), {15: OBJECT[15]}))
     assert [s.index for s in islice(steps, 6)] == [16, 14, 17, 13, 18, 12]
 
 
 def test_nothing_is_read_before_it_is_asked_for() -> None:
     toy = ToyBackend()
-    steps = fill(stack_of(bright(OBJECT), {15: OBJECT[15]}), toy)
+    steps = Chains(toy).fill(stack_of(bright(OBJECT), {15: OBJECT[15]}))
     assert toy.looks == []
     next(steps)
     assert len(toy.looks) == 1
 
 
 def test_a_step_has_the_score_of_the_backend() -> None:
-    (step,) = islice(fill(stack_of(bright(OBJECT), {15: OBJECT[15]}), ToyBackend()), 1)
+    (step,) = islice(Chains(ToyBackend()).fill(stack_of(bright(OBJECT), {15: OBJECT[15]})), 1)
     assert isinstance(step, Step)
-    assert step.score == pytest.approx(0.8)
+    assert step.confidence == pytest.approx(0.8)
 
 
 @pytest.mark.parametrize(
@@ -173,7 +174,7 @@ def test_a_gap_is_filled_in_range_and_once() -> None:
 
 def test_a_gap_shows_its_first_plane_after_one_look() -> None:
     toy = ToyBackend()
-    steps = fill(stack_of(bright(OBJECT), {8: OBJECT[8], 22: OBJECT[22]}, 8, 23), toy)
+    steps = Chains(toy).fill(stack_of(bright(OBJECT), {8: OBJECT[8], 22: OBJECT[22]}, 8, 23))
     assert next(steps).index == 9
     assert len(toy.looks) == 1
 
@@ -270,13 +271,13 @@ def test_what_the_user_refused_stays_empty_whatever_the_backend_says() -> None:
 
 def test_without_an_anchor_there_is_nothing_to_carry() -> None:
     with pytest.raises(ValueError, match="no plane has a prompt"):
-        next(fill(stack_of(bright(OBJECT), {}), ToyBackend()))
+        next(Chains(ToyBackend()).fill(stack_of(bright(OBJECT), {})))
 
 
 def test_a_backend_that_cannot_start_from_a_mask_is_refused_by_name() -> None:
     backend = ScriptedBackend(lambda *_: BLANK, capabilities=Capabilities(ALL_PROMPTS, prior=False))
     with pytest.raises(ValueError, match="'scripted' cannot start from a mask"):
-        next(fill(stack_of(bright(OBJECT), {15: OBJECT[15]}), backend))
+        next(Chains(backend).fill(stack_of(bright(OBJECT), {15: OBJECT[15]})))
 
 
 def test_an_error_of_the_backend_comes_through_after_the_planes_before_it() -> None:
@@ -287,7 +288,7 @@ def test_an_error_of_the_backend_comes_through_after_the_planes_before_it() -> N
         return prior
 
     answer.left = 3
-    steps = fill(stack_of(bright(OBJECT), {15: OBJECT[15]}), ScriptedBackend(answer))
+    steps = Chains(ScriptedBackend(answer)).fill(stack_of(bright(OBJECT), {15: OBJECT[15]}))
     assert len(list(islice(steps, 3))) == 3
     with pytest.raises(RuntimeError, match="out of memory"):
         next(steps)

@@ -2,73 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_promptseg.backends.encoding import refused
-from napari_promptseg.core.plane_prompts import PlanePrompts
-from napari_promptseg.core.volume import PlaneImage
+from napari_promptseg.propagate.stack import Stack, Step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from napari_promptseg.backends.base import Backend, Prediction
+    from numpy.typing import NDArray
 
-Mask = NDArray[np.bool_]
+    from napari_promptseg.backends.base import Backend, Prediction
+    from napari_promptseg.propagate.stack import Mask
+
 _LEAST_PIXELS = 4
 """An object of fewer pixels has ended."""
 _LEAST_SHARE = 0.04
 """An object that shrinks below this share of its last plane has ended."""
 _LEAK_FILL, _LEAK_GROWTH, _LEAK_SHARE = 0.95, 1.5, 0.1
 """See `_leaks`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """Result for one plane.
-
-    Parameters
-    ----------
-    index : int
-        Position along the axis of propagation.
-    mask : (H, W) bool array
-        The object in that plane.
-    score : float
-        How sure the backend is, in [0, 1].
-    """
-
-    index: int
-    mask: Mask
-    score: float
-
-
-@dataclass(frozen=True, slots=True)
-class Stack:
-    """A row of parallel planes, and what is known on them.
-
-    Parameters
-    ----------
-    read : callable
-        From an index to its plane.
-    prompts : callable
-        From an index to the prompts that hold there beside the prior, such as a 3D box.
-    anchors : mapping of int to (H, W) bool array
-        Planes that the user fixed.
-    start, stop : int
-        Half-open range to fill.
-    """
-
-    read: Callable[[int], PlaneImage]
-    prompts: Callable[[int], PlanePrompts]
-    anchors: Mapping[int, Mask]
-    start: int
-    stop: int
 
 
 def _reach(prior: Mask) -> Mask:
@@ -185,43 +141,44 @@ def _blend(
             yield Step(index, probability > 0.5, score)
 
 
-def fill(stack: Stack, backend: Backend) -> Iterator[Step]:
-    """Carry the object from its anchors through the other planes of a stack.
+class Chains:
+    """Carries an object plane by plane with any backend that can start from a mask.
 
     Planes beyond the outermost anchors are answered one from another until the object
     has ended; planes between two anchors are answered from both and blended by distance.
-    The two directions take turns, so results stream outward.
+    The directions take turns, so results stream outward. Planes between two anchors come
+    twice, the second time blended.
 
     Parameters
     ----------
-    stack : Stack
-        Planes, anchors and range.
     backend : Backend
-        Must accept a prior.
-
-    Yields
-    ------
-    Step
-        Planes where the object is; anchors are not among them. Planes between two anchors
-        come twice, the second time blended.
+        Answers a plane from the mask of its neighbour.
 
     Raises
     ------
     ValueError
-        If there is no anchor, or the backend cannot start from a mask.
+        If the backend cannot start from a mask.
     """
-    if not stack.anchors:
-        raise ValueError("nothing to propagate: no plane has a prompt yet")
-    if not backend.capabilities.prior:
-        raise ValueError(f"backend {backend.name!r} cannot start from a mask, so not propagate")
-    anchors = sorted(stack.anchors)
-    chains = [_gap(stack, backend, a, b) for a, b in pairwise(anchors)]
-    chains.append(_tail(stack, backend, anchors[-1], range(anchors[-1] + 1, stack.stop)))
-    chains.append(_tail(stack, backend, anchors[0], range(anchors[0] - 1, stack.start - 1, -1)))
-    while chains:
-        for chain in list(chains):
-            step = next(chain, None)
-            if step is None:
-                chains.remove(chain)
-            elif stack.start <= step.index < stack.stop:
-                yield step
+
+    name = "chain"
+
+    def __init__(self, backend: Backend) -> None:
+        if not backend.capabilities.prior:
+            raise ValueError(f"backend {backend.name!r} cannot start from a mask, so not propagate")
+        self.backend = backend
+
+    def fill(self, stack: Stack) -> Iterator[Step]:
+        """See `Propagator.fill`."""
+        if not stack.anchors:
+            raise ValueError("nothing to propagate: no plane has a prompt yet")
+        anchors, backend = sorted(stack.anchors), self.backend
+        chains = [_gap(stack, backend, a, b) for a, b in pairwise(anchors)]
+        chains.append(_tail(stack, backend, anchors[-1], range(anchors[-1] + 1, stack.stop)))
+        chains.append(_tail(stack, backend, anchors[0], range(anchors[0] - 1, stack.start - 1, -1)))
+        while chains:
+            for chain in list(chains):
+                step = next(chain, None)
+                if step is None:
+                    chains.remove(chain)
+                elif stack.start <= step.index < stack.stop:
+                    yield step

@@ -10,7 +10,8 @@ from napari_promptseg.core.geometry import normal_axis
 from napari_promptseg.core.plane_prompts import PlanePrompts, box_region
 from napari_promptseg.core.prompts import Box as BoxPrompt
 from napari_promptseg.core.prompts import prompt_plane, prompt_span
-from napari_promptseg.propagate.chains import Stack, fill
+from napari_promptseg.propagate.chains import Chains
+from napari_promptseg.propagate.stack import Stack
 from napari_promptseg.session.propagation import PlaneResult
 
 if TYPE_CHECKING:
@@ -149,11 +150,11 @@ class Filling:
         done = 0
         for row, stack in zip(rows, stacks, strict=True):
             left = _open(stack)
-            for step in fill(stack, self._predictor.backend):
+            for step in Chains(self._predictor.backend).fill(stack):
                 plane = row[0].moved(self._along, step.index)
                 done += step.index in left
                 left.discard(step.index)
-                yield PlaneResult(plane, step.score, self._put(plane, step.mask), done, total)
+                yield PlaneResult(plane, step.confidence, self._put(plane, step.mask), done, total)
             for index in sorted(left & self._written()):
                 plane = row[0].moved(self._along, index)
                 empty = np.zeros(self._store.mask[plane.slices].shape, np.bool_)
