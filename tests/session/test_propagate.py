@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 
 from helpers import ScriptedBackend, Snapshot, ToyBackend, make_scene
 from napari_promptseg.core.geometry import box_slices
 from napari_promptseg.core.prompts import Point
+from napari_promptseg.session import predictor
 from napari_promptseg.session.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari_promptseg.propagate.stack import Stack, Step
 
 STACKS = ("zyx", "tyx", "zyxc", "tyxc")
 
@@ -136,7 +145,7 @@ def test_results_tell_plane_box_and_progress() -> None:
         inside = np.zeros_like(truth)
         inside[box_slices(result.box)] = True
         assert not (truth[z] & ~inside[z]).any()
-        assert 0 <= result.score <= 1
+        assert 0 <= result.confidence <= 1
 
 
 @pytest.mark.parametrize("way", ["break", "cancel", "with", "error"])
@@ -317,3 +326,78 @@ def test_prompts_given_later_are_not_part_of_a_propagation_asked_for_before() ->
     session.undo()
     assert session.prompts == (Point((4.0, 11.0, 14.0)),)
     assert session.history == ("add point", "propagate")
+
+
+# The propagator
+
+
+def test_the_propagator_is_named_with_the_backend_beside_it_or_later(tmp_path) -> None:
+    data = make_scene("zyx").data
+    assert Session(data, "grabcut").propagator == "auto"
+    assert Session(data, ToyBackend(), propagator="copy").propagator == "copy"
+    session = Session(data, "grabcut-zoom@flow", propagator="copy")
+    assert session.propagator == "flow", "the text knows better"
+    session.save(tmp_path / "saved")
+    again = Session.load(tmp_path / "saved")
+    assert (again.backend, again.propagator) == ("grabcut", "flow")
+    again = Session.load(tmp_path / "saved", backend=ToyBackend())
+    assert (again.backend, again.propagator) == ("toy", "flow")
+    session.propagator = "chain"
+    session.set_backend("randomwalk")
+    assert session.propagator == "chain"
+    for call in (
+        lambda: Session(data, "grabcut@glue"),
+        lambda: Session(data, "grabcut", propagator="glue"),
+        lambda: setattr(session, "propagator", "glue"),
+    ):
+        with pytest.raises(ValueError, match=r"unknown propagator 'glue'; valid: \['auto'"):
+            call()
+    assert session.propagator == "chain"
+
+
+def test_a_propagator_that_does_not_work_with_the_backend_is_told_at_once() -> None:
+    blind = ToyBackend()
+    blind.capabilities = replace(blind.capabilities, prior=False)
+    session, _ = open_("zyx", blind)
+    session.add_point((4, 11, 14))
+    with pytest.raises(ValueError, match="cannot start from a mask"):
+        session.propagate()
+    assert session.history == ("add point",)
+
+
+class Recorder:
+    """A propagator that answers nothing and keeps what it was told."""
+
+    name = "recorder"
+
+    def __init__(self) -> None:
+        self.stacks: list[Stack] = []
+
+    def fill(self, stack: Stack) -> Iterator[Step]:
+        self.stacks.append(stack)
+        return iter(())
+
+
+@pytest.fixture
+def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
+    made = Recorder()
+    monkeypatch.setattr(predictor, "create_propagator", lambda name, backend: made)
+    return made
+
+
+def test_a_stack_says_what_is_known(recorder: Recorder) -> None:
+    scene = make_scene("tzyx")
+    session = Session(scene.data, ToyBackend(), axes="tzyx", spacing=(9.0, 3.0, 1.0, 1.0))
+    session.add_point((1, 4, 11, 14))
+    session.add_box((1, 3, 5, 8), (1, 7, 20, 18))
+    session.add_mask(np.ones((24, 28)), index=(1, 6))
+    session.propagate().run()
+    session.propagate(axis="t").run()
+    along_z, along_t, *_ = recorder.stacks
+    assert (along_z.step, along_t.step) == (3.0, 0.0)
+    assert set(along_z.anchors) == {4, 5, 6}
+    assert along_z.given == {6}
+    counts = {i: (len(p.strokes), len(p.regions)) for i in range(9) if (p := along_z.prompts(i))}
+    assert counts == {4: (1, 1), 5: (0, 1), 3: (0, 1), 6: (0, 1), 7: (0, 1)}
+    assert along_z.prior(4) is not None
+    assert along_z.prior(7) is None

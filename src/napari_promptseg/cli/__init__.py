@@ -22,6 +22,9 @@ app = typer.Typer(
 )
 
 Backend = Annotated[str, typer.Option(help="A name of `promptseg backends`.")]
+Propagator = Annotated[
+    str, typer.Option(help="How it is carried: auto, stack, chain, flow, and others.")
+]
 Points = Annotated[
     list[str] | None,
     typer.Option("--point", help="Position on the object, such as 12,80,96 (z,y,x)."),
@@ -52,6 +55,7 @@ def _prompted(
     points: list[str] | None,
     negatives: list[str] | None,
     boxes: list[str] | None,
+    propagator: str = "auto",
 ) -> Session:
     from napari_promptseg.core.prompts import Box, Point, Prompt
     from napari_promptseg.session.session import Session
@@ -62,7 +66,7 @@ def _prompted(
         prompts.append(Box(_position(low), _position(high)))
     prompts += [Point(_position(text)) for text in points or []]
     prompts += [Point(_position(text), positive=False) for text in negatives or []]
-    session = Session(image, backend, device=device)
+    session = Session(image, backend, device=device, propagator=propagator)
     session.add_prompts(prompts)
     return session
 
@@ -103,12 +107,13 @@ def propagate(
     start: Annotated[int | None, typer.Option(help="First plane.")] = None,
     stop: Annotated[int | None, typer.Option(help="Plane after the last.")] = None,
     backend: Backend = "clicknet",
+    propagator: Propagator = "auto",
     device: Device = "auto",
     overwrite: Overwrite = False,
 ) -> None:
     """Segment an object and carry it through the volume or video."""
     try:
-        session = _prompted(image, backend, device, point, negative, box)
+        session = _prompted(image, backend, device, point, negative, box, propagator)
         with typer.progressbar(length=1000, label="propagating") as bar:
             last = 0
             for result in session.propagate(start, stop):

@@ -18,7 +18,8 @@ _PLACES: Final = {
     "flow": "flow:FlowWarp",
     "walker": "walker:RandomWalker",
 }
-_AUTO: Final = "auto"
+AUTO: Final = "auto"
+"""Leaves the choice to `create_propagator`."""
 
 
 def list_propagators() -> list[str]:
@@ -26,24 +27,41 @@ def list_propagators() -> list[str]:
     return list(_PLACES)
 
 
-def split_spec(spec: str) -> tuple[str, str]:
+def checked_name(name: str) -> str:
+    """Return the name of a propagator, or "auto", if it is one.
+
+    Raises
+    ------
+    ValueError
+        If it is not.
+    """
+    if name not in (AUTO, *_PLACES):
+        raise ValueError(f"unknown propagator {name!r}; valid: {[AUTO, *_PLACES]}")
+    return name
+
+
+def split_spec(spec: str, propagator: str = AUTO) -> tuple[str, str]:
     """Split "clicknet+flips@flow" into the backend with its wrappers and the propagator.
 
-    Returns
-    -------
-    backend, propagator : str
-        The propagator is "auto" where none is named.
+    Parameters
+    ----------
+    spec : str
+        What a user wrote.
+    propagator : str
+        What holds where the text names none.
 
     Raises
     ------
     ValueError
         If there is no propagator of that name.
     """
-    backend, _, propagator = spec.partition("@")
-    propagator = propagator or _AUTO
-    if propagator not in (_AUTO, *_PLACES):
-        raise ValueError(f"unknown propagator {propagator!r}; valid: {[_AUTO, *_PLACES]}")
-    return backend, propagator
+    backend, _, named = spec.partition("@")
+    return backend, checked_name(named or propagator)
+
+
+def join_spec(backend: str, propagator: str) -> str:
+    """Return the text that `split_spec` reads."""
+    return backend if propagator == AUTO else f"{backend}@{propagator}"
 
 
 def create_propagator(name: str, backend: Backend) -> Propagator:
@@ -52,8 +70,7 @@ def create_propagator(name: str, backend: Backend) -> Propagator:
     Parameters
     ----------
     name : str
-        One of `list_propagators`; "auto" is "stack" for ClickNet, whose prompts the
-        network for stacks was trained with, and "chain" for any other backend.
+        One of `list_propagators`; "auto" is "chain".
     backend : Backend
         Answers planes where the propagator needs it.
 
@@ -62,11 +79,9 @@ def create_propagator(name: str, backend: Backend) -> Propagator:
     ValueError
         If there is none of that name, or it does not work with this backend.
     """
-    if name == _AUTO:
-        name = "stack" if backend.name == "clicknet" else "chain"
-    if name not in _PLACES:
-        raise ValueError(f"unknown propagator {name!r}; valid: {list_propagators()}")
-    module, _, attribute = _PLACES[name].partition(":")
+    if name == AUTO:
+        name = "chain"
+    module, _, attribute = _PLACES[checked_name(name)].partition(":")
     found = getattr(import_module(f"napari_promptseg.propagate.{module}"), attribute)
     propagator: Propagator = found(backend)
     return propagator

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,8 +10,7 @@ import numpy as np
 from napari_promptseg.core.geometry import normal_axis
 from napari_promptseg.core.plane_prompts import PlanePrompts, box_region
 from napari_promptseg.core.prompts import Box as BoxPrompt
-from napari_promptseg.core.prompts import prompt_plane, prompt_span
-from napari_promptseg.propagate.chains import Chains
+from napari_promptseg.core.prompts import Mask, prompt_plane, prompt_span
 from napari_promptseg.propagate.stack import Stack
 from napari_promptseg.session.propagation import PlaneResult
 
@@ -66,7 +66,7 @@ class Filling:
         stop: int | None,
         axis: str | None,
     ) -> None:
-        self._store, self._volume, self._predictor = store, volume, predictor
+        self._store, self._volume = store, volume
         names, self._prompts = volume.names, store.draft.prompts
         anchors = store.draft.anchors(names)
         if not anchors:
@@ -83,6 +83,7 @@ class Filling:
                 f"range {start} to {stop} is empty or outside; valid: 0 <= start < stop <= {size}"
             )
         self._range = range(start, stop)
+        self._propagator = predictor.make_propagator()
         self._patches: list[Patch] = []
 
     def _spanning_boxes(self, row: Plane) -> list[tuple[int, int, BoxPrompt]]:
@@ -105,7 +106,7 @@ class Filling:
         return list(rows.values())
 
     def _stack(self, row: list[Plane]) -> Stack:
-        along, pattern = self._along, row[0]
+        along, pattern, names = self._along, row[0], self._volume.names
         boxes = self._spanning_boxes(pattern.moved(along, 0))
         start, stop = self._range.start, self._range.stop
         limits = [(first, last) for first, last, box in boxes if box.positive]
@@ -115,20 +116,25 @@ class Filling:
 
         def prompts(index: int) -> PlanePrompts:
             plane = pattern.moved(along, index)
-            return PlanePrompts(
-                regions=tuple(
-                    box_region(plane.flatten(box.low), plane.flatten(box.high), box.positive)
-                    for first, last, box in boxes
-                    if first <= index <= last
-                )
+            own = PlanePrompts.collect(self._prompts, plane, names)
+            cuts = (
+                box_region(plane.flatten(box.low), plane.flatten(box.high), box.positive)
+                for first, last, box in boxes
+                if first <= index <= last and prompt_plane(box, names) != plane
             )
+            return replace(own, regions=(*own.regions, *cuts))
 
+        anchors = {int(p.index[along] or 0): p for p in row}
+        last = {prompt_plane(p, names): p for p in self._prompts}
         return Stack(
             read=lambda index: self._volume.plane(pattern.moved(along, index)),
             prompts=prompts,
-            anchors={int(p.index[along] or 0): self._store.mask[p.slices].copy() for p in row},
+            anchors={i: self._store.mask[p.slices].copy() for i, p in anchors.items()},
             start=start,
             stop=stop,
+            step=0.0 if names[along] == "t" else self._volume.axis_spacing(along),
+            given=frozenset(i for i, p in anchors.items() if isinstance(last[p], Mask)),
+            prior=lambda index: self._store.plane_mask(pattern.moved(along, index)),
         )
 
     def _put(self, plane: Plane, mask: NDArray[np.bool_]) -> Box | None:
@@ -150,7 +156,7 @@ class Filling:
         done = 0
         for row, stack in zip(rows, stacks, strict=True):
             left = _open(stack)
-            for step in Chains(self._predictor.backend).fill(stack):
+            for step in self._propagator.fill(stack):
                 plane = row[0].moved(self._along, step.index)
                 done += step.index in left
                 left.discard(step.index)

@@ -11,6 +11,13 @@ from napari_promptseg.backends.encoding import refused
 from napari_promptseg.backends.registry import create_backend
 from napari_promptseg.core.plane_prompts import PlanePrompts, Stroke
 from napari_promptseg.core.volume import PlaneImage
+from napari_promptseg.propagate.registry import (
+    AUTO,
+    checked_name,
+    create_propagator,
+    join_spec,
+    split_spec,
+)
 from napari_promptseg.refine.options import Refinement, build, parse_spec
 from napari_promptseg.refine.uncertainty import measure_uncertainty
 
@@ -20,6 +27,7 @@ if TYPE_CHECKING:
     from napari_promptseg.backends.base import Backend
     from napari_promptseg.core.geometry import Plane
     from napari_promptseg.core.volume import Volume
+    from napari_promptseg.propagate.stack import Propagator
     from napari_promptseg.refine.uncertainty import Uncertainty
 
 _KEPT_PLANES: Final = 4
@@ -33,17 +41,20 @@ class Predictor:
     volume : Volume
         What is segmented.
     backend : str or Backend
-        A registered name, with its wrappers as in "clicknet+flips", or a backend.
+        A registered name, with its wrappers and a propagator as in "clicknet+flips@flow",
+        or a backend.
     device : str
         "auto", "cpu", "cuda" or "mps"; for a name only.
     refinement : Refinement, optional
         Wrappers around the backend; by default those of `Refinement` around a name, and
         none around a backend.
+    propagator : str
+        Name of the propagator where the text of the backend has none.
 
     Raises
     ------
     ValueError
-        If no backend or wrapper has that name.
+        If no backend, wrapper or propagator has that name.
     TypeError
         If the object is not a backend.
     """
@@ -54,10 +65,12 @@ class Predictor:
         backend: str | Backend,
         device: str = "auto",
         refinement: Refinement | None = None,
+        propagator: str = AUTO,
     ) -> None:
         self._volume, self._device = volume, device
         self._given = None if isinstance(backend, str) else backend
         if isinstance(backend, str):
+            backend, propagator = split_spec(backend, propagator)
             self._name, refinement = parse_spec(backend, refinement)
         else:
             build(backend, refinement)  # raises if this is no backend, or cannot be wrapped so
@@ -65,7 +78,9 @@ class Predictor:
         self._refinement = refinement
         self._base: Backend | None = None
         self._backend: Backend | None = None
+        self._made: Propagator | None = None
         self._embedded: OrderedDict[Plane, Any] = OrderedDict()
+        self.propagator = propagator
 
     @property
     def name(self) -> str:
@@ -85,11 +100,35 @@ class Predictor:
             self._backend = build(self._base, refinement)
         self._refinement = refinement
         self._embedded.clear()
+        self._made = None
+
+    @property
+    def propagator(self) -> str:
+        """Name of the propagator, as it was asked for."""
+        return self._propagator
+
+    @propagator.setter
+    def propagator(self, name: str) -> None:
+        self._propagator = checked_name(name)
+        self._made = None
+
+    def make_propagator(self) -> Propagator:
+        """Return the propagator, made for the backend if it was not.
+
+        Raises
+        ------
+        ValueError
+            If it does not work with this backend.
+        """
+        if self._made is None:
+            self._made = create_propagator(self._propagator, self.backend)
+        return self._made
 
     @property
     def spec(self) -> str:
-        """Name and wrappers as one text, see `parse_spec`."""
-        return self._name if self._refinement is None else self._refinement.spec(self._name)
+        """Name, wrappers and propagator as one text, see `parse_spec` and `split_spec`."""
+        name = self._name if self._refinement is None else self._refinement.spec(self._name)
+        return join_spec(name, self._propagator)
 
     @property
     def identity(self) -> str | None:
@@ -179,4 +218,4 @@ class Predictor:
         self._embedded.clear()
         if self._base is not None and self._given is None:
             self._base.close()
-        self._base = self._backend = None
+        self._base = self._backend = self._made = None

@@ -20,8 +20,8 @@ class PlaneResult:
     ----------
     plane : Plane
         Which one.
-    score : float
-        How sure the backend is, in [0, 1].
+    confidence : float
+        How sure the propagator is of it, in [0, 1].
     box : Box or None
         The part of the mask that changed, None if none did.
     done, total : int
@@ -29,7 +29,7 @@ class PlaneResult:
     """
 
     plane: Plane
-    score: float
+    confidence: float
     box: Box | None
     done: int
     total: int

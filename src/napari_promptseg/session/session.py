@@ -25,6 +25,7 @@ from napari_promptseg.core.prompts import (
     prompt_plane,
 )
 from napari_promptseg.core.volume import Volume
+from napari_promptseg.propagate.registry import AUTO, split_spec
 from napari_promptseg.session import objects, records
 from napari_promptseg.session.advice import PlaneView, Suggestion
 from napari_promptseg.session.fill import Filling
@@ -71,8 +72,8 @@ class Session:
     volume : Volume, array-like or path
         What is segmented. Lazy arrays are read plane by plane.
     backend : str or Backend
-        A registered name (`list_backends`), with its wrappers as in "clicknet+flips", or a
-        backend, which is taken as it is.
+        A registered name (`list_backends`), with its wrappers and its propagator as in
+        "clicknet+flips@flow", or a backend, which is taken as it is.
     axes, spacing : optional
         For an array; see `Volume`.
     device : str
@@ -83,11 +84,14 @@ class Session:
         Folder in which every step is on disk before the call returns; see `recover`.
     refinement : Refinement, optional
         Wrappers that make the backend better; its defaults when not given.
+    propagator : str
+        How `propagate` works (`list_propagators`), where the text of the backend does not
+        say; "auto" takes the best one for the backend.
 
     Raises
     ------
     ValueError
-        If the volume, the labels or the name of the backend are not valid.
+        If the volume, the labels or a name are not valid.
     FileExistsError
         If the folder of the journal holds another journal.
     """
@@ -103,6 +107,7 @@ class Session:
         labels: NDArray[Any] | None = None,
         journal: str | Path | None = None,
         refinement: Refinement | None = None,
+        propagator: str = AUTO,
     ) -> None:
         if isinstance(volume, str | Path):
             from napari_promptseg.core.io.reading import open_volume
@@ -112,7 +117,7 @@ class Session:
             volume = Volume(volume, axes, spacing)
         self.volume: Volume = volume
         self._store = Store(volume.shape)
-        self._predictor = Predictor(volume, backend, device, refinement)
+        self._predictor = Predictor(volume, backend, device, refinement, propagator)
         self._running: Propagation | None = None
         if labels is not None:
             self._store.take_labels(labels)
@@ -197,6 +202,20 @@ class Session:
     def refinement(self, refinement: Refinement | None) -> None:
         self._interrupt()
         self._predictor.refinement = refinement
+
+    @property
+    def propagator(self) -> str:
+        """Name of the way to propagate, or "auto"; it can be set at any time.
+
+        Setting raises ``ValueError`` if there is none of that name; one that does not work
+        with the backend is told by `propagate`.
+        """
+        return self._predictor.propagator
+
+    @propagator.setter
+    def propagator(self, name: str) -> None:
+        self._interrupt()
+        self._predictor.propagator = name
 
     # Prompts
 
@@ -363,8 +382,8 @@ class Session:
         Raises
         ------
         ValueError
-            If there is no prompt, the range is empty or outside, or the image has no
-            such axis.
+            If there is no prompt, the range is empty or outside, the image has no such
+            axis, or the propagator does not work with the backend.
         """
         self._interrupt()
         filling = Filling(self._store, self.volume, self._predictor, start, stop, axis)
@@ -537,7 +556,7 @@ class Session:
     ) -> None:
         """Use another backend from now on; the object in work stays.
 
-        Parameters are those of the session.
+        Parameters are those of the session. The propagator stays too where none is named.
 
         Raises
         ------
@@ -545,7 +564,7 @@ class Session:
             If no backend has that name.
         """
         self._interrupt()
-        predictor = Predictor(self.volume, backend, device, refinement)
+        predictor = Predictor(self.volume, backend, device, refinement, self.propagator)
         self._predictor.close()
         self._predictor = predictor
 
@@ -633,7 +652,8 @@ class Session:
     ) -> tuple[Session, list[records.Record]]:
         header = records.read_header(container)
         image = records.read_volume(container, header, volume)
-        session = cls(image, backend or header.backend)
+        propagator = split_spec(header.backend)[1]
+        session = cls(image, backend or header.backend, propagator=propagator)
         given = records.read_array(container, records.LABELS)
         if given is not None:
             session._store.take_labels(given)
