@@ -10,6 +10,7 @@ import numpy as np
 from psygnal import Signal, SignalGroup
 
 from napari_promptseg.core.geometry import Box, Plane, box_slices, box_union, mask_box
+from napari_promptseg.core.labels import label_boxes
 from napari_promptseg.session.history import Change, History, Patch
 from napari_promptseg.session.records import Done, Journal, Moved, Record
 from napari_promptseg.session.state import Draft, StoredObject
@@ -261,8 +262,6 @@ class Store:
         ValueError
             If shape, type or ids do not fit.
         """
-        from scipy.ndimage import find_objects
-
         if labels.shape != self.labels.shape:
             raise ValueError(f"labels have shape {labels.shape}, expected {self.labels.shape}")
         if labels.dtype.kind not in "uib":
@@ -272,7 +271,5 @@ class Store:
             raise ValueError(f"labels must be 0 to {LARGEST_LABEL}, got {low} to {high}")
         self.labels[...] = labels
         self.given_labels = self.labels.copy()
-        for label, found in enumerate(find_objects(self.labels), start=1):
-            if found is not None:
-                box = tuple((s.start, s.stop) for s in found)
-                self.objects[label] = StoredObject(label, "", (), box)
+        for label, box in label_boxes(self.labels).items():
+            self.objects[label] = StoredObject(label, "", (), box)

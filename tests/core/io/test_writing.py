@@ -168,43 +168,6 @@ def test_coco_masks_are_exact(labels):
     np.testing.assert_array_equal(again, labels)
 
 
-def facets(path):
-    raw = path.read_bytes()
-    kind = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("label", "<u2")])
-    found = np.frombuffer(raw, kind, offset=84)
-    assert len(found) == int.from_bytes(raw[80:84], "little")
-    return found
-
-
-@pytest.mark.parametrize("mirror", [1, -1])
-def test_stl_surfaces_are_closed_and_in_the_world(tmp_path, mirror):
-    labels = np.zeros((9, 12, 12), np.uint8)
-    labels[2:6, 3:9, 3:9] = 1
-    labels[6:, 8:, 8:] = 7  # touches the border
-    affine = np.diag([mirror * 0.5, 0.5, 2.0, 1.0])
-    affine[:3, 3] = [10, 20, 30]
-    volume = Volume(np.zeros(labels.shape), "zyx", (2, 0.5, 0.5), "mm", affine)
-    found = facets(write_labels(tmp_path / "a.stl", labels, volume))
-    for label in (1, 7):
-        corners = found["corners"][found["label"] == label].astype(float)
-        a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
-        enclosed = np.einsum("ij,ij->i", a, np.cross(b, c)).sum() / 6
-        # Positive: normals point outward. The surface cuts the edges, so it holds a bit less.
-        exact = (labels == label).sum() * 0.5
-        assert 0.8 * exact < enclosed <= exact
-        ends = np.stack([corners.min((0, 1)), corners.max((0, 1))])
-        zyx = np.stack([np.argwhere(labels == label).min(0), np.argwhere(labels == label).max(0)])
-        pixels = zyx[:, ::-1] + np.array([[-0.5], [0.5]])
-        expected = np.sort(pixels @ affine[:3, :3].T + affine[:3, 3], axis=0)
-        np.testing.assert_allclose(ends, expected, atol=1e-4)
-        np.testing.assert_allclose(np.linalg.norm(found["normal"], axis=1), 1, atol=1e-5)
-
-
-def test_stl_of_no_object_is_empty(tmp_path):
-    volume = Volume(np.zeros((2, 3, 4)), "zyx")
-    assert len(facets(write_labels(tmp_path / "a.stl", np.zeros((2, 3, 4), int), volume))) == 0
-
-
 @pytest.mark.parametrize("suffix", [".tif", ".zarr"])
 def test_nothing_is_replaced_unasked(tmp_path, suffix):
     volume = Volume(np.zeros((4, 5)))

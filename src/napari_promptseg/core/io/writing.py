@@ -12,7 +12,7 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_promptseg.core.io import coco, nifti, nrrd, omezarr, pictures, stl, tiff
+from napari_promptseg.core.io import coco, mesh, nifti, nrrd, omezarr, pictures, tiff
 from napari_promptseg.core.volume import Volume
 
 Writer = Callable[[Path, NDArray[Any], Volume, Mapping[int, str]], None]
@@ -30,7 +30,7 @@ _WRITERS: Final[Mapping[str, Writer]] = {
     ".npy": _write_npy,
     ".png": pictures.write,
     **dict.fromkeys(coco.SUFFIXES, coco.write),
-    **dict.fromkeys(stl.SUFFIXES, stl.write),
+    **dict.fromkeys(mesh.SUFFIXES, mesh.write),
 }
 SUFFIXES: Final = tuple(_WRITERS)
 """All suffixes that labels can be written to."""
@@ -47,9 +47,9 @@ def write_labels(
     """Write labels with the geometry of the image they belong to.
 
     NIfTI and NRRD keep the affine, TIFF (OME) and OME-Zarr the spacing; ``.npy`` and
-    ``.png`` (2D) hold the array alone; ``.json`` is COCO, ``.stl`` (3D) the surfaces in
-    world coordinates. Names are kept by NRRD, OME-Zarr and COCO. The target appears when
-    all is written, never in part.
+    ``.png`` (2D) hold the array alone; ``.json`` is COCO; ``.stl``, ``.obj`` and ``.ply``
+    (3D) are the surfaces in world coordinates. Names are kept by NRRD, OME-Zarr, COCO and
+    OBJ. The target appears when all is written, never in part.
 
     Parameters
     ----------
