@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -292,3 +293,25 @@ def test_an_error_of_the_backend_comes_through_after_the_planes_before_it() -> N
     assert len(list(islice(steps, 3))) == 3
     with pytest.raises(RuntimeError, match="out of memory"):
         next(steps)
+
+
+# Where it begins, and what is left out
+
+
+def test_what_is_beside_the_origin_comes_first_then_the_rest_outward() -> None:
+    anchors = {i: OBJECT[i] for i in (8, 15, 22)}
+    stack = replace(stack_of(bright(OBJECT), anchors), origin=22)
+    order = [step.index for step in Chains(ToyBackend()).fill(stack)]
+    assert order[:4] == [16, 23, 17, 24], "those beside it take turns"
+    assert max(order.index(16), order.index(23)) < order.index(9) < order.index(7)
+    assert sorted(set(order)) == sorted(filled(stack_of(bright(OBJECT), anchors)))
+
+
+def test_planes_that_are_kept_are_neither_answered_nor_read() -> None:
+    toy = ToyBackend()
+    anchors = {8: OBJECT[8], 22: OBJECT[22]}
+    stack = replace(stack_of(bright(OBJECT), anchors), kept=frozenset(range(9, 22)))
+    found = {step.index for step in Chains(toy).fill(stack)}
+    assert not found & set(range(8, 23))
+    assert {7, 23} <= found
+    assert len(toy.looks) <= len(found) + 2

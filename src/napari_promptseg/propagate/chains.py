@@ -146,8 +146,9 @@ class Chains:
 
     Planes beyond the outermost anchors are answered one from another until the object
     has ended; planes between two anchors are answered from both and blended by distance.
-    The directions take turns, so results stream outward. Planes between two anchors come
-    twice, the second time blended.
+    What lies beside the origin of the stack comes first, in both directions by turns, then
+    the rest outward from there. Planes between two anchors come twice, the second time
+    blended.
 
     Parameters
     ----------
@@ -171,14 +172,46 @@ class Chains:
         """See `Propagator.fill`."""
         if not stack.anchors:
             raise ValueError("nothing to propagate: no plane has a prompt yet")
-        anchors, backend = sorted(stack.anchors), self.backend
-        chains = [_gap(stack, backend, a, b) for a, b in pairwise(anchors)]
-        chains.append(_tail(stack, backend, anchors[-1], range(anchors[-1] + 1, stack.stop)))
-        chains.append(_tail(stack, backend, anchors[0], range(anchors[0] - 1, stack.start - 1, -1)))
-        while chains:
-            for chain in list(chains):
-                step = next(chain, None)
-                if step is None:
-                    chains.remove(chain)
-                elif stack.start <= step.index < stack.stop:
-                    yield step
+        wanted = set(stack.open)
+        chains = [
+            (planes, _tail(stack, self.backend, *ends, planes))
+            if len(ends) == 1
+            else (planes, _gap(stack, self.backend, *ends))
+            for planes, ends in _ways(stack)
+            if not wanted.isdisjoint(planes)
+        ]
+        for group in _outward(chains, stack.origin):
+            while group:
+                for chain in list(group):
+                    step = next(chain, None)
+                    if step is None:
+                        group.remove(chain)
+                    elif step.index in wanted:
+                        yield step
+
+
+def _ways(stack: Stack) -> Iterator[tuple[range, tuple[int, ...]]]:
+    """Planes between two anchors and beyond the outermost, with the anchors beside them."""
+    anchors = sorted(stack.anchors)
+    for first, last in pairwise(anchors):
+        yield range(first + 1, last), (first, last)
+    yield range(anchors[-1] + 1, stack.stop), (anchors[-1],)
+    yield range(anchors[0] - 1, stack.start - 1, -1), (anchors[0],)
+
+
+def _outward(
+    chains: list[tuple[range, Iterator[Step]]], origin: int | None
+) -> Iterator[list[Iterator[Step]]]:
+    """Chains that take turns: without an origin all; else those beside it, then one by one."""
+    if origin is None:
+        yield [chain for _, chain in chains]
+        return
+
+    def distance(planes: range) -> int:
+        return max(min(planes) - origin, origin - max(planes), 1)
+
+    beside = [chain for planes, chain in chains if distance(planes) == 1]
+    yield beside
+    for planes, chain in sorted(chains, key=lambda pair: distance(pair[0])):
+        if distance(planes) > 1:
+            yield [chain]

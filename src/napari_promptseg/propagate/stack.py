@@ -61,11 +61,14 @@ class Stack:
         Anchors that the user gave as a mask. On the others a model answered clicks.
     prompts : callable
         From an index to the prompts that hold there beside the anchors: clicks on anchored
-        planes, and the cut of a 3D box.
+        planes, the cut of a 3D box, and strokes where planes of other orientations cross.
     prior : callable
         From an index to the (H, W) mask that an earlier propagation left there, or None.
     origin : int or None
         Plane that the user looks at: results are wanted from there outward.
+    kept : frozenset of int
+        Planes in the range that need no new answer: all of what lies between two anchors
+        that are as they were when it was answered.
     """
 
     read: Callable[[int], PlaneImage]
@@ -77,11 +80,14 @@ class Stack:
     prompts: Callable[[int], PlanePrompts] = no_prompts
     prior: Callable[[int], Mask | None] = nothing
     origin: int | None = None
+    kept: frozenset[int] = frozenset()
 
     @property
     def open(self) -> list[int]:
-        """Planes in the range that the user has not fixed."""
-        return [i for i in range(self.start, self.stop) if i not in self.anchors]
+        """Planes in the range that are to be answered."""
+        return [
+            i for i in range(self.start, self.stop) if i not in self.anchors and i not in self.kept
+        ]
 
 
 @runtime_checkable
@@ -96,7 +102,7 @@ class Propagator(Protocol):
         """Name under which it is chosen."""
 
     def fill(self, stack: Stack) -> Iterator[Step]:
-        """Answer the open planes of a stack, nearest to its anchors first.
+        """Answer the open planes of a stack, nearest to its origin or its anchors first.
 
         Parameters
         ----------
@@ -106,9 +112,10 @@ class Propagator(Protocol):
         Yields
         ------
         Step
-            Open planes where the object is; planes without the object may be left out. A
-            plane that comes twice is replaced by the later answer. Leaving the loop
-            between two steps is how a propagation is cancelled, so no step takes long.
+            Open planes where the object is; planes without the object may be left out, and
+            answers for others are dropped. A plane that comes twice is replaced by the later
+            answer. Leaving the loop between two steps is how a propagation is cancelled, so
+            no step takes long.
 
         Raises
         ------
