@@ -12,7 +12,7 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_promptseg.core.io import coco, mesh, nifti, nrrd, omezarr, pictures, tiff
+from napari_promptseg.core.io import coco, mesh, nifti, nrrd, omezarr, pictures, table, tiff
 from napari_promptseg.core.volume import Volume
 
 Writer = Callable[[Path, NDArray[Any], Volume, Mapping[int, str]], None]
@@ -31,6 +31,7 @@ _WRITERS: Final[Mapping[str, Writer]] = {
     ".png": pictures.write,
     **dict.fromkeys(coco.SUFFIXES, coco.write),
     **dict.fromkeys(mesh.SUFFIXES, mesh.write),
+    **dict.fromkeys(table.SUFFIXES, table.write),
 }
 SUFFIXES: Final = tuple(_WRITERS)
 """All suffixes that labels can be written to."""
@@ -48,8 +49,9 @@ def write_labels(
 
     NIfTI and NRRD keep the affine, TIFF (OME) and OME-Zarr the spacing; ``.npy`` and
     ``.png`` (2D) hold the array alone; ``.json`` is COCO; ``.stl``, ``.obj`` and ``.ply``
-    (3D) are the surfaces in world coordinates. Names are kept by NRRD, OME-Zarr, COCO and
-    OBJ. The target appears when all is written, never in part.
+    (3D) are the surfaces in world coordinates; ``.csv`` is the table of measurements. Names
+    are kept by NRRD, OME-Zarr, COCO, OBJ and the table. The target appears when all is
+    written, never in part.
 
     Parameters
     ----------

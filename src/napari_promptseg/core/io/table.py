@@ -1,0 +1,54 @@
+"""Measurements of labels as a table of comma-separated values."""
+
+from __future__ import annotations
+
+import csv
+from typing import TYPE_CHECKING, Any, Final
+
+from napari_promptseg.core.io.content import unit_name
+from napari_promptseg.core.measure import MILLILITRES, measure_labels
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from napari_promptseg.core.measure import Measurement
+    from napari_promptseg.core.volume import Volume
+
+SUFFIXES: Final = (".csv",)
+
+
+def write(path: Path, labels: NDArray[Any], volume: Volume, names: Mapping[int, str]) -> None:
+    """Write a row an object, in a series a row an object and time point.
+
+    The columns are the fields of `Measurement`, in its units: ``box`` as ``z_start``,
+    ``z_stop`` and so on, ``centroid`` as ``centroid_z`` and so on. What does not apply, such
+    as the volume of a plane, has no column.
+    """
+    solid, series = "z" in volume.names, "t" in volume.names
+    sizes = ["volume", "surface_area"] if solid else ["area", "perimeter"]
+    if solid and unit_name(volume.units) in MILLILITRES:
+        sizes.insert(1, "volume_ml")
+    space = volume.names.removeprefix("t")
+    columns = ["label", "name", *(["t"] if series else []), "voxels", *sizes]
+    columns += [f"centroid_{axis}" for axis in space]
+    columns += [f"{axis}_{end}" for axis in space for end in ("start", "stop")]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        table = csv.DictWriter(file, [*columns, "units"], extrasaction="ignore")
+        table.writeheader()
+        for found in measure_labels(labels, volume, names):
+            table.writerow(_row(found, space))
+
+
+def _row(found: Measurement, space: str) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        name: getattr(found, name) for name in ("label", "name", "t", "voxels", "units")
+    }
+    for name in ("volume", "volume_ml", "surface_area", "area", "perimeter"):
+        value = getattr(found, name)
+        row[name] = "" if value is None else f"{value:.9g}"
+    for axis, (start, stop), centre in zip(space, found.box, found.centroid, strict=True):
+        row |= {f"{axis}_start": start, f"{axis}_stop": stop, f"centroid_{axis}": f"{centre:.9g}"}
+    return row
