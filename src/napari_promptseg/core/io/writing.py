@@ -6,16 +6,16 @@ import os
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Concatenate, Final
 from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_promptseg.core.io import coco, mesh, nifti, nrrd, omezarr, pictures, table, tiff
+from napari_promptseg.core.io import coco, ctc, mesh, nifti, nrrd, omezarr, pictures, table, tiff
 from napari_promptseg.core.volume import Volume
 
-Writer = Callable[[Path, NDArray[Any], Volume, Mapping[int, str]], None]
+Writer = Callable[Concatenate[Path, NDArray[Any], Volume, Mapping[int, str], ...], None]
 
 
 def _write_npy(path: Path, labels: NDArray[Any], volume: Volume, names: Mapping[int, str]) -> None:
@@ -32,6 +32,7 @@ _WRITERS: Final[Mapping[str, Writer]] = {
     **dict.fromkeys(coco.SUFFIXES, coco.write),
     **dict.fromkeys(mesh.SUFFIXES, mesh.write),
     **dict.fromkeys(table.SUFFIXES, table.write),
+    **dict.fromkeys(ctc.SUFFIXES, ctc.write),
 }
 SUFFIXES: Final = tuple(_WRITERS)
 """All suffixes that labels can be written to."""
@@ -43,13 +44,15 @@ def write_labels(
     volume: Volume,
     names: Mapping[int, str] | None = None,
     *,
+    parents: Mapping[int, int] | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Write labels with the geometry of the image they belong to.
 
     NIfTI and NRRD keep the affine, TIFF (OME) and OME-Zarr the spacing; ``.npy`` and
     ``.png`` (2D) hold the array alone; ``.json`` is COCO; ``.stl``, ``.obj`` and ``.ply``
-    (3D) are the surfaces in world coordinates; ``.csv`` is the table of measurements. Names
+    (3D) are the surfaces in world coordinates; ``.csv`` is the table of measurements. A name
+    that ends in ``_RES`` becomes a folder of tracks for the Cell Tracking Challenge. Names
     are kept by NRRD, OME-Zarr, COCO, OBJ and the table. The target appears when all is
     written, never in part.
 
@@ -63,6 +66,8 @@ def write_labels(
         The image.
     names : mapping of int to str, optional
         Names of the objects.
+    parents : mapping of int to int, optional
+        For tracks: label of the parent by that of the daughter.
     overwrite : bool
         Whether to replace what is there.
 
@@ -81,7 +86,7 @@ def write_labels(
         If the suffix is unknown, or the labels do not fit the volume or the format.
     """
     path = Path(path).expanduser()
-    suffix = next((s for s in _WRITERS if path.name.lower().endswith(s)), None)
+    suffix = next((s for s in _WRITERS if path.name.lower().endswith(s.lower())), None)
     if suffix is None:
         raise ValueError(
             f"cannot write labels to {path}: unknown suffix {path.suffix!r}; "
@@ -94,7 +99,8 @@ def write_labels(
     # The suffix stays at the end, libraries go by it.
     partial = path.with_name(f".partial-{uuid4().hex}{suffix}")
     try:
-        _WRITERS[suffix](partial, checked, volume, names or {})
+        extra = {"parents": parents or {}} if suffix in ctc.SUFFIXES else {}
+        _WRITERS[suffix](partial, checked, volume, names or {}, **extra)
         _check_free(path, overwrite)
         _replace(partial, path)
     finally:
