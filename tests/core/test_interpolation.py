@@ -73,6 +73,14 @@ def test_a_disc_that_moves_is_moved(share):
     assert iou(found, disc(20 + 20 * share, 20 + 40 * share, 8)) > 0.85
 
 
+def test_the_overlap_is_that_of_the_moved_object():
+    still, moved = disc(20, 20, 8), disc(40, 60, 8)
+    assert ShapeInterpolation(still, moved).overlap == pytest.approx(1, abs=0.05)
+    assert ShapeInterpolation(still, disc(20, 20, 16)).overlap == pytest.approx(0.25, abs=0.02)
+    assert ShapeInterpolation(still, EMPTY).overlap == 0
+    assert ShapeInterpolation(EMPTY, EMPTY).overlap == 1
+
+
 def test_a_branch_that_ends_does_not_pull_the_other_along():
     both, one = disc(30, 20, 8) | disc(30, 60, 8), disc(30, 60, 8)
     found = ShapeInterpolation(both, one).at(0.3)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import cv2
 import numpy as np
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     Mask = NDArray[np.bool_]
     Float32 = NDArray[np.float32]
+
+_GAIN: Final = 0.02  # of IoU; less is noise of the pixels
 
 
 def signed_distance(mask: Mask, spacing: Sequence[float] = (1.0, 1.0)) -> Float32:
@@ -53,12 +55,17 @@ class ShapeInterpolation:
         Masks of the two planes.
     spacing : (float, float)
         Size of a pixel along rows and columns.
+
+    Attributes
+    ----------
+    overlap : float
+        IoU of the two masks, the object moved where it moves.
     """
 
     def __init__(self, first: Mask, last: Mask, spacing: tuple[float, float] = (1.0, 1.0)) -> None:
         self._shape = first.shape
         boxes = [box for box in (mask_box(first), mask_box(last)) if box is not None]
-        self._box = None
+        self._box, self.overlap = None, 1.0
         if not boxes:
             return
         # Beyond the box there is none of either, and so none in between.
@@ -67,7 +74,7 @@ class ShapeInterpolation:
             for (start, stop), size in zip(box_union(boxes), first.shape, strict=True)
         )
         parts = first[box_slices(self._box)], last[box_slices(self._box)]
-        self._shift = _shift(*parts)
+        self._shift, self.overlap = _shift(*parts)
         self._first, self._last = _distances(*parts, spacing)
 
     def at(self, share: float) -> Mask:
@@ -96,14 +103,15 @@ def _distances(first: Mask, last: Mask, spacing: tuple[float, float]) -> tuple[F
     return values[0], values[1]
 
 
-def _shift(first: Mask, last: Mask) -> NDArray[np.float64]:
-    """How far an object moves between two masks, in pixels along rows and columns."""
-    still = np.zeros(2)
+def _shift(first: Mask, last: Mask) -> tuple[NDArray[np.float64], float]:
+    """How many rows and columns an object moves between two masks, and their IoU then."""
+    still, overlap = np.zeros(2), iou(first, last)
     if not first.any() or not last.any():
-        return still
+        return still, overlap
     move = np.argwhere(last).mean(0) - np.argwhere(first).mean(0)
-    followed = _moved(first.astype(np.float32), move) > 0.5
-    return move if iou(followed, last) > iou(first, last) else still
+    halves = (first, move / 2), (last, -move / 2)  # both alike, so that either may come first
+    met = iou(*(_moved(mask.astype(np.float32), half) > 0.5 for mask, half in halves))
+    return (move, met) if met > overlap + _GAIN else (still, overlap)
 
 
 def _moved(values: Float32, by: NDArray[np.float64]) -> Float32:
