@@ -1,0 +1,128 @@
+"""Diffusion in space from the anchors to the planes between and beyond them."""
+
+from __future__ import annotations
+
+import warnings
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from napari_promptseg.backends.base import certainty
+from napari_promptseg.propagate.anchors import LEAST_PIXELS, allowed
+from napari_promptseg.propagate.stack import Step
+from napari_promptseg.propagate.voxels import BACKGROUND, OBJECT, Block
+from napari_promptseg.propagate.ways import fill_ways, in_turns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from napari_promptseg.backends.base import Backend
+    from napari_promptseg.propagate.stack import Stack
+
+    Float32 = NDArray[np.float32]
+
+_PLANES: Final = 8  # that are answered at once: what bounds time and memory of a step
+_LEAST_SHARE: Final = 0.04  # of the last plane; an object that shrinks below it has ended
+
+
+class RandomWalker:
+    """Random walker in three dimensions (Grady 2006, doi:10.1109/TPAMI.2006.233).
+
+    A few planes at a time are solved together with the anchors, or answered planes, at
+    one or both ends. Long gaps between two anchors are solved from coarse to fine. Only
+    the surroundings of the object are looked at, reduced where they are large. The
+    confidence is the margin of the probabilities.
+
+    Parameters
+    ----------
+    backend : Backend
+        Not asked.
+    beta : float
+        How strongly edges stop the walker.
+    """
+
+    name = "walker"
+
+    def __init__(self, backend: Backend, beta: float = 1000.0) -> None:
+        self.backend = backend
+        self.beta = beta
+
+    def fill(self, stack: Stack) -> Iterator[Step]:
+        """See `Propagator.fill`."""
+
+        def known(*indices: int) -> dict[int, Float32]:
+            return {index: stack.anchors[index].astype(np.float32) for index in indices}
+
+        yield from fill_ways(
+            stack,
+            lambda origin, planes: self._tail(stack, known(origin), planes),
+            lambda first, last: self._gap(stack, known(first, last)),
+        )
+
+    def _tail(self, stack: Stack, known: Mapping[int, Float32], planes: range) -> Iterator[Step]:
+        """Go on from the last answered plane until the object has ended."""
+        (before,) = (np.count_nonzero(plane) for plane in known.values())
+        while planes and before:
+            block, planes = planes[:_PLANES], planes[_PLANES:]
+            for step, probability in self._answer(stack, known, block):
+                size = np.count_nonzero(step.mask)
+                if size < max(LEAST_PIXELS, _LEAST_SHARE * before):
+                    return
+                yield step
+                before, known = size, {step.index: probability}
+
+    def _gap(self, stack: Stack, ends: Mapping[int, Float32]) -> Iterator[Step]:
+        """Answer planes spread over a gap from both its ends, then those between them."""
+        first, last = ends
+        between = range(max(first + 1, stack.start), min(last, stack.stop))
+        if not between or not any((end > 0.5).any() for end in ends.values()):
+            return
+        spread = np.linspace(first, last, min(_PLANES, last - first - 1) + 2).round().astype(int)
+        block = sorted(spread[1:-1].tolist(), key=lambda i: min(i - first, last - i))
+        known = dict(ends)
+        for step, probability in self._answer(stack, ends, block):
+            known[step.index] = probability
+            if step.mask.any():
+                yield step
+        pairs = pairwise(sorted(known))
+        yield from in_turns([self._gap(stack, {a: known[a], b: known[b]}) for a, b in pairs])
+
+    def _answer(
+        self, stack: Stack, known: Mapping[int, Float32], planes: Sequence[int]
+    ) -> Iterator[tuple[Step, Float32]]:
+        """Answer planes in the order given, each with its (H, W) probability."""
+        block = Block.around(stack, known, planes)
+        solved = self._walk(block)
+        for index in planes:
+            probability = block.plane(solved, index)
+            mask = allowed(probability > 0.5, stack.prompts(index))
+            yield Step(index, mask, certainty(probability)), probability
+
+    def _walk(self, block: Block) -> Float32:
+        """Probability that a walker from a voxel meets the object before the background."""
+        from skimage.segmentation import random_walker
+
+        labels, pixels = block.labels, block.pixels
+        object_ = np.asarray(labels == OBJECT, np.float32)
+        if labels.all() or not object_.any():
+            return object_
+        if not (labels == BACKGROUND).any():
+            return np.ones_like(object_)
+        if not pixels.std():  # scikit-image divides by the contrast
+            pixels = pixels.copy()
+            pixels[0, 0, 0] += 1e-3
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that a faster solver could be installed
+            answer = random_walker(
+                pixels,
+                labels,
+                beta=self.beta,
+                mode="cg_j",
+                spacing=block.spacing,
+                channel_axis=-1,
+                return_full_prob=True,
+            )
+        return np.asarray(np.clip(answer[0], 0, 1), np.float32)  # the solver is not exact
