@@ -70,7 +70,8 @@ def create_propagator(name: str, backend: Backend) -> Propagator:
     Parameters
     ----------
     name : str
-        One of `list_propagators`; "auto" is "chain".
+        One of `list_propagators`; "auto" is "chain", or "projection" for a backend that
+        cannot start from a mask.
     backend : Backend
         Answers planes where the propagator needs it.
 
@@ -80,7 +81,7 @@ def create_propagator(name: str, backend: Backend) -> Propagator:
         If there is none of that name, or it does not work with this backend.
     """
     if name == AUTO:
-        name = "chain"
+        name = "chain" if backend.capabilities.prior else "projection"
     module, _, attribute = _PLACES[checked_name(name)].partition(":")
     found = getattr(import_module(f"napari_promptseg.propagate.{module}"), attribute)
     propagator: Propagator = found(backend)
