@@ -117,10 +117,10 @@ def test_evaluate_keeps_what_was_finished_before_an_error(tmp_path):
 def test_evaluate_keeps_what_was_finished_before_an_interrupt(tmp_path, monkeypatch):
     from napari_promptseg.evaluate import benchmark
 
-    def interrupted(case, backend, options):
+    def interrupted(case, *asked):
         if case.name == "scene1":
             raise KeyboardInterrupt
-        return measure(case, backend, options)
+        return measure(case, *asked)
 
     measure = benchmark.measure_case
     monkeypatch.setattr(benchmark, "measure_case", interrupted)
@@ -136,6 +136,8 @@ def test_evaluate_keeps_what_was_finished_before_an_interrupt(tmp_path, monkeypa
     ("arguments", "message"),
     [
         pytest.param(("--backend", "magic"), "magic", id="backend"),
+        pytest.param(("--backend", "grabcut@magic"), "magic", id="propagator"),
+        pytest.param(("--start", "top"), "middle", id="start"),
         pytest.param(("--jobs", "0"), "jobs", id="jobs"),
         pytest.param(("--clicks", "0"), "clicks", id="clicks"),
         pytest.param(("--json", "no/such/folder/out.json"), "no/such/folder", id="output"),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from datasets import write_images, write_video, write_volume
-from napari_promptseg.evaluate import Benchmark, Options, Results
+from napari_promptseg.backends.grabcut import GrabCutBackend
+from napari_promptseg.evaluate import Benchmark, Options, Results, work
 
 
 @pytest.fixture
@@ -64,6 +65,41 @@ def test_planes_and_unions_have_names_of_their_own(sets):
     options = Options(clicks=2, planes=True, union=True)
     names = [r.set_name for r in measured(sets, ["randomwalk"], options).results]
     assert names == ["easy (union)", "film (planes, union)", "organ (planes, union)"]
+
+
+def test_propagators_are_measured_side_by_side(sets):
+    specs = ["grabcut@copy", "grabcut@flow", "randomwalk"]
+    options = Options(interactions=1, clicks=1, start="middle")
+    results = measured(sets, specs, options)
+    assert [(r.set_name, r.task, r.backend) for r in results.results] == [
+        ("easy", "click", "grabcut@copy"),  # nothing is propagated there: once is enough
+        ("easy", "click", "randomwalk"),
+        *(("film", "video", spec) for spec in specs),
+        *(("organ", "middle", spec) for spec in specs),
+    ]
+    by_name = {(r.task, r.backend): r.summary for r in results.results}
+    assert by_name["video", "grabcut@copy"]["jf"] < by_name["video", "grabcut@flow"]["jf"]
+    assert by_name["middle", "grabcut@copy"]["planes_per_second"] > 0
+    assert results.identities == dict.fromkeys(specs[:2], "grabcut") | {"randomwalk": "randomwalk"}
+    assert Results.from_json(results.to_json()).options.start == "middle"
+
+
+def test_a_backend_is_loaded_once_for_all_its_propagators(sets, monkeypatch):
+    loaded = []
+
+    def build(spec, device):
+        loaded.append(spec)
+        return GrabCutBackend()
+
+    monkeypatch.setattr(work, "build", build)
+    specs = ["grabcut@copy", "grabcut-zoom@copy", "grabcut", "grabcut@flow"]
+    measured(sets / "film", specs)
+    assert loaded == ["grabcut", "grabcut-zoom"]
+
+
+def test_an_unknown_propagator_is_named(sets):
+    with pytest.raises(ValueError, match=r"'magic'.*'flow'"):
+        Benchmark(sets, ["grabcut@magic"])
 
 
 @pytest.mark.parametrize("names", [[], ["grabcut", "grabcut"]], ids=["none", "twice"])

@@ -49,6 +49,18 @@ def test_interactions_with_volumes():
     assert figures["dice3"] == figures["dice"] == pytest.approx(0.755)
 
 
+def test_a_middle_plane_is_one_interaction():
+    runs = [
+        run("middle", [score], dice=0.9, dice_others=score, planes_per_second=rate)
+        for score, rate in ((0.8, 10.0), (0.6, 30.0))
+    ]
+    figures = summarise(runs, Options(interactions=5))
+    assert figures["dice_others"] == pytest.approx(0.7)
+    assert figures["planes_per_second"] == 20
+    assert not any(name.startswith(("interactions", "failures")) for name in figures)
+    assert curve(runs, Options(interactions=5)) == pytest.approx([0.7])
+
+
 def test_videos_weigh_every_object_alike():
     runs = [run("video", [0.8, 0.6], j=0.7, f=0.7), run("video", [0.1], j=0.2, f=0.0)]
     figures = summarise(runs, Options())

@@ -89,6 +89,7 @@ def test_objects_are_chosen_by_seed_and_large_enough():
         pytest.param({"prompts": ()}, r"valid, one or more: .*scribble", id="no prompts"),
         pytest.param({"prompts": ("lasso",)}, r"'lasso'.*'scribble'", id="prompt"),
         pytest.param({"first_frame": "2"}, r"'2'.*'mask', '1', '3'", id="first frame"),
+        pytest.param({"start": "top"}, r"'top'.*'click', 'middle'", id="start"),
     ],
 )
 def test_options_are_checked(options, message):
@@ -110,6 +111,50 @@ def test_a_volume_is_found_by_one_interaction_and_never_by_a_blind_backend(tmp_p
         run.figures["hd95"] < 5 < blind.figures["hd95"] == pytest.approx(np.hypot(16, 48 * 2**0.5))
     )
     assert blind.figures["violated"] == 3
+    assert run.figures["planes_per_second"] > 0
+
+
+def tube(depth: int = 9) -> np.ndarray:
+    return np.broadcast_to(LEFT, (depth, *LEFT.shape)).copy()
+
+
+def from_middle(truth: np.ndarray, backend, propagator: str = "auto", spacing=None):
+    scan = GroundTruth(Volume(bright(truth), spacing=spacing), truth.astype(np.uint8))
+    (run,) = measure_volume(scan, backend, Options(start="middle"), "case", propagator)
+    return run
+
+
+def test_a_volume_can_begin_with_its_middle_plane():
+    truth = tube()
+    truth[:2] = False
+    run = from_middle(truth, ToyBackend())
+    assert (run.task, run.prompts) == ("middle", [])
+    assert run.scores == [1.0]
+    assert (run.figures["dice"], run.figures["dice_others"]) == (1.0, 1.0)
+    assert run.figures["planes_per_second"] > 0
+    assert len(run.seconds) == 1
+
+
+def test_the_given_plane_is_not_scored():
+    blind = from_middle(tube(), ScriptedBackend(nothing))
+    assert blind.scores == [0.0]
+    assert blind.figures["dice"] == pytest.approx(2 / 10)
+    assert blind.figures["planes_per_second"] == 0
+
+
+def test_the_middle_of_a_hollow_object_is_the_nearest_plane_that_holds_some():
+    truth = tube()
+    truth[3:6] = False
+    run = from_middle(truth, ToyBackend(), "copy")
+    # Copies go on over the gap: six planes of nine, without the given one.
+    assert run.scores == [pytest.approx(2 * 5 / (5 + 8))]
+
+
+def test_the_propagator_is_the_one_that_is_named():
+    truth = tube()
+    truth[5:] = np.roll(LEFT, 12, 1)
+    chained, copied = (from_middle(truth, ToyBackend(), name) for name in ("chain", "copy"))
+    assert chained.scores[0] > copied.scores[0] > 0.5
 
 
 def test_planes_of_a_volume_are_images_along_three_axes(tmp_path):
@@ -124,8 +169,17 @@ def test_a_video_is_scored_on_every_frame_but_the_first(tmp_path):
     write_video(tmp_path / "film")
     (run,) = measure_case(find_cases(tmp_path / "film")[0], ToyBackend(), Options())
     assert (run.task, run.scores) == ("video", [1.0, 1.0, 1.0])
+    assert run.figures.pop("frames_per_second") > 0
     assert run.figures == {"j": 1.0, "f": 1.0, "first_iou": 1.0}
     assert run.prompts == []
+
+
+def test_a_video_is_carried_by_the_propagator_that_is_named(tmp_path):
+    write_video(tmp_path / "film")
+    case = find_cases(tmp_path / "film")[0]
+    (copied,) = measure_case(case, ToyBackend(), Options(), "copy")
+    (moved,) = measure_case(case, ToyBackend(), Options(), "flow")
+    assert copied.scores[-1] < 0.6 < moved.scores[-1]
 
 
 def test_a_video_can_begin_with_a_click(tmp_path):

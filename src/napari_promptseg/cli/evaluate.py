@@ -12,13 +12,14 @@ from napari_promptseg.cli.options import Device, fail
 if TYPE_CHECKING:
     from napari_promptseg.evaluate.benchmark import Benchmark
     from napari_promptseg.evaluate.results import Result
-    from napari_promptseg.evaluate.runs import Ask, FirstFrame
+    from napari_promptseg.evaluate.runs import Ask, FirstFrame, Start
 
 
 def evaluate(
     folder: Annotated[Path, typer.Argument(help="A data set, or a folder of data sets.")],
     backend: Annotated[
-        list[str], typer.Option(help="What is measured; may be given several times.")
+        list[str],
+        typer.Option(help="What is measured; may be given several times. NAME+WRAPPER@PROPAGATOR."),
     ] = ["clicknet"],  # noqa: B006
     prompt: Annotated[
         list[str],
@@ -30,6 +31,9 @@ def evaluate(
     union: Annotated[
         bool, typer.Option("--union", help="All ids of an image as one object.")
     ] = False,
+    start: Annotated[
+        str, typer.Option(help="A volume's object is given by: click, or its middle plane.")
+    ] = "click",
     first_frame: Annotated[
         str, typer.Option(help="A video's object is given by: mask, or by 1 or 3 clicks.")
     ] = "mask",
@@ -67,6 +71,7 @@ def evaluate(
             stop_at=stop_at,
             planes=planes,
             union=union,
+            start=cast("Start", start),
             first_frame=cast("FirstFrame", first_frame),
             seed=seed,
         )

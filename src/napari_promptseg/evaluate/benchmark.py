@@ -12,8 +12,8 @@ from napari_promptseg.evaluate.parallel import run_parallel
 from napari_promptseg.evaluate.results import Machine, Result, Results
 from napari_promptseg.evaluate.runs import Options, Run, Task
 from napari_promptseg.evaluate.summary import curve, summarise
-from napari_promptseg.evaluate.work import Work, measure_case
-from napari_promptseg.refine.options import build
+from napari_promptseg.evaluate.work import Backends, Work, measure_case
+from napari_promptseg.propagate.registry import split_spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,7 +49,9 @@ class Benchmark:
     folder : Path
         A data set, or a folder of data sets.
     backends : sequence of str
-        Specifications; see `napari_promptseg.refine.options.parse_spec`.
+        Specifications; see `napari_promptseg.refine.options.parse_spec`. A propagator may
+        follow, as in "clicknet@flow". Where nothing is propagated, on images and planes,
+        a backend that is given with several of them is measured once.
     options : Options
         What is measured.
     device : str
@@ -63,7 +65,8 @@ class Benchmark:
     FileNotFoundError
         If there is no data set.
     ValueError
-        If a backend is unknown or given twice, or there are no jobs.
+        If a backend or propagator is unknown, a specification is given twice, or there
+        are no jobs.
     """
 
     def __init__(
@@ -85,10 +88,10 @@ class Benchmark:
         self._groups = {
             (name, backend): [Work(name, case, backend) for case in cases]
             for name, cases in self._cases().items()
-            for backend in backends
+            for backend in self._distinct(backends, cases[0])
         }
-        self._backends = {spec: build(spec, device=device) for spec in backends}
-        self._identities = {spec: backend.identity for spec, backend in self._backends.items()}
+        self._backends = Backends(device)
+        self._identities = {spec: self._backends.load(spec)[0].identity for spec in backends}
         if jobs > 1:  # every process loads its own; these were to find mistakes early
             self.close()
         self._runs: dict[Work, list[Run]] = {}
@@ -111,8 +114,8 @@ class Benchmark:
             yield from run_parallel(self.work, self.options, self.device, self.jobs)
             return
         for work in self.work:
-            backend = self._backends[work.backend]
-            yield work, list(measure_case(work.case, backend, self.options))
+            backend, propagator = self._backends.load(work.backend)
+            yield work, list(measure_case(work.case, backend, self.options, propagator))
 
     def results(self) -> Results:
         """Return what was measured so far."""
@@ -128,13 +131,21 @@ class Benchmark:
 
     def close(self) -> None:
         """Free the models."""
-        for backend in self._backends.values():
-            backend.close()
+        self._backends.close()
 
     @property
     def cases(self) -> dict[tuple[str, str], Case]:
         """Cases by set and name."""
         return {(work.set_name, work.case.name): work.case for work in self.work}
+
+    def _distinct(self, backends: Sequence[str], case: Case) -> list[str]:
+        """Return the specifications that differ in what is done with a set."""
+        if case.layout != "images" and not self.options.planes:
+            return list(backends)
+        first: dict[str, str] = {}
+        for spec in backends:
+            first.setdefault(split_spec(spec)[0], spec)
+        return list(first.values())
 
     def _cases(self) -> dict[str, list[Case]]:
         """Cases of each set by the name that is shown."""

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.context import SpawnContext
 
-    from napari_promptseg.backends.base import Backend
     from napari_promptseg.evaluate.runs import Options, Run
     from napari_promptseg.evaluate.work import Work
 
@@ -134,19 +133,17 @@ def _serve(pipe: Connection, options: Options, device: str) -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
     import cv2
 
-    from napari_promptseg.evaluate.work import measure_case
-    from napari_promptseg.refine.options import build
+    from napari_promptseg.evaluate.work import Backends, measure_case
 
     cv2.setNumThreads(1)
-    backends: dict[str, Backend] = {}
+    backends = Backends(device)
     while True:
         try:
             work: Work = pipe.recv()
         except EOFError:
             return
         try:
-            if work.backend not in backends:
-                backends[work.backend] = build(work.backend, device=device)
-            pipe.send(list(measure_case(work.case, backends[work.backend], options)))
+            backend, propagator = backends.load(work.backend)
+            pipe.send(list(measure_case(work.case, backend, options, propagator)))
         except Exception as error:
             pipe.send(error)

@@ -73,10 +73,10 @@ class Result:
         Data set; with ``(planes)`` or ``(union)`` where that was asked for.
     layout : {"images", "volumes", "videos"}
         What the set holds.
-    task : {"click", "box", "scribble", "volume", "video"}
+    task : {"click", "box", "scribble", "volume", "middle", "video"}
         What was measured.
     backend : str
-        Specification of the backend.
+        Specification of the backend and its propagator.
     summary : dict of str to float
         Means over the objects; see `napari_promptseg.evaluate.summary`.
     curve : list of float

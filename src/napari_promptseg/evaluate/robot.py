@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -102,6 +102,37 @@ def click_until(
         run.scores.append(iou(target.judged(session.mask[plane.slices]), target.truth))
         if run.scores[-1] >= stop_at:
             break
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What propagation took.
+
+    Parameters
+    ----------
+    planes : int
+        That it answered, each counted once.
+    seconds : float
+        From asking for it to its end.
+    """
+
+    planes: int = 0
+    seconds: float = 0.0
+
+    def __add__(self, other: Pace) -> Pace:
+        return Pace(self.planes + other.planes, self.seconds + other.seconds)
+
+    @property
+    def rate(self) -> float:
+        """Planes a second."""
+        return self.planes / self.seconds if self.seconds else 0.0
+
+
+def propagate(session: Session) -> Pace:
+    """Propagate to the end."""
+    began = time.perf_counter()
+    planes = {result.plane for result in session.propagate()}
+    return Pace(len(planes), time.perf_counter() - began)
 
 
 def tight_box(plane: Plane, truth: Mask) -> Box:

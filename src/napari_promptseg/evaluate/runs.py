@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from napari_promptseg.session.session import Session
 
 Ask = Literal["click", "box", "scribble"]
+Start = Literal["click", "middle"]
 FirstFrame = Literal["mask", "1", "3"]
-Task = Literal["click", "box", "scribble", "volume", "video"]
+Task = Literal["click", "box", "scribble", "volume", "middle", "video"]
 
 TARGETS: Final[dict[str, tuple[float, ...]]] = {
     "click": (0.80, 0.85, 0.90),
@@ -54,6 +55,9 @@ class Options:
         Take planes of volumes and frames of videos as images of their own.
     union : bool
         Take all ids of an image or volume together as one object.
+    start : {"click", "middle"}
+        How the object of a volume is given: by clicks with a propagation after each, or by
+        its true mask on the middle plane and one propagation.
     first_frame : {"mask", "1", "3"}
         How the object of a video is given: by its mask, or by that many clicks.
     seed : int
@@ -68,6 +72,7 @@ class Options:
     stop_at: float = 0.95
     planes: bool = False
     union: bool = False
+    start: Start = "click"
     first_frame: FirstFrame = "mask"
     seed: int = 0
 
@@ -80,6 +85,8 @@ class Options:
             raise ValueError(f"stop_at must be above 0 and at most 1, got {self.stop_at!r}")
         if not self.prompts or not set(self.prompts) <= set(get_args(Ask)):
             raise ValueError(f"prompts {self.prompts!r}; valid, one or more: {get_args(Ask)}")
+        if self.start not in get_args(Start):
+            raise ValueError(f"start {self.start!r}; valid: {get_args(Start)}")
         if self.first_frame not in get_args(FirstFrame):
             raise ValueError(f"first frame {self.first_frame!r}; valid: {get_args(FirstFrame)}")
 
@@ -104,7 +111,7 @@ class Run:
 
     Parameters
     ----------
-    task : {"click", "box", "scribble", "volume", "video"}
+    task : {"click", "box", "scribble", "volume", "middle", "video"}
         What was asked.
     case : str
         Image, volume or sequence.
@@ -115,11 +122,11 @@ class Run:
     prompts : list of Prompt
         What the robot user gave, in pixels; masks are left out.
     scores : list of float
-        IoU after each click on an image, Dice after each interaction with a volume, J&F of
-        each frame of a video but the first.
+        IoU after each click on an image, Dice after each interaction with a volume, Dice
+        of all planes but the middle one, J&F of each frame of a video but the first.
     seconds : list of float
-        Time of each interaction: a click, or a click and the propagation; for a video the
-        time a frame.
+        Time of each interaction: a click, or a click and the propagation, or from the
+        middle plane the propagation; for a video the time a frame.
     figures : dict of str to float
         Others, of the final answer.
     shown : Mask or None

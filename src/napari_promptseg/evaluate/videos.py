@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -14,6 +13,7 @@ from napari_promptseg.evaluate.images import measure_section
 from napari_promptseg.evaluate.metrics import boundary_f
 from napari_promptseg.evaluate.runs import Run
 from napari_promptseg.learn.scenes import spread
+from napari_promptseg.propagate.registry import AUTO
 from napari_promptseg.session.session import Session
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _FRAMES: Final = 3  # of a video that are taken as images, when planes are asked
 
 
 def measure_video(
-    film: GroundTruth, backend: Backend, options: Options, case: str
+    film: GroundTruth, backend: Backend, options: Options, case: str, propagator: str = AUTO
 ) -> Iterator[Run]:
     """Carry objects from the first frame through a video.
 
@@ -41,9 +41,11 @@ def measure_video(
         How many objects, and how they are given.
     case : str
         Name of the runs.
+    propagator : str
+        Name of the propagator.
     """
     for label in options.choose(film.ids[0], case):
-        session = Session(film.volume, backend)
+        session = Session(film.volume, backend, propagator=propagator)
         yield carry(session, film.target(label), Run("video", case, label), options)
 
 
@@ -61,19 +63,18 @@ def carry(session: Session, target: Target, run: Run, options: Options) -> Run:
         most = int(options.first_frame)
         robot.click_until(session, first, target[0], asked, most, options.stop_at)
     given = iou(target[0].judged(session.mask[0]), target[0].truth)
-    began = time.perf_counter()
-    session.propagate().run()
-    seconds = (time.perf_counter() - began) / (len(target.truth) - 1)
+    pace = robot.propagate(session)
     answer = target.judged(session.mask)[1:]
     frames = list(zip(answer, target.truth[1:], strict=True))
     regions = [iou(mask, truth) for mask, truth in frames]
     borders = [boundary_f(mask, truth) for mask, truth in frames]
     run.scores = [(j + f) / 2 for j, f in zip(regions, borders, strict=True)]
-    run.seconds = [seconds] * len(run.scores)
+    run.seconds = [pace.seconds / len(run.scores)] * len(run.scores)
     run.figures = {
         "j": float(np.mean(regions)),
         "f": float(np.mean(borders)),
         "first_iou": given,
+        "frames_per_second": pace.rate,
     }
     worst = 1 + int(np.argmin(run.scores))
     return run.finish(session, Plane((worst, None, None)))

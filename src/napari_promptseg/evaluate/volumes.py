@@ -1,4 +1,4 @@
-"""The robot user in volumes: click, propagate, and again; or planes as images."""
+"""The robot user in volumes: click, propagate, and again; a middle plane; planes as images."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from napari_promptseg.evaluate import robot
 from napari_promptseg.evaluate.images import measure_section
 from napari_promptseg.evaluate.runs import LEAST_PIXELS, Run
 from napari_promptseg.evaluate.surface import surface_distances
+from napari_promptseg.propagate.registry import AUTO
 from napari_promptseg.session.session import Session
 
 if TYPE_CHECKING:
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
 
 
 def measure_volume(
-    scan: GroundTruth, backend: Backend, options: Options, case: str
+    scan: GroundTruth, backend: Backend, options: Options, case: str, propagator: str = AUTO
 ) -> Iterator[Run]:
-    """Segment objects of a volume by interactions: each a click and a propagation.
+    """Segment objects of a volume, from clicks or from their middle planes.
 
     Parameters
     ----------
@@ -37,45 +38,86 @@ def measure_volume(
     backend : Backend
         What is measured.
     options : Options
-        How many objects and interactions.
+        How many objects, how they are given, and how many interactions.
     case : str
         Name of the runs.
+    propagator : str
+        Name of the propagator.
     """
     for label in options.choose(scan.ids, case):
-        session = Session(scan.volume, backend)
-        yield interact(session, scan.target(label), Run("volume", case, label), options)
+        session = Session(scan.volume, backend, propagator=propagator)
+        target = scan.target(label)
+        if options.start == "middle":
+            yield carry_middle(session, target, Run("middle", case, label))
+        else:
+            yield interact(session, target, Run("volume", case, label), options)
 
 
 def interact(session: Session, target: Target, run: Run, options: Options) -> Run:
     """Click at the centre of the largest error and propagate, until the Dice is high enough."""
-    spacing = [session.volume.axis_spacing(axis) for axis in range(3)]
+    spacing, pace = _spacing(session.volume), robot.Pace()
     for _ in range(options.interactions):
         click = robot.click_in_space(target.judged(session.mask), target.truth, spacing)
         if click is None:
             break
         began = time.perf_counter()
         session.add(Point(click[0], click[1]))
-        session.propagate().run()
+        pace += robot.propagate(session)
         run.seconds.append(time.perf_counter() - began)
         run.scores.append(dice(target.judged(session.mask), target.truth))
         if run.scores[-1] >= options.stop_at:
             break
+    run.figures = _figures(session, target) | {
+        "violated": float(robot.violated(session)),
+        "planes_per_second": pace.rate,
+    }
+    return _finish(run, session, target)
+
+
+def carry_middle(session: Session, target: Target, run: Run) -> Run:
+    """Give the true mask of one plane, propagate, and score all the others.
+
+    It is the middle of the extent of the object along the first axis, or the plane
+    nearest to it that holds some of the object.
+    """
+    filled = np.flatnonzero(target.truth.any((1, 2)))
+    middle = int(filled[np.abs(filled - (filled[0] + filled[-1]) // 2).argmin()])
+    session.add_mask(target.truth[middle], index=middle)
+    pace = robot.propagate(session)
+    others = np.arange(len(target.truth)) != middle
     answer = target.judged(session.mask)
+    run.scores = [dice(answer[others], target.truth[others])]
+    run.seconds = [pace.seconds]
+    run.figures = _figures(session, target) | {
+        "dice_others": run.scores[0],
+        "planes_per_second": pace.rate,
+    }
+    return _finish(run, session, target)
+
+
+def _figures(session: Session, target: Target) -> dict[str, float]:
+    """Figures of the final answer."""
+    answer, spacing = target.judged(session.mask), _spacing(session.volume)
     apart = surface_distances(answer, target.truth, spacing)
-    run.figures = {
+    return {
         "dice": dice(answer, target.truth),
         "surface_dice": apart.dice(tolerance=min(spacing)),
         "hd95": min(apart.hausdorff(95), _diagonal(session.volume)),
-        "violated": float(robot.violated(session)),
     }
-    worst = int((answer != target.truth).sum((1, 2)).argmax())
-    return run.finish(session, Plane((worst, None, None)))
+
+
+def _finish(run: Run, session: Session, target: Target) -> Run:
+    wrong = target.judged(session.mask) != target.truth
+    return run.finish(session, Plane((int(wrong.sum((1, 2)).argmax()), None, None)))
+
+
+def _spacing(volume: Volume) -> list[float]:
+    return [volume.axis_spacing(axis) for axis in range(3)]
 
 
 def _diagonal(volume: Volume) -> float:
     """Distance of opposite corners: the Hausdorff distance that an empty answer gets."""
-    sides = [size * volume.axis_spacing(axis) for axis, size in enumerate(volume.shape)]
-    return float(np.linalg.norm(sides))
+    return float(np.linalg.norm(np.multiply(volume.shape, _spacing(volume))))
 
 
 def measure_planes(

@@ -9,6 +9,8 @@ from napari_promptseg.evaluate.cases import Case
 from napari_promptseg.evaluate.images import measure_image
 from napari_promptseg.evaluate.videos import measure_frames, measure_video
 from napari_promptseg.evaluate.volumes import measure_planes, measure_volume
+from napari_promptseg.propagate.registry import AUTO, create_propagator, split_spec
+from napari_promptseg.refine.options import build
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +30,7 @@ class Work:
     case : Case
         What is measured on.
     backend : str
-        Specification of the backend.
+        Specification of the backend and its propagator, such as "clicknet+flips@flow".
     """
 
     set_name: str
@@ -36,7 +38,44 @@ class Work:
     backend: str
 
 
-def measure_case(case: Case, backend: Backend, options: Options) -> Iterator[Run]:
+class Backends:
+    """Backends by their specification, each loaded once for all propagators.
+
+    Parameters
+    ----------
+    device : str
+        "auto", "cpu", "cuda" or "mps".
+    """
+
+    def __init__(self, device: str) -> None:
+        self._device = device
+        self._loaded: dict[str, Backend] = {}
+
+    def load(self, spec: str) -> tuple[Backend, str]:
+        """Return the backend of a specification, and the name of its propagator.
+
+        Raises
+        ------
+        ValueError
+            If there is no such backend, wrapper or propagator, or they do not fit.
+        """
+        backend, propagator = split_spec(spec)
+        if backend not in self._loaded:
+            self._loaded[backend] = build(backend, device=self._device)
+        if propagator != AUTO:  # a mistake is told now, not when a volume comes
+            create_propagator(propagator, self._loaded[backend])
+        return self._loaded[backend], propagator
+
+    def close(self) -> None:
+        """Free them."""
+        for backend in self._loaded.values():
+            backend.close()
+        self._loaded.clear()
+
+
+def measure_case(
+    case: Case, backend: Backend, options: Options, propagator: str = AUTO
+) -> Iterator[Run]:
     """Measure a backend on one image, volume or sequence, object by object.
 
     Parameters
@@ -47,6 +86,8 @@ def measure_case(case: Case, backend: Backend, options: Options) -> Iterator[Run
         What is measured.
     options : Options
         What is asked of it.
+    propagator : str
+        Name of the propagator.
 
     Raises
     ------
@@ -59,10 +100,10 @@ def measure_case(case: Case, backend: Backend, options: Options) -> Iterator[Run
             labels = options.choose(content.ids, case.name)
             yield from measure_image(content, backend, options, case.name, labels)
         case "volumes", False:
-            yield from measure_volume(content, backend, options, case.name)
+            yield from measure_volume(content, backend, options, case.name, propagator)
         case "volumes", True:
             yield from measure_planes(content, backend, options, case.name)
         case _, False:
-            yield from measure_video(content, backend, options, case.name)
+            yield from measure_video(content, backend, options, case.name, propagator)
         case _, True:
             yield from measure_frames(content, backend, options, case.name)

@@ -68,6 +68,21 @@ def test_it_holds_curves_tables_and_pictures_of_every_set(benchmark):
     assert page.count["figure"] == 2 * (2 + 2 + 1 + 1)
 
 
+def test_propagators_stand_side_by_side(tmp_path):
+    write_images(tmp_path / "easy")
+    write_volume(tmp_path / "organ")
+    options = Options(clicks=1, start="middle")
+    benchmark = Benchmark(tmp_path, ["grabcut@copy", "grabcut@distance"], options)
+    for _ in benchmark.run():
+        pass
+    text = render(benchmark.results(), benchmark.cases)
+    assert "from the middle plane" in text
+    page = Page(text)
+    assert page.open == []
+    assert page.count["figure"] == 2 + 1 + 1
+    assert text.count("grabcut@distance") > 3
+
+
 def test_results_from_a_file_have_no_pictures(benchmark):
     results = Results.from_json(benchmark.results().to_json())
     page = Page(render(results, {}))

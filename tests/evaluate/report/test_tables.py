@@ -40,8 +40,9 @@ def test_a_missing_figure_leaves_its_cell_empty():
 @pytest.mark.parametrize("task", COLUMNS)
 def test_every_figure_of_a_summary_has_a_column(task):
     names = {
-        "volume": ("dice", "surface_dice", "hd95", "violated"),
-        "video": ("j", "f", "first_iou"),
+        "volume": ("dice", "surface_dice", "hd95", "violated", "planes_per_second"),
+        "middle": ("dice", "dice_others", "surface_dice", "hd95", "planes_per_second"),
+        "video": ("j", "f", "first_iou", "frames_per_second"),
     }.get(task, ("iou", "dice", "boundary_iou", "violated"))
     run = Run(task, "case", 1, scores=[0.5], seconds=[1.0], figures=dict.fromkeys(names, 0.5))
     keys = {column.key for column in COLUMNS[task]}

@@ -22,6 +22,7 @@ _TITLES: Final[dict[Task, str]] = {
     "box": "a box alone",
     "scribble": "a scribble alone",
     "volume": "clicks and propagation",
+    "middle": "from the middle plane",
     "video": "from the first frame",
 }
 

@@ -45,6 +45,12 @@ _FINAL: Final = (
     Column("dice", "final", "Dice"),
     Column("boundary_iou", "final", "boundary IoU"),
 )
+_VOLUME: Final = (
+    _FINAL[1],
+    Column("surface_dice", "final", "surface Dice"),
+    Column("hd95", "final", "HD95", 1, low=True),
+)
+_PLANES: Final = Column("planes_per_second", "propagation", "planes/s", 1)
 COLUMNS: Final[dict[Task, tuple[Column, ...]]] = {
     "click": (
         *(Column(f"noc{t}", "NoC", f"@{t}", 2, low=True) for t in (80, 85, 90)),
@@ -60,10 +66,15 @@ COLUMNS: Final[dict[Task, tuple[Column, ...]]] = {
         *(Column(f"dice{n}", "Dice after", str(n)) for n in (1, 3, 5, 10)),
         *(Column(f"interactions{t}", "to Dice", f"@{t}", 2, low=True) for t in (85, 90)),
         *(Column(f"failures{t}", "failures", f"@{t}", 0, low=True) for t in (85, 90)),
-        _FINAL[1],
-        Column("surface_dice", "final", "surface Dice"),
-        Column("hd95", "final", "HD95", 1, low=True),
+        *_VOLUME,
         _VIOLATED,
+        _PLANES,
+        *_SECONDS,
+    ),
+    "middle": (
+        Column("dice_others", "other planes", "Dice"),
+        *_VOLUME,
+        _PLANES,
         *_SECONDS,
     ),
     "video": (
@@ -71,6 +82,7 @@ COLUMNS: Final[dict[Task, tuple[Column, ...]]] = {
         Column("j", "mean of frames", "J"),
         Column("f", "mean of frames", "F"),
         Column("first_iou", "first frame", "IoU"),
+        Column("frames_per_second", "propagation", "frames/s", 1),
         *_SECONDS,
     ),
 }
@@ -80,6 +92,7 @@ HEADLINES: Final[dict[Task, tuple[str, ...]]] = {
     "box": ("iou",),
     "scribble": ("iou",),
     "volume": ("dice1", "dice"),
+    "middle": ("dice_others",),
     "video": ("jf",),
 }
 """What the overview shows."""
