@@ -58,7 +58,7 @@ def test_samples_have_one_shape_and_hold_an_object(scene: Scene, size: int, rng)
 def test_image_and_truth_are_warped_alike(zoom: int, rng: np.random.Generator) -> None:
     scene = picture(np.kron(TWO, np.ones((zoom, zoom), int)))
     for _ in range(12):
-        sample = draw_sample([scene], 96, rng, recolour=False)
+        sample = draw_sample([scene], 96, rng, recoloured=False)
         seen = sample.image[..., 0] > 110
         assert not (sample.truth & ~seen).sum() > 0.1 * sample.truth.sum()
         assert iou(seen & sample.truth, sample.truth) > 0.9
@@ -84,8 +84,8 @@ def test_the_same_seed_draws_the_same(rng: np.random.Generator) -> None:
 
 def test_recolouring_changes_colours_and_nothing_else() -> None:
     plain, coloured = (
-        draw_sample([SCENES["instances"]], 64, np.random.default_rng(4), recolour=recolour)
-        for recolour in (False, True)
+        draw_sample([SCENES["instances"]], 64, np.random.default_rng(4), recoloured=recoloured)
+        for recoloured in (False, True)
     )
     np.testing.assert_array_equal(plain.truth, coloured.truth)
 

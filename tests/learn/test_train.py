@@ -158,7 +158,7 @@ def test_a_run_stops_when_asked_and_goes_on_there(images: Path, tmp_path: Path) 
     first.run()
     assert first.step == 3, "the step that was under way"
     assert "left" in lines[-1]
-    assert not first.weights.exists(), "nothing was validated yet"
+    assert not first.config.weights.exists(), "nothing was validated yet"
     second = Trainer(config)
     assert second.step == 3
     assert second.run().exists()

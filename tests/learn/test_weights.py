@@ -38,3 +38,12 @@ def test_weights_that_say_less_can_be_read(tmp_path, metadata):
     info = WeightsInfo.read(tmp_path / "a.safetensors")
     assert info.figures == {}
     assert info.step == (12 if metadata else None)
+
+
+def test_weights_may_be_stored_in_half_as_many_bytes(tmp_path):
+    data = DataSet(folder=tmp_path / "cats")
+    config = TrainConfig(output=tmp_path, data=[data], stored="float16")
+    save_weights(tmp_path / "half.safetensors", STATE, config, 1, {})
+    stored = load_file(tmp_path / "half.safetensors")
+    assert (stored["a"].dtype, stored["count"].dtype) == (torch.float16, torch.int64)
+    torch.testing.assert_close(stored["a"].float(), STATE["a"])

@@ -81,9 +81,16 @@ class Books:
     def announce(self) -> None:
         """Report the last row of the log."""
         shown = {
-            k: v for k, v in self._log.rows[-1].items() if not k.startswith(("noc90/", "iou1/"))
+            k: v
+            for k, v in self._log.rows[-1].items()
+            if not k.startswith(("noc90/", "iou1/", "click/"))
         }
-        self._report("  ".join(f"{k.removeprefix('noc85/')} {v:.4g}" for k, v in shown.items()))
+        self._report(
+            "  ".join(
+                f"{k.removeprefix('noc85/').removeprefix('dice/')} {v:.4g}"
+                for k, v in shown.items()
+            )
+        )
 
     def saved(self, step: int) -> None:
         """Record that the run can continue from a step."""

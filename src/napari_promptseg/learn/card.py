@@ -35,12 +35,41 @@ _LIMITS: Final = (
     "propagation. It knows objects like those of the sets below. Elsewhere it needs more clicks, "
     "so measure it on images of your own (`promptseg evaluate`) before you rely on it."
 )
-_METHOD: Final = (
-    "A simulated user prompts an object with a click, several clicks, a box, a scribble, a lasso "
-    "or the mask of a neighbouring plane, and corrects the answer round by round; every round is "
-    "learnt from (Sofiiuk et al. 2021, arXiv:2102.06583). Normalised focal loss and Dice loss, "
-    "AdamW, a cosine schedule, and averaged weights, of which validation picks the best."
+_OPTIMISED: Final = (
+    "Every round is learnt from (Sofiiuk et al. 2021, arXiv:2102.06583). Normalised focal loss and "
+    "Dice loss, AdamW, a cosine schedule, and averaged weights, of which validation picks the best."
 )
+_METHOD: Final = {
+    "clicknet": (
+        "A simulated user prompts an object with a click, several clicks, a box, a scribble, a "
+        "lasso or the mask of a neighbouring plane, and corrects the answer round by round. "
+        f"{_OPTIMISED}"
+    ),
+    "stacknet": (
+        "Of a stack of planes, frames, or a still image made to move, a simulated user gives the "
+        "mask of one or two planes, a click, or the answers of an earlier step with their errors, "
+        "and corrects the answer round by round. Some objects of volumes are regions of similar "
+        "intensity, and some volumes are made up, so that things without a label teach too. "
+        f"{_OPTIMISED}"
+    ),
+}
+_MEASURED: Final = {
+    "clicknet": (
+        "On 16 fixed crops of each validation set, with at most 8 clicks of a robot user; NoC is "
+        "the mean number of clicks to an IoU of 85 or 90 %."
+    ),
+    "stacknet": (
+        "On 24 fixed stacks of each validation set: mean Dice of the other planes from the true "
+        "mask of the largest one, and of all planes from a click at the centre of that one."
+    ),
+}
+_TITLES: Final = {
+    "noc85": "NoC@85",
+    "noc90": "NoC@90",
+    "iou1": "IoU after 1 click",
+    "dice": "Dice from a mask",
+    "click": "Dice from a click",
+}
 
 
 def write_card(config: TrainConfig, file: Path | None = None) -> Path:
@@ -58,7 +87,7 @@ def write_card(config: TrainConfig, file: Path | None = None) -> Path:
     FileNotFoundError
         If there are no weights yet.
     """
-    weights = config.output / "clicknet.safetensors"
+    weights = config.weights
     if not weights.exists():
         raise FileNotFoundError(f"no weights in {str(config.output)!r} yet")
     file = file or config.output / "MODEL_CARD.md"
@@ -72,10 +101,10 @@ def write_card(config: TrainConfig, file: Path | None = None) -> Path:
     text += ["## Intended use", card.use or _USE]
     text += ["## Limits", card.limits or _LIMITS]
     text += ["## Data", *_data(config, record)]
-    text += ["## Training", _METHOD, *_recipe(config, record, info)]
+    text += ["## Training", _METHOD[config.model], *_recipe(config, record, info)]
     text += ["## Validation", *_validation(config, figures, info.step)]
     if plot.exists():
-        text.append(f"![Loss and clicks over the steps]({plot.name})")
+        text.append(f"![Loss and validation over the steps]({plot.name})")
     if card.notes:
         text += ["## Notes", card.notes]
     partial = file.with_suffix(".partial")
@@ -147,10 +176,10 @@ def _recipe(config: TrainConfig, record: Record, info: WeightsInfo) -> list[str]
     text = [_table(("setting", "value"), values)]
     step = info.step
     if step is not None:
-        crops = step * config.batch
-        text.append(
-            f"The weights have seen {crops:,} crops of {config.crop} x {config.crop} pixels."
-        )
+        drawn = f"{step * config.batch:,} crops of"
+        if config.model == "stacknet":
+            drawn = f"{step * config.batch:,} stacks of {config.planes} planes of"
+        text.append(f"The weights have seen {drawn} {config.crop} x {config.crop} pixels.")
     if record.stretches:
         text.append(_table(("steps", "time", "machine", "precision", "recipe"), _stretches(record)))
         text.append(f"In all {duration(3600 * record.hours)}, validation included.")
@@ -191,11 +220,12 @@ def _validation(config: TrainConfig, figures: dict[str, float], step: int | None
     log = read_log(config.output / "log.csv")
     if not figures:  # weights of a version that did not write them into the file
         figures = next((row for row in log if row["step"] == step), {})
-    sets = [key.removeprefix("noc85/") for key in figures if key.startswith("noc85/")]
+    kinds = [kind for kind in _TITLES if kind in figures]
+    sets = [
+        of for key in figures for kind, _, of in [key.partition("/")] if of and kind in kinds[:1]
+    ]
     if not sets:
         return ["Without validation sets: the weights of the lowest training loss were kept."]
-    kinds = [kind for kind in ("noc85", "noc90", "iou1") if kind in figures]
-    titles = {"noc85": "NoC@85", "noc90": "NoC@90", "iou1": "IoU after 1 click"}
     origins = _origins(config)
     rows = [
         (name, origins.get(name, ""), *(f"{figures[f'{kind}/{name}']:.2f}" for kind in kinds))
@@ -203,10 +233,8 @@ def _validation(config: TrainConfig, figures: dict[str, float], step: int | None
     ]
     rows.append(("**mean**", "", *(f"**{figures[kind]:.2f}**" for kind in kinds)))
     return [
-        "On 16 fixed crops of each validation set, with at most 8 clicks of a robot user; NoC is "
-        "the mean number of clicks to an IoU of 85 or 90 %. These figures picked the weights, so "
-        "they are no test.",
-        _table(("set", "scenes", *(titles[kind] for kind in kinds)), rows),
+        f"{_MEASURED[config.model]} These figures picked the weights, so they are no test.",
+        _table(("set", "scenes", *(_TITLES[kind] for kind in kinds)), rows),
     ]
 
 

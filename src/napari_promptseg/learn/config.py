@@ -122,10 +122,15 @@ class TrainConfig(BaseModel):
         Sets to learn from.
     validation : list of ValidationData
         Sets to pick the best weights by.
+    model : {"clicknet", "stacknet"}
+        "clicknet" answers prompts on one plane; "stacknet" carries an object through
+        neighbouring planes and frames, and learns from stacks instead of crops.
     steps : int
         Optimiser steps in all.
     batch, crop : int
-        Crops a step, and their side in pixels (a multiple of 32, at least 64).
+        Crops or stacks a step, and their side in pixels (a multiple of 32, at least 64).
+    planes : int
+        Planes of a stack.
     learning_rate : float
         Peak rate of the decoder; the encoder takes `encoder_rate` times it.
     warmup : int
@@ -137,6 +142,8 @@ class TrainConfig(BaseModel):
         the next object.
     precision : {"auto", "float32", "bfloat16"}
         Of the forward pass. "auto" takes bfloat16 on a GPU and on CPUs that have it.
+    stored : {"float32", "float16"}
+        Type of the numbers in the file of the weights; half as many bytes with "float16".
     validate_every, checkpoint_every, report_every : int
         Steps between two validations, two checkpoints and two lines of progress.
     pretrained : bool
@@ -155,9 +162,11 @@ class TrainConfig(BaseModel):
     output: Path
     data: list[DataSet] = Field(min_length=1)
     validation: list[ValidationData] = Field(default_factory=list)
+    model: Literal["clicknet", "stacknet"] = "clicknet"
     steps: PositiveInt = 20_000
     batch: PositiveInt = 8
     crop: int = Field(256, ge=64, multiple_of=32)
+    planes: int = Field(6, ge=2)
     learning_rate: PositiveFloat = 1e-3
     encoder_rate: PositiveFloat = 0.3
     warmup: PositiveInt = 300
@@ -165,6 +174,7 @@ class TrainConfig(BaseModel):
     ema: float = Field(0.999, gt=0, lt=1)
     persistence: float = Field(0.65, ge=0, lt=1)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    stored: Literal["float32", "float16"] = "float32"
     validate_every: PositiveInt = 1000
     checkpoint_every: PositiveInt = 250
     report_every: PositiveInt = 50
@@ -199,6 +209,11 @@ class TrainConfig(BaseModel):
     def initial_file(self) -> Path | None:
         """File of the weights that training starts from, if it starts from any."""
         return shipped_weights() if self.initial == "shipped" else self.initial
+
+    @property
+    def weights(self) -> Path:
+        """File of the best averaged weights."""
+        return self.output / f"{self.model}.safetensors"
 
     @property
     def file(self) -> Path | None:

@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING
 import torch
 
 from napari_promptseg.backends.models.clicknet import ClickNet, load_weights
+from napari_promptseg.backends.models.stacknet import StackNet, grow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from napari_promptseg.learn.config import TrainConfig
 
 
-def begin_network(config: TrainConfig) -> ClickNet:
+def begin_network(config: TrainConfig) -> ClickNet | StackNet:
     """Build the network with the weights that a recipe starts from.
+
+    A network for stacks may start from weights of its own kind or of ClickNet.
 
     Raises
     ------
@@ -27,13 +31,24 @@ def begin_network(config: TrainConfig) -> ClickNet:
     ImportError
         If the package with the ImageNet weights is not installed.
     """
-    net = ClickNet()
+    net = ClickNet() if config.model == "clicknet" else StackNet()
     initial = config.initial_file
-    if initial is not None:
+    if isinstance(net, StackNet) and initial is not None and holds_clicknet(initial):
+        single = ClickNet()
+        load_weights(single, initial)
+        grow(net, single)
+    elif initial is not None:
         load_weights(net, initial)
     elif config.pretrained:
         load_pretrained(net)
     return net
+
+
+def holds_clicknet(file: Path) -> bool:
+    """Whether a file of weights is of the network for one plane."""
+    from napari_promptseg.learn.weights import WeightsInfo
+
+    return file.exists() and WeightsInfo.read(file).metadata.get("model", "clicknet") == "clicknet"
 
 
 def _pretrained_encoder() -> dict[str, torch.Tensor]:
@@ -50,7 +65,7 @@ def _pretrained_encoder() -> dict[str, torch.Tensor]:
     return weights
 
 
-def load_pretrained(net: ClickNet) -> None:
+def load_pretrained(net: ClickNet | StackNet) -> None:
     """Fill the encoder with ImageNet weights, tensor by tensor in order.
 
     Raises
@@ -68,7 +83,7 @@ def load_pretrained(net: ClickNet) -> None:
         tensor.copy_(weights)
 
 
-def spare_the_processor(net: ClickNet) -> None:
+def spare_the_processor(net: ClickNet | StackNet) -> None:
     """Leave out what costs a CPU much and brings little.
 
     The first stages of the encoder, which see the image alone, stay as they are.
@@ -87,10 +102,11 @@ def _in_float32(forward: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor
         return forward(x.float())
 
 
-def begin_optimiser(net: ClickNet, config: TrainConfig) -> torch.optim.AdamW:
+def begin_optimiser(net: ClickNet | StackNet, config: TrainConfig) -> torch.optim.AdamW:
     """AdamW with a peak rate of its own for the encoder; see `set_rate`."""
     encoder = list(net.encoder.parameters())
-    others = [p for n, p in net.named_parameters() if not n.startswith("encoder.")]
+    known = set(map(id, encoder))
+    others = [p for p in net.parameters() if id(p) not in known]
     return torch.optim.AdamW(
         [
             {"params": encoder, "peak": config.learning_rate * config.encoder_rate},

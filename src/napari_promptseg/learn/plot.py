@@ -25,7 +25,7 @@ def _columns(rows: Sequence[Row], figure: str) -> dict[str, tuple[list[float], l
 
 
 def plot_training(rows: Sequence[Row], file: Path) -> None:
-    """Draw loss and learning rate, and the clicks that each validation set needs.
+    """Draw loss and learning rate, and the figure of each validation set that picks weights.
 
     Parameters
     ----------
@@ -51,12 +51,15 @@ def plot_training(rows: Sequence[Row], file: Path) -> None:
         rate.plot(steps, values, color="tab:orange", linestyle=":")
         rate.set_ylabel("learning rate", color="tab:orange")
         rate.set_ylim(bottom=0)
-    clicks = _columns(rows, "noc85")
-    for name, (steps, values) in clicks.items():
+    clicks, overlap = _columns(rows, "noc85"), _columns(rows, "dice")
+    for name, (steps, values) in (clicks or overlap).items():
         bold = {"color": "black", "linewidth": 2.5, "label": "mean", "zorder": 3}
         right.plot(steps, values, marker=".", **({"label": name} if name else bold))
-    right.set(xlabel="step", ylabel="clicks", title="Clicks to 85 % IoU (NoC@85)")
-    if clicks:
+    told = {"ylabel": "Dice", "title": "Dice from a mask on one plane"}
+    if clicks or not overlap:
+        told = {"ylabel": "clicks", "title": "Clicks to 85 % IoU (NoC@85)"}
+    right.set(xlabel="step", **told)
+    if clicks or overlap:
         right.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
     for axes in (left, right):
         axes.grid(alpha=0.3)

@@ -77,7 +77,7 @@ def _merge_regions(labels: NDArray[np.int32], rng: np.random.Generator) -> Mask:
     return mask
 
 
-def _pick(labels: NDArray[np.int32], kind: str, rng: np.random.Generator) -> Mask:
+def pick(labels: NDArray[np.int32], kind: str, rng: np.random.Generator) -> Mask:
     """Choose an object of a label image; its mask may be empty."""
     if kind == "regions":
         return _merge_regions(labels, rng)
@@ -127,7 +127,7 @@ def _picture(scene: Scene, rng: np.random.Generator) -> _Picture:
         index = int(rng.integers(len(scene.image)))
         image, mask = scene.image[index], scene.labels[index] > 0
     else:
-        image, mask = scene.image, _pick(scene.labels, scene.kind, rng)
+        image, mask = scene.image, pick(scene.labels, scene.kind, rng)
     return _Picture(image, mask, mask, scene.upright)
 
 
@@ -149,7 +149,7 @@ def _frame(mask: Mask, size: int, rng: np.random.Generator) -> tuple[float, NDAr
     return zoom, centre
 
 
-def _crop_matrix(
+def crop_matrix(
     zoom: float,
     centre: NDArray[np.float64],
     size: int,
@@ -178,7 +178,7 @@ def _warp(picture: _Picture, size: int, rng: np.random.Generator) -> Sample:
         image = resize(image, (rows, columns))
         masks = [resize(mask, (rows, columns)) for mask in masks]
         centre, zoom = centre * zoom, 1.0
-    matrix = _crop_matrix(zoom, centre, size, picture.upright, rng)
+    matrix = crop_matrix(zoom, centre, size, picture.upright, rng)
     border = cv2.BORDER_REPLICATE if rng.random() < 0.5 else cv2.BORDER_CONSTANT
     step = -1 if rng.random() < 0.5 else 1
     warped = cv2.warpAffine(image, matrix, (size, size), borderMode=border)[:, ::step]
@@ -189,7 +189,7 @@ def _warp(picture: _Picture, size: int, rng: np.random.Generator) -> Sample:
     return Sample(np.ascontiguousarray(warped, np.uint8), truth, neighbour)
 
 
-def _recolour(image: UInt8, upright: bool, rng: np.random.Generator) -> UInt8:
+def recolour(image: UInt8, upright: bool, rng: np.random.Generator) -> UInt8:
     """Change brightness, contrast, gamma, colour, sharpness and noise at random."""
     out = image.astype(np.float32) / np.float32(255)
     grey = bool((image[..., 0] == image[..., 1]).all())
@@ -213,7 +213,7 @@ def _recolour(image: UInt8, upright: bool, rng: np.random.Generator) -> UInt8:
 
 
 def draw_sample(
-    scenes: list[Scene], size: int, rng: np.random.Generator, *, recolour: bool = True
+    scenes: list[Scene], size: int, rng: np.random.Generator, *, recoloured: bool = True
 ) -> Sample:
     """Draw one training crop.
 
@@ -225,7 +225,7 @@ def draw_sample(
         Side of the crop in pixels.
     rng : numpy.random.Generator
         Source of all randomness.
-    recolour : bool
+    recoloured : bool
         Whether to change colours and noise as well.
 
     Raises
@@ -241,7 +241,7 @@ def draw_sample(
         sample = _warp(picture, size, rng)
         if not sample.truth.any() and not sample.neighbour.any():
             continue
-        image = _recolour(sample.image, picture.upright, rng) if recolour else sample.image
+        image = recolour(sample.image, picture.upright, rng) if recoloured else sample.image
         neighbour = sample.neighbour
         alone = picture.neighbour is picture.truth
         if neighbour.any() and (alone or rng.random() < 0.3):

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_promptseg.learn.episodes import Episode, start
-from napari_promptseg.learn.samples import draw_sample
+from napari_promptseg.learn.course import Episode, begin_episode
 
 if TYPE_CHECKING:
     from napari_promptseg.learn.config import TrainConfig
@@ -42,10 +41,9 @@ class Supply:
     def _draw(self) -> Episode:
         chosen = int(self._rng.choice(len(self._sets), p=self._weights))
         try:
-            sample = draw_sample(self._sets[chosen], self._config.crop, self._rng)
+            return begin_episode(self._config, self._sets[chosen], self._rng)
         except ValueError as error:
             raise ValueError(f"{str(self._config.data[chosen].folder)!r}: {error}") from error
-        return start(sample, self._rng)
 
     def _fill(self) -> None:
         drawn: Episode | Exception | None = None

@@ -17,13 +17,13 @@ import torch
 
 from napari_promptseg.learn.books import Books
 from napari_promptseg.learn.card import write_card
+from napari_promptseg.learn.course import goal, read_validation
 from napari_promptseg.learn.losses import dice_loss, normalized_focal_loss
 from napari_promptseg.learn.network import begin_network, begin_optimiser, spare_the_processor
 from napari_promptseg.learn.peers import Peers
 from napari_promptseg.learn.reading import TrainingSet, distinct_names
 from napari_promptseg.learn.record import Stretch
 from napari_promptseg.learn.supply import Supply
-from napari_promptseg.learn.validate import ValidationSet
 from napari_promptseg.learn.weights import save_weights
 
 if TYPE_CHECKING:
@@ -33,8 +33,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_promptseg.backends.models.clicknet import ClickNet
+    from napari_promptseg.backends.models.stacknet import StackNet
     from napari_promptseg.learn.config import TrainConfig
-    from napari_promptseg.learn.episodes import Episode
+    from napari_promptseg.learn.course import Episode, Validation
     from napari_promptseg.learn.record import SceneCounts
 
 
@@ -87,11 +88,6 @@ class Trainer:
         return self.config.output / "checkpoint.pt"
 
     @property
-    def weights(self) -> Path:
-        """File of the best averaged weights."""
-        return self.config.output / "clicknet.safetensors"
-
-    @property
     def half(self) -> bool:
         """Whether the forward pass runs in bfloat16."""
         if self.config.precision == "auto":
@@ -125,27 +121,25 @@ class Trainer:
         """Ask the run to end after the present step, with a checkpoint; from any thread."""
         self._stop = True
 
-    def _forward(self, net: ClickNet, episodes: list[Episode]) -> torch.Tensor:
-        images = np.stack([e.image for e in episodes]).transpose(0, 3, 1, 2)
+    def _forward(self, net: ClickNet | StackNet, episodes: list[Episode]) -> torch.Tensor:
+        images = np.moveaxis(np.stack([e.image for e in episodes]), -1, -3)
         maps = np.stack([e.maps() for e in episodes])
         image, prompts = (
-            torch.from_numpy(np.ascontiguousarray(a)).to(
-                self.device, memory_format=torch.channels_last
-            )
-            for a in (images, maps)
+            torch.from_numpy(np.ascontiguousarray(a)).to(self.device) for a in (images, maps)
         )
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
             logits: torch.Tensor = net(image, prompts)
         return logits.float()
 
     def _predict(self, episodes: list[Episode]) -> NDArray[np.float32]:
-        """Return the (N, H, W) probabilities of the averaged weights."""
+        """Return the probabilities of the averaged weights, of the shape of the truth."""
         answers: NDArray[np.float32] = self._forward(self.average, episodes).sigmoid().cpu().numpy()
-        return answers[:, 0]
+        return answers.reshape(-1, *episodes[0].truth.shape)
 
     def _go_on(self, episodes: list[Episode], logits: torch.Tensor, supply: Supply) -> None:
         """Correct each answer, or begin anew where the user has had enough."""
-        answers = logits.detach().sigmoid()[:, 0].cpu().numpy()
+        answers = logits.detach().sigmoid().cpu().numpy()
+        answers = answers.reshape(-1, *episodes[0].truth.shape)
         for i, (episode, answer) in enumerate(zip(episodes, answers, strict=True)):
             # An ended object is answered from its neighbour alone, as in propagation.
             if episode.truth.any() and self.rng.random() < self.config.persistence:
@@ -163,9 +157,9 @@ class Trainer:
         """Make a step; return loss, logits and whether a process was asked to stop."""
         for group in self.optimiser.param_groups:
             group["lr"] = group["peak"] * self._rate()
-        truth = torch.from_numpy(np.stack([e.truth for e in episodes])[:, None]).float()
-        truth = truth.to(self.device)
         logits = self._forward(self.net, episodes)
+        truth = torch.from_numpy(np.stack([e.truth for e in episodes])).to(logits)
+        truth = truth.reshape(logits.shape)
         loss = (normalized_focal_loss(logits, truth) + dice_loss(logits, truth)).mean()
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
@@ -195,7 +189,7 @@ class Trainer:
             If a data set cannot be used, or the loss is no number any more.
         """
         if self.step >= self.config.steps:
-            return self.weights
+            return self.config.weights
         names = distinct_names([data.folder for data in self.config.data])
         sets = [TrainingSet.read(d, name) for d, name in zip(self.config.data, names, strict=True)]
         seed = (self.config.seed, self.peers.rank, self.step)
@@ -209,7 +203,7 @@ class Trainer:
         finally:
             supply.close()
             self.peers.close()
-        return self.weights
+        return self.config.weights
 
     def _steps(self, supply: Supply) -> Iterator[tuple[float, bool]]:
         """Make steps; yield the loss of each, and whether it is the last for now."""
@@ -231,7 +225,7 @@ class Trainer:
 
     def _lead(self, supply: Supply, scenes: list[SceneCounts]) -> None:
         """Make steps, and write what comes of them: log, weights, checkpoints, card."""
-        validation = ValidationSet.read(self.config)
+        validation = read_validation(self.config)
         for entry in filter(self.config.leaks, self.config.validation):
             self.report(f"warning: {str(entry.folder)!r} is both learnt from and validated on")
         stretch = Stretch.begin(
@@ -258,13 +252,13 @@ class Trainer:
         finally:
             books.close()
 
-    def _validate(self, validation: ValidationSet, books: Books) -> None:
+    def _validate(self, validation: Validation, books: Books) -> None:
         """Measure the averaged weights, and write them if they are the best so far."""
         row = books.since_last()
         figures = validation.measure(self._predict)
         books.validated(self.step, row | figures)
-        score = figures.get("noc85", row["loss"])
+        score = goal(figures, row["loss"])
         if score <= self.best:
             self.best = score
             state = self.average.state_dict()
-            save_weights(self.weights, state, self.config, self.step, figures)
+            save_weights(self.config.weights, state, self.config, self.step, figures)

@@ -41,7 +41,7 @@ class ValidationSet:
             scenes = validation_scenes(config, entry)
             drawn: list[Sample] = []
             while len(drawn) < _PER_SET:
-                sample = draw_sample(scenes, config.crop, rng, recolour=False)
+                sample = draw_sample(scenes, config.crop, rng, recoloured=False)
                 if sample.truth.any():
                     drawn.append(sample)
             samples[name] = drawn

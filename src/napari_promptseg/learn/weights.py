@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+import torch
 from safetensors import safe_open
 from safetensors.torch import save
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-
-    import torch
 
     from napari_promptseg.learn.config import TrainConfig
 
@@ -49,7 +48,7 @@ def save_weights(
     """
     data = [{"name": d.folder.name, "source": d.source, "terms": d.terms} for d in config.data]
     metadata = {
-        "model": "clicknet",
+        "model": config.model,
         "package": f"napari-promptseg {version('napari-promptseg')}",
         "step": str(step),
         "recipe": config.fingerprint(),
@@ -58,7 +57,9 @@ def save_weights(
         "licence": config.card.licence,
     }
     partial = file.with_suffix(".partial")
-    partial.write_bytes(save({k: v.contiguous() for k, v in state.items()}, metadata))
+    stored = getattr(torch, config.stored)
+    tensors = {k: v.to(stored) if v.is_floating_point() else v for k, v in state.items()}
+    partial.write_bytes(save({k: v.contiguous() for k, v in tensors.items()}, metadata))
     partial.replace(file)
 
 

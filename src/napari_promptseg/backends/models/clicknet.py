@@ -69,11 +69,11 @@ class _Similarity(nn.Module):
     def forward(self, x: torch.Tensor, prompts: torch.Tensor, planes: int = 1) -> torch.Tensor:
         weights = F.adaptive_max_pool2d(prompts[:, [0, 1, 3]], x.shape[-2:]).flatten(2).float()
         places = F.normalize(self.embed(x).flatten(2).float(), dim=1)
-        weights, places = (v.unflatten(0, (-1, planes)) for v in (weights, places))
+        weights, places = (v.reshape(-1, planes, *v.shape[1:]) for v in (weights, places))
         means = torch.einsum("btpn,btdn->bpd", weights, places)
         means = means / weights.sum((1, 3))[..., None].clamp_min(1e-3)
         cosines = torch.einsum("bpd,btdn->btpn", means, places).flatten(0, 1)
-        added: torch.Tensor = self.back(cosines.unflatten(-1, x.shape[-2:]))
+        added: torch.Tensor = self.back(cosines.reshape(*cosines.shape[:2], *x.shape[-2:]))
         return x + added
 
 
@@ -226,7 +226,7 @@ class ClickNet(nn.Module):
         return F.interpolate(logits, size=image.shape[-2:], mode="bilinear")
 
 
-def load_weights(net: ClickNet, path: Path) -> None:
+def load_weights(net: nn.Module, path: Path) -> None:
     """Fill a network from a safetensors file.
 
     Raises
@@ -237,9 +237,9 @@ def load_weights(net: ClickNet, path: Path) -> None:
         If it is damaged, or holds the weights of another network.
     """
     if not path.exists():
-        raise FileNotFoundError(f"no weights of ClickNet at {str(path)!r}")
+        raise FileNotFoundError(f"no weights of {type(net).__name__} at {str(path)!r}")
     try:
         net.load_state_dict(load_file(path))
     except (RuntimeError, SafetensorError) as error:
         first = str(error).splitlines()[0]
-        raise ValueError(f"{str(path)!r} does not fit ClickNet: {first}") from error
+        raise ValueError(f"{str(path)!r} does not fit {type(net).__name__}: {first}") from error

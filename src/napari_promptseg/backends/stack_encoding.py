@@ -1,0 +1,82 @@
+"""What is known of the planes of a stack, as the maps that the network for stacks reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from napari_promptseg.backends.encoding import encode
+from napari_promptseg.core.plane_prompts import Region, Stroke
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    Float32 = NDArray[np.float32]
+
+GIVEN: Final = 1.0
+"""A plane whose mask the user gave."""
+CLICKED: Final = 0.75
+"""A plane that a model answered from prompts of the user."""
+EARLIER: Final = 0.5
+"""A plane answered earlier in the same propagation."""
+
+
+@dataclass(slots=True)
+class PlaneKnowledge:
+    """What is known of one plane, in the pixels of the crop.
+
+    Parameters
+    ----------
+    strokes, regions : list
+        Prompts of the plane.
+    mask : (H, W) float32 array or None
+        The object, if it is known there.
+    known : float
+        How well `mask` is known: `GIVEN`, `CLICKED` or `EARLIER`; 0 without one.
+    prior : (H, W) float32 array or None
+        An earlier answer that may be wrong; without one, the nearest known mask is taken.
+    """
+
+    strokes: list[Stroke] = field(default_factory=list)
+    regions: list[Region] = field(default_factory=list)
+    mask: Float32 | None = None
+    known: float = 0.0
+    prior: Float32 | None = None
+
+
+def encode_stack(
+    planes: Sequence[PlaneKnowledge], gaps: NDArray[np.float32], shape: tuple[int, int]
+) -> Float32:
+    """Draw what is known of the planes of a stack.
+
+    Parameters
+    ----------
+    planes : sequence of PlaneKnowledge
+        T planes in their order.
+    gaps : (T,) float32 array
+        Distance of each plane from the one before, in sides of the crop; 0 along time.
+    shape : (int, int)
+        Rows and columns of the crop.
+
+    Returns
+    -------
+    (T, 7, H, W) float32 array
+        Positive, negative, region and prior map as in `encode`, the known mask, how well it
+        is known, and the distance, values in [0, 1].
+    """
+    known = [i for i, plane in enumerate(planes) if plane.mask is not None]
+    maps = np.zeros((len(planes), 7, *shape), np.float32)
+    for index, plane in enumerate(planes):
+        prior = plane.prior
+        if prior is None and known:
+            prior = planes[min(known, key=lambda k: abs(k - index))].mask
+        maps[index, :4] = encode(plane.strokes, plane.regions, prior, shape)
+        if plane.mask is not None:
+            maps[index, 4] = plane.mask * plane.known
+            maps[index, 5] = plane.known
+        maps[index, 6] = min(4.0 * float(gaps[index]), 1.0)
+    return maps

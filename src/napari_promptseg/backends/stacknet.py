@@ -1,0 +1,104 @@
+"""The shipped network for stacks of planes, ready to answer."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_promptseg.backends.device import pick_device
+from napari_promptseg.backends.stack_encoding import encode_stack
+from napari_promptseg.core.intensity import stretch_contrast
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from napari_promptseg.backends.stack_encoding import PlaneKnowledge
+
+    Float32 = NDArray[np.float32]
+
+
+def shipped_stack_weights() -> Path:
+    """Return the file of the weights that ship with the package."""
+    return Path(str(files("napari_promptseg.backends") / "weights" / "stacknet.safetensors"))
+
+
+class StackModel:
+    """StackNet with its weights.
+
+    Parameters
+    ----------
+    device : str
+        "auto", "cpu", "cuda" or "mps".
+    weights : Path, optional
+        A safetensors file of `promptseg train`; the shipped one when not given.
+
+    Raises
+    ------
+    ValueError
+        If the device is not there, or the weights are damaged or of another network.
+    FileNotFoundError
+        If the weights are not there.
+    """
+
+    def __init__(self, device: str = "auto", weights: Path | None = None) -> None:
+        import torch
+
+        from napari_promptseg.backends.models.clicknet import load_weights
+        from napari_promptseg.backends.models.stacknet import StackNet
+
+        path = weights or shipped_stack_weights()
+        self.device = pick_device(device)
+        net = StackNet()
+        load_weights(net, path)
+        self.identity = f"stacknet {hashlib.sha256(path.read_bytes()).hexdigest()}"
+        self.net = (
+            net.eval().requires_grad_(False).to(self.device).to(memory_format=torch.channels_last)
+        )
+
+    def answer(
+        self,
+        images: Float32,
+        planes: Sequence[PlaneKnowledge],
+        gaps: Float32,
+    ) -> Float32:
+        """Answer all planes of a stack.
+
+        Parameters
+        ----------
+        images : (T, H, W, 3) float32 array
+            Crops in [0, 1]; sides are multiples of 32.
+        planes : sequence of PlaneKnowledge
+            What is known of each.
+        gaps : (T,) float32 array
+            See `encode_stack`.
+
+        Returns
+        -------
+        (T, H, W) float32 array
+            Probability of the object.
+        """
+        import torch
+
+        count, rows, columns = images.shape[:3]
+        seen = stretch_contrast(images.reshape(count * rows, columns, 3)).reshape(images.shape)
+        maps = encode_stack(planes, gaps, (rows, columns))
+        with torch.inference_mode():
+            image, prompts = (
+                torch.from_numpy(np.ascontiguousarray(a)).to(self.device)
+                for a in (np.moveaxis(seen, -1, 1)[None], maps[None])
+            )
+            answer: Float32 = self.net(image, prompts)[0].sigmoid().cpu().numpy()
+        return answer
+
+
+@lru_cache(maxsize=1)
+def shipped_model(device: str) -> StackModel:
+    """Return the shipped model, loaded once for all that use it."""
+    return StackModel(device)

@@ -1,0 +1,154 @@
+"""Training episodes on stacks: what is known at first, and how answers are corrected."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_promptseg.backends.stack_encoding import (
+    CLICKED,
+    EARLIER,
+    GIVEN,
+    PlaneKnowledge,
+    encode_stack,
+)
+from napari_promptseg.core.intensity import stretch_contrast
+from napari_promptseg.learn import simulate
+
+if TYPE_CHECKING:
+    from napari_promptseg.learn.stacks import StackSample
+
+    Mask = NDArray[np.bool_]
+
+_STARTS: Final = {
+    "mask": 0.30,
+    "masks": 0.14,
+    "earlier": 0.30,
+    "click": 0.16,
+    "clicks": 0.10,
+}
+"""How often an episode starts in each way: a mask on one plane or on two, masks of an
+earlier step with errors, a click alone, or a click and its answer."""
+
+
+@dataclass(slots=True)
+class StackEpisode:
+    """A stack and what is known of each of its planes so far."""
+
+    image: NDArray[np.float32]
+    truth: Mask
+    gaps: NDArray[np.float32]
+    planes: list[PlaneKnowledge] = field(default_factory=list)
+
+    @classmethod
+    def on(cls, sample: StackSample) -> StackEpisode:
+        """Begin with nothing known."""
+        image = sample.image.astype(np.float32) / np.float32(255)
+        count, size = image.shape[:2]
+        stretched = stretch_contrast(image.reshape(count * size, size, 3)).reshape(image.shape)
+        gaps = np.full(count, sample.gap, np.float32)
+        return cls(stretched, sample.truth, gaps, [PlaneKnowledge() for _ in range(count)])
+
+    def maps(self) -> NDArray[np.float32]:
+        """Return the (T, 7, S, S) maps beside the image."""
+        shape = (self.truth.shape[1], self.truth.shape[2])
+        return encode_stack(self.planes, self.gaps, shape)
+
+    def know(self, plane: int, mask: Mask, how_well: float) -> None:
+        """Learn what the object is on a plane."""
+        self.planes[plane].mask, self.planes[plane].known = mask.astype(np.float32), how_well
+
+    def correct(self, probability: NDArray[np.float32], rng: np.random.Generator) -> None:
+        """Take an answer as the prior, and correct the plane with the deepest error by a click."""
+        predicted = probability > 0.5
+        soft = rng.random() < 0.3
+        for plane, answer in zip(self.planes, probability, strict=True):
+            plane.prior = answer if soft else (answer > 0.5).astype(np.float32)
+        wrong = (predicted != self.truth).sum((1, 2)).astype(float)
+        if not wrong.any():
+            return
+        worst = int(wrong.argmax() if rng.random() < 0.7 else rng.choice(np.flatnonzero(wrong)))
+        click = simulate.corrective_click(predicted[worst], self.truth[worst], rng)
+        if click is None:
+            return
+        self.planes[worst].strokes.append(click)
+        chance = rng.random()
+        if chance < 0.25:  # nothing but the click
+            return
+        fixed = self.truth[worst]
+        if chance < 0.55 and fixed.any():
+            fixed = simulate.disturb(fixed, rng)
+        self.know(worst, fixed, CLICKED)
+
+
+def start_stack(sample: StackSample, rng: np.random.Generator) -> StackEpisode:
+    """Begin an episode in one of the ways that a propagation meets."""
+    episode = StackEpisode.on(sample)
+    truth = episode.truth
+    filled = np.flatnonzero(truth.any((1, 2)))
+    way = str(rng.choice(list(_STARTS), p=list(_STARTS.values())))
+    first = int(rng.choice(filled, p=_by_size(truth[filled])))
+    match way:
+        case "mask":
+            episode.know(first, _maybe_disturbed(truth[first], 0.15, rng), GIVEN)
+        case "masks":
+            others = [i for i in range(len(truth)) if abs(i - first) > 1] or [first]
+            for plane in (first, int(rng.choice(others))):
+                episode.know(plane, truth[plane], GIVEN)
+        case "earlier":
+            _continue(episode, filled, rng)
+        case "click" | "clicks":
+            if click := simulate.click_inside(truth[first], rng, centred=0.7):
+                episode.planes[first].strokes.append(click)
+            if way == "clicks":
+                episode.know(first, _maybe_disturbed(truth[first], 0.8, rng), CLICKED)
+    return episode
+
+
+def _by_size(masks: Mask) -> NDArray[np.float64]:
+    """Chances to begin on each plane: users begin where the object is large."""
+    sizes = masks.sum((1, 2)).astype(float) ** 0.7
+    return np.asarray(sizes / sizes.sum())
+
+
+def _maybe_disturbed(mask: Mask, chance: float, rng: np.random.Generator) -> Mask:
+    return simulate.disturb(mask, rng) if mask.any() and rng.random() < chance else mask
+
+
+def _continue(episode: StackEpisode, filled: NDArray[np.int64], rng: np.random.Generator) -> None:
+    """Know the first planes from an earlier step, one of them sometimes from the user.
+
+    The first plane then often lies far away, and elsewhere in its frame: the reference
+    that an object is compared with when it has moved.
+    """
+    truth = episode.truth
+    count = len(truth)
+    if not truth[0].any() and truth[-1].any():
+        episode.image, episode.truth = episode.image[::-1].copy(), truth[::-1].copy()
+        truth = episode.truth
+        filled = np.flatnonzero(truth.any((1, 2)))
+    last = int(rng.integers(1, max(count // 2, 1) + 1))
+    last = max(last, int(filled[0]) + 1)
+    for plane in range(last):
+        episode.know(plane, _maybe_disturbed(truth[plane], 0.6, rng), EARLIER)
+        episode.planes[plane].prior = episode.planes[plane].mask
+    if rng.random() < 0.5:
+        episode.know(0, truth[0], GIVEN if rng.random() < 0.7 else CLICKED)
+        if last > 1 and rng.random() < 0.6:
+            _move_away(episode, rng)
+
+
+def _move_away(episode: StackEpisode, rng: np.random.Generator) -> None:
+    """Shift the first plane and put it far from the next one."""
+    size = episode.truth.shape[1]
+    shift = rng.integers(-size // 8, size // 8 + 1, 2) if episode.gaps[0] == 0 else (0, 0)
+    knowledge = episode.planes[0]
+    for array in (episode.image, episode.truth):
+        array[0] = np.roll(array[0], shift, (0, 1))
+    if knowledge.mask is not None:
+        knowledge.mask = np.roll(knowledge.mask, shift, (0, 1))
+        knowledge.prior = knowledge.mask
+    episode.gaps[1] *= float(rng.integers(1, 8))

@@ -1,0 +1,236 @@
+"""Training stacks: an object on neighbouring planes or frames, cropped and recoloured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import cv2
+import numpy as np
+
+from napari_promptseg.core.geometry import mask_box
+from napari_promptseg.core.resampling import resize
+from napari_promptseg.learn.imagined import imagine
+from napari_promptseg.learn.moving import move
+from napari_promptseg.learn.samples import crop_matrix, pick, recolour
+from napari_promptseg.learn.seeded import grow_region
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_promptseg.learn.scenes import Scene
+
+    UInt8 = NDArray[np.uint8]
+    Mask = NDArray[np.bool_]
+
+_SMALLEST: Final = 24
+"""Objects of fewer pixels on their largest plane are not used."""
+_IMAGINED: Final = 0.15
+"""How often a volume is made up, to be told from any that was seen."""
+_SEEDED: Final = 0.35
+"""How often the object of a volume is a region of similar intensity instead of a label."""
+_MADE_TO_MOVE: Final = 0.4
+"""How often a single frame of a video is moved instead of taking frames that follow it."""
+
+
+@dataclass(frozen=True, slots=True)
+class StackSample:
+    """One training stack.
+
+    Parameters
+    ----------
+    image : (T, S, S, 3) uint8 array
+        Crops of the planes.
+    truth : (T, S, S) bool array
+        The object; some planes may have none of it.
+    gap : float
+        Distance of neighbouring planes in sides of the crop; 0 along time.
+    """
+
+    image: UInt8
+    truth: Mask
+    gap: float
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Whole planes with square pixels, before they are cropped.
+
+    Parameters
+    ----------
+    image : (T, H, W, 3) uint8 array
+        The planes.
+    truth : (T, H, W) bool array
+        The object.
+    gap : float
+        Distance of neighbouring planes in pixels; 0 along time.
+    upright : bool
+        Whether it has an up and a down.
+    """
+
+    image: UInt8
+    truth: Mask
+    gap: float
+    upright: bool
+
+
+def _square(planes: NDArray[np.generic], spacing: tuple[float, float]) -> NDArray[np.generic]:
+    """Resize planes so that their pixels are square, keeping the finer spacing."""
+    finest = min(spacing)
+    rows, columns = (
+        max(round(n * s / finest), 1) for n, s in zip(planes.shape[1:3], spacing, strict=True)
+    )
+    return np.stack([resize(plane, (rows, columns)) for plane in planes])
+
+
+def _volume_row(scene: Scene, planes: int, rng: np.random.Generator, labelled: bool) -> Row | None:
+    """Cut a row of planes from a volume, in which some of the object lies."""
+    thick = max(scene.spacing) > 3 * min(scene.spacing)
+    axis = int(rng.choice(3, p=(0.84, 0.08, 0.08) if thick else (0.4, 0.3, 0.3)))
+    if not labelled and rng.random() < _SEEDED:
+        found = grow_region(scene.image, scene.spacing, rng)
+    else:
+        found = pick(scene.labels, "volume", rng)
+    box = None if found is None else mask_box(found)
+    if found is None or box is None:
+        return None
+    image, chosen = np.moveaxis(scene.image, axis, 0), np.moveaxis(found, axis, 0)
+    step = 1 if axis == 0 and thick else int(rng.choice([1, 1, 1, 2, 3]))
+    low, high = box[axis]
+    span = planes * step
+    begin = int(rng.integers(low - span + step, high))
+    indices = np.arange(begin, begin + span, step)
+    indices = indices[(indices >= 0) & (indices < len(image))]
+    if len(indices) < 2:
+        return None
+    # A short row is answered too: its ends are repeated to the length of the others.
+    indices = np.pad(indices, (0, planes - len(indices)), mode="edge")
+    if rng.random() < 0.5:
+        indices = indices[::-1]
+    around = _around(box, axis, image.shape)
+    spacing = tuple(s for a, s in enumerate(scene.spacing) if a != axis)
+    cut = _square(image[indices][:, *around], (spacing[0], spacing[1]))
+    truth = _square(chosen[indices][:, *around], (spacing[0], spacing[1]))
+    gap = step * scene.spacing[axis] / min(spacing)
+    return Row(np.repeat(cut[..., None], 3, 3).astype(np.uint8), truth.astype(bool), gap, False)
+
+
+def _around(
+    box: tuple[tuple[int, int], ...], axis: int, shape: tuple[int, ...]
+) -> tuple[slice, slice]:
+    """Rows and columns within four times the object: enough for any crop."""
+    ranges = [r for a, r in enumerate(box) if a != axis]
+    slack = 2 * max(stop - start for start, stop in ranges)
+    first, second = (
+        slice(max(start - slack, 0), min(stop + slack, size))
+        for (start, stop), size in zip(ranges, shape[1:], strict=True)
+    )
+    return first, second
+
+
+def _video_row(scene: Scene, planes: int, rng: np.random.Generator) -> Row | None:
+    count = len(scene.image)
+    if count < 2 or rng.random() < _MADE_TO_MOVE:
+        index = int(rng.integers(count))
+        mask = scene.labels[index] > 0
+        if not mask.any():
+            return None
+        image, truth = move(scene.image[index], mask, planes, rng)
+        return Row(image, truth, 0.0, scene.upright)
+    begin = int(rng.integers(max(count - planes, 0) + 1))
+    indices = np.arange(begin, min(begin + planes, count))
+    if rng.random() < 0.5:
+        indices = indices[::-1]
+    indices = np.pad(indices, (0, planes - len(indices)), mode="edge")
+    return Row(scene.image[indices], scene.labels[indices] > 0, 0.0, scene.upright)
+
+
+def _row(scene: Scene, planes: int, rng: np.random.Generator, labelled: bool) -> Row | None:
+    if scene.kind == "volume":
+        if not labelled and rng.random() < _IMAGINED:
+            image, truth, gap = imagine(planes, rng)
+            return Row(image, truth, gap, upright=False)
+        return _volume_row(scene, planes, rng, labelled)
+    if scene.kind == "video":
+        return _video_row(scene, planes, rng)
+    mask = pick(scene.labels, scene.kind, rng)
+    if np.count_nonzero(mask) < _SMALLEST:
+        return None
+    image, truth = move(scene.image, mask, planes, rng)
+    return Row(image, truth, 0.0, scene.upright)
+
+
+def _crop(row: Row, size: int, rng: np.random.Generator) -> StackSample:
+    """Cut the same square from each plane: random zoom, place, rotation and mirroring."""
+    box = mask_box(np.asarray(row.truth.any(0)))
+    assert box is not None
+    extent = max(stop - start for start, stop in box)
+    widest = 2.6 if rng.random() < 0.75 else 5.0
+    zoom = size / (extent * np.exp(rng.uniform(np.log(1.15), np.log(widest))))
+    zoom = float(np.clip(zoom, size / (1.5 * max(row.truth.shape[1:])), 8.0))
+    side = size / zoom
+    centre = np.array([sum(r) / 2 for r in box[::-1]])
+    centre = centre + rng.uniform(-0.4, 0.4, 2) * max(side - extent, 0)
+    image, truth = row.image, row.truth
+    if zoom < 0.6:  # warping alone would alias
+        shape = tuple(max(round(n * zoom), 1) for n in truth.shape[1:])
+        image = np.stack([resize(plane, (shape[0], shape[1])) for plane in image])
+        truth = np.stack([resize(plane, (shape[0], shape[1])) for plane in truth])
+        centre, zoom = centre * zoom, 1.0
+    matrix = crop_matrix(zoom, centre, size, row.upright, rng)
+    border = cv2.BORDER_REPLICATE if rng.random() < 0.5 else cv2.BORDER_CONSTANT
+    mirror = -1 if rng.random() < 0.5 else 1
+    images = [cv2.warpAffine(p, matrix, (size, size), borderMode=border) for p in image]
+    masks = [cv2.warpAffine(p.astype(np.uint8) * 255, matrix, (size, size)) > 127 for p in truth]
+    return StackSample(
+        np.ascontiguousarray(np.stack(images)[:, :, ::mirror], np.uint8),
+        np.ascontiguousarray(np.stack(masks)[:, :, ::mirror]),
+        row.gap / side,
+    )
+
+
+def draw_stack(
+    scenes: list[Scene],
+    planes: int,
+    size: int,
+    rng: np.random.Generator,
+    *,
+    recoloured: bool = True,
+    labelled: bool = False,
+) -> StackSample:
+    """Draw one training stack.
+
+    Parameters
+    ----------
+    scenes : list of Scene
+        Drawn from evenly.
+    planes, size : int
+        Planes of the stack, and the side of its crops in pixels.
+    rng : numpy.random.Generator
+        Source of all randomness.
+    recoloured : bool
+        Whether to change colours and noise as well.
+    labelled : bool
+        Whether to take objects of volumes from their labels alone.
+
+    Raises
+    ------
+    ValueError
+        If a hundred draws find no object large enough.
+    """
+    for _ in range(100):
+        row = _row(scenes[int(rng.integers(len(scenes)))], planes, rng, labelled)
+        if row is None or row.truth.sum((1, 2)).max() < _SMALLEST or row.truth.mean() > 0.8:
+            continue
+        sample = _crop(row, size, rng)
+        if sample.truth.sum((1, 2)).max() < _SMALLEST:
+            continue
+        if not recoloured:
+            return sample
+        tall = sample.image.reshape(planes * size, size, 3)
+        image = recolour(tall, row.upright, rng).reshape(sample.image.shape)
+        if rng.random() < 0.3:  # planes and frames differ in brightness
+            gains = rng.normal(1, 0.07, (planes, 1, 1, 1)).astype(np.float32)
+            image = np.clip(image * gains, 0, 255).astype(np.uint8)
+        return StackSample(image, sample.truth, sample.gap)
+    raise ValueError("no scene holds an object of enough pixels to train on")
