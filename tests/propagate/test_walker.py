@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from helpers import ToyBackend, bright, ellipsoid, iou, plane_image
+from napari_promptseg.backends.base import Prediction
 from napari_promptseg.core.plane_prompts import PlanePrompts, Stroke
 from napari_promptseg.propagate.stack import Stack, Step
 from napari_promptseg.propagate.voxels import BACKGROUND, OBJECT, Block
@@ -80,12 +81,13 @@ def test_refused_places_on_the_way_hold():
 # Blocks
 
 
-def block_of(stack: Stack, known: dict[int, np.ndarray], wanted: list[int]) -> Block:
-    return Block.around(stack, {i: m.astype(np.float32) for i, m in known.items()}, wanted)
+def block_of(volume: np.ndarray, masks: dict[int, np.ndarray], wanted: list[int], **known) -> Block:
+    answers = {i: Prediction.whole(mask.astype(np.float32)) for i, mask in masks.items()}
+    return Block.around(stack_of(volume, masks, **known), answers, wanted)
 
 
 def test_a_block_holds_the_object_and_its_surroundings():
-    block = block_of(stack_of(bright(OBJECT_3D), {}), {20: OBJECT_3D[20]}, [21, 22])
+    block = block_of(bright(OBJECT_3D), {20: OBJECT_3D[20]}, [21, 22])
     assert block.indices == [20, 21, 22]
     assert (block.rows, block.columns) == ((0, 60), (0, 70))
     np.testing.assert_array_equal(block.labels[0] == OBJECT, OBJECT_3D[20])
@@ -96,7 +98,7 @@ def test_a_block_holds_the_object_and_its_surroundings():
 
 def test_the_sides_of_a_block_inside_a_plane_are_background():
     small = ellipsoid(SHAPE[1:], (30, 35), (5, 5))
-    block = block_of(stack_of(bright(OBJECT_3D), {}), {20: small}, [21])
+    block = block_of(bright(OBJECT_3D), {20: small}, [21])
     assert (block.rows, block.columns) == ((17, 44), (22, 49))
     edge = np.ones(block.labels[1].shape, bool)
     edge[1:-1, 1:-1] = False
@@ -107,18 +109,16 @@ def test_the_sides_of_a_block_inside_a_plane_are_background():
 def test_large_surroundings_are_reduced_to_a_bounded_size(side):
     large = np.zeros((side, side), bool)
     large[side // 4 : -side // 4, side // 4 : -side // 4] = True
-    stack = Stack(lambda i: plane_image(bright(large)), {0: large}, 0, 9)
-    block = block_of(stack, {0: large}, list(range(1, 9)))
+    block = block_of([bright(large)] * 9, {0: large}, list(range(1, 9)))
     assert block.labels.shape == (9, 96, 96)
-    whole = block.plane(np.asarray(block.labels == OBJECT, np.float32), 0)
-    assert iou(whole > 0.5, large) > 0.97
+    answer = block.answer(np.asarray(block.labels == OBJECT, np.float32), 0)
+    assert iou(answer.paste(large.shape) > 0.5, large) > 0.97
 
 
 def test_a_line_thinner_than_a_voxel_is_not_lost():
     line = np.zeros((1000, 1000), bool)
     line[100:900, 500] = True
-    stack = Stack(lambda i: plane_image(bright(line)), {0: line}, 0, 2)
-    assert (block_of(stack, {0: line}, [1]).labels[0] == OBJECT).any()
+    assert (block_of([bright(line)] * 2, {0: line}, [1]).labels[0] == OBJECT).any()
 
 
 @pytest.mark.parametrize(
@@ -127,11 +127,12 @@ def test_a_line_thinner_than_a_voxel_is_not_lost():
     ids=["thick", "thin", "time"],
 )
 def test_voxels_have_the_sides_of_the_volume(step, wanted, expected):
-    stack = stack_of(bright(OBJECT_3D), {}, step=step, spacing=(1.0, 2.0))
-    assert block_of(stack, {20: OBJECT_3D[20]}, wanted).spacing == pytest.approx(expected)
+    known = {20: OBJECT_3D[20]}
+    block = block_of(bright(OBJECT_3D), known, wanted, step=step, spacing=(1.0, 2.0))
+    assert block.spacing == pytest.approx(expected)
 
 
 def test_planes_that_are_left_out_count_as_distance():
-    stack = stack_of(bright(OBJECT_3D), {})
-    block = block_of(stack, {10: OBJECT_3D[10], 19: OBJECT_3D[19]}, [13, 16])
+    known = {10: OBJECT_3D[10], 19: OBJECT_3D[19]}
+    block = block_of(bright(OBJECT_3D), known, [13, 16])
     assert block.spacing == pytest.approx((3, 1, 1))

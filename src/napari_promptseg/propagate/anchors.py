@@ -31,6 +31,12 @@ def sorted_anchors(stack: Stack) -> list[int]:
     return sorted(stack.anchors)
 
 
+def plane_shape(stack: Stack) -> tuple[int, int]:
+    """Return rows and columns of the planes of a stack, which has an anchor."""
+    rows, columns = next(iter(stack.anchors.values())).shape
+    return rows, columns
+
+
 def neighbours(anchors: list[int], index: int) -> tuple[int | None, int | None]:
     """Return the last anchor before a plane and the first one after it.
 

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from napari_promptseg.backends.base import Prediction, certainty
 from napari_promptseg.backends.seeds import Seeds, draw_seeds
-from napari_promptseg.core.geometry import mask_box
+from napari_promptseg.core.geometry import box_union, mask_box
 from napari_promptseg.core.resampling import resize
+from napari_promptseg.propagate.anchors import plane_shape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_promptseg.core.plane_prompts import PlanePrompts
-    from napari_promptseg.propagate.stack import Mask, Stack
+    from napari_promptseg.propagate.stack import Stack
 
     Float32 = NDArray[np.float32]
     Labels = NDArray[np.uint8]
@@ -39,10 +41,8 @@ class Block:
     ----------
     indices : list of int
         Planes, in order.
-    shape : (int, int)
-        Rows and columns of a plane.
     rows, columns : (int, int)
-        Half-open ranges of them that the block covers.
+        Half-open ranges of the planes that the block covers.
     pixels : (N, h, w, C) float32 array
         Values in [0, 1], reduced where the surroundings are large.
     labels : (N, h, w) uint8 array
@@ -52,7 +52,6 @@ class Block:
     """
 
     indices: list[int]
-    shape: tuple[int, int]
     rows: Range
     columns: Range
     pixels: Float32
@@ -60,22 +59,21 @@ class Block:
     spacing: tuple[float, ...]
 
     @classmethod
-    def around(cls, stack: Stack, known: Mapping[int, Float32], wanted: Sequence[int]) -> Block:
+    def around(cls, stack: Stack, known: Mapping[int, Prediction], wanted: Sequence[int]) -> Block:
         """Read planes around what is known on others.
 
         Parameters
         ----------
         stack : Stack
             Is read.
-        known : mapping of int to (H, W) float32 array
-            Probability of the object on planes at the ends of the block; not all empty.
+        known : mapping of int to Prediction
+            Answers on planes at the ends of the block; not all empty.
         wanted : sequence of int
             The other planes of the block.
         """
         indices = sorted([*known, *wanted])
-        object_ = np.any([plane > 0.5 for plane in known.values()], 0)
-        shape = object_.shape[0], object_.shape[1]
-        rows, columns = _surroundings(object_)
+        shape = plane_shape(stack)
+        rows, columns = _surroundings(list(known.values()), shape)
         lengths = rows[1] - rows[0], columns[1] - columns[0]
         reduction = min(1.0, _LONGEST / max(lengths))
         small = (max(round(lengths[0] * reduction), 2), max(round(lengths[1] * reduction), 2))
@@ -85,7 +83,7 @@ class Block:
             seen = image.crop(rows, columns).rgb(small)
             pixels.append(seen if image.values.ndim > 2 else seen[..., :1])
             plane = (
-                _of_known(known[index][slice(*rows), slice(*columns)], small)
+                _of_known(known[index].paste(shape)[slice(*rows), slice(*columns)], small)
                 if index in known
                 else _of_open(shape, rows, columns, small)
             )
@@ -97,23 +95,25 @@ class Block:
         apart = (indices[-1] - indices[0]) / (len(indices) - 1)
         sides = np.array([apart * (stack.step or min(image.spacing)), *in_plane])
         spacing = tuple((sides / sides.min()).tolist())
-        return cls(indices, shape, rows, columns, np.stack(pixels), np.stack(labels), spacing)
+        return cls(indices, rows, columns, np.stack(pixels), np.stack(labels), spacing)
 
-    def plane(self, values: Float32, index: int) -> Float32:
-        """Return one plane of the (N, h, w) values of the block, whole and not reduced."""
-        rows, columns = slice(*self.rows), slice(*self.columns)
-        whole = np.zeros(self.shape, np.float32)
-        part = whole[rows, columns]
-        part[:] = resize(values[self.indices.index(index)], (part.shape[0], part.shape[1]))
-        return whole
+    def answer(self, probability: Float32, index: int) -> Prediction:
+        """Return the answer for a plane from the (N, h, w) probability of the block."""
+        lengths = self.rows[1] - self.rows[0], self.columns[1] - self.columns[0]
+        part = resize(probability[self.indices.index(index)], lengths)
+        return Prediction(part, self.rows, self.columns, certainty(part))
 
 
-def _surroundings(object_: Mask) -> tuple[Range, Range]:
+def _surroundings(known: Sequence[Prediction], shape: tuple[int, int]) -> tuple[Range, Range]:
     """Ranges of rows and columns around an object, with half of its size on each side."""
-    box = mask_box(object_)
-    assert box is not None, "there is nothing to look around"
+    boxes = []
+    for answer in known:
+        corner = answer.rows[0], answer.columns[0]
+        box = mask_box(answer.mask)
+        if box is not None:
+            boxes.append(tuple((a + c, b + c) for (a, b), c in zip(box, corner, strict=True)))
     ranges = []
-    for (start, stop), size in zip(box, object_.shape, strict=True):
+    for (start, stop), size in zip(box_union(boxes), shape, strict=True):
         margin = max(_MARGIN, (stop - start) // 2)
         ranges.append((max(start - margin, 0), min(stop + margin, size)))
     return ranges[0], ranges[1]

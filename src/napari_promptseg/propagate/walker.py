@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from napari_promptseg.backends.base import certainty
-from napari_promptseg.propagate.anchors import LEAST_PIXELS, allowed
+from napari_promptseg.backends.base import Prediction
+from napari_promptseg.core.geometry import box_slices, mask_box
+from napari_promptseg.propagate.anchors import LEAST_PIXELS, allowed, plane_shape
 from napari_promptseg.propagate.stack import Step
 from napari_promptseg.propagate.voxels import BACKGROUND, OBJECT, Block
 from napari_promptseg.propagate.ways import fill_ways, in_turns
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_promptseg.backends.base import Backend
-    from napari_promptseg.propagate.stack import Stack
+    from napari_promptseg.propagate.stack import Mask, Stack
 
     Float32 = NDArray[np.float32]
 
@@ -53,8 +54,8 @@ class RandomWalker:
     def fill(self, stack: Stack) -> Iterator[Step]:
         """See `Propagator.fill`."""
 
-        def known(*indices: int) -> dict[int, Float32]:
-            return {index: stack.anchors[index].astype(np.float32) for index in indices}
+        def known(*indices: int) -> dict[int, Prediction]:
+            return {index: _as_answer(stack.anchors[index]) for index in indices}
 
         yield from fill_ways(
             stack,
@@ -62,44 +63,43 @@ class RandomWalker:
             lambda first, last: self._gap(stack, known(first, last)),
         )
 
-    def _tail(self, stack: Stack, known: Mapping[int, Float32], planes: range) -> Iterator[Step]:
+    def _tail(self, stack: Stack, known: Mapping[int, Prediction], planes: range) -> Iterator[Step]:
         """Go on from the last answered plane until the object has ended."""
-        (before,) = (np.count_nonzero(plane) for plane in known.values())
+        (before,) = (np.count_nonzero(answer.mask) for answer in known.values())
         while planes and before:
             block, planes = planes[:_PLANES], planes[_PLANES:]
-            for step, probability in self._answer(stack, known, block):
+            for step, answer in self._answer(stack, known, block):
                 size = np.count_nonzero(step.mask)
                 if size < max(LEAST_PIXELS, _LEAST_SHARE * before):
                     return
                 yield step
-                before, known = size, {step.index: probability}
+                before, known = size, {step.index: answer}
 
-    def _gap(self, stack: Stack, ends: Mapping[int, Float32]) -> Iterator[Step]:
+    def _gap(self, stack: Stack, ends: Mapping[int, Prediction]) -> Iterator[Step]:
         """Answer planes spread over a gap from both its ends, then those between them."""
         first, last = ends
         between = range(max(first + 1, stack.start), min(last, stack.stop))
-        if not between or not any((end > 0.5).any() for end in ends.values()):
+        if not between or not any(end.mask.any() for end in ends.values()):
             return
         spread = np.linspace(first, last, min(_PLANES, last - first - 1) + 2).round().astype(int)
         block = sorted(spread[1:-1].tolist(), key=lambda i: min(i - first, last - i))
         known = dict(ends)
-        for step, probability in self._answer(stack, ends, block):
-            known[step.index] = probability
+        for step, known[step.index] in self._answer(stack, ends, block):
             if step.mask.any():
                 yield step
         pairs = pairwise(sorted(known))
         yield from in_turns([self._gap(stack, {a: known[a], b: known[b]}) for a, b in pairs])
 
     def _answer(
-        self, stack: Stack, known: Mapping[int, Float32], planes: Sequence[int]
-    ) -> Iterator[tuple[Step, Float32]]:
-        """Answer planes in the order given, each with its (H, W) probability."""
+        self, stack: Stack, known: Mapping[int, Prediction], planes: Sequence[int]
+    ) -> Iterator[tuple[Step, Prediction]]:
+        """Answer planes in the order given; what is handed on is no larger than the block."""
         block = Block.around(stack, known, planes)
         solved = self._walk(block)
         for index in planes:
-            probability = block.plane(solved, index)
-            mask = allowed(probability > 0.5, stack.prompts(index))
-            yield Step(index, mask, certainty(probability)), probability
+            answer = block.answer(solved, index)
+            mask = answer.paste(plane_shape(stack)) > 0.5
+            yield Step(index, allowed(mask, stack.prompts(index)), answer.score), answer
 
     def _walk(self, block: Block) -> Float32:
         """Probability that a walker from a voxel meets the object before the background."""
@@ -126,3 +126,9 @@ class RandomWalker:
                 return_full_prob=True,
             )
         return np.asarray(np.clip(answer[0], 0, 1), np.float32)  # the solver is not exact
+
+
+def _as_answer(mask: Mask) -> Prediction:
+    """Return a mask as a sure answer, without what is empty around it."""
+    box = mask_box(mask) or ((0, 0), (0, 0))
+    return Prediction(mask[box_slices(box)].astype(np.float32), box[0], box[1], 1.0)
