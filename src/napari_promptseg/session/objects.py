@@ -9,19 +9,14 @@ import numpy as np
 
 from napari_promptseg.core.geometry import Box, box_slices, box_union
 from napari_promptseg.session.history import Change, Patch
+from napari_promptseg.session.lineage import without_orphans
 from napari_promptseg.session.state import Draft, StoredObject
-from napari_promptseg.session.store import LABEL_TYPE, LARGEST_LABEL, Store, checked_label
+from napari_promptseg.session.store import LABEL_TYPE, LARGEST_LABEL, Store, checked_integer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ObjectChanges = dict[int, tuple[StoredObject | None, StoredObject | None]]
-
-
-def _recolour(store: Store, box: Box, chosen: NDArray[np.bool_], label: int) -> Patch:
-    """Patch that gives the chosen pixels of a box of the labels an id."""
-    old = store.labels[box_slices(box)]
-    return Patch.between("labels", box, old, np.where(chosen, LABEL_TYPE(label), old))
 
 
 def commit(store: Store, name: str | None, overwrite: bool) -> tuple[int, Change]:
@@ -38,15 +33,16 @@ def commit(store: Store, name: str | None, overwrite: bool) -> tuple[int, Change
             "commit with overwrite=True to take them"
         )
     patches = (
-        _recolour(store, box, taken, label),
+        store.labels_patch(box, taken, label),
         Patch.between("mask", box, mask, np.zeros_like(mask)),
     )
     # Pixels may have been painted with the id while the object was in work.
     painted = store.objects.get(label)
     whole = box if painted is None else box_union([box, painted.box])
-    stored = StoredObject(label, draft.name if name is None else str(name), draft.prompts, whole)
+    named = draft.name if name is None else str(name)
+    stored = StoredObject(label, named, draft.prompts, whole, parent=draft.parent)
     objects = {**_ended(store, box, patches[0].values("new")), label: (painted, stored)}
-    return label, Change("commit", (draft, Draft()), objects, patches)
+    return label, without_orphans(store, Change("commit", (draft, Draft()), objects, patches))
 
 
 def _ended(store: Store, box: Box, values: NDArray[Any]) -> ObjectChanges:
@@ -69,7 +65,7 @@ def discard(store: Store) -> Change:
     if box is not None:
         mask = store.mask[box_slices(box)]
         patches = (Patch.between("mask", box, mask, np.zeros_like(mask)),)
-    return Change("discard", (store.draft, Draft()), {}, patches)
+    return without_orphans(store, Change("discard", (store.draft, Draft()), {}, patches))
 
 
 def reopen(store: Store, label: int) -> Change:
@@ -77,10 +73,10 @@ def reopen(store: Store, label: int) -> Change:
     stored = store.object(label)
     mask = store.labels[box_slices(stored.box)] == label
     patches = (
-        _recolour(store, stored.box, mask, 0),
+        store.labels_patch(stored.box, mask, 0),
         Patch.between("mask", stored.box, np.zeros_like(mask), mask),
     )
-    draft = Draft(stored.prompts, stored.box, stored.label, stored.name)
+    draft = Draft(stored.prompts, stored.box, stored.label, stored.name, parent=stored.parent)
     return Change("reopen", (store.draft, draft), {stored.label: (stored, None)}, patches)
 
 
@@ -88,8 +84,9 @@ def delete(store: Store, label: int) -> Change:
     """Delete a committed object from the labels."""
     stored = store.object(label)
     mask = store.labels[box_slices(stored.box)] == label
-    patch = _recolour(store, stored.box, mask, 0)
-    return Change("delete", (store.draft,) * 2, {stored.label: (stored, None)}, (patch,))
+    patch = store.labels_patch(stored.box, mask, 0)
+    change = Change("delete", (store.draft,) * 2, {stored.label: (stored, None)}, (patch,))
+    return without_orphans(store, change)
 
 
 def rename(store: Store, label: int, name: str) -> Change:
@@ -101,15 +98,16 @@ def rename(store: Store, label: int, name: str) -> Change:
 
 def relabel(store: Store, label: int, to: int) -> Change:
     """Give a committed object another id."""
-    stored, to = store.object(label), checked_label(to)
+    stored, to = store.object(label), checked_integer(to)
     if not 1 <= to <= LARGEST_LABEL:
         raise ValueError(f"label {to!r} is out of range; valid: 1 to {LARGEST_LABEL}")
     if to in store.objects or to == store.draft.label:
         raise ValueError(f"label {to} is taken; taken labels: {sorted(store.objects)}")
     mask = store.labels[box_slices(stored.box)] == label
     objects = {stored.label: (stored, None), to: (None, replace(stored, label=to))}
-    patch = _recolour(store, stored.box, mask, to)
-    return Change("relabel", (store.draft,) * 2, objects, (patch,))
+    patch = store.labels_patch(stored.box, mask, to)
+    change = Change("relabel", (store.draft,) * 2, objects, (patch,))
+    return without_orphans(store, change, {stored.label: to})
 
 
 def paint(store: Store, box: Box, values: NDArray[Any]) -> Change:
@@ -137,4 +135,4 @@ def paint(store: Store, box: Box, values: NDArray[Any]) -> Change:
             objects[label] = (stored, grown)
     old = store.labels[box_slices(box)]
     patch = Patch.between("labels", box, old, values.astype(LABEL_TYPE))
-    return Change("paint", (store.draft,) * 2, objects, (patch,))
+    return without_orphans(store, Change("paint", (store.draft,) * 2, objects, (patch,)))

@@ -31,6 +31,7 @@ from napari_promptseg.session.advice import PlaneView, Suggestion
 from napari_promptseg.session.fill import Filling
 from napari_promptseg.session.predictor import Predictor
 from napari_promptseg.session.propagation import Propagation
+from napari_promptseg.session.results import Results
 from napari_promptseg.session.state import Draft, StoredObject
 from napari_promptseg.session.store import SessionEvents, Store
 
@@ -61,7 +62,7 @@ def _path(positions: Sequence[Position]) -> tuple[tuple[float, ...], ...]:
         raise ValueError(f"path {positions!r} is not a sequence of positions") from error
 
 
-class Session:
+class Session(Results):
     """Interactive segmentation of one image, volume, video or series.
 
     One object is in work at a time: prompts and `propagate` change its `mask`, `commit`
@@ -662,21 +663,6 @@ class Session:
         for record in done:
             session._store.replay(record)
         return session, done
-
-    def export(self, path: str | Path, overwrite: bool = False) -> None:
-        """Write the labels with the geometry of the image; the format goes by the suffix.
-
-        Raises
-        ------
-        ValueError
-            If no format has that suffix.
-        FileExistsError
-            If the file is there and `overwrite` is not set.
-        """
-        from napari_promptseg.core.io.writing import write_labels
-
-        names = {label: stored.name for label, stored in self.objects.items() if stored.name}
-        write_labels(Path(path), self.labels, self.volume, names, overwrite=overwrite)
 
     def close(self) -> None:
         """Free the model; the session can still be read and saved."""

@@ -22,12 +22,15 @@ class Draft:
         Id it goes back to, if it was reopened.
     name : str
         Name given by the user.
+    parent : int or None
+        Id of the object it comes from, if it was reopened and has one.
     """
 
     prompts: tuple[Prompt, ...] = ()
     extent: Box | None = None
     label: int | None = None
     name: str = ""
+    parent: int | None = None
 
     def anchors(self, axes: str) -> tuple[Plane, ...]:
         """Return the planes that have prompts, in the order of the first one."""
@@ -53,9 +56,12 @@ class StoredObject:
         What it was made from.
     box : Box
         A box that holds every pixel of it.
+    parent : int or None
+        Id of the object it comes from by a division.
     """
 
     label: int
     name: str
     prompts: tuple[Prompt, ...]
     box: Box
+    parent: int | None = None

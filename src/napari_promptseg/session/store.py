@@ -26,8 +26,8 @@ LABEL_TYPE: Final = np.uint16
 LARGEST_LABEL: Final = int(np.iinfo(LABEL_TYPE).max)
 
 
-def checked_label(label: Any) -> int:
-    """Return an id as a plain integer; ids read from an array are numpy ones.
+def checked_integer(value: Any, what: str = "label") -> int:
+    """Return a plain integer; ids read from an array are numpy ones.
 
     Raises
     ------
@@ -35,9 +35,9 @@ def checked_label(label: Any) -> int:
         If it is no integer.
     """
     try:
-        return operator.index(label)
+        return operator.index(value)
     except TypeError as error:
-        raise ValueError(f"label {label!r} is no integer") from error
+        raise ValueError(f"{what} {value!r} is no integer") from error
 
 
 class SessionEvents(SignalGroup):
@@ -219,6 +219,11 @@ class Store:
         shape = tuple(stop - start for start, stop in box)
         return Patch.between("mask", box, old[part].reshape(shape), new[part].reshape(shape))
 
+    def labels_patch(self, box: Box, chosen: NDArray[np.bool_], label: int) -> Patch:
+        """Return the patch that gives the chosen pixels of a box of the labels an id."""
+        old = self.labels[box_slices(box)]
+        return Patch.between("labels", box, old, np.where(chosen, LABEL_TYPE(label), old))
+
     def mask_extent(self) -> Box | None:
         """Return the smallest box that holds the object in work, None if it is empty."""
         extent = self.draft.extent
@@ -249,7 +254,7 @@ class Store:
         ValueError
             If there is none of that id.
         """
-        known = self.objects.get(checked_label(label))
+        known = self.objects.get(checked_integer(label))
         if known is None:
             raise ValueError(f"no object {label!r}; valid labels: {sorted(self.objects)}")
         return known

@@ -1,0 +1,149 @@
+"""The changes that say what becomes of objects over time; each checks first."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_promptseg.core.geometry import box_slices
+from napari_promptseg.core.prompts import prompt_plane
+from napari_promptseg.session.history import Change, Patch
+from napari_promptseg.session.state import StoredObject
+from napari_promptseg.session.store import Store, checked_integer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+def divide(
+    store: Store, axes: str, parent: int, daughters: Sequence[int], t: int | None
+) -> tuple[tuple[int, ...], Change]:
+    """Make objects the daughters of another one; see `Session.divide`."""
+    stored = store.object(parent)
+    linked = {label: store.object(label) for label in map(checked_integer, daughters)}
+    if stored.label in linked:
+        raise ValueError(f"object {parent} cannot be its own daughter")
+    last = time_points(store, axes, stored)[-1]
+    changed: dict[int, tuple[StoredObject | None, StoredObject | None]] = {}
+    patches: tuple[Patch, ...] = ()
+    labels = tuple(linked)
+    if t is not None and _checked_time(store, t) <= last:
+        early, late = _cut(store, axes, stored, t)
+        late = replace(late, label=store.next_label(), parent=stored.label)
+        chosen = store.labels[box_slices(late.box)] == stored.label
+        patches = (store.labels_patch(late.box, chosen, late.label),)
+        # Objects that came from the parent come from its later part now.
+        for child in store.objects.values():
+            if child.parent == stored.label and child.label not in linked:
+                changed[child.label] = (child, replace(child, parent=late.label))
+        changed |= {stored.label: (stored, early), late.label: (None, late)}
+        labels, last = (*labels, late.label), t - 1
+    if not labels:
+        raise ValueError(
+            f"nothing to divide object {parent} into: pass daughters, or a time point t up "
+            f"to {last}, from which on it is an object of its own"
+        )
+    for label, daughter in linked.items():
+        if daughter.parent not in (None, stored.label):
+            raise ValueError(f"object {label} is a daughter of {daughter.parent}; unlink it first")
+        begin = time_points(store, axes, daughter)[0]
+        if begin <= last:
+            raise ValueError(
+                f"object {label} begins at time point {begin}, before its parent {parent} ends "
+                f"at {last}; t={begin} makes a daughter of what the parent has from there on"
+            )
+        changed[label] = (daughter, replace(daughter, parent=stored.label))
+    return labels, Change("divide", (store.draft,) * 2, changed, patches)
+
+
+def unlink(store: Store, label: int) -> Change:
+    """Make an object one that comes from no other; see `Session.unlink`."""
+    stored = store.object(label)
+    if stored.parent is None:
+        raise ValueError(f"object {label} has no parent")
+    changed = {stored.label: (stored, replace(stored, parent=None))}
+    return Change("unlink", (store.draft,) * 2, changed)
+
+
+def end_track(store: Store, axes: str, label: int, t: int) -> Change:
+    """Delete what an object has after a time point; see `Session.end_track`."""
+    stored = store.object(label)
+    last = time_points(store, axes, stored)[-1]
+    if _checked_time(store, t) >= last:
+        raise ValueError(f"object {label} ends at time point {last} already, t is {t}")
+    early, late = _cut(store, axes, stored, t + 1)
+    chosen = store.labels[box_slices(late.box)] == stored.label
+    patch = store.labels_patch(late.box, chosen, 0)
+    return Change("end track", (store.draft,) * 2, {stored.label: (stored, early)}, (patch,))
+
+
+def time_points(store: Store, axes: str, stored: StoredObject) -> list[int]:
+    """Return the time points in which a committed object is, in ascending order.
+
+    Raises
+    ------
+    ValueError
+        If there is no time axis.
+    """
+    if "t" not in axes:
+        raise ValueError(f"axes {axes!r} have no time; valid: 'tyx', 'tzyx'")
+    mask = store.labels[box_slices(stored.box)] == stored.label
+    present = np.flatnonzero(mask.any(axis=tuple(range(1, mask.ndim))))
+    return [int(t) for t in present + stored.box[0][0]]
+
+
+def _checked_time(store: Store, t: Any) -> int:
+    count = store.labels.shape[0]
+    time = checked_integer(t, "time point")
+    if not 0 <= time < count:
+        raise ValueError(f"time point {t!r} is outside; valid: 0 to {count - 1}")
+    return time
+
+
+def _cut(
+    store: Store, axes: str, stored: StoredObject, t: int
+) -> tuple[StoredObject, StoredObject]:
+    """Return what an object is before a time point and from there on, prompts included."""
+    first = time_points(store, axes, stored)[0]
+    if first >= t:
+        raise ValueError(
+            f"object {stored.label} begins at time point {first}: nothing of it would be left "
+            f"before {t}"
+        )
+    (start, stop), *space = stored.box
+    times = [prompt_plane(prompt, axes).index[0] or 0 for prompt in stored.prompts]
+    early = tuple(p for p, time in zip(stored.prompts, times, strict=True) if time < t)
+    late = tuple(p for p, time in zip(stored.prompts, times, strict=True) if time >= t)
+    label, name, parent = stored.label, stored.name, stored.parent
+    return (
+        StoredObject(label, name, early, ((start, t), *space), parent=parent),
+        StoredObject(label, name, late, ((t, stop), *space), parent=parent),
+    )
+
+
+def without_orphans(store: Store, change: Change, moved: Mapping[int, int] | None = None) -> Change:
+    """Return a change after which no object has a parent that is not there.
+
+    Parameters
+    ----------
+    store : Store
+        The state before the change.
+    change : Change
+        What is to be done.
+    moved : mapping of int to int, optional
+        New ids of objects that get one.
+    """
+    before, draft = change.draft
+    after = {**store.objects, **{label: new for label, (_, new) in change.objects.items()}}
+    # A parent that is in work comes back.
+    present = {label for label, stored in after.items() if stored is not None} | {draft.label}
+    changed = dict(change.objects)
+    for label, stored in after.items():
+        if stored is not None and stored.parent is not None and stored.parent not in present:
+            parent = (moved or {}).get(stored.parent)
+            changed[label] = (store.objects.get(label), replace(stored, parent=parent))
+    if draft.parent is not None and draft.parent not in present:
+        draft = replace(draft, parent=(moved or {}).get(draft.parent))
+    return replace(change, draft=(before, draft), objects=changed)
