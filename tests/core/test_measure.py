@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from helpers import ellipsoid
 from napari_promptseg import Volume
 from napari_promptseg.core.measure import (
+    area_text,
     measure_labels,
     measure_mask,
     measure_object,
@@ -140,3 +141,16 @@ def test_an_empty_mask_has_no_size() -> None:
 def test_sizes_as_a_user_reads_them(axes: str, units: str, count: int, text: str) -> None:
     spacing = [1.0 if name == "t" else 2.0 for name in axes]
     assert size_text(image((2,) * len(axes), axes, spacing, units), count) == text
+
+
+@pytest.mark.parametrize(
+    ("area", "units", "text"),
+    [
+        (5820, "mm", "58.2 cm²"),
+        (58.2, "mm", "58.2 mm²"),
+        (5820, "µm", "5,820 µm²"),
+        (1.5, "pixel", "1.5 pixel²"),
+    ],
+)
+def test_areas_as_a_user_reads_them(area: float, units: str, text: str) -> None:
+    assert area_text(area, units) == text

@@ -18,6 +18,7 @@ from napari_promptseg._napari.prompt_layers import (
     drawn_prompt,
 )
 from napari_promptseg._napari.view import View
+from napari_promptseg.core.geometry import boxes_meet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -209,7 +210,7 @@ class Binding:
         shown = self.view.box()
         for box in boxes:
             self._mirrors[role].take(box, shown)
-        if any(_meet(box, shown) for box in boxes):
+        if any(boxes_meet(box, shown) for box in boxes):
             self._refresh(role)
         if not self._draining:
             self._go_on()
@@ -341,7 +342,3 @@ class Binding:
         """Return the (R, G, B, A) colour of an object in the labels layer, in [0, 1]."""
         labels: Labels | None = self.layers.get("labels")
         return None if labels is None else labels.get_color(label)
-
-
-def _meet(one: Box, other: Box) -> bool:
-    return all(a < d and c < b for (a, b), (c, d) in zip(one, other, strict=True))

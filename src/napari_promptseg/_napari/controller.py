@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from napari_promptseg._napari.ability import Ability, refine
-from napari_promptseg._napari.link import SessionLink
+from napari_promptseg._napari.outcomes import Outcomes
 from napari_promptseg.core.geometry import Plane, box_slices
 from napari_promptseg.core.masks import pack_mask
 from napari_promptseg.core.prompts import check_prompt, prompt_plane
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Direction = Literal["both", "forward", "backward"]
 
 
-class Controller(SessionLink):
+class Controller(Outcomes):
     """Turns what the user does into calls of the session; parameters: see `SessionLink`."""
 
     # Prompts

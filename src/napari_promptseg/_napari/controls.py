@@ -277,7 +277,7 @@ class FileSection(Section):
         self.save_button.clicked.connect(self.save)
         self.load_button = push_button("Load…", "Go on where a saved session was")
         self.load_button.clicked.connect(self.load)
-        self.export_button = push_button("Export…", "Labels as NIfTI, NRRD, OME-Zarr, COCO, mesh …")
+        self.export_button = push_button("Export…", "Labels, meshes, a table of sizes, tracks …")
         self.export_button.clicked.connect(self.export)
         self.column.addLayout(side_by_side(self.save_button, self.load_button, self.export_button))
 

@@ -5,42 +5,50 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from qtpy.QtWidgets import QWidget
 
 SESSION_SUFFIX: Final = ".promptseg"
 _SESSIONS: Final = f"PromptSeg session (*{SESSION_SUFFIX})"
 _LABELS: Final = (
     "NIfTI (*.nii.gz);;NRRD (*.nrrd);;TIFF (*.tif);;OME-Zarr (*.zarr);;"
-    "numpy (*.npy);;PNG (*.png);;COCO (*.json);;Mesh (*.stl)"
+    "numpy (*.npy);;PNG (*.png);;COCO (*.json);;Mesh (*.stl);;Mesh (*.obj);;Mesh (*.ply);;"
+    "Table of sizes (*.csv);;Cell Tracking Challenge (*_RES)"
 )
 
 
 def ask_save(parent: QWidget) -> Path | None:
     """Return where to save a session, None if the user does not want to."""
-    path = _ask(QFileDialog.getSaveFileName, parent, "Save session", _SESSIONS)
-    return path if path is None or path.suffix else path.with_suffix(SESSION_SUFFIX)
+    return _ask_target(parent, "Save session", _SESSIONS)
 
 
 def ask_load(parent: QWidget) -> Path | None:
     """Return which session to load, None if the user does not want to."""
-    return _ask(QFileDialog.getOpenFileName, parent, "Load session", _SESSIONS)
+    name, _ = QFileDialog.getOpenFileName(parent, "Load session", "", _SESSIONS)
+    return Path(name) if name else None
 
 
 def ask_export(parent: QWidget) -> Path | None:
     """Return where to write labels, None if the user does not want to."""
-    return _ask(QFileDialog.getSaveFileName, parent, "Export labels", _LABELS)
+    return _ask_target(parent, "Export labels", _LABELS)
 
 
-def _ask(
-    ask: Callable[..., tuple[str, str]], parent: QWidget, title: str, kinds: str
-) -> Path | None:
-    name, kind = ask(parent, title, "", kinds)
+def _ask_target(parent: QWidget, title: str, kinds: str) -> Path | None:
+    """Return what to write; the suffix of the chosen kind is added to a name without one."""
+    name, kind = QFileDialog.getSaveFileName(parent, title, "", kinds)
     if not name:
         return None
-    suffix = kind.partition("(*")[2].rstrip(")")
-    return Path(name if "." in Path(name).name else name + suffix)
+    path = Path(name)
+    suffix = (kind or kinds).partition("(*")[2].partition(")")[0]
+    if path.suffix or path.name.lower().endswith(suffix.lower()):
+        return path
+    # The dialog has asked about the name without the suffix.
+    path = path.with_name(path.name + suffix)
+    return None if path.exists() and not _replaces(parent, title, path) else path
+
+
+def _replaces(parent: QWidget, title: str, path: Path) -> bool:
+    answer = QMessageBox.question(parent, title, f"{path.name} exists. Replace it?")
+    return bool(answer == QMessageBox.StandardButton.Yes)

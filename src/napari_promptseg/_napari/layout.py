@@ -148,6 +148,10 @@ class Layout:
             entries.insert(self.channel or 0, 0.0)
         return tuple(float(e) for e in entries)
 
+    def points_to_layer(self, positions: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Turn (N, D) positions in the volume into data coordinates of the layers beside."""
+        return np.insert(positions, self.channel or 0, 0, axis=1) if self._stretched else positions
+
     def to_volume(self, coordinates: Sequence[Any]) -> tuple[Any, ...]:
         """Drop what is not in the volume from entries, one a dimension of the layers beside."""
         skipped = self.channel if self._stretched else None

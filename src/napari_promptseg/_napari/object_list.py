@@ -1,17 +1,12 @@
-"""The table of committed objects."""
+"""The table of committed objects, with what can be done to them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from qtpy.QtCore import (  # type: ignore[attr-defined]
-    QAbstractTableModel,
-    QModelIndex,
-    Qt,
-    Signal,
-)
-from qtpy.QtGui import QColor, QCursor
+from qtpy.QtCore import QItemSelectionModel, Qt, Signal  # type: ignore[attr-defined]
+from qtpy.QtGui import QCursor
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
@@ -24,83 +19,15 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_promptseg._napari.controls import push_button
+from napari_promptseg._napari.lineage_menu import lineage_offers
+from napari_promptseg._napari.object_model import ID, NAME, PROMPTS, SIZE, ObjectModel
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from napari_promptseg._napari.figures import Figures
     from napari_promptseg.session.state import StoredObject
-
-_ID, _NAME, _PROMPTS = range(3)
-_TITLES: Final = ("Id", "Name", "Prompts")
-
-
-class ObjectModel(QAbstractTableModel):
-    """Committed objects as rows.
-
-    Parameters
-    ----------
-    swatch : callable
-        From an id to its (R, G, B, A) colour in [0, 1], or None.
-    """
-
-    renamed = Signal(int, str)
-
-    def __init__(self, swatch: Callable[[int], Any], parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._swatch = swatch
-        self.rows: tuple[StoredObject, ...] = ()
-
-    def show(self, rows: Sequence[StoredObject]) -> None:
-        """Show these objects."""
-        if tuple(rows) == self.rows:
-            return
-        self.beginResetModel()
-        self.rows = tuple(rows)
-        self.endResetModel()
-
-    def rowCount(self, parent: QModelIndex | None = None) -> int:  # noqa: N802
-        """See `QAbstractTableModel`."""
-        return 0 if parent is not None and parent.isValid() else len(self.rows)
-
-    def columnCount(self, parent: QModelIndex | None = None) -> int:  # noqa: N802
-        """See `QAbstractTableModel`."""
-        return len(_TITLES)
-
-    def headerData(  # noqa: N802
-        self, section: int, orientation: Any, role: int = Qt.ItemDataRole.DisplayRole
-    ) -> Any:
-        """See `QAbstractTableModel`."""
-        if role == Qt.ItemDataRole.DisplayRole and orientation == Qt.Orientation.Horizontal:
-            return _TITLES[section]
-        return None
-
-    def flags(self, index: QModelIndex) -> Any:
-        """See `QAbstractTableModel`."""
-        flags = super().flags(index)
-        return flags | Qt.ItemFlag.ItemIsEditable if index.column() == _NAME else flags
-
-    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """See `QAbstractTableModel`."""
-        stored = self.rows[index.row()]
-        if role == Qt.ItemDataRole.DecorationRole and index.column() == _ID:
-            colour = self._swatch(stored.label)
-            if colour is None:
-                return None
-            return QColor.fromRgbF(*(float(c) for c in np.asarray(colour)[:3]))
-        if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.EditRole):
-            return (str(stored.label), stored.name, str(len(stored.prompts)))[index.column()]
-        if role == Qt.ItemDataRole.ToolTipRole and index.column() == _NAME:
-            return "Double-click to rename"
-        return None
-
-    def setData(  # noqa: N802
-        self, index: QModelIndex, value: Any, role: int = Qt.ItemDataRole.EditRole
-    ) -> bool:
-        """See `QAbstractTableModel`."""
-        stored = self.rows[index.row()]
-        if role != Qt.ItemDataRole.EditRole or str(value) == stored.name:
-            return False
-        self.renamed.emit(stored.label, str(value))
-        return True
 
 
 class ObjectList(QWidget):
@@ -110,54 +37,80 @@ class ObjectList(QWidget):
     ----------
     swatch : callable
         See `ObjectModel`.
+    time_point : callable
+        Returns the time point in view, None without time.
     """
 
     reopen = Signal(int)
     delete = Signal(int)
     jump = Signal(object)
     renamed = Signal(int, str)
+    lineage = Signal(str, tuple)
+    """Something is said about objects over time; see `Offer`."""
+    surfaces = Signal(list)
+    """Surfaces are wanted of these labels, or of the object in work if there are none."""
+    tracks = Signal()
 
-    def __init__(self, swatch: Callable[[int], Any], parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        swatch: Callable[[int], Any],
+        time_point: Callable[[], int | None],
+        parent: QWidget | None = None,
+    ) -> None:
         super().__init__(parent)
+        self._time_point = time_point
         self.model = ObjectModel(swatch, self)
         self.model.renamed.connect(self.renamed)
-        self.table = QTableView(self)
-        self.table.setModel(self.model)
-        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.table.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
-        self.table.customContextMenuRequested.connect(self._menu)
-        rows, header = self.table.verticalHeader(), self.table.horizontalHeader()
-        assert rows is not None
-        assert header is not None
-        rows.hide()
-        rows.setDefaultSectionSize(22)
-        header.setSectionResizeMode(_ID, QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(_NAME, QHeaderView.ResizeMode.Stretch)
-        header.setSectionResizeMode(_PROMPTS, QHeaderView.ResizeMode.ResizeToContents)
-        self.table.setMinimumHeight(76)
-        self.table.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
-        buttons = QHBoxLayout()
+        self.table = self._make_table()
         self.buttons: dict[str, QPushButton] = {}
-        actions = self._actions()
-        for text, action in actions.items():
-            button = QPushButton(text, self)
-            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-            button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-            button.clicked.connect(action)
-            buttons.addWidget(button)
-            self.buttons[text] = button
+        row = QHBoxLayout()
+        for text, action in self._actions().items():
+            self.buttons[text] = push_button(text, "", action)
+            row.addWidget(self.buttons[text])
+        self.surface = push_button(
+            "3D surface",
+            "Surfaces of the selected objects as layers, of the object in work if none is\n"
+            "selected; again, after changes",
+            lambda: self.surfaces.emit([stored.label for stored in self.selection()]),
+        )
+        self.track = push_button(
+            "Tracks", "All objects through time as a layer; again, after changes", self.tracks.emit
+        )
+        results = QHBoxLayout()
+        results.addWidget(self.surface)
+        results.addWidget(self.track)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
         layout.addWidget(self.table, 1)
-        layout.addLayout(buttons)
+        layout.addLayout(row)
+        layout.addLayout(results)
         chosen = self.table.selectionModel()
         assert chosen is not None
         self._chosen = chosen
         chosen.selectionChanged.connect(self._update)
         self.model.modelReset.connect(self._update)
         self._update()
+        self.show_axes("")
+
+    def _make_table(self) -> QTableView:
+        table = QTableView(self)
+        table.setModel(self.model)
+        table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        table.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        table.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        table.customContextMenuRequested.connect(self._menu)
+        rows, header = table.verticalHeader(), table.horizontalHeader()
+        assert rows is not None
+        assert header is not None
+        rows.hide()
+        rows.setDefaultSectionSize(22)
+        for column in (ID, SIZE, PROMPTS):
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
+        table.setMinimumHeight(76)
+        table.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
+        return table
 
     def _actions(self) -> dict[str, Callable[[], None]]:
         return {
@@ -167,44 +120,58 @@ class ObjectList(QWidget):
             "Delete": lambda: self._tell(self.delete),
         }
 
+    def show_axes(self, axes: str) -> None:
+        """Offer what can be had of a volume of these axes, without channel."""
+        self.model.show_axes(axes)
+        self.surface.setVisible("z" in axes)
+        self.track.setVisible("t" in axes)
+
     def show_objects(self, rows: Sequence[StoredObject]) -> None:
-        """Show these objects; the selected one stays selected."""
-        before = self.selected()
+        """Show these objects; the selected ones stay selected."""
+        before = [stored.label for stored in self.selection()]
         self.model.show(rows)
-        if before is not None:
-            self.select(before.label)
+        self.select(*before)
 
-    def selected(self) -> StoredObject | None:
-        """Return the selected object."""
-        rows = self._chosen.selectedRows()
-        return self.model.rows[rows[0].row()] if rows else None
+    def show_figures(self, figures: Mapping[int, Figures]) -> None:
+        """Show how large objects are, by label."""
+        self.model.show_figures(figures)
 
-    def select(self, label: int) -> None:
-        """Select the object of an id, if it is there."""
+    def selection(self) -> list[StoredObject]:
+        """Return the selected objects, from the top."""
+        rows = sorted(index.row() for index in self._chosen.selectedRows())
+        return [self.model.rows[row] for row in rows]
+
+    def select(self, *labels: int) -> None:
+        """Select the objects of these ids, those that are there, and no others."""
+        flags = QItemSelectionModel.SelectionFlag
+        self._chosen.clearSelection()
         for row, stored in enumerate(self.model.rows):
-            if stored.label == label:
-                self.table.selectRow(row)
+            if stored.label in labels:
+                self._chosen.select(self.model.index(row, 0), flags.Select | flags.Rows)
 
     def _tell(self, signal: Any, whole: bool = False) -> None:
-        stored = self.selected()
-        if stored is not None:
+        for stored in self.selection()[:1]:
             signal.emit(stored if whole else stored.label)
 
     def _rename(self) -> None:
-        rows = self._chosen.selectedRows(_NAME)
+        rows = self._chosen.selectedRows(NAME)
         if rows:
             self.table.setFocus()
             self.table.edit(rows[0])
 
     def _menu(self, _: Any) -> None:
-        if self.selected() is None:
-            return
+        chosen = self.selection()
         menu = QMenu(self)
-        for text, action in self._actions().items():
-            menu.addAction(text, action)
+        if len(chosen) == 1:
+            for text, action in self._actions().items():
+                menu.addAction(text, action)
+        for offer in lineage_offers(chosen, self.model.figures, self._time_point()):
+            menu.addAction(offer.text, partial(self.lineage.emit, offer.method, offer.arguments))
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        menu.popup(QCursor.pos())
+        if menu.actions():
+            menu.popup(QCursor.pos())
 
     def _update(self) -> None:
+        single = len(self.selection()) == 1
         for button in self.buttons.values():
-            button.setEnabled(self.selected() is not None)
+            button.setEnabled(single)

@@ -253,6 +253,11 @@ def box_union(boxes: Sequence[Box]) -> Box:
     )
 
 
+def boxes_meet(one: Box, other: Box) -> bool:
+    """Tell whether two boxes have a pixel in common."""
+    return all(a < d and c < b for (a, b), (c, d) in zip(one, other, strict=True))
+
+
 def mask_box(mask: np.ndarray) -> Box | None:
     """Return the smallest box that holds the true pixels of an array; None if there are none."""
     box = []

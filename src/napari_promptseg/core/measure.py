@@ -187,6 +187,13 @@ def size_text(volume: Volume, count: int) -> str:
     return f"{_digits(size)} {units}{power}"
 
 
+def area_text(area: float, units: str) -> str:
+    """Return the area of a surface as a user reads it, such as "58.2 cm²"."""
+    if units == "mm" and area >= 100:
+        area, units = area / 100, "cm"
+    return f"{_digits(area)} {units}²"
+
+
 def _digits(value: float) -> str:
     """Write a number with three digits, or all of those before the point."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

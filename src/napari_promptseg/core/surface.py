@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from trimesh import Trimesh
 
-SMOOTH_STEPS: Final = 10
+SMOOTH_STEPS: Final = 30
 """Steps of smoothing after which the stairs of pixels are hardly seen."""
 _SHRINK, _SWELL = 0.5, 0.525  # Taubin asks for 0 < 1 / shrink - 1 / swell < 0.1
 
