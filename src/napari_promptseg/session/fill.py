@@ -1,54 +1,32 @@
-"""Propagation of the object in work: which planes, from which anchors, written where."""
+"""Propagation of the object in work: along which rows, and what needs a new answer."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from napari_promptseg.core.geometry import normal_axis
-from napari_promptseg.core.plane_prompts import PlanePrompts, box_region
-from napari_promptseg.core.prompts import Box as BoxPrompt
-from napari_promptseg.core.prompts import Mask, prompt_plane, prompt_span
-from napari_promptseg.propagate.stack import Stack
-from napari_promptseg.session.propagation import PlaneResult
+from napari_promptseg.session.evidence import Evidence
+from napari_promptseg.session.propagated import Segment
+from napari_promptseg.session.rows import SERIES, Row, choose_axis, rows_along
+from napari_promptseg.session.series import Series
+from napari_promptseg.session.writing import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from numpy.typing import NDArray
-
-    from napari_promptseg.core.geometry import Box, Plane
     from napari_promptseg.core.volume import Volume
-    from napari_promptseg.session.history import Patch
     from napari_promptseg.session.predictor import Predictor
+    from napari_promptseg.session.propagation import PlaneResult
     from napari_promptseg.session.store import Store
 
 
-def _axis(volume: Volume, anchors: tuple[Plane, ...], axis: str | None) -> int:
-    """Position of the axis to go along: by default the one that the first anchor cuts last."""
-    names = volume.names
-    valid = list(names) if "z" in names else list(names.removesuffix("yx"))
-    if axis is None and anchors and valid:
-        return max(i for i, entry in enumerate(anchors[0].index) if entry is not None)
-    if axis not in valid:
-        raise ValueError(f"cannot propagate along {axis!r} in axes {names!r}; valid axes: {valid}")
-    return names.index(axis)
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """A row, its planes that need an answer, and the segments that are answered with them."""
 
-
-def _fixed_lines(plane: Plane, anchors: list[Plane]) -> Iterator[tuple[Any, ...]]:
-    """Index, within a plane, of the lines where anchors of other orientations cross it."""
-    for anchor in anchors:
-        pairs = list(zip(plane.index, anchor.index, strict=True))
-        if any(a is not None and b is not None and a != b for a, b in pairs):
-            continue
-        yield tuple(slice(None) if b is None else b for a, b in pairs if a is None)
-
-
-def _open(stack: Stack) -> set[int]:
-    """Planes of a row that propagation may fill."""
-    return set(range(stack.start, stack.stop)) - set(stack.anchors)
+    row: Row
+    todo: frozenset[int]
+    segments: tuple[Segment, ...]
 
 
 class Filling:
@@ -65,114 +43,97 @@ class Filling:
         start: int | None,
         stop: int | None,
         axis: str | None,
+        near: int | Sequence[int] | None,
     ) -> None:
         self._store, self._volume = store, volume
-        names, self._prompts = volume.names, store.draft.prompts
-        anchors = store.draft.anchors(names)
-        if not anchors:
-            raise ValueError("nothing to propagate: no plane has a prompt yet")
-        self._along = along = _axis(volume, anchors, axis)
-        self._parallel = [p for p in anchors if p.index[along] is not None]
-        self._across = [p for p in anchors if p.index[along] is None]
-        if not self._parallel:
-            raise ValueError(f"no prompted plane lies across axis {names[along]!r}")
-        size = volume.shape[along]
+        names, self._anchors = volume.names, store.draft.anchors(volume.names)
+        self._axis = choose_axis(names, self._anchors, axis)
+        self._along = names.index(self._axis[0])
+        self._limited = start is not None or stop is not None
+        size = volume.shape[names.index(self._axis[-1])]
         start, stop = 0 if start is None else start, size if stop is None else stop
         if not 0 <= start < stop <= size:
             raise ValueError(
                 f"range {start} to {stop} is empty or outside; valid: 0 <= start < stop <= {size}"
             )
         self._range = range(start, stop)
-        self._propagator = predictor.make_propagator()
-        self._patches: list[Patch] = []
+        self._near = self._check_near(near)
+        self._writer = Writer(store, predictor.make_propagator())
+        self._understood = predictor.backend.capabilities.prompts
+        self._model = f"{predictor.spec} {predictor.identity} {volume.window}"
+        self.finish = self._writer.finish
 
-    def _spanning_boxes(self, row: Plane) -> list[tuple[int, int, BoxPrompt]]:
-        """3D boxes of a row of planes, with their first and last plane along it."""
-        found, names = [], self._volume.names
-        for prompt in self._prompts:
-            span = prompt_span(prompt, names)
-            if span is None or not isinstance(prompt, BoxPrompt):
+    def _check_near(self, near: int | Sequence[int] | None) -> dict[int, int]:
+        """Return where the user looks, by the position of the axis."""
+        names, shape = self._volume.names, self._volume.shape
+        if near is None:
+            return {}
+        across = next(p for p in self._anchors if p.index[self._along] is not None)
+        cut = [i for i, entry in enumerate(across.index) if entry is not None]
+        entries = [near] if isinstance(near, int) else list(near)
+        axes = [self._along] if isinstance(near, int) else cut
+        valid = [f"0 to {shape[axis] - 1} along {names[axis]}" for axis in axes]
+        if len(entries) != len(axes) or any(
+            not 0 <= entry < shape[axis] for entry, axis in zip(entries, axes, strict=True)
+        ):
+            raise ValueError(f"no plane is near {near!r}; valid: {', '.join(valid)}")
+        return dict(zip(axes, entries, strict=True))
+
+    def _evidence(self, axis: int) -> Evidence:
+        prompts = self._store.draft.prompts
+        return Evidence(self._store, self._volume, prompts, axis, self._understood)
+
+    def _distance(self, row: Row) -> int:
+        """How far a row is from where the user looks."""
+        beside = {axis: i for axis, i in enumerate(row.first.index) if axis != row.along}
+        return sum(abs(i - self._near.get(a, i)) for a, i in beside.items() if i is not None)
+
+    def _plan(self, evidence: Evidence, row: Row, planes: range) -> _Plan:
+        """Find what needs an answer: what was not asked for, or depends on what changed.
+
+        Who asks for a range wants an answer, whatever is known.
+        """
+        shape, known = self._volume.shape, set(self._store.draft.propagated.segments)
+        todo: set[int] = set()
+        answered = []
+        for part in row.segments(shape[row.along]):
+            inside = range(max(part.start, planes.start), min(part.stop, planes.stop))
+            segment = Segment(row.box(part, shape), evidence.key(row, part, self._model))
+            if not inside or (segment in known and not self._limited):
                 continue
-            same_row = prompt_plane(prompt, names).moved(self._along, 0) == row
-            if same_row and normal_axis(names, prompt.axis) == names[self._along]:
-                found.append((*span, prompt))
-        return found
-
-    def _rows(self) -> list[list[Plane]]:
-        """Anchors by the row of planes they lie in: one row, or one a time point."""
-        rows: dict[Plane, list[Plane]] = {}
-        for plane in self._parallel:
-            rows.setdefault(plane.moved(self._along, 0), []).append(plane)
-        return list(rows.values())
-
-    def _stack(self, row: list[Plane]) -> Stack:
-        along, pattern, names = self._along, row[0], self._volume.names
-        boxes = self._spanning_boxes(pattern.moved(along, 0))
-        start, stop = self._range.start, self._range.stop
-        limits = [(first, last) for first, last, box in boxes if box.positive]
-        if limits:  # several boxes: from the first plane of any to the last of any
-            start = max(start, min(first for first, _ in limits))
-            stop = min(stop, max(last for _, last in limits) + 1)
-
-        def prompts(index: int) -> PlanePrompts:
-            plane = pattern.moved(along, index)
-            own = PlanePrompts.collect(self._prompts, plane, names)
-            cuts = (
-                box_region(plane.flatten(box.low), plane.flatten(box.high), box.positive)
-                for first, last, box in boxes
-                if first <= index <= last and prompt_plane(box, names) != plane
-            )
-            return replace(own, regions=(*own.regions, *cuts))
-
-        anchors = {int(p.index[along] or 0): p for p in row}
-        last = {prompt_plane(p, names): p for p in self._prompts}
-        return Stack(
-            read=lambda index: self._volume.plane(pattern.moved(along, index)),
-            prompts=prompts,
-            anchors={i: self._store.mask[p.slices].copy() for i, p in anchors.items()},
-            start=start,
-            stop=stop,
-            step=0.0 if names[along] == "t" else self._volume.axis_spacing(along),
-            given=frozenset(i for i, p in anchors.items() if isinstance(last[p], Mask)),
-            prior=lambda index: self._store.plane_mask(pattern.moved(along, index)),
-        )
-
-    def _put(self, plane: Plane, mask: NDArray[np.bool_]) -> Box | None:
-        """Write a plane, but for the lines that prompts in other orientations fixed."""
-        for line in _fixed_lines(plane, self._across):
-            mask[line] = self._store.mask[plane.slices][line]
-        patch = self._store.plane_patch(plane, mask)
-        if patch is None:
-            return None
-        self._store.write(patch)
-        self._patches.append(patch)
-        return patch.box
+            todo.update(inside)
+            if inside == part:
+                answered.append(segment)
+        return _Plan(row, frozenset(todo), tuple(answered))
 
     def steps(self) -> Iterator[PlaneResult]:
         """Fill plane by plane, then empty what an earlier propagation filled too far."""
-        rows = self._rows()
-        stacks = [self._stack(row) for row in rows]
-        total = sum(len(_open(stack)) for stack in stacks)
-        done = 0
-        for row, stack in zip(rows, stacks, strict=True):
-            left = _open(stack)
-            for step in self._propagator.fill(stack):
-                plane = row[0].moved(self._along, step.index)
-                done += step.index in left
-                left.discard(step.index)
-                yield PlaneResult(plane, step.confidence, self._put(plane, step.mask), done, total)
-            for index in sorted(left & self._written()):
-                plane = row[0].moved(self._along, index)
-                empty = np.zeros(self._store.mask[plane.slices].shape, np.bool_)
-                yield PlaneResult(plane, 1.0, self._put(plane, empty), done, total)
-            done += len(left)
+        evidence, writer = self._evidence(self._along), self._writer
+        series = self._series(evidence) if self._axis == SERIES else None
+        planes, rows = self._range, rows_along(self._anchors, self._along)
+        if series:  # the range is one of time points
+            planes = range(self._volume.shape[self._along])
+            rows = [row for row in rows if row.first.index[0] in self._range]
+        rows.sort(key=self._distance)
+        plans = [self._plan(evidence, row, planes) for row in rows]
+        writer.total = sum(len(plan.todo) for plan in plans) + (series.total if series else 0)
+        for plan in plans:
+            if plan.todo:
+                near = self._near.get(self._along)
+                stack = evidence.stack(plan.row, planes, plan.todo, near)
+                yield from writer.answer(evidence, plan.row, stack, plan.todo)
+                writer.segments += plan.segments
+        if series:
+            yield from series.steps()
 
-    def _written(self) -> set[int]:
-        extent = self._store.draft.extent
-        return set() if extent is None else set(range(*extent[self._along]))
-
-    def finish(self) -> None:
-        """Record what was done as one change."""
-        if self._patches:
-            store = self._store
-            store.record(store.change_mask("propagate", self._prompts, self._patches))
+    def _series(self, evidence: Evidence) -> Series:
+        return Series(
+            self._store,
+            self._writer,
+            evidence,
+            self._evidence(self._volume.names.index("t")),
+            self._range,
+            () if self._limited else self._store.draft.propagated.segments,
+            self._model,
+            self._near.get(0),
+        )

@@ -40,7 +40,7 @@ def commit(store: Store, name: str | None, overwrite: bool) -> tuple[int, Change
     painted = store.objects.get(label)
     whole = box if painted is None else box_union([box, painted.box])
     named = draft.name if name is None else str(name)
-    stored = StoredObject(label, named, draft.prompts, whole, parent=draft.parent)
+    stored = StoredObject(label, named, draft.prompts, whole, draft.propagated, parent=draft.parent)
     objects = {**_ended(store, box, patches[0].values("new")), label: (painted, stored)}
     return label, without_orphans(store, Change("commit", (draft, Draft()), objects, patches))
 
@@ -76,7 +76,9 @@ def reopen(store: Store, label: int) -> Change:
         store.labels_patch(stored.box, mask, 0),
         Patch.between("mask", stored.box, np.zeros_like(mask), mask),
     )
-    draft = Draft(stored.prompts, stored.box, stored.label, stored.name, parent=stored.parent)
+    draft = Draft(
+        stored.prompts, stored.box, stored.label, stored.name, stored.propagated, stored.parent
+    )
     return Change("reopen", (store.draft, draft), {stored.label: (stored, None)}, patches)
 
 

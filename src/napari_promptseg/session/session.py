@@ -32,6 +32,7 @@ from napari_promptseg.session.fill import Filling
 from napari_promptseg.session.predictor import Predictor
 from napari_promptseg.session.propagation import Propagation
 from napari_promptseg.session.results import Results
+from napari_promptseg.session.review import Review
 from napari_promptseg.session.state import Draft, StoredObject
 from napari_promptseg.session.store import SessionEvents, Store
 
@@ -120,6 +121,7 @@ class Session(Results):
         self._store = Store(volume.shape)
         self._predictor = Predictor(volume, backend, device, refinement, propagator)
         self._running: Propagation | None = None
+        self._review = Review()
         if labels is not None:
             self._store.take_labels(labels)
         if journal is not None:
@@ -318,12 +320,12 @@ class Session(Results):
             raise ValueError("no prompt given")
         checked = tuple(check_prompt(p, names, shape) for p in prompts)
         every = (*self._store.draft.prompts, *checked)
-        patches = []
+        answers = {}
         for plane in dict.fromkeys(prompt_plane(p, names) for p in checked):
             new = [p for p in checked if prompt_plane(p, names) == plane]
-            patches.append(self._answer(plane, every, new, self._store.plane_mask(plane)))
+            answers[plane] = self._answer(plane, every, new, self._store.plane_mask(plane))
         what = checked[0].kind if len(checked) == 1 else f"{len(checked)} prompts"
-        self._store.do(self._store.change_mask(f"add {what}", every, patches))
+        self._store.do(self._store.answer_prompts(f"add {what}", every, answers))
 
     def remove_prompt(self, number: int) -> None:
         """Take back one prompt, wherever in the order, and answer its plane anew.
@@ -340,9 +342,8 @@ class Session(Results):
         kept = (*prompts[:number], *prompts[number + 1 :])
         plane = prompt_plane(prompts[number], self.volume.names)
         same = [p for p in kept if prompt_plane(p, self.volume.names) == plane]
-        patch = self._answer(plane, kept, same, None)
-        change = self._store.change_mask(f"remove {prompts[number].kind}", kept, [patch])
-        self._store.do(change)
+        answer = {plane: self._answer(plane, kept, same, None)}
+        self._store.do(self._store.answer_prompts(f"remove {prompts[number].kind}", kept, answer))
 
     def _answer(
         self,
@@ -363,16 +364,30 @@ class Session(Results):
     # Propagation
 
     def propagate(
-        self, start: int | None = None, stop: int | None = None, axis: str | None = None
+        self,
+        start: int | None = None,
+        stop: int | None = None,
+        axis: str | None = None,
+        near: int | Sequence[int] | None = None,
     ) -> Propagation:
         """Carry the object from all planes with prompts to the others.
+
+        What a correction cannot change stays as it is: after a propagation, the planes
+        between two prompted ones get a new answer only if one of these, or a plane
+        between them, has changed since.
 
         Parameters
         ----------
         start, stop : int, optional
-            Half-open range of planes to fill; all when not given.
+            Half-open range of planes to fill, each anew; all that need it when not given.
         axis : str, optional
-            Axis to go along: z by default, or t where there is no z.
+            Axis to go along: z by default, or t where there is no z, if a prompted plane
+            lies across it. In a series "z" stays in the prompted time points, "t" takes
+            each prompted plane as a video, and "zt" goes along z first, then with whole
+            volumes through t, which is then the axis of the range.
+        near : int or (int, int), optional
+            Where the user looks: index along the axis, or (t, z) in a series. Results
+            come from there outward.
 
         Returns
         -------
@@ -387,9 +402,40 @@ class Session(Results):
             axis, or the propagator does not work with the backend.
         """
         self._interrupt()
-        filling = Filling(self._store, self.volume, self._predictor, start, stop, axis)
+        filling = Filling(self._store, self.volume, self._predictor, start, stop, axis, near)
         self._running = Propagation(filling.steps(), filling.finish)
         return self._running
+
+    @property
+    def confidences(self) -> Mapping[Plane, float]:
+        """How sure the object in work is, in [0, 1], by plane.
+
+        It is 1.0 where there are prompts; elsewhere propagation says so where it answered.
+        """
+        self._settle()
+        sure = self._store.confidences()
+        return {**sure, **dict.fromkeys(self._store.draft.anchors(self.volume.names), 1.0)}
+
+    def worst_plane(self, axis: str | None = None) -> Plane | None:
+        """Return the plane that the user should look at next.
+
+        Each call goes on to the next less sure plane, but for those with prompts; one that
+        was answered anew comes again. After the last it is None, and begins from the start.
+
+        Parameters
+        ----------
+        axis : str, optional
+            Only planes that cut this axis.
+        """
+        fixed = {*self._store.draft.anchors(self.volume.names)}
+        at = None if axis is None else self.volume.names.index(axis)
+        return self._review.next(
+            {
+                plane: sure
+                for plane, sure in self.confidences.items()
+                if plane not in fixed and (at is None or plane.index[at] is not None)
+            }
+        )
 
     # Advice
 
@@ -475,6 +521,7 @@ class Session(Results):
         self._interrupt()
         label, change = objects.commit(self._store, name, overwrite)
         self._store.do(change)
+        self._review.restart()
         return label
 
     def discard(self) -> None:
@@ -482,6 +529,7 @@ class Session(Results):
         self._interrupt()
         if self._store.draft != Draft():
             self._store.do(objects.discard(self._store))
+            self._review.restart()
 
     def reopen(self, label: int) -> None:
         """Take a committed object back into work, with its prompts.

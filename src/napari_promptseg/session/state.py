@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from napari_promptseg.core.geometry import Box, Plane, box_union
 from napari_promptseg.core.prompts import Prompt, prompt_plane
+from napari_promptseg.session.propagated import Propagated
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,8 @@ class Draft:
         Id it goes back to, if it was reopened.
     name : str
         Name given by the user.
+    propagated : Propagated
+        What propagation has answered.
     parent : int or None
         Id of the object it comes from, if it was reopened and has one.
     """
@@ -30,6 +33,7 @@ class Draft:
     extent: Box | None = None
     label: int | None = None
     name: str = ""
+    propagated: Propagated = field(default_factory=Propagated)
     parent: int | None = None
 
     def anchors(self, axes: str) -> tuple[Plane, ...]:
@@ -56,6 +60,8 @@ class StoredObject:
         What it was made from.
     box : Box
         A box that holds every pixel of it.
+    propagated : Propagated
+        What propagation had answered.
     parent : int or None
         Id of the object it comes from by a division.
     """
@@ -64,4 +70,5 @@ class StoredObject:
     name: str
     prompts: tuple[Prompt, ...]
     box: Box
+    propagated: Propagated = field(default_factory=Propagated)
     parent: int | None = None

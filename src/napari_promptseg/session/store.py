@@ -12,11 +12,12 @@ from psygnal import Signal, SignalGroup
 from napari_promptseg.core.geometry import Box, Plane, box_slices, box_union, mask_box
 from napari_promptseg.core.labels import label_boxes
 from napari_promptseg.session.history import Change, History, Patch
+from napari_promptseg.session.propagated import Propagated, Underway
 from napari_promptseg.session.records import Done, Journal, Moved, Record
 from napari_promptseg.session.state import Draft, StoredObject
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -51,6 +52,8 @@ class SessionEvents(SignalGroup):
     """The prompts or the name of the object in work changed."""
     objects = Signal()
     """Committed objects changed."""
+    confidences = Signal()
+    """How sure the object in work is on some plane changed."""
     history = Signal()
     """What can be undone or redone changed."""
 
@@ -72,6 +75,7 @@ class Store:
         self.labels = np.zeros(shape, LABEL_TYPE)
         self.given_labels: NDArray[Any] | None = None
         self.draft = Draft()
+        self.underway = Underway()
         self.objects: dict[int, StoredObject] = {}
         self.history = History()
         self.events = SessionEvents()
@@ -144,6 +148,7 @@ class Store:
             self.events.objects.emit()
         if change.draft[0] != change.draft[1]:
             self.events.draft.emit()
+            self.events.confidences.emit()
         self.events.history.emit()
 
     def write(self, patch: Patch, forward: bool = True) -> None:
@@ -164,27 +169,71 @@ class Store:
     # Making changes
 
     def change_mask(
-        self, name: str, prompts: tuple[Prompt, ...], patches: Sequence[Patch | None]
+        self,
+        name: str,
+        prompts: tuple[Prompt, ...],
+        patches: Sequence[Patch | None],
+        propagated: Propagated,
     ) -> Change:
         """Make the change that brings the object in work to new prompts and pixels."""
         written = tuple(p for p in patches if p is not None)
         extent = self.draft.grown(*(p.box for p in written))
-        draft = replace(self.draft, prompts=prompts, extent=extent)
+        draft = replace(self.draft, prompts=prompts, extent=extent, propagated=propagated)
         return Change(name, (self.draft, draft), {}, written)
 
-    def plane_mask(self, plane: Plane) -> NDArray[np.bool_] | None:
-        """Return a copy of a plane of the mask, None if it is empty.
+    def answer_prompts(
+        self, name: str, prompts: tuple[Prompt, ...], answers: Mapping[Plane, Patch | None]
+    ) -> Change:
+        """Make the change that brings the object in work to new prompts and their answers.
+
+        What propagation knew of planes that change is forgotten.
+
+        Parameters
+        ----------
+        name : str
+            What the user did.
+        prompts : tuple of Prompt
+            All there are then.
+        answers : mapping of Plane to Patch or None
+            What it changes on each plane that is answered.
+        """
+        patches = {plane: patch for plane, patch in answers.items() if patch is not None}
+        forgotten = self.draft.propagated.without([patch.box for patch in patches.values()])
+        forgotten = forgotten.with_confidences(dict.fromkeys(patches), self.mask.shape)
+        return self.change_mask(name, prompts, tuple(patches.values()), forgotten)
+
+    @property
+    def extent(self) -> Box | None:
+        """A box that holds every true pixel of the mask, also while a propagation writes."""
+        parts = [part for part in (self.draft.extent, self.underway.extent) if part is not None]
+        return box_union(parts) if parts else None
+
+    def confidences(self) -> dict[Plane, float]:
+        """Return how sure propagation was of planes, also while it writes."""
+        known = self.draft.propagated.confidences(self.mask.ndim)
+        known |= {p: sure for p, sure in self.underway.confidences.items() if sure is not None}
+        for plane in (p for p, sure in self.underway.confidences.items() if sure is None):
+            known.pop(plane, None)
+        return known
+
+    def has_object(self, plane: Plane) -> bool:
+        """Tell whether the object in work is on a plane.
 
         It costs time in proportion to the object, not to the plane.
         """
-        extent = self.draft.extent
+        extent = self.extent
         if extent is None or not plane.crosses(extent):
+            return False
+        part = box_slices(tuple(extent[axis] for axis in plane.in_plane))
+        return bool(self.mask[plane.slices][part].any())
+
+    def plane_mask(self, plane: Plane) -> NDArray[np.bool_] | None:
+        """Return a copy of a plane of the mask, None if it is empty."""
+        if not self.has_object(plane):
             return None
         whole = self.mask[plane.slices]
-        part = box_slices(tuple(extent[axis] for axis in plane.in_plane))
-        if not whole[part].any():
-            return None
         copy = np.zeros(whole.shape, np.bool_)
+        part = box_slices(tuple((self.extent or ())[axis] for axis in plane.in_plane))
         copy[part] = whole[part]
         return copy
 
@@ -203,7 +252,7 @@ class Store:
             First row and column of that part.
         """
         given = tuple((c, c + n) for c, n in zip(corner, mask.shape, strict=True))
-        extent = self.draft.extent
+        extent = self.extent
         known = () if extent is None else (tuple(extent[axis] for axis in plane.in_plane),)
         hull = box_union([given, *known])
         old, new = self.mask[plane.slices][box_slices(hull)], mask

@@ -1,0 +1,103 @@
+"""Writes what a propagator answers into the mask, plane by plane, as one step of undo."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_promptseg.propagate.guard import guarded
+from napari_promptseg.session.propagated import Underway
+from napari_promptseg.session.propagation import PlaneResult
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from numpy.typing import NDArray
+
+    from napari_promptseg.core.geometry import Plane
+    from napari_promptseg.propagate.stack import Propagator, Stack
+    from napari_promptseg.session.evidence import Evidence
+    from napari_promptseg.session.history import Patch
+    from napari_promptseg.session.propagated import Segment
+    from napari_promptseg.session.rows import Row
+    from napari_promptseg.session.store import Store
+
+
+class Writer:
+    """Keeps what one propagation has done.
+
+    Parameters
+    ----------
+    store : Store
+        Written to; its prompts are those of the propagation.
+    propagator : Propagator
+        Answers.
+    """
+
+    def __init__(self, store: Store, propagator: Propagator) -> None:
+        self._store, self._propagator = store, propagator
+        self._prompts = store.draft.prompts
+        self._patches: list[Patch] = []
+        self.segments: list[Segment] = []
+        self.done = self.total = 0
+
+    def answer(
+        self, evidence: Evidence, row: Row, stack: Stack, todo: Collection[int]
+    ) -> Iterator[PlaneResult]:
+        """Fill planes of a row, then empty those of them where the object is no more.
+
+        Parameters
+        ----------
+        evidence : Evidence
+            What the stack was made from.
+        row : Row
+            Where the planes are.
+        stack : Stack
+            What the propagator sees.
+        todo : collection of int
+            Planes to be answered; some may lie beyond the stack, where a 3D box ends.
+        """
+        left = set(todo)
+        for step in guarded(self._propagator.fill(stack), stack):
+            if step.index in todo:
+                self.done += step.index in left
+                left.discard(step.index)
+                plane = row.plane(step.index)
+                yield self._put(evidence, plane, step.mask, step.confidence)
+        yield from self.clear(evidence, row, left)
+
+    def clear(self, evidence: Evidence, row: Row, planes: Collection[int]) -> Iterator[PlaneResult]:
+        """Empty planes of a row where nothing was answered."""
+        for index in sorted(planes):
+            plane = row.plane(index)
+            self.done += 1
+            if self._store.has_object(plane):
+                empty = np.zeros(self._store.mask[plane.slices].shape, np.bool_)
+                yield self._put(evidence, plane, empty, None)
+            else:
+                self._store.underway.confidences[plane] = None
+
+    def _put(
+        self, evidence: Evidence, plane: Plane, mask: NDArray[np.bool_], confidence: float | None
+    ) -> PlaneResult:
+        """Write a plane; one without confidence is one where nothing was answered."""
+        self._store.underway.confidences[plane] = confidence
+        patch = self._store.plane_patch(plane, evidence.with_lines(plane, mask))
+        if patch is not None:
+            self._store.underway.wrote(patch.box)
+            self._store.write(patch)
+            self._patches.append(patch)
+        self._store.events.confidences.emit()
+        sure = 1.0 if confidence is None else float(confidence)
+        box = None if patch is None else patch.box
+        return PlaneResult(plane, sure, box, self.done, self.total)
+
+    def finish(self) -> None:
+        """Record what was done as one change."""
+        store = self._store
+        written, store.underway = store.underway, Underway()
+        known = store.draft.propagated.without(written.boxes).with_segments(self.segments)
+        known = known.with_confidences(written.confidences, store.mask.shape)
+        if self._patches or known != store.draft.propagated:
+            store.record(store.change_mask("propagate", self._prompts, self._patches, known))
