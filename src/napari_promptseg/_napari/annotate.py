@@ -27,16 +27,15 @@ from napari_promptseg._napari.controls import (
     key_help,
 )
 from napari_promptseg._napari.desk import Desk, layer_axes
-from napari_promptseg._napari.figures import ObjectFigures
 from napari_promptseg._napari.file_dialogs import ask_export, ask_load, ask_save
 from napari_promptseg._napari.image_section import ImageSection
 from napari_promptseg._napari.keymap import VIEWER_KEYS, BoundKeys
 from napari_promptseg._napari.layers import TOOLS
 from napari_promptseg._napari.notes import NoteLine
 from napari_promptseg._napari.object_list import ObjectList
+from napari_promptseg._napari.object_views import ObjectViews
 from napari_promptseg._napari.refine_section import RefineSection
 from napari_promptseg._napari.relay import Relay
-from napari_promptseg._napari.result_layers import ResultLayers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,8 +69,6 @@ class AnnotateWidget(QWidget):
         self._closed = False
         self._heard: list[tuple[Any, Callable[..., None]]] = []
         self._window: QObject | None = None
-        self._results: ResultLayers | None = None
-        self._figures: ObjectFigures | None = None
         self._relay = Relay()
         self.desk = Desk(napari_viewer, self._relay)
         self.images = ImageSection(napari_viewer)
@@ -79,11 +76,12 @@ class AnnotateWidget(QWidget):
         self.prompts = PromptSection()
         self.propagation = PropagateSection()
         self.objects = ObjectSection()
-        self.object_list = ObjectList(self._swatch, self._time_point)
+        self.object_list = ObjectList(self._swatch)
         self.files = FileSection()
         self.keys = key_help()
         self.status = QLabel()
         self.notes = NoteLine()
+        self.views = ObjectViews(self.object_list, self.tell)
         self.advisor = Advisor(self.refinement, self.notes, self.tell, self._relay)
         self._lay_out()
         self._connect()
@@ -153,8 +151,6 @@ class AnnotateWidget(QWidget):
         self.object_list.renamed.connect(lambda label, name: self._call("rename", label, name))
         self.object_list.jump.connect(self._jump)
         self.object_list.lineage.connect(lambda name, arguments: self._call(name, *arguments))
-        self.object_list.surfaces.connect(self._add_surfaces)
-        self.object_list.tracks.connect(self._add_tracks)
         self.files.save.connect(self._save)
         self.files.load.connect(self._load)
         self.files.export.connect(self._export)
@@ -260,19 +256,6 @@ class AnnotateWidget(QWidget):
         if self.binding is not None:
             self.binding.jump_to(stored)
 
-    def _add_surfaces(self, labels: list[int]) -> None:
-        wanted: list[int | None] = [*labels] or [None]
-        for label in wanted:
-            if self._results is not None:
-                self._results.add_surface(label)
-
-    def _add_tracks(self) -> None:
-        if self._results is not None:
-            self._results.add_tracks()
-
-    def _time_point(self) -> int | None:
-        return None if self._results is None else self._results.time_point()
-
     def _save(self) -> None:
         path = ask_save(self)
         if path is not None:
@@ -306,14 +289,15 @@ class AnnotateWidget(QWidget):
         self.files.save_button.setEnabled(binding is not None)
         self.files.export_button.setEnabled(binding is not None)
         if binding is None:
-            self._unfollow()
             self.object_list.show_objects(())
+            self.views.follow(None)
             self.refinement.show_ability(None)
             self.advisor.follow(None)
             self.tell(NO_IMAGE)
             return
         self._follow(binding)
         self.advisor.follow(binding)
+        self.views.follow(binding)
         self.images.show_axes(*layer_axes(binding))
         binding.set_polarity(self.prompts.positive)
         binding.use("click")
@@ -322,8 +306,6 @@ class AnnotateWidget(QWidget):
         self.propagation.set_planes(shape[len(cut) - 1] if cut else 0)
         self.propagation.setEnabled(bool(cut))
         self.propagation.show_running(binding.controller.propagating)
-        self.object_list.show_axes(binding.layout.names)
-        self.object_list.show_figures({})
         self._show_state(binding.controller.shown)
 
     def _follow(self, binding: Binding) -> None:
@@ -344,17 +326,11 @@ class AnnotateWidget(QWidget):
         ]
         for signal, slot in self._heard:
             signal.connect(slot)
-        self._results = ResultLayers(binding, self.tell)
-        self._figures = ObjectFigures(binding.controller, self.object_list.show_figures)
 
     def _unfollow(self) -> None:
         for signal, slot in self._heard:
             signal.disconnect(slot)
         self._heard = []
-        for part in (self._results, self._figures):
-            if part is not None:
-                part.release()
-        self._results = self._figures = None
 
     def _show_state(self, state: Snapshot) -> None:
         self.objects.show_state(
@@ -404,6 +380,7 @@ class AnnotateWidget(QWidget):
         self._relay.close()
         self._unfollow()
         self.advisor.release()
+        self.views.release()
         self._bound.release()
         self._forget_clicks()
         self.images.release()

@@ -37,8 +37,6 @@ class ObjectList(QWidget):
     ----------
     swatch : callable
         See `ObjectModel`.
-    time_point : callable
-        Returns the time point in view, None without time.
     """
 
     reopen = Signal(int)
@@ -51,14 +49,10 @@ class ObjectList(QWidget):
     """Surfaces are wanted of these labels, or of the object in work if there are none."""
     tracks = Signal()
 
-    def __init__(
-        self,
-        swatch: Callable[[int], Any],
-        time_point: Callable[[], int | None],
-        parent: QWidget | None = None,
-    ) -> None:
+    def __init__(self, swatch: Callable[[int], Any], parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._time_point = time_point
+        self.time_point: Callable[[], int | None] = lambda: None
+        """Returns the time point in view, None without time."""
         self.model = ObjectModel(swatch, self)
         self.model.renamed.connect(self.renamed)
         self.table = self._make_table()
@@ -165,7 +159,7 @@ class ObjectList(QWidget):
         if len(chosen) == 1:
             for text, action in self._actions().items():
                 menu.addAction(text, action)
-        for offer in lineage_offers(chosen, self.model.figures, self._time_point()):
+        for offer in lineage_offers(chosen, self.model.figures, self.time_point()):
             menu.addAction(offer.text, partial(self.lineage.emit, offer.method, offer.arguments))
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         if menu.actions():

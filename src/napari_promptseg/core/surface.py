@@ -72,8 +72,8 @@ class Surface:
         """Return it with the stairs of its voxels smoothed away.
 
         Taubin smoothing [1]_ moves each vertex towards its neighbours and back again in
-        turn, so that the surface does not shrink: the volume of an object of some voxels
-        across stays within a per cent. What is one or two voxels thin does shrink.
+        turn, so that the surface does not shrink: the volume of an object of ten voxels
+        across stays within two per cent. What is one or two voxels thin does shrink.
 
         Parameters
         ----------
