@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 ID, NAME, SIZE, PROMPTS = range(4)
 _SIZE_TITLES: Final = {"yx": "Area", "zyx": "Volume"}
 """Of the column of sizes, by axes; a series shows time points there."""
-_QUIET: Final = "#8c9096"
+_QUIET: Final = "#7c8087"
 """Grey that can be read on light and on dark themes."""
 
 
