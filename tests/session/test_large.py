@@ -9,6 +9,10 @@ import psutil
 import pytest
 
 from helpers import RecordingArray, ToyBackend, bright, ellipsoid
+from napari_promptseg.core import paging
+from napari_promptseg.core.io import writing
+from napari_promptseg.core.io.writing import write_labels
+from napari_promptseg.core.volume import Volume
 from napari_promptseg.session.session import Session
 
 if TYPE_CHECKING:
@@ -40,6 +44,48 @@ def test_a_click_on_a_large_zarr_touches_little(tmp_path: Path) -> None:
     grown = (resident() - before) / 2**20
     assert session.mask.any((1, 2)).sum() == 5
     assert grown < 300, f"{grown:.0f} MB for a volume of {2 * SIDE**3 / 2**20:.0f} MB"
+
+
+class Tube:
+    """A video of a disc that is made when it is read."""
+
+    shape, dtype, ndim = (8000, 600, 800), np.dtype(np.uint8), 3
+
+    def __init__(self) -> None:
+        self.disc = bright(ellipsoid(self.shape[1:], (300, 400), (20, 30)))
+
+    def __getitem__(self, index) -> np.ndarray:
+        frame, *rest = index if isinstance(index, tuple) else (index,)
+        assert isinstance(frame, int | np.integer), "one frame at a time"
+        return self.disc[tuple(rest)]
+
+    def __array__(self, *args: object) -> np.ndarray:
+        raise AssertionError("the whole video was materialised")
+
+
+def test_a_video_larger_than_memory_is_propagated_committed_and_exported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zarr = pytest.importorskip("zarr")
+    before = resident()
+    session = Session(Tube(), ToyBackend(), axes="tyx")
+    session.add_point((4000, 300, 400))
+    assert isinstance(session._store.mask.base, np.memmap)
+    session.propagate(3970, 4030, near=4000).run()
+    session.undo()
+    session.redo()
+    monkeypatch.setattr(paging, "SLAB", 2**20)
+    label = session.commit()
+    session.reopen(label)
+    session.undo()
+    grown = (resident() - before) / 2**20
+    assert grown < 1000, f"{grown:.0f} MB for a video of {np.prod(Tube.shape) / 2**20:.0f} MB"
+    assert np.count_nonzero(session.labels[3960:4040, 300, 400]) == 60
+    part = session.labels[4020:4040, 200:400, 300:500]
+    volume = Volume(np.zeros(part.shape, np.uint8), "tyx")
+    monkeypatch.setattr(writing, "IN_MEMORY", 0)
+    write_labels(tmp_path / "part.zarr", part, volume)
+    np.testing.assert_array_equal(zarr.open(tmp_path / "part.zarr")["0"][:], part)
 
 
 def test_a_click_reads_its_plane_and_a_window_and_no_more() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_promptseg.core.geometry import Box, box_slices, box_union
+from napari_promptseg.core.paging import paged_zeros
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -150,7 +151,7 @@ class Mirror:
     def __init__(self, source: NDArray[Any], layout: Layout) -> None:
         self._source = source
         dtype = np.uint8 if source.dtype == np.bool_ else source.dtype
-        self._data: NDArray[Any] = np.zeros(source.shape, dtype)
+        self._data = paged_zeros(source.shape, dtype)
         self.data = layout.expand(self._data)
         self._late: list[Box] = []
         self._drawn: Box | None = None

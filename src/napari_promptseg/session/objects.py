@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_promptseg.core.geometry import Box, box_slices, box_union
+from napari_promptseg.core.paging import slabs
 from napari_promptseg.session.history import Change, Patch
 from napari_promptseg.session.lineage import without_orphans
 from napari_promptseg.session.state import Draft, StoredObject
 from napari_promptseg.session.store import LABEL_TYPE, LARGEST_LABEL, Store, checked_integer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
 ObjectChanges = dict[int, tuple[StoredObject | None, StoredObject | None]]
@@ -25,70 +29,83 @@ def commit(store: Store, name: str | None, overwrite: bool) -> tuple[int, Change
     if box is None:
         raise ValueError("nothing to commit: the object in work is empty")
     label = draft.label if draft.label is not None else store.next_label()
-    mask = store.mask[box_slices(box)]
-    taken = mask if overwrite else mask & (store.labels[box_slices(box)] == 0)
-    if not taken.any():
+    patches: list[Patch] = []
+    pixels = free = 0
+    for part in slabs(box):
+        mask = store.mask[box_slices(part)]
+        taken = mask if overwrite else mask & (store.labels[box_slices(part)] == 0)
+        pixels, free = pixels + np.count_nonzero(mask), free + np.count_nonzero(taken)
+        if mask.any():
+            cleared = Patch.between("mask", part, mask, np.zeros_like(mask))
+            patches += [store.labels_patch(part, taken, label), cleared]
+    if not free:
         raise ValueError(
-            f"all {int(mask.sum())} pixels belong to other objects; "
-            "commit with overwrite=True to take them"
+            f"all {pixels} pixels belong to other objects; commit with overwrite=True to take them"
         )
-    patches = (
-        store.labels_patch(box, taken, label),
-        Patch.between("mask", box, mask, np.zeros_like(mask)),
-    )
     # Pixels may have been painted with the id while the object was in work.
     painted = store.objects.get(label)
     whole = box if painted is None else box_union([box, painted.box])
     named = draft.name if name is None else str(name)
     stored = StoredObject(label, named, draft.prompts, whole, draft.propagated, parent=draft.parent)
-    objects = {**_ended(store, box, patches[0].values("new")), label: (painted, stored)}
-    return label, without_orphans(store, Change("commit", (draft, Draft()), objects, patches))
+    objects = {**_ended(store, patches), label: (painted, stored)}
+    change = Change("commit", (draft, Draft()), objects, tuple(patches))
+    return label, without_orphans(store, change)
 
 
-def _ended(store: Store, box: Box, values: NDArray[Any]) -> ObjectChanges:
-    """Objects that new labels in a box leave without a pixel."""
-    old = store.labels[box_slices(box)]
+def _ended(store: Store, patches: Iterable[Patch]) -> ObjectChanges:
+    """Objects that changes of the labels leave without a pixel."""
+    change: Counter[int] = Counter()
+    for patch in patches:
+        if patch.array == "labels":
+            old, new = patch.values("old"), patch.values("new")
+            for values, sign in ((old[old != new], -1), (new[old != new], 1)):
+                labels, counts = np.unique(values, return_counts=True)
+                for label, count in zip(labels.tolist(), counts.tolist(), strict=True):
+                    change[label] += sign * count
     ended: ObjectChanges = {}
-    for label in np.unique(old[(old != values) & (old > 0)]).tolist():
+    for label in (label for label, count in change.items() if label and count < 0):
         stored = store.object(label)
-        inside = np.count_nonzero(old == label)
-        whole = np.count_nonzero(store.labels[box_slices(stored.box)] == label)
-        if inside == whole and not (values == label).any():
+        whole = sum(
+            np.count_nonzero(store.labels[box_slices(part)] == label) for part in slabs(stored.box)
+        )
+        if whole + change[label] == 0:
             ended[label] = (stored, None)
     return ended
+
+
+def _recoloured(store: Store, stored: StoredObject, to: int) -> tuple[Patch, ...]:
+    """Patches that give the pixels of a committed object another id."""
+    parts = ((part, store.labels[box_slices(part)] == stored.label) for part in slabs(stored.box))
+    return tuple(store.labels_patch(part, mask, to) for part, mask in parts if mask.any())
 
 
 def discard(store: Store) -> Change:
     """Drop the object in work."""
     box = store.mask_extent()
-    patches: tuple[Patch, ...] = ()
-    if box is not None:
-        mask = store.mask[box_slices(box)]
-        patches = (Patch.between("mask", box, mask, np.zeros_like(mask)),)
-    return without_orphans(store, Change("discard", (store.draft, Draft()), {}, patches))
+    parts = ((p, store.mask[box_slices(p)]) for p in (slabs(box) if box else ()))
+    patches = (Patch.between("mask", p, mask, np.zeros_like(mask)) for p, mask in parts)
+    return without_orphans(store, Change("discard", (store.draft, Draft()), {}, tuple(patches)))
 
 
 def reopen(store: Store, label: int) -> Change:
     """Take a committed object back into work; there must be none in work."""
     stored = store.object(label)
-    mask = store.labels[box_slices(stored.box)] == label
-    patches = (
-        store.labels_patch(stored.box, mask, 0),
-        Patch.between("mask", stored.box, np.zeros_like(mask), mask),
-    )
+    taken = _recoloured(store, stored, 0)
+    masks = ((patch.box, patch.values("old") == stored.label) for patch in taken)
+    filled = (Patch.between("mask", box, np.zeros_like(mask), mask) for box, mask in masks)
     draft = Draft(
         stored.prompts, stored.box, stored.label, stored.name, stored.propagated, stored.parent
     )
-    return Change("reopen", (store.draft, draft), {stored.label: (stored, None)}, patches)
+    objects: ObjectChanges = {stored.label: (stored, None)}
+    return Change("reopen", (store.draft, draft), objects, (*taken, *filled))
 
 
 def delete(store: Store, label: int) -> Change:
     """Delete a committed object from the labels."""
     stored = store.object(label)
-    mask = store.labels[box_slices(stored.box)] == label
-    patch = store.labels_patch(stored.box, mask, 0)
-    change = Change("delete", (store.draft,) * 2, {stored.label: (stored, None)}, (patch,))
-    return without_orphans(store, change)
+    objects: ObjectChanges = {stored.label: (stored, None)}
+    patches = _recoloured(store, stored, 0)
+    return without_orphans(store, Change("delete", (store.draft,) * 2, objects, patches))
 
 
 def rename(store: Store, label: int, name: str) -> Change:
@@ -105,10 +122,8 @@ def relabel(store: Store, label: int, to: int) -> Change:
         raise ValueError(f"label {to!r} is out of range; valid: 1 to {LARGEST_LABEL}")
     if to in store.objects or to == store.draft.label:
         raise ValueError(f"label {to} is taken; taken labels: {sorted(store.objects)}")
-    mask = store.labels[box_slices(stored.box)] == label
     objects = {stored.label: (stored, None), to: (None, replace(stored, label=to))}
-    patch = store.labels_patch(stored.box, mask, to)
-    change = Change("relabel", (store.draft,) * 2, objects, (patch,))
+    change = Change("relabel", (store.draft,) * 2, objects, _recoloured(store, stored, to))
     return without_orphans(store, change, {stored.label: to})
 
 
@@ -127,7 +142,9 @@ def paint(store: Store, box: Box, values: NDArray[Any]) -> Change:
         )
     if not 0 <= int(values.min()) <= int(values.max()) <= LARGEST_LABEL:
         raise ValueError(f"ids must be 0 to {LARGEST_LABEL}, got {values.min()} to {values.max()}")
-    objects = _ended(store, box, values)
+    old = store.labels[box_slices(box)]
+    patch = Patch.between("labels", box, old, values.astype(LABEL_TYPE))
+    objects = _ended(store, [patch])
     for label in np.unique(values[values > 0]).tolist():
         stored = store.objects.get(label)
         grown = StoredObject(label, "", (), box)
@@ -135,6 +152,4 @@ def paint(store: Store, box: Box, values: NDArray[Any]) -> Change:
             grown = replace(stored, box=box_union([stored.box, box]))
         if grown != stored:
             objects[label] = (stored, grown)
-    old = store.labels[box_slices(box)]
-    patch = Patch.between("labels", box, old, values.astype(LABEL_TYPE))
     return without_orphans(store, Change("paint", (store.draft,) * 2, objects, (patch,)))

@@ -11,6 +11,7 @@ from psygnal import Signal, SignalGroup
 
 from napari_promptseg.core.geometry import Box, Plane, box_slices, box_union, mask_box
 from napari_promptseg.core.labels import label_boxes
+from napari_promptseg.core.paging import paged_zeros, slabs
 from napari_promptseg.session.history import Change, History, Patch
 from napari_promptseg.session.propagated import Propagated, Underway
 from napari_promptseg.session.records import Done, Journal, Moved, Record
@@ -61,8 +62,8 @@ class SessionEvents(SignalGroup):
 class Store:
     """Mask, labels, objects and history of one session.
 
-    Untouched parts of the arrays take no memory: they are pages of zeros that the
-    operating system has not made yet.
+    Untouched parts of the arrays take no memory, and those of large volumes can be put
+    aside on disk; see `paged_zeros`.
 
     Parameters
     ----------
@@ -71,8 +72,8 @@ class Store:
     """
 
     def __init__(self, shape: tuple[int, ...]) -> None:
-        self.mask = np.zeros(shape, np.bool_)
-        self.labels = np.zeros(shape, LABEL_TYPE)
+        self.mask: NDArray[np.bool_] = paged_zeros(shape, np.bool_)
+        self.labels: NDArray[np.uint16] = paged_zeros(shape, LABEL_TYPE)
         self.given_labels: NDArray[Any] | None = None
         self.draft = Draft()
         self.underway = Underway()
@@ -275,11 +276,14 @@ class Store:
 
     def mask_extent(self) -> Box | None:
         """Return the smallest box that holds the object in work, None if it is empty."""
-        extent = self.draft.extent
-        inner = None if extent is None else mask_box(self.mask[box_slices(extent)])
-        if extent is None or inner is None:
-            return None
-        return tuple((e[0] + i[0], e[0] + i[1]) for e, i in zip(extent, inner, strict=True))
+        found: list[Box] = []
+        for part in slabs(self.draft.extent) if self.draft.extent else ():
+            inner = mask_box(self.mask[box_slices(part)])
+            if inner is not None:
+                found.append(
+                    tuple((e[0] + i[0], e[0] + i[1]) for e, i in zip(part, inner, strict=True))
+                )
+        return box_union(found) if found else None
 
     def next_label(self) -> int:
         """Return an id that no object has.
@@ -324,6 +328,7 @@ class Store:
         if low < 0 or high > LARGEST_LABEL:
             raise ValueError(f"labels must be 0 to {LARGEST_LABEL}, got {low} to {high}")
         self.labels[...] = labels
-        self.given_labels = self.labels.copy()
+        self.given_labels = paged_zeros(labels.shape, LABEL_TYPE)
+        self.given_labels[...] = labels
         for label, box in label_boxes(self.labels).items():
             self.objects[label] = StoredObject(label, "", (), box)

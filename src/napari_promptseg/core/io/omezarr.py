@@ -99,7 +99,7 @@ def _image(group: Any, multiscale: Mapping[str, Any]) -> Content:
 
 
 def write(path: Path, labels: NDArray[Any], volume: Volume, names: Mapping[int, str]) -> None:
-    """Write an OME-Zarr 0.5 image of labels.
+    """Write an OME-Zarr 0.5 image of labels, one row of chunks after the other.
 
     It holds spacing and, where the axes are not turned, the origin; the format has no
     place for more of an affine.
@@ -123,9 +123,11 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, names: Mapping[int, 
         for name in volume.names
     ]
     datasets = [{"path": "0", "coordinateTransformations": steps}]
+    chunks = tuple(min(n, _CHUNKS[x]) for x, n in zip(volume.names, labels.shape, strict=True))
+    parts = [slice(i, i + chunks[0]) for i in range(0, labels.shape[0], chunks[0])]
     properties = [
         {"label-value": int(label)} | ({"name": names[int(label)]} if label in names else {})
-        for label in np.unique(labels)
+        for label in sorted(set[int]().union(*(np.unique(labels[p]).tolist() for p in parts)))
         if label
     ]
     metadata = {
@@ -138,9 +140,8 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, names: Mapping[int, 
         "0",
         shape=labels.shape,
         dtype=labels.dtype,
-        chunks=tuple(
-            min(n, _CHUNKS[name]) for name, n in zip(volume.names, labels.shape, strict=True)
-        ),
+        chunks=chunks,
         dimension_names=list(volume.names),
     )
-    array[...] = labels
+    for part in parts:
+        array[part] = labels[part]

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_promptseg.core.io import coco, ctc, mesh, nifti, nrrd, omezarr, pictures, table, tiff
+from napari_promptseg.core.paging import IN_MEMORY
 from napari_promptseg.core.volume import Volume
 
 Writer = Callable[Concatenate[Path, NDArray[Any], Volume, Mapping[int, str], ...], None]
@@ -121,9 +122,10 @@ def _checked(labels: NDArray[Any], volume: Volume) -> NDArray[Any]:
     low, high = int(values.min()), int(values.max())
     if low < 0 or high >= 2**32:
         raise ValueError(f"labels must lie in 0 to {2**32 - 1}, got {low} to {high}")
-    return values.astype(
-        next(t for t in (np.uint8, np.uint16, np.uint32) if high <= np.iinfo(t).max)
-    )
+    kind = next(t for t in (np.uint8, np.uint16, np.uint32) if high <= np.iinfo(t).max)
+    # Large ones are kept as they are: a copy might not fit into memory.
+    large = values.nbytes > IN_MEMORY and values.dtype in (np.uint16, np.uint32)
+    return values if large else values.astype(kind, copy=False)
 
 
 def _check_free(path: Path, overwrite: bool) -> None:
