@@ -34,7 +34,7 @@ def commit(store: Store, name: str | None, overwrite: bool) -> tuple[int, Change
     for part in slabs(box):
         mask = store.mask[box_slices(part)]
         taken = mask if overwrite else mask & (store.labels[box_slices(part)] == 0)
-        pixels, free = pixels + np.count_nonzero(mask), free + np.count_nonzero(taken)
+        pixels, free = pixels + int(mask.sum()), free + int(taken.sum())
         if mask.any():
             cleared = Patch.between("mask", part, mask, np.zeros_like(mask))
             patches += [store.labels_patch(part, taken, label), cleared]
