@@ -315,3 +315,54 @@ def test_planes_that_are_kept_are_neither_answered_nor_read() -> None:
     assert not found & set(range(8, 23))
     assert {7, 23} <= found
     assert len(toy.looks) <= len(found) + 2
+
+
+def test_along_time_an_object_comes_back_where_it_was() -> None:
+    film = OBJECT[[15] * 3 + [0] * 4 + [15] * 3]
+    steps = Chains(ToyBackend()).fill(
+        Stack(
+            read=lambda index: plane_image(bright(film[index])),
+            anchors={0: film[0]},
+            start=0,
+            stop=10,
+            step=0.0,
+        )
+    )
+    assert_equal({s.index: s.mask for s in steps}, film)
+
+
+def test_along_time_another_object_in_its_place_is_left_alone() -> None:
+    film = OBJECT[[15] * 3 + [0] * 4 + [15] * 3]
+    images = np.array([bright(mask) for mask in film])
+    images[7:] = bright(film[7], inside=150)
+    steps = Chains(ToyBackend()).fill(
+        Stack(
+            read=lambda index: plane_image(images[index]),
+            anchors={0: film[0]},
+            start=0,
+            stop=10,
+            step=0.0,
+        )
+    )
+    found = {s.index: s.mask for s in steps}
+    assert not any(found[index].any() for index in range(3, 10))
+
+
+def test_along_time_the_prior_follows_the_motion() -> None:
+    """A textured object that moves by more than its reach would lose it is still found."""
+    rng = np.random.default_rng(0)
+    texture = rng.integers(140, 255, (60, 120)).astype(np.uint8)
+    body = ellipsoid((60, 120), (30, 20), (10, 10))
+    film = np.array([np.roll(body, 5 * t, 1) for t in range(8)])
+    images = np.array([np.roll(np.where(body, texture, 20), 5 * t, 1) for t in range(8)])
+    steps = Chains(ToyBackend()).fill(
+        Stack(
+            read=lambda index: plane_image(images[index].astype(np.uint8)),
+            anchors={0: film[0]},
+            start=0,
+            stop=8,
+            step=0.0,
+        )
+    )
+    found = {s.index: s.mask for s in steps}
+    assert all(iou(found[t], film[t]) > 0.9 for t in range(1, 8))

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     Float32 = NDArray[np.float32]
 
+STACK_CHANNELS: Final = 7
+"""Maps beside the images of a stack, see `encode_stack`."""
 GIVEN: Final = 1.0
 """A plane whose mask the user gave."""
 CLICKED: Final = 0.75
@@ -58,7 +60,7 @@ def encode_stack(
     planes : sequence of PlaneKnowledge
         T planes in their order.
     gaps : (T,) float32 array
-        Distance of each plane from the one before, in sides of the crop; 0 along time.
+        Distance of each plane from the one before, in sides of the crop.
     shape : (int, int)
         Rows and columns of the crop.
 
@@ -69,12 +71,13 @@ def encode_stack(
         is known, and the distance, values in [0, 1].
     """
     known = [i for i, plane in enumerate(planes) if plane.mask is not None]
-    maps = np.zeros((len(planes), 7, *shape), np.float32)
+    maps = np.zeros((len(planes), STACK_CHANNELS, *shape), np.float32)
+    radius = min(5.0, max(shape) / 24)
     for index, plane in enumerate(planes):
         prior = plane.prior
         if prior is None and known:
             prior = planes[min(known, key=lambda k: abs(k - index))].mask
-        maps[index, :4] = encode(plane.strokes, plane.regions, prior, shape)
+        maps[index, :4] = encode(plane.strokes, plane.regions, prior, shape, radius=radius)
         if plane.mask is not None:
             maps[index, 4] = plane.mask * plane.known
             maps[index, 5] = plane.known

@@ -45,11 +45,11 @@ _METHOD: Final = {
         "lasso or the mask of a neighbouring plane, and corrects the answer round by round. "
         f"{_OPTIMISED}"
     ),
-    "stacknet": (
-        "Of a stack of planes, frames, or a still image made to move, a simulated user gives the "
-        "mask of one or two planes, a click, or the answers of an earlier step with their errors, "
-        "and corrects the answer round by round. Some objects of volumes are regions of similar "
-        "intensity, and some volumes are made up, so that things without a label teach too. "
+    "volumenet": (
+        "Of a stack of planes, a simulated user gives the mask of one or two planes, a click, or "
+        "the answers of an earlier step with their errors, and corrects the answer round by round. "
+        "Some objects are regions of similar intensity, and some volumes are made up, so that "
+        "things without a label teach too. "
         f"{_OPTIMISED}"
     ),
 }
@@ -58,7 +58,7 @@ _MEASURED: Final = {
         "On 16 fixed crops of each validation set, with at most 8 clicks of a robot user; NoC is "
         "the mean number of clicks to an IoU of 85 or 90 %."
     ),
-    "stacknet": (
+    "volumenet": (
         "On 24 fixed stacks of each validation set: mean Dice of the other planes from the true "
         "mask of the largest one, and of all planes from a click at the centre of that one."
     ),
@@ -177,7 +177,7 @@ def _recipe(config: TrainConfig, record: Record, info: WeightsInfo) -> list[str]
     step = info.step
     if step is not None:
         drawn = f"{step * config.batch:,} crops of"
-        if config.model == "stacknet":
+        if config.model != "clicknet":
             drawn = f"{step * config.batch:,} stacks of {config.planes} planes of"
         text.append(f"The weights have seen {drawn} {config.crop} x {config.crop} pixels.")
     if record.stretches:
@@ -233,7 +233,8 @@ def _validation(config: TrainConfig, figures: dict[str, float], step: int | None
     ]
     rows.append(("**mean**", "", *(f"**{figures[kind]:.2f}**" for kind in kinds)))
     return [
-        f"{_MEASURED[config.model]} These figures picked the weights, so they are no test.",
+        _MEASURED[config.model],
+        "These figures picked the weights, so they are no test.",
         _table(("set", "scenes", *(_TITLES[kind] for kind in kinds)), rows),
     ]
 

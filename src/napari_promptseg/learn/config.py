@@ -122,9 +122,9 @@ class TrainConfig(BaseModel):
         Sets to learn from.
     validation : list of ValidationData
         Sets to pick the best weights by.
-    model : {"clicknet", "stacknet"}
-        "clicknet" answers prompts on one plane; "stacknet" carries an object through
-        neighbouring planes and frames, and learns from stacks instead of crops.
+    model : {"clicknet", "volumenet"}
+        "clicknet" answers prompts on one plane; "volumenet" carries an object through the
+        planes of a volume, and learns from stacks of them instead of crops.
     steps : int
         Optimiser steps in all.
     batch, crop : int
@@ -162,11 +162,11 @@ class TrainConfig(BaseModel):
     output: Path
     data: list[DataSet] = Field(min_length=1)
     validation: list[ValidationData] = Field(default_factory=list)
-    model: Literal["clicknet", "stacknet"] = "clicknet"
+    model: Literal["clicknet", "volumenet"] = "clicknet"
     steps: PositiveInt = 20_000
     batch: PositiveInt = 8
     crop: int = Field(256, ge=64, multiple_of=32)
-    planes: int = Field(6, ge=2)
+    planes: int = Field(24, ge=2)
     learning_rate: PositiveFloat = 1e-3
     encoder_rate: PositiveFloat = 0.3
     warmup: PositiveInt = 300

@@ -55,14 +55,14 @@ def begin_episode(config: TrainConfig, scenes: list[Scene], rng: np.random.Gener
     ValueError
         If no object is large enough.
     """
-    if config.model == "stacknet":
+    if config.model != "clicknet":
         return start_stack(draw_stack(scenes, config.planes, config.crop, rng), rng)
     return start(draw_sample(scenes, config.crop, rng), rng)
 
 
 def read_validation(config: TrainConfig) -> Validation:
     """Read the validation sets of a recipe."""
-    return (StackValidation if config.model == "stacknet" else ValidationSet).read(config)
+    return (ValidationSet if config.model == "clicknet" else StackValidation).read(config)
 
 
 def goal(figures: Mapping[str, float], loss: float) -> float:

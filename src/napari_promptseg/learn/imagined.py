@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
     Float32 = NDArray[np.float32]
 
-_SIZE = 144
-
 
 def _noise(shape: tuple[int, int, int], grain: float, rng: np.random.Generator) -> Float32:
     """Smooth noise of zero mean and unit deviation; `grain` is its wavelength in pixels."""
@@ -37,7 +35,7 @@ def _smooth_noise(
 
 
 def imagine(
-    planes: int, rng: np.random.Generator
+    planes: int, size: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_], float]:
     """Make up a row of planes through a volume of several bodies, one of them the object.
 
@@ -53,19 +51,20 @@ def imagine(
     gap : float
         Distance of the planes in pixels.
     """
-    gap = float(np.exp(rng.uniform(np.log(1.0), np.log(14.0))))
-    shape = (planes, _SIZE, _SIZE)
+    # Many planes lie near each other: they would leave the bodies otherwise.
+    gap = float(np.exp(rng.uniform(0, np.log(max(84 / planes, 1.5)))))
+    shape = (planes, size, size)
     bodies = int(rng.integers(3, 9))
     levels = rng.uniform(0, 1, bodies + 1)
     z = (np.arange(planes) * gap)[:, None, None]
-    yy, xx = np.mgrid[0:_SIZE, 0:_SIZE].astype(np.float32)
+    yy, xx = np.mgrid[0:size, 0:size].astype(np.float32)
     image = np.full(shape, levels[0], np.float32)
     image += rng.uniform(0, 0.15) * _smooth_noise(shape, rng.uniform(6, 60), gap, rng)
     ids = np.zeros(shape, np.int32)
     for body in range(1, bodies + 1):
-        centre = rng.uniform(0.15, 0.85, 2) * _SIZE
+        centre = rng.uniform(0.15, 0.85, 2) * size
         middle = rng.uniform(-0.2, 1.2) * planes * gap
-        radii = np.exp(rng.uniform(np.log(8), np.log(45), 3))
+        radii = np.exp(rng.uniform(np.log(0.06), np.log(0.32), 3)) * size
         if rng.random() < 0.2:  # a tube across the planes
             radii[0] *= 4
         lean = rng.normal(0, 0.5, 2)

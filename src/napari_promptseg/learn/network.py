@@ -8,19 +8,18 @@ from typing import TYPE_CHECKING
 import torch
 
 from napari_promptseg.backends.models.clicknet import ClickNet, load_weights
-from napari_promptseg.backends.models.stacknet import StackNet, grow
+from napari_promptseg.backends.models.volumenet import VolumeNet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from napari_promptseg.learn.config import TrainConfig
 
+Network = ClickNet | VolumeNet
 
-def begin_network(config: TrainConfig) -> ClickNet | StackNet:
+
+def begin_network(config: TrainConfig) -> Network:
     """Build the network with the weights that a recipe starts from.
-
-    A network for stacks may start from weights of its own kind or of ClickNet.
 
     Raises
     ------
@@ -31,24 +30,13 @@ def begin_network(config: TrainConfig) -> ClickNet | StackNet:
     ImportError
         If the package with the ImageNet weights is not installed.
     """
-    net = ClickNet() if config.model == "clicknet" else StackNet()
+    net = ClickNet() if config.model == "clicknet" else VolumeNet()
     initial = config.initial_file
-    if isinstance(net, StackNet) and initial is not None and holds_clicknet(initial):
-        single = ClickNet()
-        load_weights(single, initial)
-        grow(net, single)
-    elif initial is not None:
+    if initial is not None:
         load_weights(net, initial)
-    elif config.pretrained:
+    elif config.pretrained and isinstance(net, ClickNet):
         load_pretrained(net)
     return net
-
-
-def holds_clicknet(file: Path) -> bool:
-    """Whether a file of weights is of the network for one plane."""
-    from napari_promptseg.learn.weights import WeightsInfo
-
-    return file.exists() and WeightsInfo.read(file).metadata.get("model", "clicknet") == "clicknet"
 
 
 def _pretrained_encoder() -> dict[str, torch.Tensor]:
@@ -65,7 +53,7 @@ def _pretrained_encoder() -> dict[str, torch.Tensor]:
     return weights
 
 
-def load_pretrained(net: ClickNet | StackNet) -> None:
+def load_pretrained(net: ClickNet) -> None:
     """Fill the encoder with ImageNet weights, tensor by tensor in order.
 
     Raises
@@ -83,13 +71,15 @@ def load_pretrained(net: ClickNet | StackNet) -> None:
         tensor.copy_(weights)
 
 
-def spare_the_processor(net: ClickNet | StackNet) -> None:
+def spare_the_processor(net: Network) -> None:
     """Leave out what costs a CPU much and brings little.
 
     The first stages of the encoder, which see the image alone, stay as they are.
     Depthwise convolutions run in float32: the gradient of a strided one takes ten times
     as long in bfloat16.
     """
+    if isinstance(net, VolumeNet):
+        return  # all of it is cheap
     for stage in net.early:
         stage.requires_grad_(False)
     for module in net.modules():
@@ -102,15 +92,12 @@ def _in_float32(forward: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor
         return forward(x.float())
 
 
-def begin_optimiser(net: ClickNet | StackNet, config: TrainConfig) -> torch.optim.AdamW:
+def begin_optimiser(net: Network, config: TrainConfig) -> torch.optim.AdamW:
     """AdamW with a peak rate of its own for the encoder; see `set_rate`."""
-    encoder = list(net.encoder.parameters())
+    encoder = [] if isinstance(net, VolumeNet) else list(net.encoder.parameters())
     known = set(map(id, encoder))
     others = [p for p in net.parameters() if id(p) not in known]
-    return torch.optim.AdamW(
-        [
-            {"params": encoder, "peak": config.learning_rate * config.encoder_rate},
-            {"params": others, "peak": config.learning_rate},
-        ],
-        weight_decay=config.weight_decay,
-    )
+    groups = [{"params": others, "peak": config.learning_rate}]
+    if encoder:
+        groups.insert(0, {"params": encoder, "peak": config.learning_rate * config.encoder_rate})
+    return torch.optim.AdamW(groups, weight_decay=config.weight_decay)

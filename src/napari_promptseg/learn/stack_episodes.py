@@ -119,11 +119,7 @@ def _maybe_disturbed(mask: Mask, chance: float, rng: np.random.Generator) -> Mas
 
 
 def _continue(episode: StackEpisode, filled: NDArray[np.int64], rng: np.random.Generator) -> None:
-    """Know the first planes from an earlier step, one of them sometimes from the user.
-
-    The first plane then often lies far away, and elsewhere in its frame: the reference
-    that an object is compared with when it has moved.
-    """
+    """Know the first planes from an earlier step, one of them sometimes from the user."""
     truth = episode.truth
     count = len(truth)
     if not truth[0].any() and truth[-1].any():
@@ -137,18 +133,3 @@ def _continue(episode: StackEpisode, filled: NDArray[np.int64], rng: np.random.G
         episode.planes[plane].prior = episode.planes[plane].mask
     if rng.random() < 0.5:
         episode.know(0, truth[0], GIVEN if rng.random() < 0.7 else CLICKED)
-        if last > 1 and rng.random() < 0.6:
-            _move_away(episode, rng)
-
-
-def _move_away(episode: StackEpisode, rng: np.random.Generator) -> None:
-    """Shift the first plane and put it far from the next one."""
-    size = episode.truth.shape[1]
-    shift = rng.integers(-size // 8, size // 8 + 1, 2) if episode.gaps[0] == 0 else (0, 0)
-    knowledge = episode.planes[0]
-    for array in (episode.image, episode.truth):
-        array[0] = np.roll(array[0], shift, (0, 1))
-    if knowledge.mask is not None:
-        knowledge.mask = np.roll(knowledge.mask, shift, (0, 1))
-        knowledge.prior = knowledge.mask
-    episode.gaps[1] *= float(rng.integers(1, 8))

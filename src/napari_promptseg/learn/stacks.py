@@ -1,4 +1,4 @@
-"""Training stacks: an object on neighbouring planes or frames, cropped and recoloured."""
+"""Training stacks: an object on neighbouring planes of a volume, cropped and recoloured."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import numpy as np
 from napari_promptseg.core.geometry import mask_box
 from napari_promptseg.core.resampling import resize
 from napari_promptseg.learn.imagined import imagine
-from napari_promptseg.learn.moving import move
 from napari_promptseg.learn.samples import crop_matrix, pick, recolour
 from napari_promptseg.learn.seeded import grow_region
 
@@ -25,12 +24,10 @@ if TYPE_CHECKING:
 
 _SMALLEST: Final = 24
 """Objects of fewer pixels on their largest plane are not used."""
-_IMAGINED: Final = 0.15
+_IMAGINED: Final = 0.1
 """How often a volume is made up, to be told from any that was seen."""
-_SEEDED: Final = 0.35
+_SEEDED: Final = 0.15
 """How often the object of a volume is a region of similar intensity instead of a label."""
-_MADE_TO_MOVE: Final = 0.4
-"""How often a single frame of a video is moved instead of taking frames that follow it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +41,7 @@ class StackSample:
     truth : (T, S, S) bool array
         The object; some planes may have none of it.
     gap : float
-        Distance of neighbouring planes in sides of the crop; 0 along time.
+        Distance of neighbouring planes in sides of the crop.
     """
 
     image: UInt8
@@ -63,15 +60,12 @@ class Row:
     truth : (T, H, W) bool array
         The object.
     gap : float
-        Distance of neighbouring planes in pixels; 0 along time.
-    upright : bool
-        Whether it has an up and a down.
+        Distance of neighbouring planes in pixels.
     """
 
     image: UInt8
     truth: Mask
     gap: float
-    upright: bool
 
 
 def _square(planes: NDArray[np.generic], spacing: tuple[float, float]) -> NDArray[np.generic]:
@@ -83,10 +77,12 @@ def _square(planes: NDArray[np.generic], spacing: tuple[float, float]) -> NDArra
     return np.stack([resize(plane, (rows, columns)) for plane in planes])
 
 
-def _volume_row(scene: Scene, planes: int, rng: np.random.Generator, labelled: bool) -> Row | None:
+def _volume_row(
+    scene: Scene, planes: int, size: int, rng: np.random.Generator, labelled: bool
+) -> Row | None:
     """Cut a row of planes from a volume, in which some of the object lies."""
     thick = max(scene.spacing) > 3 * min(scene.spacing)
-    axis = int(rng.choice(3, p=(0.84, 0.08, 0.08) if thick else (0.4, 0.3, 0.3)))
+    axis = int(rng.choice(3, p=(0.9, 0.05, 0.05) if thick else (0.8, 0.1, 0.1)))
     if not labelled and rng.random() < _SEEDED:
         found = grow_region(scene.image, scene.spacing, rng)
     else:
@@ -95,11 +91,13 @@ def _volume_row(scene: Scene, planes: int, rng: np.random.Generator, labelled: b
     if found is None or box is None:
         return None
     image, chosen = np.moveaxis(scene.image, axis, 0), np.moveaxis(found, axis, 0)
-    step = 1 if axis == 0 and thick else int(rng.choice([1, 1, 1, 2, 3]))
-    low, high = box[axis]
-    span = planes * step
-    begin = int(rng.integers(low - span + step, high))
-    indices = np.arange(begin, begin + span, step)
+    step = 1 if axis == 0 and thick else int(rng.choice([1, 1, 1, 1, 2]))
+    step = max(step, _least_step(box, axis, scene.spacing, size))
+    # As in use: around a plane with some of the object, and inside of the volume.
+    span = (planes - 1) * step
+    begin = int(rng.integers(*box[axis])) - int(rng.integers(span + 1))
+    begin = max(min(begin, len(image) - 1 - span), 0)
+    indices = np.arange(begin, begin + span + 1, step)
     indices = indices[(indices >= 0) & (indices < len(image))]
     if len(indices) < 2:
         return None
@@ -112,7 +110,15 @@ def _volume_row(scene: Scene, planes: int, rng: np.random.Generator, labelled: b
     cut = _square(image[indices][:, *around], (spacing[0], spacing[1]))
     truth = _square(chosen[indices][:, *around], (spacing[0], spacing[1]))
     gap = step * scene.spacing[axis] / min(spacing)
-    return Row(np.repeat(cut[..., None], 3, 3).astype(np.uint8), truth.astype(bool), gap, False)
+    return Row(np.repeat(cut[..., None], 3, 3).astype(np.uint8), truth.astype(bool), gap)
+
+
+def _least_step(
+    box: tuple[tuple[int, int], ...], axis: int, spacing: tuple[float, ...], size: int
+) -> int:
+    """Planes to go on by, so that they lie no nearer than the pixels of a crop."""
+    extent = max((stop - start) * spacing[a] for a, (start, stop) in enumerate(box) if a != axis)
+    return max(1, round(2 * extent / size / spacing[axis]))
 
 
 def _around(
@@ -128,36 +134,12 @@ def _around(
     return first, second
 
 
-def _video_row(scene: Scene, planes: int, rng: np.random.Generator) -> Row | None:
-    count = len(scene.image)
-    if count < 2 or rng.random() < _MADE_TO_MOVE:
-        index = int(rng.integers(count))
-        mask = scene.labels[index] > 0
-        if not mask.any():
-            return None
-        image, truth = move(scene.image[index], mask, planes, rng)
-        return Row(image, truth, 0.0, scene.upright)
-    begin = int(rng.integers(max(count - planes, 0) + 1))
-    indices = np.arange(begin, min(begin + planes, count))
-    if rng.random() < 0.5:
-        indices = indices[::-1]
-    indices = np.pad(indices, (0, planes - len(indices)), mode="edge")
-    return Row(scene.image[indices], scene.labels[indices] > 0, 0.0, scene.upright)
-
-
-def _row(scene: Scene, planes: int, rng: np.random.Generator, labelled: bool) -> Row | None:
-    if scene.kind == "volume":
-        if not labelled and rng.random() < _IMAGINED:
-            image, truth, gap = imagine(planes, rng)
-            return Row(image, truth, gap, upright=False)
-        return _volume_row(scene, planes, rng, labelled)
-    if scene.kind == "video":
-        return _video_row(scene, planes, rng)
-    mask = pick(scene.labels, scene.kind, rng)
-    if np.count_nonzero(mask) < _SMALLEST:
-        return None
-    image, truth = move(scene.image, mask, planes, rng)
-    return Row(image, truth, 0.0, scene.upright)
+def _row(
+    scene: Scene, planes: int, size: int, rng: np.random.Generator, labelled: bool
+) -> Row | None:
+    if not labelled and rng.random() < _IMAGINED:
+        return Row(*imagine(planes, size, rng))
+    return _volume_row(scene, planes, size, rng, labelled)
 
 
 def _crop(row: Row, size: int, rng: np.random.Generator) -> StackSample:
@@ -177,7 +159,7 @@ def _crop(row: Row, size: int, rng: np.random.Generator) -> StackSample:
         image = np.stack([resize(plane, (shape[0], shape[1])) for plane in image])
         truth = np.stack([resize(plane, (shape[0], shape[1])) for plane in truth])
         centre, zoom = centre * zoom, 1.0
-    matrix = crop_matrix(zoom, centre, size, row.upright, rng)
+    matrix = crop_matrix(zoom, centre, size, True, rng)
     border = cv2.BORDER_REPLICATE if rng.random() < 0.5 else cv2.BORDER_CONSTANT
     mirror = -1 if rng.random() < 0.5 else 1
     images = [cv2.warpAffine(p, matrix, (size, size), borderMode=border) for p in image]
@@ -203,7 +185,7 @@ def draw_stack(
     Parameters
     ----------
     scenes : list of Scene
-        Drawn from evenly.
+        Volumes; drawn from evenly.
     planes, size : int
         Planes of the stack, and the side of its crops in pixels.
     rng : numpy.random.Generator
@@ -216,10 +198,12 @@ def draw_stack(
     Raises
     ------
     ValueError
-        If a hundred draws find no object large enough.
+        If there is a scene that is no volume, or a hundred draws find no object large enough.
     """
+    if any(scene.kind != "volume" for scene in scenes):
+        raise ValueError("stacks are drawn from volumes; a set of images or videos has none")
     for _ in range(100):
-        row = _row(scenes[int(rng.integers(len(scenes)))], planes, rng, labelled)
+        row = _row(scenes[int(rng.integers(len(scenes)))], planes, size, rng, labelled)
         if row is None or row.truth.sum((1, 2)).max() < _SMALLEST or row.truth.mean() > 0.8:
             continue
         sample = _crop(row, size, rng)
@@ -228,8 +212,9 @@ def draw_stack(
         if not recoloured:
             return sample
         tall = sample.image.reshape(planes * size, size, 3)
-        image = recolour(tall, row.upright, rng).reshape(sample.image.shape)
-        if rng.random() < 0.3:  # planes and frames differ in brightness
+        # Much like the original mostly, as scans are; at times like no scan there is.
+        image = recolour(tall, rng.random() < 0.7, rng).reshape(sample.image.shape)
+        if rng.random() < 0.3:  # planes may differ in brightness
             gains = rng.normal(1, 0.07, (planes, 1, 1, 1)).astype(np.float32)
             image = np.clip(image * gains, 0, 255).astype(np.uint8)
         return StackSample(image, sample.truth, sample.gap)

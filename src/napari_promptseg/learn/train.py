@@ -15,11 +15,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from napari_promptseg.backends.models.volumenet import VolumeNet
 from napari_promptseg.learn.books import Books
 from napari_promptseg.learn.card import write_card
 from napari_promptseg.learn.course import goal, read_validation
 from napari_promptseg.learn.losses import dice_loss, normalized_focal_loss
-from napari_promptseg.learn.network import begin_network, begin_optimiser, spare_the_processor
+from napari_promptseg.learn.network import (
+    Network,
+    begin_network,
+    begin_optimiser,
+    spare_the_processor,
+)
 from napari_promptseg.learn.peers import Peers
 from napari_promptseg.learn.reading import TrainingSet, distinct_names
 from napari_promptseg.learn.record import Stretch
@@ -32,8 +38,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_promptseg.backends.models.clicknet import ClickNet
-    from napari_promptseg.backends.models.stacknet import StackNet
     from napari_promptseg.learn.config import TrainConfig
     from napari_promptseg.learn.course import Episode, Validation
     from napari_promptseg.learn.record import SceneCounts
@@ -70,7 +74,9 @@ class Trainer:
         torch.manual_seed(config.seed + self.peers.rank)
         self.config, self.report = config, report
         self.device = self.peers.device()
-        self.net = begin_network(config).to(self.device).to(memory_format=torch.channels_last)
+        self.net = begin_network(config).to(self.device)
+        if config.model != "volumenet":
+            self.net = self.net.to(memory_format=torch.channels_last)
         self.average = deepcopy(self.net).eval().requires_grad_(False)
         if config.light:
             spare_the_processor(self.net)
@@ -121,7 +127,7 @@ class Trainer:
         """Ask the run to end after the present step, with a checkpoint; from any thread."""
         self._stop = True
 
-    def _forward(self, net: ClickNet | StackNet, episodes: list[Episode]) -> torch.Tensor:
+    def _forward(self, net: Network, episodes: list[Episode]) -> torch.Tensor:
         images = np.moveaxis(np.stack([e.image for e in episodes]), -1, -3)
         maps = np.stack([e.maps() for e in episodes])
         image, prompts = (
@@ -209,7 +215,8 @@ class Trainer:
         """Make steps; yield the loss of each, and whether it is the last for now."""
         self.net.train()
         # Batches are small: the encoder keeps the statistics that it has from ImageNet.
-        self.net.encoder.eval()
+        if not isinstance(self.net, VolumeNet):
+            self.net.encoder.eval()
         episodes = [supply.get() for _ in range(self.config.batch // self.peers.count)]
         last = False
         while not last:

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from napari_promptseg.backends.encoding import refused
-from napari_promptseg.propagate.stack import Stack, Step
+from napari_promptseg.propagate.anchors import LEAST_PIXELS
+from napari_promptseg.propagate.appearance import Appearance
+from napari_promptseg.propagate.flow import Motion
+from napari_promptseg.propagate.stack import Step
+from napari_promptseg.propagate.ways import fill_ways
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from napari_promptseg.backends.base import Backend, Prediction
-    from napari_promptseg.propagate.stack import Mask
+    from napari_promptseg.backends.base import Backend
+    from napari_promptseg.core.volume import PlaneImage
+    from napari_promptseg.propagate.stack import Mask, Stack
 
-_LEAST_PIXELS = 4
-"""An object of fewer pixels has ended."""
+    Answer = tuple[int, NDArray[np.float32], float]
+
 _LEAST_SHARE = 0.04
 """An object that shrinks below this share of its last plane has ended."""
 _LEAK_FILL, _LEAK_GROWTH, _LEAK_SHARE = 0.95, 1.5, 0.1
@@ -48,99 +52,6 @@ def _leaks(mask: Mask, prior: Mask) -> bool:
     )
 
 
-def _advance(
-    stack: Stack, backend: Backend, prior: Mask, index: int
-) -> tuple[NDArray[np.float32], float]:
-    """Predict one plane from the mask of its neighbour; the probability is kept within reach."""
-    image, prompts = stack.read(index), stack.prompts(index)
-    prediction: Prediction = backend.predict(backend.embed(image), prompts, prior)
-    probability = prediction.paste(image.shape)
-    probability[~_reach(prior) | refused(prompts, image.shape)] = 0.0
-    return probability, prediction.score
-
-
-def _chain(
-    stack: Stack, backend: Backend, origin: int, indices: range
-) -> Iterator[tuple[int, NDArray[np.float32], float]]:
-    """Go from an anchor along indices until the object has ended."""
-    prior = stack.anchors[origin]
-    for index in indices:
-        before = int(prior.sum())
-        if before == 0:
-            return
-        probability, score = _advance(stack, backend, prior, index)
-        mask = probability > 0.5
-        if mask.sum() < max(_LEAST_PIXELS, _LEAST_SHARE * before) or _leaks(mask, prior):
-            return
-        prior = mask
-        yield index, probability, score
-
-
-def _tail(stack: Stack, backend: Backend, origin: int, indices: range) -> Iterator[Step]:
-    """Fill the planes beyond the outermost anchor."""
-    for index, probability, score in _chain(stack, backend, origin, indices):
-        yield Step(index, probability > 0.5, score)
-
-
-def _gap(stack: Stack, backend: Backend, first: int, last: int) -> Iterator[Step]:
-    """Fill the planes between two anchors from both sides, the nearer anchor weighing more."""
-    inner = range(first + 1, last)
-    inside = range(max(inner.start, stack.start), min(inner.stop, stack.stop))
-    if not inside:
-        return
-    sides = [
-        (first, range(first + 1, inside.stop)),
-        (last, range(last - 1, inside.start - 1, -1)),
-    ]
-    sides = [side for side in sides if stack.anchors[side[0]].any()]
-    if len(sides) == 2:
-        yield from _blend(stack, backend, sides[0], sides[1], inside)
-    for side in sides if len(sides) == 1 else ():
-        yield from (step for step in _tail(stack, backend, *side) if step.index in inside)
-
-
-def _share(stack: Stack, first: int, last: int, index: int) -> float:
-    """Weight of the first of two anchors at an index between them.
-
-    It falls with the distance. The larger anchor weighs more: what starts from a tip of
-    the object sees less of it than what starts from its middle.
-    """
-    towards_first = (last - index) * float(np.sqrt(stack.anchors[first].sum()))
-    towards_last = (index - first) * float(np.sqrt(stack.anchors[last].sum()))
-    return towards_first / (towards_first + towards_last)
-
-
-def _blend(
-    stack: Stack,
-    backend: Backend,
-    near: tuple[int, range],
-    far: tuple[int, range],
-    inside: range,
-) -> Iterator[Step]:
-    """Go from the first anchor to the last, then back, blending the answers on the way.
-
-    The way there is shown as it is done; the way back replaces it plane by plane.
-    """
-    there: dict[int, tuple[NDArray[np.float16], float]] = {}
-    for index, probability, score in _chain(stack, backend, *near):
-        there[index] = (probability.astype(np.float16), score)
-        if index in inside:
-            yield Step(index, probability > 0.5, score)
-    back = _chain(stack, backend, *far)
-    for index in far[1]:
-        answer = next(back, None)
-        if answer is None:
-            return  # the object was lost on the way back: the way there stands
-        _, probability, score = answer
-        if index in there:
-            share = _share(stack, near[0], far[0], index)
-            first, first_score = there[index]
-            probability = share * first.astype(np.float32) + (1 - share) * probability
-            score = share * first_score + (1 - share) * score
-        if index in inside:
-            yield Step(index, probability > 0.5, score)
-
-
 class Chains:
     """Carries an object plane by plane with any backend that can start from a mask.
 
@@ -149,6 +60,9 @@ class Chains:
     What lies beside the origin of the stack comes first, in both directions by turns, then
     the rest outward from there. Planes between two anchors come twice, the second time
     blended.
+
+    Along time the backend starts from the mask as optical flow moved it, and an object that
+    is gone may come back: what is found near where it was last must look as it did.
 
     Parameters
     ----------
@@ -167,51 +81,91 @@ class Chains:
         if not backend.capabilities.prior:
             raise ValueError(f"backend {backend.name!r} cannot start from a mask, so not propagate")
         self.backend = backend
+        self._motion = Motion()
 
     def fill(self, stack: Stack) -> Iterator[Step]:
         """See `Propagator.fill`."""
-        if not stack.anchors:
-            raise ValueError("nothing to propagate: no plane has a prompt yet")
-        wanted = set(stack.open)
-        chains = [
-            (planes, _tail(stack, self.backend, *ends, planes))
-            if len(ends) == 1
-            else (planes, _gap(stack, self.backend, *ends))
-            for planes, ends in _ways(stack)
-            if not wanted.isdisjoint(planes)
-        ]
-        for group in _outward(chains, stack.origin):
-            while group:
-                for chain in list(group):
-                    step = next(chain, None)
-                    if step is None:
-                        group.remove(chain)
-                    elif step.index in wanted:
-                        yield step
+
+        def tail(origin: int, planes: range) -> Iterator[Step]:
+            for index, probability, score in self._chain(stack, origin, planes):
+                yield Step(index, probability > 0.5, score)
+
+        def gap(first: int, last: int) -> Iterator[Step]:
+            inside = range(max(first + 1, stack.start), min(last, stack.stop))
+            there = (first, range(first + 1, inside.stop))
+            back = (last, range(last - 1, inside.start - 1, -1))
+            if not stack.anchors[first].any() or not stack.anchors[last].any():
+                yield from tail(*(there if stack.anchors[first].any() else back))
+            else:
+                yield from self._blend(stack, there, back)
+
+        yield from fill_ways(stack, tail, gap)
+
+    def _chain(self, stack: Stack, origin: int, indices: range) -> Iterator[Answer]:
+        """Go from an anchor along indices; in space, until the object has ended."""
+        mask, before = stack.anchors[origin], origin
+        seen: PlaneImage | None = None
+        look: Appearance | None = None  # of the object, when it is to be found again
+        for index in indices:
+            if not mask.any():
+                return
+            image = stack.read(index)
+            prior = mask
+            if stack.step == 0 and look is None:
+                prior = self._moved(mask, seen or stack.read(before), image)
+            probability, score = self._answer(stack, prior, image, index)
+            found = probability > 0.5
+            gone = np.count_nonzero(found) < max(LEAST_PIXELS, _LEAST_SHARE * mask.sum())
+            if gone or _leaks(found, prior) or (look is not None and not look.fits(image, found)):
+                if stack.step > 0:
+                    return
+                look = look or Appearance.of(stack.read(origin), stack.anchors[origin])
+                yield index, np.zeros_like(probability), score
+                continue
+            mask, before, seen, look = found, index, image, None
+            yield index, probability, score
+
+    def _moved(self, mask: Mask, image: PlaneImage, following: PlaneImage) -> Mask:
+        moved, _ = self._motion.carry(mask, image, following)
+        return moved if moved.any() else mask
+
+    def _answer(
+        self, stack: Stack, prior: Mask, image: PlaneImage, index: int
+    ) -> tuple[NDArray[np.float32], float]:
+        """Predict one plane from a prior; the probability is kept within its reach."""
+        prompts = stack.prompts(index)
+        prediction = self.backend.predict(self.backend.embed(image), prompts, prior)
+        probability = prediction.paste(image.shape)
+        probability[~_reach(prior) | refused(prompts, image.shape)] = 0.0
+        return probability, prediction.score
+
+    def _blend(
+        self, stack: Stack, near: tuple[int, range], far: tuple[int, range]
+    ) -> Iterator[Step]:
+        """Go from the first anchor to the last, then back, blending the answers on the way.
+
+        The way there is shown as it is done; the way back replaces it plane by plane.
+        """
+        there: dict[int, tuple[NDArray[np.float16], float]] = {}
+        for index, probability, score in self._chain(stack, *near):
+            there[index] = (probability.astype(np.float16), score)
+            yield Step(index, probability > 0.5, score)
+        # Where the object is lost on the way back, the way there stands.
+        for index, probability, score in self._chain(stack, *far):
+            if index in there:
+                share = _share(stack, near[0], far[0], index)
+                first, first_score = there[index]
+                probability = share * first.astype(np.float32) + (1 - share) * probability
+                score = share * first_score + (1 - share) * score
+            yield Step(index, probability > 0.5, score)
 
 
-def _ways(stack: Stack) -> Iterator[tuple[range, tuple[int, ...]]]:
-    """Planes between two anchors and beyond the outermost, with the anchors beside them."""
-    anchors = sorted(stack.anchors)
-    for first, last in pairwise(anchors):
-        yield range(first + 1, last), (first, last)
-    yield range(anchors[-1] + 1, stack.stop), (anchors[-1],)
-    yield range(anchors[0] - 1, stack.start - 1, -1), (anchors[0],)
+def _share(stack: Stack, first: int, last: int, index: int) -> float:
+    """Weight of the first of two anchors at an index between them.
 
-
-def _outward(
-    chains: list[tuple[range, Iterator[Step]]], origin: int | None
-) -> Iterator[list[Iterator[Step]]]:
-    """Chains that take turns: without an origin all; else those beside it, then one by one."""
-    if origin is None:
-        yield [chain for _, chain in chains]
-        return
-
-    def distance(planes: range) -> int:
-        return max(min(planes) - origin, origin - max(planes), 1)
-
-    beside = [chain for planes, chain in chains if distance(planes) == 1]
-    yield beside
-    for planes, chain in sorted(chains, key=lambda pair: distance(pair[0])):
-        if distance(planes) > 1:
-            yield [chain]
+    It falls with the distance. The larger anchor weighs more: what starts from a tip of
+    the object sees less of it than what starts from its middle.
+    """
+    towards_first = (last - index) * float(np.sqrt(stack.anchors[first].sum()))
+    towards_last = (index - first) * float(np.sqrt(stack.anchors[last].sum()))
+    return towards_first / (towards_first + towards_last)

@@ -33,48 +33,17 @@ _SHORTEST: Final = 16  # pixels of a side; the flow of OpenCV needs 12
 _KEPT_PLANES: Final = 8
 
 
-class FlowWarp:
-    """Moves the mask of each plane to the next by dense flow (DIS, Kroeger et al. 2016).
+class Motion:
+    """Dense flow between neighbouring planes, measured around an object alone.
 
-    Flow is measured around the object alone, with the method of
-    https://doi.org/10.1007/978-3-319-46493-0_29. Its confidence is the share of the
-    object on which the flow there and the flow back agree, multiplied along the way.
-    Between two anchors the shapes that arrive from both are interpolated by distance.
-
-    Parameters
-    ----------
-    backend : Backend
-        Not asked.
+    DIS, Kroeger et al. 2016, doi:10.1007/978-3-319-46493-0_29.
     """
 
-    name = "flow"
-
-    def __init__(self, backend: Backend) -> None:
-        self.backend = backend
+    def __init__(self) -> None:
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
 
-    def fill(self, stack: Stack) -> Iterator[Step]:
-        """See `Propagator.fill`."""
-        # Every plane is looked at twice in each direction, beside both of its neighbours.
-        read = lru_cache(_KEPT_PLANES)(stack.read)
-
-        def advance(step: Step, index: int) -> Step | None:
-            mask, agreement = self._carry(step.mask, read(step.index), read(index))
-            mask = allowed(mask, stack.prompts(index))
-            if np.count_nonzero(mask) < LEAST_PIXELS:
-                return None
-            return Step(index, mask, step.confidence * agreement)
-
-        def unite(first: Step, last: Step, share: float) -> Step:
-            index = first.index
-            between = ShapeInterpolation(first.mask, last.mask, read(index).spacing)
-            mask = allowed(between.at(share), stack.prompts(index))
-            return Step(index, mask, (1 - share) * first.confidence + share * last.confidence)
-
-        yield from relay(stack, advance, unite)
-
-    def _carry(self, mask: Mask, image: PlaneImage, following: PlaneImage) -> tuple[Mask, float]:
-        """Move a mask from one image to the following one.
+    def carry(self, mask: Mask, image: PlaneImage, following: PlaneImage) -> tuple[Mask, float]:
+        """Move a mask, which is not empty, from one image to the following one.
 
         Returns
         -------
@@ -100,6 +69,46 @@ class FlowWarp:
         """Where each pixel of an image is in the other one, in (x, y) from its place."""
         rest = np.zeros((*image.shape, 2), np.float32)
         return np.asarray(self._flow.calc(image, other, rest), np.float32)
+
+
+class FlowWarp:
+    """Moves the mask of each plane to the next by dense flow.
+
+    Its confidence is the share of the object on which the flow there and the flow back
+    agree, multiplied along the way. Between two anchors the shapes that arrive from both
+    are interpolated by distance.
+
+    Parameters
+    ----------
+    backend : Backend
+        Not asked.
+    """
+
+    name = "flow"
+
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+        self._motion = Motion()
+
+    def fill(self, stack: Stack) -> Iterator[Step]:
+        """See `Propagator.fill`."""
+        # Every plane is looked at twice in each direction, beside both of its neighbours.
+        read = lru_cache(_KEPT_PLANES)(stack.read)
+
+        def advance(step: Step, index: int) -> Step | None:
+            mask, agreement = self._motion.carry(step.mask, read(step.index), read(index))
+            mask = allowed(mask, stack.prompts(index))
+            if np.count_nonzero(mask) < LEAST_PIXELS:
+                return None
+            return Step(index, mask, step.confidence * agreement)
+
+        def unite(first: Step, last: Step, share: float) -> Step:
+            index = first.index
+            between = ShapeInterpolation(first.mask, last.mask, read(index).spacing)
+            mask = allowed(between.at(share), stack.prompts(index))
+            return Step(index, mask, (1 - share) * first.confidence + share * last.confidence)
+
+        yield from relay(stack, advance, unite)
 
 
 def _widened(inner: Range, size: int) -> Range:

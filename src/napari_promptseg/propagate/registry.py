@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from napari_promptseg.propagate.stack import Propagator
 
 _PLACES: Final = {
-    "stack": "network:StackPropagator",
+    "network": "network:NetworkPropagator",
     "chain": "chains:Chains",
     "projection": "projection:Projection",
     "copy": "baselines:Copy",
@@ -70,8 +70,9 @@ def create_propagator(name: str, backend: Backend) -> Propagator:
     Parameters
     ----------
     name : str
-        One of `list_propagators`; "auto" is "chain", or "projection" for a backend that
-        cannot start from a mask.
+        One of `list_propagators`; "auto" is "network" for ClickNet, whose answers the
+        networks for stacks were trained to go on from, "chain" for other backends, or
+        "projection" for those that cannot start from a mask.
     backend : Backend
         Answers planes where the propagator needs it.
 
@@ -80,7 +81,9 @@ def create_propagator(name: str, backend: Backend) -> Propagator:
     ValueError
         If there is none of that name, or it does not work with this backend.
     """
-    if name == AUTO:
+    if name == AUTO and backend.name == "clicknet":
+        name = "network"
+    elif name == AUTO:
         name = "chain" if backend.capabilities.prior else "projection"
     module, _, attribute = _PLACES[checked_name(name)].partition(":")
     found = getattr(import_module(f"napari_promptseg.propagate.{module}"), attribute)

@@ -12,6 +12,7 @@ from napari_promptseg.backends.seeds import Seeds, draw_seeds
 from napari_promptseg.core.geometry import box_union, mask_box
 from napari_promptseg.core.resampling import resize
 from napari_promptseg.propagate.anchors import plane_shape
+from napari_promptseg.propagate.diffusion import BACKGROUND, OBJECT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     Labels = NDArray[np.uint8]
     Range = tuple[int, int]
 
-OBJECT: Final = 1
-BACKGROUND: Final = 2
 _LONGEST: Final = 96  # voxels of a side; larger surroundings are reduced
 _MARGIN: Final = 8  # pixels around the object at least
 _SURE: Final = 0.9  # probability from which a pixel of a known plane is a seed

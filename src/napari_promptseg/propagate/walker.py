@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
@@ -11,19 +10,16 @@ import numpy as np
 from napari_promptseg.backends.base import Prediction
 from napari_promptseg.core.geometry import box_slices, mask_box
 from napari_promptseg.propagate.anchors import LEAST_PIXELS, allowed, plane_shape
+from napari_promptseg.propagate.diffusion import diffuse
 from napari_promptseg.propagate.stack import Step
-from napari_promptseg.propagate.voxels import BACKGROUND, OBJECT, Block
+from napari_promptseg.propagate.voxels import Block
 from napari_promptseg.propagate.ways import fill_ways, in_turns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from numpy.typing import NDArray
-
     from napari_promptseg.backends.base import Backend
     from napari_promptseg.propagate.stack import Mask, Stack
-
-    Float32 = NDArray[np.float32]
 
 _PLANES: Final = 8  # that are answered at once: what bounds time and memory of a step
 _LEAST_SHARE: Final = 0.04  # of the last plane; an object that shrinks below it has ended
@@ -95,37 +91,11 @@ class RandomWalker:
     ) -> Iterator[tuple[Step, Prediction]]:
         """Answer planes in the order given; what is handed on is no larger than the block."""
         block = Block.around(stack, known, planes)
-        solved = self._walk(block)
+        solved = diffuse(block.pixels, block.labels, block.spacing, self.beta)
         for index in planes:
             answer = block.answer(solved, index)
             mask = answer.paste(plane_shape(stack)) > 0.5
             yield Step(index, allowed(mask, stack.prompts(index)), answer.score), answer
-
-    def _walk(self, block: Block) -> Float32:
-        """Probability that a walker from a voxel meets the object before the background."""
-        from skimage.segmentation import random_walker
-
-        labels, pixels = block.labels, block.pixels
-        object_ = np.asarray(labels == OBJECT, np.float32)
-        if labels.all() or not object_.any():
-            return object_
-        if not (labels == BACKGROUND).any():
-            return np.ones_like(object_)
-        if not pixels.std():  # scikit-image divides by the contrast
-            pixels = pixels.copy()
-            pixels[0, 0, 0] += 1e-3
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that a faster solver could be installed
-            answer = random_walker(
-                pixels,
-                labels,
-                beta=self.beta,
-                mode="cg_j",
-                spacing=block.spacing,
-                channel_axis=-1,
-                return_full_prob=True,
-            )
-        return np.asarray(np.clip(answer[0], 0, 1), np.float32)  # the solver is not exact
 
 
 def _as_answer(mask: Mask) -> Prediction:

@@ -30,8 +30,7 @@ _COARSE: Final = {2: 40, 4: 112, 6: 320}
 _PROMPTS_FINE, _PROMPTS_JOINT = 16, 48  # channels of the prompts at strides 2 and 4
 
 
-def dense(inputs: int, outputs: int, kernel: int = 3) -> nn.Sequential:
-    """Convolution of odd kernel, batch norm and ReLU at the same resolution."""
+def _dense(inputs: int, outputs: int, kernel: int = 3) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False),
         nn.BatchNorm2d(outputs),
@@ -44,21 +43,19 @@ def _separable(inputs: int, outputs: int) -> nn.Sequential:
         nn.Conv2d(inputs, inputs, 3, padding=1, groups=inputs, bias=False),
         nn.BatchNorm2d(inputs),
         nn.ReLU(inplace=True),
-        *dense(inputs, outputs, 1),
+        *_dense(inputs, outputs, 1),
     )
 
 
-def resized(x: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    """Interpolate features to the rows and columns of others."""
+def _resized(x: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
     return F.interpolate(x, size=like.shape[-2:], mode="bilinear")
 
 
 class _Similarity(nn.Module):
     """Adds to features how similar each place is to the clicked ones and to the prior.
 
-    Each prompt map is summed up as the mean unit vector of the places under it, on all
-    planes of a stack; the cosines of all places with it come back as one channel each,
-    zero without a prompt.
+    Each prompt map is summed up as the mean unit vector of the places under it; the
+    cosines of all places with it come back as one channel each, zero without a prompt.
     """
 
     def __init__(self, width: int, embedding: int = 32) -> None:
@@ -66,13 +63,13 @@ class _Similarity(nn.Module):
         self.embed = nn.Conv2d(width, embedding, 1)
         self.back = nn.Conv2d(3, width, 1, bias=False)
 
-    def forward(self, x: torch.Tensor, prompts: torch.Tensor, planes: int = 1) -> torch.Tensor:
-        weights = F.adaptive_max_pool2d(prompts[:, [0, 1, 3]], x.shape[-2:]).flatten(2).float()
+    def forward(self, x: torch.Tensor, prompts: torch.Tensor) -> torch.Tensor:
+        weights = F.adaptive_max_pool2d(prompts[:, [0, 1, 3]], x.shape[-2:]).flatten(2)
         places = F.normalize(self.embed(x).flatten(2).float(), dim=1)
-        weights, places = (v.reshape(-1, planes, *v.shape[1:]) for v in (weights, places))
-        means = torch.einsum("btpn,btdn->bpd", weights, places)
-        means = means / weights.sum((1, 3))[..., None].clamp_min(1e-3)
-        cosines = torch.einsum("bpd,btdn->btpn", means, places).flatten(0, 1)
+        weights = weights.float()
+        means = torch.einsum("bpn,bdn->bpd", weights, places)
+        means = means / weights.sum(2, keepdim=True).clamp_min(1e-3)
+        cosines = torch.einsum("bpd,bdn->bpn", means, places)
         added: torch.Tensor = self.back(cosines.reshape(*cosines.shape[:2], *x.shape[-2:]))
         return x + added
 
@@ -80,13 +77,13 @@ class _Similarity(nn.Module):
 class _Reasoning(nn.Module):
     """Residual block that sees the prompts anew, at a stride where a click reaches far."""
 
-    def __init__(self, width: int, prompt_channels: int) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
-        self.prompts = nn.Conv2d(prompt_channels, width, 1, bias=False)
+        self.prompts = nn.Conv2d(PROMPT_CHANNELS, width, 1, bias=False)
         last = nn.BatchNorm2d(width)
         nn.init.zeros_(last.weight)  # begins as the identity
         self.body = nn.Sequential(
-            *dense(width, width), nn.Conv2d(width, width, 3, padding=1, bias=False), last
+            *_dense(width, width), nn.Conv2d(width, width, 3, padding=1, bias=False), last
         )
 
     def forward(self, x: torch.Tensor, prompts: torch.Tensor) -> torch.Tensor:
@@ -106,24 +103,15 @@ class ClickNet(nn.Module):
         Channels of the head at stride 2.
     dropout : float
         Probability that a channel of the last features is dropped in training.
-    prompt_channels : int
-        Maps beside the image; the first four are those of `PROMPT_CHANNELS`.
     """
 
-    def __init__(
-        self,
-        width: int = 96,
-        head_width: int = 32,
-        dropout: float = 0.1,
-        prompt_channels: int = PROMPT_CHANNELS,
-    ) -> None:
+    def __init__(self, width: int = 96, head_width: int = 32, dropout: float = 0.1) -> None:
         super().__init__()
-        self.width = width
         encoder: Any = timm.create_model(_ENCODER, pretrained=False, num_classes=0)
         del encoder.conv_head, encoder.bn2
         self.encoder = encoder
         self.prompt_fine = nn.Sequential(
-            nn.Conv2d(prompt_channels, _PROMPTS_FINE, 3, stride=2, padding=1),
+            nn.Conv2d(PROMPT_CHANNELS, _PROMPTS_FINE, 3, stride=2, padding=1),
             nn.ReLU(inplace=True),
         )
         self.prompt_joint = nn.Sequential(
@@ -137,13 +125,13 @@ class ClickNet(nn.Module):
             nn.Conv2d(c, width, 1) for c in (*coarse, _JOINT + _PROMPTS_JOINT)
         )
         self.smooth = nn.ModuleList(_separable(width, width) for _ in self.lateral)
-        self.reasoning = nn.ModuleList(_Reasoning(width, prompt_channels) for _ in coarse)
+        self.reasoning = nn.ModuleList(_Reasoning(width) for _ in coarse)
         self.similarity = nn.ModuleList(_Similarity(width) for _ in range(2))
-        self.decoded = dense(width, head_width, 1)
+        self.decoded = _dense(width, head_width, 1)
         self.dropout = nn.Dropout2d(dropout)
         self.head = nn.Sequential(
-            *dense(head_width + _FINE + _PROMPTS_FINE, head_width),
-            *dense(head_width, head_width),
+            *_dense(head_width + _FINE + _PROMPTS_FINE, head_width),
+            *_dense(head_width, head_width),
             nn.Conv2d(head_width, 1, 1),
         )
 
@@ -154,16 +142,6 @@ class ClickNet(nn.Module):
 
     def features(self, image: torch.Tensor, prompts: torch.Tensor) -> torch.Tensor:
         """Return the (B, C, H/2, W/2) features that `logits` reads; see `forward`."""
-        levels, details = self.encode(image, prompts)
-        x = self.begin(levels[0])
-        for number, level in enumerate(levels):
-            x = self.compare(number, self.level(number, x, level, prompts), prompts)
-        return self.finish(x, details)
-
-    def encode(
-        self, image: torch.Tensor, prompts: torch.Tensor
-    ) -> tuple[list[torch.Tensor], torch.Tensor]:
-        """Return features at strides 32, 16, 8 and 4, and the details at stride 2."""
         x = self.encoder.bn1(self.encoder.conv_stem((image - 0.498) / 0.502))
         fine = self.encoder.blocks[0](x)
         prompts_fine = self.prompt_fine(prompts)
@@ -174,33 +152,23 @@ class ClickNet(nn.Module):
             x = block(x)
             if index in _COARSE:
                 levels.append(x)
-        return levels[::-1], torch.cat([fine, prompts_fine], 1)
-
-    def begin(self, coarsest: torch.Tensor) -> torch.Tensor:
-        """Return what the decoder starts from: a summary of the coarsest features."""
-        x: torch.Tensor = self.context(coarsest.mean((2, 3)))[:, :, None, None]
-        return x.expand(-1, -1, *coarsest.shape[-2:])
-
-    def level(
-        self, number: int, x: torch.Tensor, level: torch.Tensor, prompts: torch.Tensor
-    ) -> torch.Tensor:
-        """Merge the features of one stride, the coarsest first, into those of the decoder."""
-        x = self.smooth[number](self.lateral[number](level) + resized(x, level))
-        return self.reasoning[number](x, prompts) if number < len(self.reasoning) else x
-
-    def compare(
-        self, number: int, x: torch.Tensor, prompts: torch.Tensor, planes: int = 1
-    ) -> torch.Tensor:
-        """Add the similarity to what was prompted on any of the planes of a stack."""
-        last = number - (len(self.lateral) - len(self.similarity))
-        return self.similarity[last](x, prompts, planes) if last >= 0 else x
-
-    def finish(self, x: torch.Tensor, details: torch.Tensor) -> torch.Tensor:
-        """Return the features of the head from those of the decoder at stride 4."""
-        last: torch.Tensor = self.head[:-1](
-            torch.cat([resized(self.decoded(x), details), details], 1)
-        )
+        x = self._decode(levels[::-1], prompts)
+        details = torch.cat([_resized(x, fine), fine, prompts_fine], 1)
+        last: torch.Tensor = self.head[:-1](details)
         return last
+
+    def _decode(self, levels: list[torch.Tensor], prompts: torch.Tensor) -> torch.Tensor:
+        """Merge levels, the coarsest first, into features at stride 4."""
+        x = self.context(levels[0].mean((2, 3)))[:, :, None, None]
+        x = x.expand(-1, -1, *levels[0].shape[-2:])
+        for number, level in enumerate(levels):
+            x = self.smooth[number](self.lateral[number](level) + _resized(x, level))
+            if number < len(self.reasoning):
+                x = self.reasoning[number](x, prompts)
+            if number >= len(levels) - len(self.similarity):
+                x = self.similarity[number - len(levels)](x, prompts)
+        decoded: torch.Tensor = self.decoded(x)
+        return decoded
 
     def logits(self, features: torch.Tensor) -> torch.Tensor:
         """Return one logit for each place of the features: the last, linear layer."""

@@ -1,4 +1,4 @@
-"""The shipped network for stacks of planes, ready to answer."""
+"""The shipped network for volumes, ready to answer."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     Float32 = NDArray[np.float32]
 
 
-def shipped_stack_weights() -> Path:
+def shipped_volume_weights() -> Path:
     """Return the file of the weights that ship with the package."""
-    return Path(str(files("napari_promptseg.backends") / "weights" / "stacknet.safetensors"))
+    return Path(str(files("napari_promptseg.backends") / "weights" / "volumenet.safetensors"))
 
 
-class StackModel:
-    """StackNet with its weights.
+class VolumeModel:
+    """VolumeNet with its weights.
 
     Parameters
     ----------
@@ -51,15 +51,18 @@ class StackModel:
         import torch
 
         from napari_promptseg.backends.models.clicknet import load_weights
-        from napari_promptseg.backends.models.stacknet import StackNet
+        from napari_promptseg.backends.models.volumenet import VolumeNet
 
-        path = weights or shipped_stack_weights()
+        path = weights or shipped_volume_weights()
         self.device = pick_device(device)
-        net = StackNet()
+        net = VolumeNet()
         load_weights(net, path)
-        self.identity = f"stacknet {hashlib.sha256(path.read_bytes()).hexdigest()}"
+        self.identity = f"volumenet {hashlib.sha256(path.read_bytes()).hexdigest()}"
         self.net = (
-            net.eval().requires_grad_(False).to(self.device).to(memory_format=torch.channels_last)
+            net.eval()
+            .requires_grad_(False)
+            .to(self.device)
+            .to(memory_format=torch.channels_last_3d)
         )
 
     def answer(
@@ -99,6 +102,6 @@ class StackModel:
 
 
 @lru_cache(maxsize=1)
-def shipped_model(device: str) -> StackModel:
+def shipped_model(device: str) -> VolumeModel:
     """Return the shipped model, loaded once for all that use it."""
-    return StackModel(device)
+    return VolumeModel(device)

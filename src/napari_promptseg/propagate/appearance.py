@@ -1,0 +1,50 @@
+"""How an object looks, to tell whether what is found later is the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_promptseg.core.geometry import box_slices, mask_box
+
+if TYPE_CHECKING:
+    from napari_promptseg.core.volume import PlaneImage
+    from napari_promptseg.propagate.stack import Mask
+
+_BINS: Final = 8  # of each colour
+_ALIKE: Final = 0.6  # overlap of two histograms, in [0, 1]
+
+
+@dataclass(frozen=True, slots=True)
+class Appearance:
+    """Colours of an object.
+
+    Parameters
+    ----------
+    colours : (8, 8, 8) float array
+        Share of its pixels in each bin of red, green and blue.
+    """
+
+    colours: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, image: PlaneImage, mask: Mask) -> Appearance:
+        """Measure an object that has at least one pixel."""
+        box = mask_box(mask)
+        assert box is not None
+        pixels = image.crop(*box).rgb()[mask[box_slices(box)]]
+        colours, _ = np.histogramdd(pixels, _BINS, [(0.0, 1.0)] * 3)
+        return cls(colours / len(pixels))
+
+    def fits(self, image: PlaneImage, mask: Mask) -> bool:
+        """Whether an object in another image has much the same colours.
+
+        Measured by the Bhattacharyya coefficient of the histograms.
+        """
+        if not mask.any():
+            return False
+        other = Appearance.of(image, mask)
+        return float(np.sqrt(self.colours * other.colours).sum()) > _ALIKE

@@ -1,0 +1,155 @@
+"""What a network knows of a stack while it answers one piece of it after the other."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_promptseg.backends.base import certainty
+from napari_promptseg.backends.stack_encoding import CLICKED, EARLIER, GIVEN, PlaneKnowledge
+from napari_promptseg.core.geometry import Box, box_slices, box_union, mask_box
+from napari_promptseg.propagate.anchors import LEAST_PIXELS, allowed, plane_shape
+from napari_promptseg.propagate.stack import Mask, Step
+from napari_promptseg.propagate.view import View, longer_side, view_around
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_promptseg.backends.volumenet import VolumeModel
+    from napari_promptseg.core.volume import PlaneImage
+    from napari_promptseg.propagate.stack import Stack
+
+Float32 = NDArray[np.float32]
+_KEPT_PLANES: Final = 12
+_FACTOR: Final = 2.0
+"""Side of a view relative to the object."""
+_LEAST_FACTOR: Final = 1.4
+"""The same of the largest anchor, for what may grow again."""
+_LEAST_VIEW: Final = 40
+"""Least side of a view in pixels of the plane."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A plane whose mask is known: the object in its box, and how well it is known."""
+
+    part: Mask | None
+    box: Box | None
+    how_well: float
+
+    @classmethod
+    def of(cls, mask: Mask, how_well: float) -> Known:
+        """Keep the part of a mask that the object covers."""
+        box = mask_box(mask)
+        return cls(None if box is None else mask[box_slices(box)].copy(), box, how_well)
+
+    def mask(self, shape: tuple[int, int]) -> Mask:
+        """Return the mask of the whole plane."""
+        whole = np.zeros(shape, np.bool_)
+        if self.box is not None:
+            whole[box_slices(self.box)] = self.part
+        return whole
+
+
+class Walk:
+    """One propagation through one stack.
+
+    Parameters
+    ----------
+    stack : Stack
+        What is known at first.
+    model : VolumeModel
+        Answers several planes at once.
+    side : int
+        Pixels of its views.
+    """
+
+    def __init__(self, stack: Stack, model: VolumeModel, side: int) -> None:
+        self.stack, self._model, self._side = stack, model, side
+        self.shape = plane_shape(stack)
+        self._planes: OrderedDict[int, PlaneImage] = OrderedDict()
+        self._last: Box | None = None  # where the object was on the last plane that had it
+        self.known: dict[int, Known] = {}
+        for index, mask in stack.anchors.items():
+            self.know(index, mask, GIVEN if index in stack.given else CLICKED)
+        for index in stack.kept:
+            prior = stack.prior(index)
+            self.know(index, self._nothing if prior is None else prior, EARLIER)
+
+    @property
+    def _nothing(self) -> Mask:
+        return np.zeros(self.shape, np.bool_)
+
+    def know(self, index: int, mask: Mask, how_well: float) -> None:
+        """Learn the mask of a plane."""
+        self.known[index] = Known.of(mask, how_well)
+        self._last = self.known[index].box or self._last
+
+    def holds(self, index: int) -> bool:
+        """Whether a plane is known to have some of the object."""
+        return index in self.known and self.known[index].box is not None
+
+    def read(self, index: int) -> PlaneImage:
+        """Read a plane, or find it among the last ones."""
+        if index not in self._planes:
+            self._planes[index] = self.stack.read(index)
+            if len(self._planes) > _KEPT_PLANES:
+                self._planes.popitem(last=False)
+        self._planes.move_to_end(index)
+        return self._planes[index]
+
+    @property
+    def spacing(self) -> tuple[float, float]:
+        """Spacing of the planes."""
+        return self.read(min(self.stack.anchors)).spacing
+
+    def view(self, planes: Sequence[int]) -> View:
+        """Return the view of planes that lie near each other, around all known of the object."""
+        boxes = [self.known[i].box for i in planes if i in self.known]
+        for i in planes:
+            if i not in self.known and (prior := self.stack.prior(i)) is not None:
+                boxes.append(mask_box(prior))
+        near = [box for box in boxes if box is not None]
+        near = near or [self._last or ((0, self.shape[0]), (0, self.shape[1]))]
+        spacing = self.spacing
+        least = max(longer_side(self.known[i].box, spacing) for i in self.stack.anchors)
+        size = max(_FACTOR * longer_side(box_union(near), spacing), _LEAST_FACTOR * least)
+        return view_around(near, spacing, self._side, size, _LEAST_VIEW)
+
+    def knowledge(self, index: int, view: View) -> PlaneKnowledge:
+        """Return what is known of a plane, in the pixels of a view."""
+        seen = view.prompts(self.stack.prompts(index))
+        told = PlaneKnowledge(list(seen.strokes), list(seen.regions))
+        if index in self.known:
+            told.mask = view.mask(self.known[index].mask(self.shape))
+            told.known = self.known[index].how_well
+        elif (prior := self.stack.prior(index)) is not None:
+            told.prior = view.mask(prior)
+        return told
+
+    def answer(
+        self, planes: Sequence[int], images: Float32, told: Sequence[PlaneKnowledge], view: View
+    ) -> Float32:
+        """Return the (T, S, S) probability of the object on planes, in the pixels of a view."""
+        side = view.span[0] * self.spacing[0]
+        steps = [b - a for a, b in pairwise(planes)]
+        steps = [steps[0] if steps else 1, *steps]
+        gaps = np.array([n * self.stack.step / side for n in steps], np.float32)
+        return self._model.answer(images, told, gaps)
+
+    def settle(self, index: int, answer: Float32, view: View) -> Step:
+        """Take the answer of a view as known, and return it as a step."""
+        part, where = view.back(answer, self.shape)
+        probability = np.zeros(self.shape, np.float32)
+        probability[where] = part
+        mask = allowed(probability > 0.5, self.stack.prompts(index))
+        if np.count_nonzero(mask) < LEAST_PIXELS:
+            mask = self._nothing
+        self.know(index, mask, EARLIER)
+        sure = certainty(part) if mask.any() else 1 - float(part.max(initial=0))
+        return Step(index, mask, sure)
