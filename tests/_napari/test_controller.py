@@ -11,7 +11,7 @@ from helpers import Scene, make_scene
 from napari_promptseg._napari.controller import Controller, load_session
 from napari_promptseg._napari.painting import Edit
 from napari_promptseg._napari.worker import Worker
-from napari_promptseg.core.prompts import Box, Point
+from napari_promptseg.core.prompts import Point
 from napari_promptseg.session.session import Session
 
 
@@ -112,51 +112,6 @@ def test_a_prompt_is_removed_once_though_asked_twice(desk, scene):
     desk.wait()
     assert not desk.failed
     assert not desk.controller.shown.prompts
-
-
-def test_propagate_in_parts(desk, scene):
-    desk.controller.propagate()
-    assert "click on an object first" in desk.said[-1]
-    desk.controller.add(Point(scene.centre))
-    desk.controller.propagate("forward", scene.at(z=5.2))
-    assert desk.controller.propagating
-    desk.controller.propagate()  # one at a time
-    desk.wait()
-    assert np.flatnonzero(desk.controller.mask.any((1, 2))).tolist() == [4, 5, 6, 7]
-    desk.controller.propagate("backward", scene.at(z=2.0))
-    desk.wait()
-    assert np.flatnonzero(desk.controller.mask.any((1, 2))).tolist() == [1, 2, 4, 5, 6, 7]
-    desk.controller.propagate("both", first=3, last=3)
-    desk.wait()
-    assert np.array_equal(desk.controller.mask, scene.truth)
-    assert desk.said[-1].startswith("Propagated 1 planes")
-    assert not desk.failed
-
-
-def test_a_prompt_ends_a_propagation_and_progress_is_told(scene):
-    desk = Desk(scene, gui_backends.Slow())
-    desk.controller.add(Point(scene.centre))
-    desk.wait()
-    desk.controller.propagate()
-    desk.mail.open(1)
-    desk.controller.add(Box((4, 1, 1), (4, 20, 25)))
-    desk.wait()
-    assert not desk.controller.propagating
-    assert any(text.startswith("Stopped after") for text in desk.said)
-    assert not desk.controller.mask.any((1, 2)).all()
-    assert desk.progress
-    assert len(desk.controller.shown.prompts) == 2
-    desk.worker.close()
-
-
-def test_a_single_image_has_nothing_to_propagate_through():
-    scene = make_scene("yx")
-    desk = Desk(scene)
-    desk.controller.add(Point(scene.centre))
-    desk.controller.propagate()
-    desk.wait()
-    assert "nothing to propagate through" in " ".join(desk.said)
-    desk.worker.close()
 
 
 def test_questions_are_answered_after_all_work_and_a_stale_answer_is_dropped(desk, scene):

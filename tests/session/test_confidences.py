@@ -87,6 +87,27 @@ def test_a_plane_where_the_object_is_no_more_has_none(session: Session) -> None:
     assert plane(6) not in session.confidences
 
 
+class Ending:
+    """Says of planes beyond the object that they are empty: surely, or not."""
+
+    name = "ending"
+
+    def fill(self, stack: Stack):
+        empty = np.zeros(SHAPE[1:], bool)
+        yield Step(5, BALL[5], 0.7)
+        yield Step(6, empty, 0.4)
+        yield Step(7, empty, 0.9)
+
+
+def test_empty_planes_are_told_where_they_are_doubtful(session: Session, monkeypatch) -> None:
+    monkeypatch.setattr(predictor, "create_propagator", lambda name, backend: Ending())
+    results = [(r.plane, r.confidence, r.empty) for r in session.propagate()]
+    assert results == [(plane(5), 0.7, False), (plane(6), 0.4, True), (plane(7), 0.9, True)]
+    assert session.confidences == pytest.approx(
+        {plane(4): 1.0, plane(5): 0.7, plane(6): 0.4}, abs=1e-3
+    )
+
+
 def test_commit_takes_them_along(session: Session) -> None:
     session.propagate().run()
     label = session.commit()

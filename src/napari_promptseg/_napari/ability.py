@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from napari_promptseg.propagate.registry import AUTO, create_propagator, list_propagators
 from napari_promptseg.refine.options import PARTS, Refinement, able
 
 if TYPE_CHECKING:
+    from napari_promptseg.backends.base import Backend
     from napari_promptseg.session.session import Session
 
 
@@ -23,11 +26,14 @@ class Ability:
         Those that are around it.
     uncertainty : bool
         Whether it can tell how sure it is.
+    propagators : frozenset of str
+        Those that work with it.
     """
 
     parts: frozenset[str]
     on: frozenset[str]
     uncertainty: bool
+    propagators: frozenset[str]
 
 
 def refine(session: Session, wish: Refinement) -> Ability:
@@ -47,4 +53,17 @@ def refine(session: Session, wish: Refinement) -> Ability:
         session.refinement = refinement
     resolved = refinement.resolved(capabilities)
     on = frozenset(part for part in PARTS if getattr(resolved, part))
-    return Ability(parts, on, capabilities.differentiable)
+    usable = usable_propagators(session.loaded_backend)
+    if session.propagator not in (AUTO, *usable):
+        session.propagator = AUTO
+    return Ability(parts, on, capabilities.differentiable, usable)
+
+
+def usable_propagators(backend: Backend) -> frozenset[str]:
+    """Return the names of the propagators that work with a backend."""
+    usable = set()
+    for name in list_propagators():
+        with suppress(ValueError):
+            create_propagator(name, backend)
+            usable.add(name)
+    return frozenset(usable)

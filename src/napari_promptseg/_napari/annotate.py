@@ -22,7 +22,6 @@ from napari_promptseg._napari.controls import (
     FileSection,
     ObjectSection,
     PromptSection,
-    PropagateSection,
     heading,
     key_help,
 )
@@ -34,8 +33,10 @@ from napari_promptseg._napari.layers import TOOLS
 from napari_promptseg._napari.notes import NoteLine
 from napari_promptseg._napari.object_list import ObjectList
 from napari_promptseg._napari.object_views import ObjectViews
+from napari_promptseg._napari.propagate_section import PropagateSection
 from napari_promptseg._napari.refine_section import RefineSection
 from napari_promptseg._napari.relay import Relay
+from napari_promptseg._napari.sureness import Sureness
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     import napari
     from napari.layers import Image
 
+    from napari_promptseg._napari.ability import Ability
     from napari_promptseg._napari.binding import Binding
     from napari_promptseg._napari.snapshot import Snapshot
     from napari_promptseg.core.intensity import Window
@@ -82,6 +84,7 @@ class AnnotateWidget(QWidget):
         self.status = QLabel()
         self.notes = NoteLine()
         self.views = ObjectViews(self.object_list, self.tell)
+        self.sureness = Sureness(self.propagation, self.tell)
         self.advisor = Advisor(self.refinement, self.notes, self.tell, self._relay)
         self._lay_out()
         self._connect()
@@ -140,8 +143,9 @@ class AnnotateWidget(QWidget):
         self.prompts.tool.connect(self._use)
         self.prompts.polarity.connect(self._set_polarity)
         self.propagation.asked.connect(self._propagate)
-        self.propagation.ranged.connect(self._propagate_range)
+        self.propagation.ranged.connect(lambda a, b: self._propagate("both", a, b))
         self.propagation.cancelled.connect(lambda: self._call("cancel"))
+        self.propagation.chosen.connect(lambda name: self._call("set_propagator", name))
         self.objects.commit.connect(lambda name, over: self._call("commit", name, over))
         self.objects.discard.connect(lambda: self._call("discard"))
         self.objects.undo.connect(lambda: self._call("undo"))
@@ -170,6 +174,7 @@ class AnnotateWidget(QWidget):
             "propagate_forward": lambda: self._propagate("forward"),
             "propagate_backward": lambda: self._propagate("backward"),
             "cancel": lambda: self._call("cancel"),
+            "review": self.sureness.review,
             "commit": self.objects.ask_commit,
             "discard": lambda: self._call("discard"),
             "toggle_mask": self._toggle_mask,
@@ -241,12 +246,11 @@ class AnnotateWidget(QWidget):
     def _toggle_polarity(self) -> None:
         self._set_polarity(not self.prompts.positive)
 
-    def _propagate(self, direction: str) -> None:
+    def _propagate(self, direction: str, first: int | None = None, last: int | None = None) -> None:
         if self.binding is not None:
-            self._call("propagate", direction, self.binding.view.position(self.viewer.dims.point))
-
-    def _propagate_range(self, first: int, last: int) -> None:
-        self._call("propagate", "both", None, first, last)
+            position = self.binding.view.position(self.viewer.dims.point)
+            axis = self.propagation.chosen_axis
+            self._call("propagate", direction, position, first, last, axis)
 
     def _toggle_mask(self) -> None:
         if self.binding is not None:
@@ -293,6 +297,7 @@ class AnnotateWidget(QWidget):
             self.views.follow(None)
             self.refinement.show_ability(None)
             self.advisor.follow(None)
+            self.sureness.follow(None)
             self.tell(NO_IMAGE)
             return
         self._follow(binding)
@@ -301,10 +306,8 @@ class AnnotateWidget(QWidget):
         self.images.show_axes(*layer_axes(binding))
         binding.set_polarity(self.prompts.positive)
         binding.use("click")
-        cut = binding.layout.names.removesuffix("yx")
-        shape = binding.controller.volume.shape
-        self.propagation.set_planes(shape[len(cut) - 1] if cut else 0)
-        self.propagation.setEnabled(bool(cut))
+        self.propagation.show_axes(binding.layout.names, binding.controller.volume.shape)
+        self.sureness.follow(binding)
         self.propagation.show_running(binding.controller.propagating)
         self._show_state(binding.controller.shown)
 
@@ -319,7 +322,7 @@ class AnnotateWidget(QWidget):
             (events.running, self.propagation.show_running),
             (events.failed, self._fail),
             (events.devices, self.images.show_devices),
-            (events.ability, self.refinement.show_ability),
+            (events.ability, self._show_ability),
             (binding.events.status, self.tell),
             (binding.events.tool, self.prompts.show_tool),
             (binding.image.events.contrast_limits, self._limits_changed),
@@ -338,6 +341,11 @@ class AnnotateWidget(QWidget):
         )
         self.object_list.show_objects(state.objects)
         self.images.show_model(state.backend)
+        self.propagation.show_way(state.propagator)
+
+    def _show_ability(self, ability: Ability) -> None:
+        self.refinement.show_ability(ability)
+        self.propagation.show_usable(ability.propagators)
 
     def _swatch(self, label: int) -> Any:
         return None if self.binding is None else self.binding.swatch(label)
@@ -380,6 +388,7 @@ class AnnotateWidget(QWidget):
         self._relay.close()
         self._unfollow()
         self.advisor.release()
+        self.sureness.release()
         self.views.release()
         self._bound.release()
         self._forget_clicks()

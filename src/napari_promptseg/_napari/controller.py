@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_promptseg._napari.ability import Ability, refine
 from napari_promptseg._napari.outcomes import Outcomes
+from napari_promptseg._napari.propagating import Propagating
 from napari_promptseg.core.geometry import Plane, box_slices
 from napari_promptseg.core.masks import pack_mask
 from napari_promptseg.core.prompts import check_prompt, prompt_plane
@@ -27,10 +28,8 @@ if TYPE_CHECKING:
     from napari_promptseg.core.volume import Volume
     from napari_promptseg.refine.options import Refinement
 
-Direction = Literal["both", "forward", "backward"]
 
-
-class Controller(Outcomes):
+class Controller(Propagating, Outcomes):
     """Turns what the user does into calls of the session; parameters: see `SessionLink`."""
 
     # Prompts
@@ -38,7 +37,8 @@ class Controller(Outcomes):
     def add(self, prompt: Prompt) -> None:
         """Add a prompt; prompts of one plane that wait together get one answer.
 
-        A propagation that runs ends first: the user looks at the new answer.
+        A propagation that runs makes way: it goes on after the answer, with what the user
+        said now.
 
         Raises
         ------
@@ -48,7 +48,7 @@ class Controller(Outcomes):
         asked = perf_counter()
         prompt = check_prompt(prompt, self.volume.names, self.volume.shape)
         plane = prompt_plane(prompt, self.volume.names)
-        self.cancel()
+        self.pause()
         self._waiting.append(prompt)
 
         def work(session: Session, job: Job) -> None:
@@ -61,7 +61,8 @@ class Controller(Outcomes):
         def then(_: None) -> None:
             milliseconds = 1000 * (perf_counter() - asked)
             kind = prompt.kind.capitalize()
-            self.events.status.emit(f"{kind} answered in {milliseconds:.0f} ms")
+            going_on = "; propagating on" if self.resume(plane) else ""
+            self.events.status.emit(f"{kind} answered in {milliseconds:.0f} ms{going_on}")
 
         self._do(work, then, key=plane, items=[prompt], settle=settle)
         self.events.shown.emit(self.shown)
@@ -124,70 +125,6 @@ class Controller(Outcomes):
         self.cancel()
         self._do(work, self._say("Painted the object"), settle=settle)
 
-    # Propagation
-
-    def propagate(
-        self,
-        direction: Direction = "both",
-        position: Sequence[float] | None = None,
-        first: int | None = None,
-        last: int | None = None,
-    ) -> None:
-        """Carry the object through the volume, or a part of it.
-
-        Parameters
-        ----------
-        direction : {"both", "forward", "backward"}
-            From the plane in view onward or back, or both ways.
-        position : sequence of float, optional
-            Where the view is; needed for one direction.
-        first, last : int, optional
-            Planes to begin and end with.
-        """
-        if self.propagating:
-            return
-        prompts = self.shown.prompts
-        if not prompts:
-            self.events.status.emit("Nothing to propagate yet: click on an object first")
-            return
-        index = prompt_plane(prompts[0], self.volume.names).index
-        cut = [i for i, entry in enumerate(index) if entry is not None]
-        if not cut:
-            self.events.status.emit("A single image has nothing to propagate through")
-            return
-        start, stop = first, None if last is None else last + 1
-        if direction != "both" and position is not None:
-            here = int(np.clip(round(position[cut[-1]]), 0, self.volume.shape[cut[-1]] - 1))
-            start, stop = (here, None) if direction == "forward" else (None, here + 1)
-
-        def work(session: Session, job: Job) -> tuple[int, float, bool]:
-            began, planes = perf_counter(), 0
-            if job.stopped.is_set():
-                return 0, 0.0, True
-            propagation = session.propagate(start, stop, self.volume.names[cut[-1]])
-            for result in propagation:
-                planes += 1
-                with self._lock:
-                    self._planes = (result.done, result.total)
-                self._post()
-                if job.stopped.is_set():
-                    propagation.cancel()
-            return planes, perf_counter() - began, job.stopped.is_set()
-
-        def then(answer: tuple[int, float, bool]) -> None:
-            planes, seconds, stopped = answer
-            text = f"{'Stopped after' if stopped else 'Propagated'} {planes} planes"
-            self.events.status.emit(f"{text}, {planes / max(seconds, 1e-3):.0f} a second")
-
-        self._propagation = self._do(work, then, settle=lambda _: self._end_propagation())
-        self.events.running.emit(True)
-        self.events.status.emit("Propagating; cancel keeps what is done")
-
-    def cancel(self) -> None:
-        """Stop the propagation that runs; what is done is kept."""
-        if self._propagation is not None:
-            self._propagation.stopped.set()
-
     # Objects and history
 
     def commit(self, name: str | None = None, overwrite: bool = False) -> None:
@@ -195,6 +132,7 @@ class Controller(Outcomes):
         if not self.shown.has_object:
             self.events.status.emit("Nothing to commit yet: click on an object first")
             return
+        self._resuming = None
         self._do(
             lambda session, _: session.commit(name or None, overwrite),
             lambda label: self.events.status.emit(f"Committed object {label}"),

@@ -14,10 +14,8 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLineEdit,
-    QProgressBar,
     QPushButton,
     QSizePolicy,
-    QSpinBox,
     QVBoxLayout,
     QWidget,
 )
@@ -152,65 +150,6 @@ class PromptSection(Section):
     def show_polarity(self, positive: bool) -> None:
         """Show what prompts say."""
         self.polarities[positive].setChecked(True)
-
-
-class PropagateSection(Section):
-    """Propagation with its progress."""
-
-    asked = Signal(str)
-    ranged = Signal(int, int)
-    cancelled = Signal()
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("Propagate", parent)
-        self.both = push_button("Whole volume", "Both ways, from all prompted planes (G)")
-        self.both.clicked.connect(lambda: self.asked.emit("both"))
-        self.backward = push_button("◀ Back", "From this plane to the first (J)")
-        self.backward.clicked.connect(lambda: self.asked.emit("backward"))
-        self.forward = push_button("Forward ▶", "From this plane to the last (K)")
-        self.forward.clicked.connect(lambda: self.asked.emit("forward"))
-        self.column.addLayout(side_by_side(self.backward, self.both, self.forward))
-        self.first, self.last = QSpinBox(), QSpinBox()
-        self.go = push_button("Go", "Only these planes, the last one included")
-        self.go.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
-        self.go.clicked.connect(lambda: self.ranged.emit(self.first.value(), self.last.value()))
-        self.range = collapsible("Range of planes")
-        inner = QWidget()
-        row = side_by_side(QLabel("from"), self.first, QLabel("to"), self.last, self.go)
-        row.setContentsMargins(0, 4, 0, 0)
-        inner.setLayout(row)
-        self.range.addWidget(inner)
-        self.column.addWidget(self.range)
-        self.bar = QProgressBar()
-        self.bar.setTextVisible(True)
-        self.bar.setFormat("%v of %m planes")
-        self.cancel = push_button("Cancel", "Stop; what is done is kept (Shift+G)")
-        self.cancel.clicked.connect(self.cancelled)
-        self.cancel.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
-        self.bar.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.column.addLayout(side_by_side(self.bar, self.cancel))
-        self.show_running(False)
-
-    def show_running(self, running: bool) -> None:
-        """Show whether a propagation runs."""
-        for button in (self.both, self.backward, self.forward, self.go):
-            button.setEnabled(not running)
-        self.cancel.setEnabled(running)
-        self.bar.setRange(0, 0 if running else 1)
-        self.bar.setValue(0)
-        self.bar.setFormat("%v of %m planes" if running else "")
-
-    def show_progress(self, done: int, total: int) -> None:
-        """Show how far it is."""
-        self.bar.setRange(0, max(total, 1))
-        self.bar.setValue(done)
-
-    def set_planes(self, count: int) -> None:
-        """Say how many planes there are."""
-        for box in (self.first, self.last):
-            box.setRange(0, max(count - 1, 0))
-        self.first.setValue(0)
-        self.last.setValue(max(count - 1, 0))
 
 
 class ObjectSection(Section):

@@ -13,9 +13,11 @@ from napari_promptseg._napari.worker import Job
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from napari_promptseg._napari.propagating import Wish
     from napari_promptseg._napari.worker import Deliver, Worker
     from napari_promptseg.core.geometry import Box
     from napari_promptseg.core.prompts import Prompt
+    from napari_promptseg.session.propagation import PlaneResult
     from napari_promptseg.session.session import Session
 
 T = TypeVar("T")
@@ -39,11 +41,13 @@ class SessionLink:
         self._worker, self._deliver = worker, deliver
         self._lock = threading.Lock()
         self._dirty: dict[str, list[Box]] = {"mask": [], "labels": []}
-        self._planes: tuple[int, int] | None = None
+        self._results: list[PlaneResult] = []
         self._posted = False
         self._waiting: list[Prompt] = []
         self._removing: list[Prompt] = []
         self._propagation: Job | None = None
+        self._wish: Wish | None = None
+        self._resuming: Wish | None = None
         self._asked: dict[str, Job] = {}
         self._adopt(session)
 
@@ -83,7 +87,9 @@ class SessionLink:
         self._waiting.clear()
         self._removing.clear()
         self._asked.clear()
-        self._end_propagation()
+        self._resuming = None
+        if self._propagation is not None:
+            self._end_propagation(self._propagation)
         self._adopt(session)
         self.events.replaced.emit()
         self.events.shown.emit(self.shown)
@@ -99,8 +105,9 @@ class SessionLink:
         """Free the model; the next prompt loads it again."""
         self._do(lambda session, _: session.close())
 
-    def _end_propagation(self) -> None:
-        if self._propagation is not None:
+    def _end_propagation(self, job: Job) -> None:
+        """Tell that a propagation is over, unless it was told before and another one runs."""
+        if self._propagation is job:
             self._propagation = None
             self.events.running.emit(False)
 
@@ -122,6 +129,12 @@ class SessionLink:
             self._dirty[array].append(box)
         self._post()
 
+    def _tell(self, result: PlaneResult) -> None:
+        """Keep what propagation did, for the front end."""
+        with self._lock:
+            self._results.append(result)
+        self._post()
+
     def _post(self) -> None:
         with self._lock:
             if self._posted:
@@ -132,14 +145,16 @@ class SessionLink:
     def _flush(self) -> None:
         with self._lock:
             dirty, self._dirty = self._dirty, {"mask": [], "labels": []}
-            planes, self._planes = self._planes, None
+            results, self._results = self._results, []
             self._posted = False
         if dirty["mask"]:
             self.events.mask.emit(dirty["mask"])
         if dirty["labels"]:
             self.events.labels.emit(dirty["labels"])
-        if planes is not None and self.propagating:
-            self.events.progress.emit(*planes)
+        if results:
+            self.events.planes.emit(results)
+            if self.propagating:
+                self.events.progress.emit(results[-1].done, results[-1].total)
 
     # From the front end to the worker
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from psygnal import Signal, SignalGroup
@@ -10,6 +10,8 @@ from psygnal import Signal, SignalGroup
 from napari_promptseg._napari.ability import Ability
 from napari_promptseg.core.geometry import Box
 from napari_promptseg.core.prompts import Prompt
+from napari_promptseg.propagate.registry import AUTO
+from napari_promptseg.session.propagated import Propagated
 from napari_promptseg.session.state import StoredObject
 
 if TYPE_CHECKING:
@@ -38,6 +40,10 @@ class Snapshot:
         Whether there is a step to undo, or to redo.
     backend : str
         Name of the backend.
+    propagator : str
+        Name of the propagator, as it was asked for.
+    propagated : Propagated
+        What propagation has answered.
     """
 
     prompts: tuple[Prompt, ...] = ()
@@ -49,6 +55,8 @@ class Snapshot:
     can_undo: bool = False
     can_redo: bool = False
     backend: str = ""
+    propagator: str = AUTO
+    propagated: Propagated = field(default_factory=Propagated)
 
     @classmethod
     def of(cls, session: Session) -> Snapshot:
@@ -64,6 +72,8 @@ class Snapshot:
             session.can_undo,
             session.can_redo,
             session.backend,
+            session.propagator,
+            draft.propagated,
         )
 
 
@@ -80,6 +90,8 @@ class ControllerEvents(SignalGroup):
     """Work on the session is done: what was asked about it before may hold no longer."""
     status = Signal(str)
     """Something to tell the user."""
+    planes = Signal(list)
+    """Results of a propagation under way, each a `PlaneResult`."""
     progress = Signal(int, int)
     """Planes done and planes in all, of a propagation."""
     running = Signal(bool)

@@ -24,6 +24,8 @@ class PlaneResult:
         How sure the propagator is of it, in [0, 1].
     box : Box or None
         The part of the mask that changed, None if none did.
+    empty : bool
+        Whether the object is not there.
     done, total : int
         Planes done, and planes in the range at most.
     """
@@ -31,6 +33,7 @@ class PlaneResult:
     plane: Plane
     confidence: float
     box: Box | None
+    empty: bool
     done: int
     total: int
 

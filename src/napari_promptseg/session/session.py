@@ -410,7 +410,8 @@ class Session(Results):
     def confidences(self) -> Mapping[Plane, float]:
         """How sure the object in work is, in [0, 1], by plane.
 
-        It is 1.0 where there are prompts; elsewhere propagation says so where it answered.
+        It is 1.0 where there are prompts; elsewhere propagation says so, for the planes where
+        it found the object or doubts that it is not there.
         """
         self._settle()
         sure = self._store.confidences()

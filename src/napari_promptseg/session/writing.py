@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from napari_promptseg.session.propagated import Segment
     from napari_promptseg.session.rows import Row
     from napari_promptseg.session.store import Store
+
+DOUBT: Final = 0.5
+"""Planes without the object are worth a look only up to this confidence, and are kept so far."""
 
 
 class Writer:
@@ -82,16 +85,16 @@ class Writer:
         self, evidence: Evidence, plane: Plane, mask: NDArray[np.bool_], confidence: float | None
     ) -> PlaneResult:
         """Write a plane; one without confidence is one where nothing was answered."""
-        self._store.underway.confidences[plane] = confidence
+        sure, empty = 1.0 if confidence is None else float(confidence), not mask.any()
+        self._store.underway.confidences[plane] = None if empty and sure > DOUBT else sure
         patch = self._store.plane_patch(plane, evidence.with_lines(plane, mask))
         if patch is not None:
             self._store.underway.wrote(patch.box)
             self._store.write(patch)
             self._patches.append(patch)
         self._store.events.confidences.emit()
-        sure = 1.0 if confidence is None else float(confidence)
         box = None if patch is None else patch.box
-        return PlaneResult(plane, sure, box, self.done, self.total)
+        return PlaneResult(plane, sure, box, empty, self.done, self.total)
 
     def finish(self) -> None:
         """Record what was done as one change."""
