@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from datasets import write_images
+from helpers import make_scene
 from napari_promptseg.cli import app
 from napari_promptseg.core.io.reading import open_volume
 from napari_promptseg.evaluate.speed import ellipsoid_volume
@@ -43,6 +44,19 @@ def test_propagate_fills_the_planes_asked_for(volume, tmp_path):
     filled = np.load(output).any((1, 2))
     assert not filled[:2].any()
     assert filled[3:6].all()
+
+
+def test_propagate_goes_the_way_and_along_the_axis_that_it_is_told(tmp_path):
+    image, output = tmp_path / "series.npy", tmp_path / "labels.npy"
+    np.save(image, make_scene("tzyx").data)
+    point = ("--point", "1,4,11,14", "--backend", "grabcut")
+    arguments = ("propagate", image, "-o", output, *point, "--propagator", "copy")
+    assert run(*arguments, "--axis", "t").exit_code == 0
+    assert np.load(output).any((2, 3)).sum() == 3
+    assert run(*arguments, "--axis", "zt", "--overwrite").exit_code == 0
+    assert np.load(output).any((2, 3)).all()
+    wrong = run(*arguments, "--propagator", "glue")
+    assert "unknown propagator 'glue'" in wrong.output
 
 
 def test_an_output_is_not_overwritten_unless_asked(volume, tmp_path):

@@ -11,6 +11,7 @@ import pytest
 from helpers import ScriptedBackend, Snapshot, ToyBackend, make_scene
 from napari_promptseg.core.geometry import box_slices
 from napari_promptseg.core.prompts import Point
+from napari_promptseg.propagate.registry import list_propagators
 from napari_promptseg.session import predictor
 from napari_promptseg.session.session import Session
 
@@ -374,6 +375,23 @@ def test_a_propagator_that_does_not_work_with_the_backend_is_told_at_once() -> N
     with pytest.raises(ValueError, match="cannot start from a mask"):
         session.propagate()
     assert session.history == ("add point",)
+
+
+@pytest.mark.parametrize("axes", ["zyx", "tyx"])
+@pytest.mark.parametrize("name", list_propagators())
+def test_any_propagator_serves_a_session(name: str, axes: str) -> None:
+    session, truth = open_(axes)
+    session.propagator = name
+    session.add_mask(truth[4 if axes == "zyx" else 1], index=4 if axes == "zyx" else 1)
+    session.add_point((0, 11, 14) if axes == "tyx" else (6, 11, 14))
+    fixed = {plane: session.mask[plane.slices].copy() for plane in session.confidences}
+    session.propagate(near=1).run()
+    assert (session.mask & truth).sum() > 0.7 * truth.sum()
+    for plane, mask in fixed.items():
+        np.testing.assert_array_equal(session.mask[plane.slices], mask)
+    assert all(0 <= sure <= 1 for sure in session.confidences.values())
+    assert list(session.propagate()) == []
+    assert session.undo()
 
 
 class Recorder:

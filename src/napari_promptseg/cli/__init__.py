@@ -10,6 +10,7 @@ import typer
 from napari_promptseg.cli.evaluate import evaluate
 from napari_promptseg.cli.options import Device, fail
 from napari_promptseg.cli.train import card, train
+from napari_promptseg.propagate.registry import AUTO, list_propagators
 
 if TYPE_CHECKING:
     from napari_promptseg.session.session import Session
@@ -23,7 +24,7 @@ app = typer.Typer(
 
 Backend = Annotated[str, typer.Option(help="A name of `promptseg backends`.")]
 Propagator = Annotated[
-    str, typer.Option(help="How it is carried: auto, stack, chain, flow, and others.")
+    str, typer.Option(help=f"How it is carried: {', '.join([AUTO, *list_propagators()])}.")
 ]
 Points = Annotated[
     list[str] | None,
@@ -55,7 +56,7 @@ def _prompted(
     points: list[str] | None,
     negatives: list[str] | None,
     boxes: list[str] | None,
-    propagator: str = "auto",
+    propagator: str = AUTO,
 ) -> Session:
     from napari_promptseg.core.prompts import Box, Point, Prompt
     from napari_promptseg.session.session import Session
@@ -106,8 +107,11 @@ def propagate(
     box: Boxes = None,
     start: Annotated[int | None, typer.Option(help="First plane.")] = None,
     stop: Annotated[int | None, typer.Option(help="Plane after the last.")] = None,
+    axis: Annotated[
+        str | None, typer.Option(help="Axis to go along; zt: volumes through time.")
+    ] = None,
     backend: Backend = "clicknet",
-    propagator: Propagator = "auto",
+    propagator: Propagator = AUTO,
     device: Device = "auto",
     overwrite: Overwrite = False,
 ) -> None:
@@ -116,7 +120,7 @@ def propagate(
         session = _prompted(image, backend, device, point, negative, box, propagator)
         with typer.progressbar(length=1000, label="propagating") as bar:
             last = 0
-            for result in session.propagate(start, stop):
+            for result in session.propagate(start, stop, axis):
                 now = round(1000 * result.done / max(result.total, 1))
                 bar.update(now - last)
                 last = now

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING
@@ -37,6 +38,32 @@ def digest(*parts: object) -> str:
             array = isinstance(piece, np.ndarray)
             state.update(np.packbits(piece).tobytes() if array else repr(piece).encode())
     return state.hexdigest()
+
+
+class PlaneMasks(Mapping[int, "NDArray[np.bool_]"]):
+    """Planes of a mask by their index, read when they are asked for: there may be many.
+
+    Parameters
+    ----------
+    mask : bool array
+        Of a volume.
+    planes : mapping of int to Plane
+        Which ones; nobody writes to them while this is in use.
+    """
+
+    def __init__(self, mask: NDArray[np.bool_], planes: Mapping[int, Plane]) -> None:
+        self._mask, self._planes = mask, planes
+
+    def __getitem__(self, index: int) -> NDArray[np.bool_]:
+        plane = np.ascontiguousarray(self._mask[self._planes[index].slices])
+        plane.flags.writeable = False
+        return plane
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._planes)
+
+    def __len__(self) -> int:
+        return len(self._planes)
 
 
 class Evidence:
@@ -100,7 +127,7 @@ class Evidence:
         fixed = {index: row.plane(index) for index in row.anchors}
         return Stack(
             read=lambda index: self._volume.plane(row.plane(index)),
-            anchors={index: self._store.mask[p.slices].copy() for index, p in fixed.items()},
+            anchors=PlaneMasks(self._store.mask, fixed),
             start=start,
             stop=max(start, stop),
             step=0.0 if axes[self._along] == "t" else self._volume.axis_spacing(self._along),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from napari_promptseg.session.evidence import Evidence
 from napari_promptseg.session.propagated import Segment
 from napari_promptseg.session.rows import SERIES, Row, choose_axis, rows_along
@@ -70,14 +72,15 @@ class Filling:
             return {}
         across = next(p for p in self._anchors if p.index[self._along] is not None)
         cut = [i for i, entry in enumerate(across.index) if entry is not None]
-        entries = [near] if isinstance(near, int) else list(near)
-        axes = [self._along] if isinstance(near, int) else cut
+        entries, axes = list(np.atleast_1d(near)), cut
+        if np.ndim(near) == 0:
+            axes = [self._along]
         valid = [f"0 to {shape[axis] - 1} along {names[axis]}" for axis in axes]
         if len(entries) != len(axes) or any(
             not 0 <= entry < shape[axis] for entry, axis in zip(entries, axes, strict=True)
         ):
             raise ValueError(f"no plane is near {near!r}; valid: {', '.join(valid)}")
-        return dict(zip(axes, entries, strict=True))
+        return {axis: int(entry) for axis, entry in zip(axes, entries, strict=True)}
 
     def _evidence(self, axis: int) -> Evidence:
         prompts = self._store.draft.prompts
