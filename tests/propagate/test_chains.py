@@ -15,6 +15,8 @@ from napari_promptseg.propagate.stack import Stack, Step
 
 SHAPE = (31, 60, 70)
 OBJECT = ellipsoid(SHAPE, (15, 30, 35), (11, 18, 22))
+STILL = np.repeat(OBJECT[15:16], len(OBJECT), 0)
+"""Planes that are alike: nothing moves."""
 BLANK = np.zeros(SHAPE[1:], bool)
 
 
@@ -130,7 +132,7 @@ def test_between_two_anchors_the_nearer_one_decides() -> None:
     """The backend copies the prior, so that each side stays recognisable."""
     copying = ScriptedBackend(lambda image, prompts, prior: prior)
     small, large = (ellipsoid(SHAPE[1:], (30, 35), r) for r in ((9, 13), (13, 9)))
-    found = filled(stack_of(bright(OBJECT), {5: small, 14: large}, 5, 15), copying)
+    found = filled(stack_of(bright(STILL), {5: small, 14: large}, 5, 15), copying)
     assert sorted(found) == list(range(6, 14))
     for index in range(6, 10):
         np.testing.assert_array_equal(found[index], small, err_msg=f"plane {index}")
@@ -159,7 +161,7 @@ def test_probabilities_of_both_sides_are_blended_by_distance() -> None:
 def test_a_tip_weighs_less_than_the_middle_of_an_object() -> None:
     copying = ScriptedBackend(lambda image, prompts, prior: prior)
     tip, middle = (ellipsoid(SHAPE[1:], (30, 35), (r, r)) for r in (3, 15))
-    found = filled(stack_of(bright(OBJECT), {0: tip, 10: middle}, 0, 11), copying)
+    found = filled(stack_of(bright(STILL), {0: tip, 10: middle}, 0, 11), copying)
     as_middle = [index for index, mask in found.items() if (mask == middle).all()]
     assert sorted(as_middle) == [2, 3, 4, 5, 6, 7, 8, 9]
 
@@ -186,7 +188,7 @@ def test_where_the_way_back_loses_the_object_the_way_there_stands() -> None:
 
     small, large = (ellipsoid(SHAPE[1:], (30, 35), (r, r)) for r in (9, 13))
     anchors = {5: small, 14: large}  # the large one is lost at once
-    found = filled(stack_of(bright(OBJECT), anchors, 5, 15), ScriptedBackend(answer))
+    found = filled(stack_of(bright(STILL), anchors, 5, 15), ScriptedBackend(answer))
     assert sorted(found) == list(range(6, 14))
     for index, mask in found.items():
         np.testing.assert_array_equal(mask, small, err_msg=f"plane {index}")
@@ -195,7 +197,7 @@ def test_where_the_way_back_loses_the_object_the_way_there_stands() -> None:
 def test_three_anchors_keep_to_their_gaps() -> None:
     copying = ScriptedBackend(lambda image, prompts, prior: prior)
     discs = {i: ellipsoid(SHAPE[1:], (30, 35), (r, r)) for i, r in ((4, 8), (10, 12), (20, 9))}
-    found = filled(stack_of(bright(OBJECT), discs), copying)
+    found = filled(stack_of(bright(STILL), discs), copying)
     assert set(found) == set(range(31)) - set(discs)
     np.testing.assert_array_equal(found[0], discs[4])
     np.testing.assert_array_equal(found[9], discs[10])

@@ -85,6 +85,12 @@ def test_along_time_the_backend_is_asked(toy: ToyModel) -> None:
     assert not toy.told
 
 
+def test_thick_slices_are_gone_through_as_frames_are(toy: ToyModel) -> None:
+    steps = fill(stack_of(bright(OBJECT), {15: OBJECT[15]}, step=10.0))
+    assert {s.index for s in steps} >= set(range(6, 25)) - {15}
+    assert not toy.told
+
+
 def test_planes_come_once_and_outward(toy: ToyModel) -> None:
     order = [s.index for s in fill(stack_of(bright(OBJECT), {15: OBJECT[15]}))]
     assert len(set(order)) == len(order)
@@ -150,12 +156,12 @@ def test_prompts_and_earlier_answers_are_told(toy: ToyModel) -> None:
 
 
 def test_the_distance_of_planes_is_told_in_views(toy: ToyModel) -> None:
-    for step in (1.0, 10.0):
+    for step in (1.0, 2.0):
         stack = stack_of(bright(OBJECT), {15: OBJECT[15]}, step=step)
         next(NetworkPropagator(ToyBackend()).fill(stack))
     near, far = toy.gaps
     assert (near > 0).all()
-    np.testing.assert_allclose(far, 10 * near[: len(far)], rtol=1e-5)
+    np.testing.assert_allclose(far, 2 * near[: len(far)], rtol=1e-5)
 
 
 def test_it_stays_inside_a_3d_box(toy: ToyModel) -> None:

@@ -61,8 +61,8 @@ class Chains:
     the rest outward from there. Planes between two anchors come twice, the second time
     blended.
 
-    Along time the backend starts from the mask as optical flow moved it, and an object that
-    is gone may come back: what is found near where it was last must look as it did.
+    The backend starts from the mask as optical flow moved it. Along time an object that is
+    gone may come back: what is found near where it was last must look as it did.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ class Chains:
                 return
             image = stack.read(index)
             prior = mask
-            if stack.step == 0 and look is None:
+            if look is None:
                 prior = self._moved(mask, seen or stack.read(before), image)
             probability, score = self._answer(stack, prior, image, index)
             found = probability > 0.5

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from napari_promptseg.propagate import space
 from napari_promptseg.propagate.anchors import sorted_anchors
@@ -16,12 +16,17 @@ if TYPE_CHECKING:
     from napari_promptseg.backends.base import Backend
     from napari_promptseg.propagate.stack import Stack, Step
 
+_THICK: Final = 3.0
+"""Distance of planes in pixels from which they are like frames: what lies between them
+cannot be followed, but what moved can."""
+
 
 class NetworkPropagator:
     """Carries an object through a volume by `VolumeNet`, and through time by `Chains`.
 
     In space, a piece of the volume around each anchor is answered at once, with all that
-    is known in it, then the pieces beside it, until the object has ended.
+    is known in it, then the pieces beside it, until the object has ended. Thick slices are
+    gone through as frames are.
 
     Parameters
     ----------
@@ -47,8 +52,9 @@ class NetworkPropagator:
         """See `Propagator.fill`."""
         from napari_promptseg.backends.volumenet import shipped_model
 
-        sorted_anchors(stack)  # raises where there is none
-        if stack.step > 0:
+        first = sorted_anchors(stack)[0]
+        pixel = min(stack.read(first).spacing)
+        if 0 < stack.step < _THICK * pixel:
             yield from space.fill_space(Walk(stack, shipped_model(self._device), space.SIDE))
         else:
             yield from self._chains.fill(stack)

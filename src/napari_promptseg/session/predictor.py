@@ -18,6 +18,7 @@ from napari_promptseg.propagate.registry import (
     join_spec,
     split_spec,
 )
+from napari_promptseg.refine.implied import with_implied
 from napari_promptseg.refine.options import Refinement, build, parse_spec
 from napari_promptseg.refine.uncertainty import measure_uncertainty
 
@@ -161,6 +162,8 @@ class Predictor:
             If the backend does not understand one of the prompts.
         """
         self._check(prompts)
+        if "point" in self.backend.capabilities.prompts:
+            prompts = with_implied(prompts, prior)
         answer = self.backend.predict(self._embed(plane), prompts, prior)
         mask, corner = answer.mask, (answer.rows[0], answer.columns[0])
         if any(not region.positive for region in prompts.regions):
