@@ -67,7 +67,8 @@ class Series:
     @property
     def total(self) -> int:
         """Planes to be answered, at most."""
-        return self._store.mask.shape[1] * sum(t in self._times for t in chain(*self._parts))
+        size: int = self._store.mask.shape[1]
+        return size * sum(t in self._times for t in chain(*self._parts))
 
     def steps(self) -> Iterator[PlaneResult]:
         """Fill the time points that need it, outward from the prompted ones."""
