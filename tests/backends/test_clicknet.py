@@ -78,7 +78,12 @@ def test_the_network_sees_square_pixels(backend, shape, spacing, expected) -> No
     assert backend.view_shape(plane_image(np.zeros(shape), spacing)) == expected
 
 
-@pytest.mark.parametrize(("given", "side"), [(0, 192), (1, 128), (3, 160), (5, 192), (50, 192)])
+@pytest.mark.parametrize(("pixels", "side"), [(50, 128), (160, 160), (400, 192)])
+def test_a_prior_alone_is_looked_at_as_closely_as_pixels_allow(backend, pixels, side) -> None:
+    assert backend.view_shape(plane_image(np.zeros((pixels, pixels))), 0) == (side, side)
+
+
+@pytest.mark.parametrize(("given", "side"), [(0, 128), (1, 128), (3, 160), (5, 192), (50, 192)])
 def test_the_network_looks_more_closely_after_several_prompts_or_none(backend, given, side) -> None:
     assert backend.view_shape(plane_image(np.zeros((50, 50))), given) == (side, side)
 

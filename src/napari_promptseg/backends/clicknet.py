@@ -26,10 +26,9 @@ if TYPE_CHECKING:
 
 
 _STRIDE: Final = 32  # coarsest stride of the encoder; sides must be multiples of it
-_CLOSER: Final = (1.4, 1.0, 1.0, 1.15, 1.15, 1.4)
+_CLOSER: Final = (1.0, 1.0, 1.15, 1.15, 1.4)
 """Of the side, by the number of prompts: the first ones say what the object is, and a
-network sees that best at the scale of its training; later ones say where it ends, and so
-does a prior without any, as in propagation."""
+network sees that best at the scale of its training; later ones say where it ends."""
 
 
 def shipped_weights() -> Path:
@@ -101,10 +100,13 @@ class ClickNetBackend:
         image : PlaneImage
             What it looks at.
         given : int
-            Number of prompts.
+            Number of prompts; none where a prior alone is carried on.
         """
         extent = [n * s for n, s in zip(image.shape, image.spacing, strict=True)]
-        closer = _CLOSER[min(given, len(_CLOSER) - 1)]
+        closer = _CLOSER[min(max(given, 1), len(_CLOSER)) - 1]
+        if not given:  # a prior says what it is: look as closely as there are pixels for
+            pixels = max(extent) / min(image.spacing)
+            closer = min(max(pixels / self.side, 1.0), _CLOSER[-1])
         scale = self.side * closer / max(extent)
         rows, columns = (max(_STRIDE, round(e * scale / _STRIDE) * _STRIDE) for e in extent)
         return rows, columns
