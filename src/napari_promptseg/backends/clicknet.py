@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -74,7 +73,8 @@ class ClickNetBackend:
     ) -> None:
         import torch
 
-        from napari_promptseg.backends.models.clicknet import ClickNet, load_weights
+        from napari_promptseg.backends.models.clicknet import ClickNet
+        from napari_promptseg.backends.models.loading import load_weights, weights_identity
 
         if side <= 0 or side % _STRIDE:
             raise ValueError(f"side must be a positive multiple of {_STRIDE}, got {side}")
@@ -83,7 +83,7 @@ class ClickNetBackend:
         self.side, self.encoding = side, encoding
         net = ClickNet()
         load_weights(net, path)
-        self.identity = f"clicknet {hashlib.sha256(path.read_bytes()).hexdigest()}"
+        self.identity = weights_identity(self.name, path)
         self.net = (
             net.eval().requires_grad_(False).to(self.device).to(memory_format=torch.channels_last)
         )

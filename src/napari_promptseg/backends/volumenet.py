@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -50,14 +49,14 @@ class VolumeModel:
     def __init__(self, device: str = "auto", weights: Path | None = None) -> None:
         import torch
 
-        from napari_promptseg.backends.models.clicknet import load_weights
+        from napari_promptseg.backends.models.loading import load_weights, weights_identity
         from napari_promptseg.backends.models.volumenet import VolumeNet
 
         path = weights or shipped_volume_weights()
         self.device = pick_device(device)
         net = VolumeNet()
         load_weights(net, path)
-        self.identity = f"volumenet {hashlib.sha256(path.read_bytes()).hexdigest()}"
+        self.identity = weights_identity("volumenet", path)
         self.net = (
             net.eval()
             .requires_grad_(False)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from napari_promptseg.backends.models.clicknet import ClickNet, load_weights
+from napari_promptseg.backends.models.clicknet import ClickNet
+from napari_promptseg.backends.models.loading import load_weights
 from napari_promptseg.backends.models.volumenet import VolumeNet
 
 if TYPE_CHECKING:

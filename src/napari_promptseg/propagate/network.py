@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from napari_promptseg.propagate import space
 from napari_promptseg.propagate.anchors import sorted_anchors
 from napari_promptseg.propagate.chains import Chains
+from napari_promptseg.propagate.space import fill_space
 from napari_promptseg.propagate.walk import Walk
 from napari_promptseg.refine.wrapper import Wrapper
 
@@ -53,8 +53,8 @@ class NetworkPropagator:
         from napari_promptseg.backends.volumenet import shipped_model
 
         first = sorted_anchors(stack)[0]
-        pixel = min(stack.read(first).spacing)
-        if 0 < stack.step < _THICK * pixel:
-            yield from space.fill_space(Walk(stack, shipped_model(self._device), space.SIDE))
+        spacing = stack.read(first).spacing
+        if 0 < stack.step < _THICK * min(spacing):
+            yield from fill_space(Walk(stack, shipped_model(self._device), spacing))
         else:
             yield from self._chains.fill(stack)

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from napari_promptseg.propagate.stack import Stack, Step
     from napari_promptseg.propagate.walk import Float32, Walk
 
-SIDE: Final = 64
-"""Pixels of a view."""
 _PLANES: Final = 24
 """Planes of a piece at most."""
 _SURE: Final = 0.9

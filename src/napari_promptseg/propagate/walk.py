@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_promptseg.backends.volumenet import VolumeModel
-    from napari_promptseg.core.volume import PlaneImage
     from napari_promptseg.propagate.stack import Stack
 
 Float32 = NDArray[np.float32]
+_SIDE: Final = 64
+"""Pixels of a view."""
 _KEPT_PLANES: Final = 12
 _FACTOR: Final = 2.0
 """Side of a view relative to the object."""
@@ -65,15 +66,15 @@ class Walk:
         What is known at first.
     model : VolumeModel
         Answers several planes at once.
-    side : int
-        Pixels of its views.
+    spacing : (float, float)
+        Of the planes.
     """
 
-    def __init__(self, stack: Stack, model: VolumeModel, side: int) -> None:
-        self.stack, self._model, self._side = stack, model, side
+    def __init__(self, stack: Stack, model: VolumeModel, spacing: tuple[float, float]) -> None:
+        self.stack, self._model, self.spacing = stack, model, spacing
         self.shape = plane_shape(stack)
-        self._planes: OrderedDict[int, PlaneImage] = OrderedDict()
-        self._last: Box | None = None  # where the object was on the last plane that had it
+        # The next piece looks again at some planes of the last one.
+        self.read = lru_cache(_KEPT_PLANES)(stack.read)
         self.known: dict[int, Known] = {}
         for index, mask in stack.anchors.items():
             self.know(index, mask, GIVEN if index in stack.given else CLICKED)
@@ -88,38 +89,21 @@ class Walk:
     def know(self, index: int, mask: Mask, how_well: float) -> None:
         """Learn the mask of a plane."""
         self.known[index] = Known.of(mask, how_well)
-        self._last = self.known[index].box or self._last
 
     def holds(self, index: int) -> bool:
         """Whether a plane is known to have some of the object."""
         return index in self.known and self.known[index].box is not None
 
-    def read(self, index: int) -> PlaneImage:
-        """Read a plane, or find it among the last ones."""
-        if index not in self._planes:
-            self._planes[index] = self.stack.read(index)
-            if len(self._planes) > _KEPT_PLANES:
-                self._planes.popitem(last=False)
-        self._planes.move_to_end(index)
-        return self._planes[index]
-
-    @property
-    def spacing(self) -> tuple[float, float]:
-        """Spacing of the planes."""
-        return self.read(min(self.stack.anchors)).spacing
-
     def view(self, planes: Sequence[int]) -> View:
-        """Return the view of planes that lie near each other, around all known of the object."""
+        """Return the view of planes, one of which holds the object, around all known of it."""
         boxes = [self.known[i].box for i in planes if i in self.known]
         for i in planes:
             if i not in self.known and (prior := self.stack.prior(i)) is not None:
                 boxes.append(mask_box(prior))
         near = [box for box in boxes if box is not None]
-        near = near or [self._last or ((0, self.shape[0]), (0, self.shape[1]))]
-        spacing = self.spacing
-        least = max(longer_side(self.known[i].box, spacing) for i in self.stack.anchors)
-        size = max(_FACTOR * longer_side(box_union(near), spacing), _LEAST_FACTOR * least)
-        return view_around(near, spacing, self._side, size, _LEAST_VIEW)
+        least = max(longer_side(self.known[i].box, self.spacing) for i in self.stack.anchors)
+        size = max(_FACTOR * longer_side(box_union(near), self.spacing), _LEAST_FACTOR * least)
+        return view_around(near, self.spacing, _SIDE, size, _LEAST_VIEW)
 
     def knowledge(self, index: int, view: View) -> PlaneKnowledge:
         """Return what is known of a plane, in the pixels of a view."""

@@ -8,17 +8,12 @@ is to what was clicked, brings the logits back to half the input resolution.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import timm
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional as F
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PROMPT_CHANNELS: Final = 4
 """Positive map, negative map, region (box or lasso), prior mask."""
@@ -192,22 +187,3 @@ class ClickNet(nn.Module):
         """
         logits = self.logits(self.features(image, prompts))
         return F.interpolate(logits, size=image.shape[-2:], mode="bilinear")
-
-
-def load_weights(net: nn.Module, path: Path) -> None:
-    """Fill a network from a safetensors file.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If it is damaged, or holds the weights of another network.
-    """
-    if not path.exists():
-        raise FileNotFoundError(f"no weights of {type(net).__name__} at {str(path)!r}")
-    try:
-        net.load_state_dict(load_file(path))
-    except (RuntimeError, SafetensorError) as error:
-        first = str(error).splitlines()[0]
-        raise ValueError(f"{str(path)!r} does not fit {type(net).__name__}: {first}") from error
