@@ -40,7 +40,7 @@ class PlaneKnowledge:
     known : float
         How well `mask` is known: `GIVEN`, `CLICKED` or `EARLIER`; 0 without one.
     prior : (H, W) float32 array or None
-        An earlier answer that may be wrong; without one, the nearest known mask is taken.
+        An earlier answer that may be wrong.
     """
 
     strokes: list[Stroke] = field(default_factory=list)
@@ -70,14 +70,11 @@ def encode_stack(
         Positive, negative, region and prior map as in `encode`, the known mask, how well it
         is known, and the distance, values in [0, 1].
     """
-    known = [i for i, plane in enumerate(planes) if plane.mask is not None]
     maps = np.zeros((len(planes), STACK_CHANNELS, *shape), np.float32)
     radius = min(5.0, max(shape) / 24)
     for index, plane in enumerate(planes):
-        prior = plane.prior
-        if prior is None and known:
-            prior = planes[min(known, key=lambda k: abs(k - index))].mask
-        maps[index, :4] = encode(plane.strokes, plane.regions, prior, shape, radius=radius)
+        # A known mask says nothing of other planes: what is handed there is copied, not learnt.
+        maps[index, :4] = encode(plane.strokes, plane.regions, plane.prior, shape, radius=radius)
         if plane.mask is not None:
             maps[index, 4] = plane.mask * plane.known
             maps[index, 5] = plane.known

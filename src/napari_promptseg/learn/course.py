@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from napari_promptseg.learn.episodes import start
+from napari_promptseg.learn.losses import cross_entropy, dice_loss, normalized_focal_loss
 from napari_promptseg.learn.samples import draw_sample
 from napari_promptseg.learn.stack_episodes import start_stack
 from napari_promptseg.learn.stack_validation import StackValidation
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     import numpy as np
+    import torch
     from numpy.typing import NDArray
 
     from napari_promptseg.learn.config import TrainConfig
@@ -58,6 +60,16 @@ def begin_episode(config: TrainConfig, scenes: list[Scene], rng: np.random.Gener
     if config.model != "clicknet":
         return start_stack(draw_stack(scenes, config.planes, config.crop, rng), rng)
     return start(draw_sample(scenes, config.crop, rng), rng)
+
+
+def loss_of(config: TrainConfig, logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    """Return the (B,) loss of what a network is trained for.
+
+    Clicks are about borders and what is still wrong; of a stack, most of what an object is
+    has to be found first.
+    """
+    found = normalized_focal_loss if config.model == "clicknet" else cross_entropy
+    return found(logits, truth) + dice_loss(logits, truth)
 
 
 def read_validation(config: TrainConfig) -> Validation:

@@ -34,6 +34,23 @@ def normalized_focal_loss(
     return (cross_entropy * weight / scale).mean((1, 2, 3))
 
 
+def cross_entropy(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Mean binary cross-entropy of each image.
+
+    Parameters
+    ----------
+    logits, target : (B, ...) tensor
+        Logits, and the truth as 0 or 1.
+
+    Returns
+    -------
+    (B,) tensor
+        One loss an image.
+    """
+    loss = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    return loss.flatten(1).mean(1)
+
+
 def dice_loss(logits: torch.Tensor, target: torch.Tensor, smooth: float = 16.0) -> torch.Tensor:
     """One minus the soft Dice coefficient (Milletari et al. 2016, arXiv:1606.04797).
 

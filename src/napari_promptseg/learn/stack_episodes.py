@@ -24,14 +24,13 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
 
 _STARTS: Final = {
-    "mask": 0.30,
-    "masks": 0.14,
-    "earlier": 0.30,
-    "click": 0.16,
-    "clicks": 0.10,
+    "mask": 0.34,
+    "masks": 0.16,
+    "earlier": 0.26,
+    "click": 0.24,
 }
 """How often an episode starts in each way: a mask on one plane or on two, masks of an
-earlier step with errors, a click alone, or a click and its answer."""
+earlier step with errors, or a click and its answer."""
 
 
 @dataclass(slots=True)
@@ -100,11 +99,10 @@ def start_stack(sample: StackSample, rng: np.random.Generator) -> StackEpisode:
                 episode.know(plane, truth[plane], GIVEN)
         case "earlier":
             _continue(episode, filled, rng)
-        case "click" | "clicks":
+        case "click":
             if click := simulate.click_inside(truth[first], rng, centred=0.7):
                 episode.planes[first].strokes.append(click)
-            if way == "clicks":
-                episode.know(first, _maybe_disturbed(truth[first], 0.8, rng), CLICKED)
+            episode.know(first, _maybe_disturbed(truth[first], 0.8, rng), CLICKED)
     return episode
 
 

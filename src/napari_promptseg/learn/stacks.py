@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 _SMALLEST: Final = 24
 """Objects of fewer pixels on their largest plane are not used."""
-_IMAGINED: Final = 0.1
+_IMAGINED: Final = 0.08
 """How often a volume is made up, to be told from any that was seen."""
-_SEEDED: Final = 0.15
+_SEEDED: Final = 0.1
 """How often the object of a volume is a region of similar intensity instead of a label."""
 
 
@@ -213,7 +213,7 @@ def draw_stack(
             return sample
         tall = sample.image.reshape(planes * size, size, 3)
         # Much like the original mostly, as scans are; at times like no scan there is.
-        image = recolour(tall, rng.random() < 0.7, rng).reshape(sample.image.shape)
+        image = recolour(tall, rng.random() < 0.8, rng).reshape(sample.image.shape)
         if rng.random() < 0.3:  # planes may differ in brightness
             gains = rng.normal(1, 0.07, (planes, 1, 1, 1)).astype(np.float32)
             image = np.clip(image * gains, 0, 255).astype(np.uint8)

@@ -18,8 +18,7 @@ import torch
 from napari_promptseg.backends.models.volumenet import VolumeNet
 from napari_promptseg.learn.books import Books
 from napari_promptseg.learn.card import write_card
-from napari_promptseg.learn.course import goal, read_validation
-from napari_promptseg.learn.losses import dice_loss, normalized_focal_loss
+from napari_promptseg.learn.course import goal, loss_of, read_validation
 from napari_promptseg.learn.network import (
     Network,
     begin_network,
@@ -166,7 +165,7 @@ class Trainer:
         logits = self._forward(self.net, episodes)
         truth = torch.from_numpy(np.stack([e.truth for e in episodes])).to(logits)
         truth = truth.reshape(logits.shape)
-        loss = (normalized_focal_loss(logits, truth) + dice_loss(logits, truth)).mean()
+        loss = loss_of(self.config, logits, truth).mean()
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         stop = self.peers.average(self.net.parameters(), self._stop)

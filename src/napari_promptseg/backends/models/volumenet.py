@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from napari_promptseg.backends.stack_encoding import STACK_CHANNELS
 
 _WIDTHS: Final = (16, 48, 96, 128)
-_STRIDES: Final = ((1, 2, 2), (1, 2, 2), (2, 2, 2))
+_STRIDES: Final = ((1, 2, 2), (2, 2, 2), (2, 2, 2))
 
 
 def _conv(inputs: int, outputs: int, stride: tuple[int, int, int] = (1, 1, 1)) -> nn.Sequential:
