@@ -29,12 +29,16 @@ class Capabilities:
         Whether it is `Differentiable`: it can stop half way, and gradients flow from there.
     scalable : bool
         Whether it is `Scalable`: it can look at a plane more or less closely.
+    costly_embedding : bool
+        Whether `embed` does most of the work: what it returns is worth keeping, and a closer
+        look at a part of the plane costs all of it again.
     """
 
     prompts: frozenset[str]
     prior: bool = True
     differentiable: bool = False
     scalable: bool = False
+    costly_embedding: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ def create_backend(name: str, **options: Any) -> Backend:
     Parameters
     ----------
     name : str
-        One of `list_backends`.
+        One of `list_backends`; a model of several follows a colon, as in "sam:vit_b".
     **options
         Passed to its class, for example ``device="cuda"``.
 
@@ -74,6 +74,9 @@ def create_backend(name: str, **options: Any) -> Backend:
         If what it registered is not a backend; the missing methods are named.
     """
     entries = _entries()
+    name, _, variant = name.partition(":")
+    if variant:
+        options["variant"] = variant
     if name not in entries:
         raise ValueError(f"unknown backend {name!r}; valid backends: {sorted(entries)}")
     try:

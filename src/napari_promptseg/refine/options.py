@@ -76,8 +76,8 @@ class Refinement:
 
 PARTS: Final = tuple(field.name for field in fields(Refinement))
 """Names of the wrappers."""
-_ON: Final = {"zoom": None, "brs": "differentiable", "cleanup": "differentiable"}
-"""Those that are on by default, and for which backends."""
+_ON: Final = {"brs": "differentiable", "cleanup": "differentiable"}
+"""Those that are on by default beside the zoom-in, and for which backends."""
 _NEEDS: Final = {"multiscale": "scalable", "brs": "differentiable"}
 """What a backend must be capable of."""
 _ORDER: Final[dict[str, Callable[[Backend], Backend]]] = {
@@ -96,8 +96,9 @@ def able(part: str, capabilities: Capabilities) -> bool:
 
 
 def _by_default(part: str, capabilities: Capabilities) -> bool:
-    kind = _ON.get(part)
-    return part in _ON and (kind is None or bool(getattr(capabilities, kind)))
+    if part == "zoom":  # each crop would be embedded anew
+        return not capabilities.costly_embedding
+    return part in _ON and bool(getattr(capabilities, _ON[part]))
 
 
 def parse_spec(spec: str, refinement: Refinement | None = None) -> tuple[str, Refinement]:
@@ -106,8 +107,9 @@ def parse_spec(spec: str, refinement: Refinement | None = None) -> tuple[str, Re
     Parameters
     ----------
     spec : str
-        A name of `list_backends`, then ``+part`` or ``-part`` for each wrapper that is
-        switched on or off, such as "clicknet+flips" or "grabcut-zoom".
+        A name of `list_backends`, one of its models after a colon where it has several, then
+        ``+part`` or ``-part`` for each wrapper that is switched on or off, such as
+        "clicknet+flips", "grabcut-zoom" or "sam:vit_b".
     refinement : Refinement, optional
         What holds where the text says nothing.
 
@@ -117,15 +119,18 @@ def parse_spec(spec: str, refinement: Refinement | None = None) -> tuple[str, Re
         If there is no such backend or part.
     """
     known = sorted(list_backends())
-    found = [n for n in known if spec == n or spec.startswith((f"{n}+", f"{n}-"))]
+    found = [n for n in known if spec == n or spec.startswith((f"{n}+", f"{n}-", f"{n}:"))]
     if not found:
         raise ValueError(
             f"unknown backend {spec!r}; valid backends: {known}, "
             f"each with +part or -part of {list(PARTS)}"
         )
     name = max(found, key=len)
+    rest = spec[len(name) :]
+    if rest.startswith(":"):
+        name += re.split("[+-]", rest)[0]
     asked = {}
-    for sign, part in re.findall(r"([+-])([^+-]*)", spec[len(name) :]):
+    for sign, part in re.findall(r"([+-])([^+-]*)", rest):
         if part not in PARTS:
             raise ValueError(f"unknown refinement {part!r} in {spec!r}; valid: {list(PARTS)}")
         asked[part] = sign == "+"

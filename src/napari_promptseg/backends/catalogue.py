@@ -1,0 +1,148 @@
+"""Models that can be chosen: those that ship, and those whose file or package is to be added."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final, Literal
+
+State = Literal["ready", "needs file", "needs package"]
+
+FOLDER_VARIABLE: Final = "PROMPTSEG_MODELS"
+"""Environment variable that names another folder for files of models."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One model, as `catalogue.toml` tells of it.
+
+    Parameters
+    ----------
+    name : str
+        What it is chosen by: the name of its backend, and a variant where there are several,
+        such as "sam:vit_b".
+    title : str
+        Name for people.
+    prompts : tuple of str
+        What it understands; see `Capabilities`.
+    licence : str
+        Of its weights, as an SPDX expression where there is one.
+    file : str, optional
+        Name of its file or folder in `models_folder`; without one nothing is to be added.
+    size : int, optional
+        Bytes of the published file.
+    sha256 : str, optional
+        Of the published file, where it is known.
+    source : str, optional
+        Where the file is published.
+    package : str, optional
+        Module that has to be importable.
+    extra : str, optional
+        Extra of this distribution that installs it.
+    """
+
+    name: str
+    title: str
+    prompts: tuple[str, ...]
+    licence: str
+    file: str | None = None
+    size: int | None = None
+    sha256: str | None = None
+    source: str | None = None
+    package: str | None = None
+    extra: str | None = None
+
+    @property
+    def backend(self) -> str:
+        """Name of the entry point."""
+        return self.name.partition(":")[0]
+
+    @property
+    def variant(self) -> str:
+        """What tells it from others of its backend; empty if there is one alone."""
+        return self.name.partition(":")[2]
+
+    @property
+    def path(self) -> Path | None:
+        """Where its file belongs, whether it is there or not."""
+        return None if self.file is None else models_folder() / self.file
+
+    @property
+    def state(self) -> State:
+        """Whether it can be used, found without importing anything."""
+        if self.package is not None and find_spec(self.package) is None:
+            return "needs package"
+        return "ready" if self.path is None or self.path.exists() else "needs file"
+
+    @property
+    def remedy(self) -> str:
+        """What to do so that it can be used; empty if it can."""
+        match self.state:
+            case "needs package":
+                return f"install it with: pip install 'napari-promptseg[{self.extra}]'"
+            case "needs file":
+                return (
+                    f"get {self.file} from {self.source} and add it with: "
+                    f"promptseg backends --add {self.file}"
+                )
+        return ""
+
+
+def models_folder() -> Path:
+    """Return the folder of files of models; it need not exist."""
+    if given := os.environ.get(FOLDER_VARIABLE):
+        return Path(given)
+    from platformdirs import user_data_path
+
+    return user_data_path("napari-promptseg", appauthor=False) / "models"
+
+
+@lru_cache(maxsize=1)
+def list_models() -> dict[str, Model]:
+    """Return all known models by name, in the order of the catalogue."""
+    text = (files("napari_promptseg.backends") / "catalogue.toml").read_text(encoding="utf-8")
+    models = (
+        Model(**{**entry, "prompts": tuple(entry["prompts"])})
+        for entry in tomllib.loads(text)["model"]
+    )
+    return {model.name: model for model in models}
+
+
+def find_model(backend: str, variant: str | None = None) -> Model:
+    """Return a model of a backend that can be used.
+
+    Parameters
+    ----------
+    backend : str
+        Name of its entry point.
+    variant : str, optional
+        Which of its models; the first that is ready when not given.
+
+    Raises
+    ------
+    ValueError
+        If the backend has no such variant.
+    ImportError
+        If its package is not installed; the message says how to.
+    FileNotFoundError
+        If its file is not there; the message says where to get it, and where it goes.
+    """
+    of_backend = {m.variant: m for m in list_models().values() if m.backend == backend}
+    if variant is not None and variant not in of_backend:
+        raise ValueError(
+            f"backend {backend!r} has no model {variant!r}; valid models: {sorted(of_backend)}"
+        )
+    ready = (m for m in of_backend.values() if m.state == "ready")
+    model = of_backend[variant] if variant is not None else next(ready, None)
+    if model is None:
+        model = next(iter(of_backend.values()))
+    if model.state == "needs package":
+        raise ImportError(f"{model.title} needs the package {model.package!r}; {model.remedy}")
+    if model.state == "needs file":
+        raise FileNotFoundError(f"{model.title} needs {str(model.path)!r}; {model.remedy}")
+    return model
