@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+import re
+import warnings
+from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -31,6 +33,37 @@ def load_weights(net: nn.Module, path: Path) -> None:
     except (RuntimeError, SafetensorError) as error:
         first = str(error).splitlines()[0]
         raise ValueError(f"{str(path)!r} does not fit {type(net).__name__}: {first}") from error
+
+
+def load_checkpoint(path: Path) -> Any:
+    """Return what a checkpoint of torch (.pth, .pt) of somebody else holds, on the CPU.
+
+    Such files are pickles, which can run any code when read. Only tensors and plain Python
+    values are taken from them here.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is damaged, not a checkpoint, or asks for anything but tensors and plain values
+        to be made; nothing in it was executed.
+    """
+    import torch
+
+    if not path.is_file():
+        raise FileNotFoundError(f"no checkpoint at {str(path)!r}")
+    try:
+        with warnings.catch_warnings(action="ignore", category=UserWarning):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except OSError:
+        raise
+    except Exception as error:  # the reader lets out whatever damaged bytes lead it to
+        asked = re.search(r"GLOBAL (\S+)", str(error))
+        reason = f"it asks for {asked[1]!r}" if asked else "it is damaged or not a checkpoint"
+        raise ValueError(
+            f"{str(path)!r} cannot be read as weights: {reason}; nothing in it was executed"
+        ) from error
 
 
 def weights_identity(name: str, path: Path) -> str:
