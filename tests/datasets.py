@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import cv2
 import numpy as np
 
 from napari_promptseg.evaluate.speed import ellipsoid_volume
 
-if TYPE_CHECKING:
-    from pathlib import Path
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+"""Real data and references beside the checkout; tests that need them skip without."""
 
 
 def write_images(folder: Path, count: int = 2) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-import cv2
 import numpy as np
 
+from napari_promptseg.backends.clicks import middles
 from napari_promptseg.core.geometry import mask_box
 from napari_promptseg.core.overlap import iou
 from napari_promptseg.core.plane_prompts import PlanePrompts, Region, Stroke, box_region
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     Mask = NDArray[np.bool_]
 
-_PIECES: Final = 3  # of an object that get a point each
-_LEAST_PIECE: Final = 0.1  # of the largest one; smaller ones get none
 _ALIKE: Final = 0.2  # IoU of neighbouring planes; less is another object
 
 
@@ -89,7 +87,7 @@ def project(mask: Mask, prompts: PlanePrompts, kinds: frozenset[str]) -> PlanePr
     """
     strokes, regions = prompts.strokes, prompts.regions
     if "point" in kinds:
-        strokes += tuple(Stroke(np.array([place])) for place in _middles(mask))
+        strokes += tuple(Stroke(np.array([place])) for place in middles(mask))
     if "box" in kinds and not any(region.positive for region in regions):
         regions += (_box(mask),)
     return replace(prompts, strokes=strokes, regions=regions)
@@ -101,20 +99,6 @@ def _box(mask: Mask) -> Region:
     (top, bottom), (left, right) = box
     # A little inside the outer edges of the outer pixels, which may be those of the plane.
     return box_region((top - 0.4, left - 0.4), (bottom - 0.6, right - 0.6))
-
-
-def _middles(mask: Mask) -> list[tuple[float, float]]:
-    """Deepest pixels of the largest pieces of a mask, the largest piece first."""
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(np.pad(mask, 1).astype(np.uint8))
-    areas = stats[1:, cv2.CC_STAT_AREA]
-    middles = []
-    for piece in (-areas).argsort(kind="stable")[:_PIECES]:
-        if areas[piece] < _LEAST_PIECE * areas.max():
-            break
-        depth = cv2.distanceTransform((labels == piece + 1).astype(np.uint8), cv2.DIST_L2, 5)
-        row, column = np.unravel_index(int(np.argmax(depth)), depth.shape)
-        middles.append((float(row) - 1, float(column) - 1))
-    return middles
 
 
 class Projection(Chains):
