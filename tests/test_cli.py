@@ -163,3 +163,11 @@ def test_evaluate_refuses_before_it_begins(tmp_path, arguments, message):
     assert result.exit_code == 1
     assert message in result.stderr
     assert not result.stdout
+
+
+def test_everything_of_a_plane_is_asked_of_who_can(volume, tmp_path):
+    arguments = ("segment", volume, "-o", tmp_path / "labels.npy", "--everything")
+    result = run(*arguments, "--backend", "grabcut")
+    assert result.exit_code == 1
+    assert "cannot segment everything" in result.output
+    assert not (tmp_path / "labels.npy").exists()

@@ -44,6 +44,7 @@ def backends(monkeypatch: pytest.MonkeyPatch) -> None:
         value = f"gui_backends:{name.capitalize()}"
         entries[name] = EntryPoint(name, value, registry.GROUP)
     entries["tiny"] = EntryPoint("tiny", "gui_networks:Tiny", registry.GROUP)
+    entries["tinysam"] = EntryPoint("tinysam", "gui_networks:TinySam", registry.GROUP)
     monkeypatch.setattr(registry, "_entries", lambda: entries)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from differentiable import TinyNet
+from napari_promptseg.backends.sam import SamBackend
+from tiny_sam import tiny_sam
 
 
 class Tiny(TinyNet):
@@ -10,3 +12,10 @@ class Tiny(TinyNet):
 
     def __init__(self, device: str = "auto") -> None:
         super().__init__()
+
+
+class TinySam(SamBackend):
+    """SAM with a small model of random weights."""
+
+    def __init__(self, device: str = "auto") -> None:
+        super().__init__(device, model=tiny_sam())

@@ -28,12 +28,18 @@ class Ability:
         Whether it can tell how sure it is.
     propagators : frozenset of str
         Those that work with it.
+    choices : int
+        Answers to prompts that can be meant in several ways.
+    everything : bool
+        Whether it finds all objects of a plane without prompts.
     """
 
     parts: frozenset[str]
     on: frozenset[str]
     uncertainty: bool
     propagators: frozenset[str]
+    choices: int = 1
+    everything: bool = False
 
 
 def refine(session: Session, wish: Refinement) -> Ability:
@@ -56,7 +62,14 @@ def refine(session: Session, wish: Refinement) -> Ability:
     usable = usable_propagators(session.loaded_backend)
     if session.propagator not in (AUTO, *usable):
         session.propagator = AUTO
-    return Ability(parts, on, capabilities.differentiable, usable)
+    return Ability(
+        parts,
+        on,
+        capabilities.differentiable,
+        usable,
+        capabilities.choices,
+        capabilities.everything,
+    )
 
 
 def usable_propagators(backend: Backend) -> frozenset[str]:

@@ -142,6 +142,8 @@ class AnnotateWidget(QWidget):
         self.refinement.switched.connect(self.desk.refine)
         self.prompts.tool.connect(self._use)
         self.prompts.polarity.connect(self._set_polarity)
+        self.prompts.other.connect(lambda: self._call("choose_answer"))
+        self.prompts.everything.connect(self._segment_everything)
         self.propagation.asked.connect(self._propagate)
         self.propagation.ranged.connect(lambda a, b: self._propagate("both", a, b))
         self.propagation.cancelled.connect(lambda: self._call("cancel"))
@@ -179,6 +181,7 @@ class AnnotateWidget(QWidget):
             "discard": lambda: self._call("discard"),
             "toggle_mask": self._toggle_mask,
             "toggle_map": self.advisor.toggle_map,
+            "choose_answer": lambda: self._call("choose_answer"),
             "suggest": self.advisor.suggest,
         }
 
@@ -251,6 +254,11 @@ class AnnotateWidget(QWidget):
             position = self.binding.view.position(self.viewer.dims.point)
             axis = self.propagation.chosen_axis
             self._call("propagate", direction, position, first, last, axis)
+
+    def _segment_everything(self) -> None:
+        plane = None if self.binding is None else self.binding.view.plane()
+        if plane is not None:
+            self._call("segment_everything", plane)
 
     def _toggle_mask(self) -> None:
         if self.binding is not None:
@@ -346,6 +354,7 @@ class AnnotateWidget(QWidget):
     def _show_ability(self, ability: Ability) -> None:
         self.refinement.show_ability(ability)
         self.propagation.show_usable(ability.propagators)
+        self.prompts.show_ability(ability.choices, ability.everything)
 
     def _swatch(self, label: int) -> Any:
         return None if self.binding is None else self.binding.swatch(label)

@@ -84,6 +84,25 @@ class Controller(Propagating, Outcomes):
             self._do(work, self._say(f"Removed a {prompt.kind}"), settle=settle)
         self.events.shown.emit(self.shown)
 
+    def choose_answer(self) -> None:
+        """Take another of the answers to the last prompt."""
+        self.cancel()
+        self._do(
+            lambda session, _: session.choose(),
+            lambda number: self.events.status.emit(f"Answer {number + 1} of the model"),
+        )
+
+    def segment_everything(self, plane: Plane) -> None:
+        """Commit all objects that the model finds on a plane without prompts."""
+
+        def then(labels: list[int]) -> None:
+            text = f"Found {len(labels)} objects" if labels else "Found nothing on this plane"
+            self.events.status.emit(text)
+
+        self.cancel()
+        self.events.status.emit("Looking for all objects of this plane …")
+        self._do(lambda session, _: session.segment_everything(plane), then)
+
     # Painting by hand
 
     def paint_labels(self, edit: Edit) -> None:

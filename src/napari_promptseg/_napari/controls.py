@@ -102,6 +102,8 @@ class PromptSection(Section):
 
     tool = Signal(str)
     polarity = Signal(bool)
+    other = Signal()
+    everything = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Prompt", parent)
@@ -129,6 +131,24 @@ class PromptSection(Section):
             self.polarities[positive] = button
         self.polarities[True].setChecked(True)
         self.column.addLayout(side_by_side(*self.polarities.values()))
+        self.other_button = push_button(
+            "Other answer", "Take the next of the answers that the model has (Shift+C)", self.other.emit
+        )
+        self.everything_button = push_button(
+            "Find all", "Commit all objects on this plane, without prompts", self.everything.emit
+        )
+        self._more = QWidget()
+        row = side_by_side(self.other_button, self.everything_button)
+        row.setContentsMargins(0, 0, 0, 0)
+        self._more.setLayout(row)
+        self.column.addWidget(self._more)
+        self.show_ability(1, everything=False)
+
+    def show_ability(self, choices: int, everything: bool) -> None:
+        """Show the buttons for what few models can do."""
+        self.other_button.setVisible(choices > 1)
+        self.everything_button.setVisible(everything)
+        self._more.setVisible(choices > 1 or everything)
 
     def _polarity_clicked(self, positive: bool, _: bool = False) -> None:
         self.polarity.emit(positive)

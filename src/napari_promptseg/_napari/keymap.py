@@ -43,6 +43,7 @@ VIEWER_KEYS: Final = (
     Key("Shift-N", "discard", "discard the object in work"),
     Key("U", "toggle_mask", "hide or show the object in work"),
     Key("Shift-U", "toggle_map", "show or hide where the model is unsure"),
+    Key("Shift-C", "choose_answer", "take another of the answers to an ambiguous prompt"),
     Key("H", "suggest", "mark where the next click helps most"),
 )
 """Bound on the viewer; none is a key of napari or of its layers."""

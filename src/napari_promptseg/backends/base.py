@@ -32,6 +32,10 @@ class Capabilities:
     costly_embedding : bool
         Whether `embed` does most of the work: what it returns is worth keeping, and a closer
         look at a part of the plane costs all of it again.
+    choices : int
+        Answers to prompts that can be meant in several ways, one of which `Choice` takes.
+    everything : bool
+        Whether it is `Everything`: it finds all objects of a plane without prompts.
     """
 
     prompts: frozenset[str]
@@ -39,6 +43,8 @@ class Capabilities:
     differentiable: bool = False
     scalable: bool = False
     costly_embedding: bool = False
+    choices: int = 1
+    everything: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ def load_ritm(path: Path | str) -> RitmNet:
     """
     from pathlib import Path
 
-    from napari_promptseg.backends.models.loading import load_checkpoint
+    from napari_promptseg.backends.models.loading import fill, load_checkpoint
     from napari_promptseg.backends.models.ritm import RitmNet
 
     path = Path(path)
@@ -64,11 +64,7 @@ def load_ritm(path: Path | str) -> RitmNet:
     if not isinstance(content, dict) or not {"config", "state_dict"} <= content.keys():
         raise ValueError(f"{str(path)!r} is no checkpoint of RITM: it has no config and state_dict")
     net = RitmNet(_settings(content["config"], path))
-    try:
-        net.load_state_dict(content["state_dict"])
-    except (RuntimeError, TypeError, AttributeError) as error:
-        first = " ".join(str(error).split())[:200]
-        raise ValueError(f"{str(path)!r} does not fit its own config: {first}") from error
+    fill(net, content["state_dict"], path, "its own config")
     return net.eval().requires_grad_(False)
 
 

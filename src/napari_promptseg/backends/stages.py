@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from napari_promptseg.backends.base import Backend
     from napari_promptseg.core.plane_prompts import PlanePrompts
+    from napari_promptseg.core.volume import PlaneImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,14 @@ class Differentiable(Protocol):
 
         ``stage(...).answer()`` is what `predict` returns.
         """
+
+
+@runtime_checkable
+class Everything(Protocol):
+    """A backend that finds all objects of a plane without prompts; `capabilities` say so too."""
+
+    def segment_everything(self, image: PlaneImage) -> NDArray[np.int32]:
+        """Return (H, W) numbers of objects, 0 where there is none."""
 
 
 @runtime_checkable

@@ -86,12 +86,22 @@ def segment(
     point: Points = None,
     negative: Negatives = None,
     box: Boxes = None,
+    everything: Annotated[
+        bool, typer.Option("--everything", help="All objects of the middle plane, no prompts.")
+    ] = False,
     backend: Backend = "clicknet",
     device: Device = "auto",
     overwrite: Overwrite = False,
 ) -> None:
-    """Segment an object on the planes that have prompts."""
+    """Segment an object on the planes that have prompts, or all objects of one plane."""
+    from napari_promptseg.session.session import Session
+
     try:
+        if everything:
+            session = Session(image, backend, device=device)
+            typer.echo(f"{len(session.segment_everything())} objects found")
+            session.export(output, overwrite=overwrite)
+            return
         session = _prompted(image, backend, device, point, negative, box)
         _write(session, output, overwrite)
     except (ValueError, OSError, ImportError) as error:

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_promptseg.core.prompts import Box, Lasso, Point, Prompt, Scribble, Text, prompt_plane
+from napari_promptseg.core.prompts import (
+    Box,
+    Choice,
+    Lasso,
+    Point,
+    Prompt,
+    Scribble,
+    Text,
+    prompt_plane,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,11 +77,14 @@ class PlanePrompts:
         Boxes and lassos.
     text : str or None
         The last text.
+    choice : int or None
+        Which of several answers is meant; the model decides without.
     """
 
     strokes: tuple[Stroke, ...] = ()
     regions: tuple[Region, ...] = ()
     text: str | None = None
+    choice: int | None = None
 
     def __bool__(self) -> bool:
         return bool(self.strokes or self.regions or self.text)
@@ -96,7 +108,7 @@ class PlanePrompts:
         """Gather those of the prompts that act on a plane; masks are left out."""
         strokes: list[Stroke] = []
         regions: list[Region] = []
-        text = None
+        text = choice = None
         for prompt in prompts:
             if prompt_plane(prompt, axes) != plane:
                 continue
@@ -113,7 +125,9 @@ class PlanePrompts:
                     regions.append(box_region(plane.flatten(low), plane.flatten(high), positive))
                 case Text():
                     text = prompt.text
-        return cls(tuple(strokes), tuple(regions), text)
+                case Choice():
+                    choice = prompt.number
+        return cls(tuple(strokes), tuple(regions), text, choice)
 
 
 def box_region(

@@ -144,7 +144,24 @@ class Text:
     kind: Literal["text"] = "text"
 
 
-Prompt = Point | Box | Scribble | Lasso | Mask | Text
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which of several answers to ambiguous prompts is meant, for one plane.
+
+    Parameters
+    ----------
+    number : int
+        From 0, which is the answer that the model holds for the best.
+    index : tuple of int or None
+        Index of the plane, see `Plane`.
+    """
+
+    number: int
+    index: tuple[int | None, ...]
+    kind: Literal["choice"] = "choice"
+
+
+Prompt = Point | Box | Scribble | Lasso | Mask | Text | Choice
 
 
 def prompt_plane(prompt: Prompt, axes: str) -> Plane:
@@ -157,7 +174,7 @@ def prompt_plane(prompt: Prompt, axes: str) -> Plane:
             return plane_at(axes, centre, prompt.axis)
         case Scribble() | Lasso():
             return plane_at(axes, prompt.path[0], prompt.axis)
-        case Mask() | Text():
+        case Mask() | Text() | Choice():
             return Plane(prompt.index)
 
 
@@ -207,6 +224,11 @@ def check_prompt(prompt: Prompt, axes: str, shape: Sequence[int]) -> Prompt:
             if not text.strip():
                 raise ValueError(f"text prompt must name something, got {text!r}")
             _check_plane(index, axes, shape, "text")
+            return prompt
+        case Choice(number, index):
+            if number < 0:
+                raise ValueError(f"choice {number!r} must be 0 or more")
+            _check_plane(index, axes, shape, "choice")
             return prompt
         case Mask(index, size):
             plane = _check_plane(index, axes, shape, "mask")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_promptseg.core.geometry import Box, box_slices, box_union
+from napari_promptseg.core.geometry import Box, Plane, box_slices, box_union
+from napari_promptseg.core.labels import label_boxes
 from napari_promptseg.core.paging import slabs
 from napari_promptseg.session.history import Change, Patch
 from napari_promptseg.session.lineage import without_orphans
@@ -50,6 +51,35 @@ def commit(store: Store, name: str | None, overwrite: bool) -> tuple[int, Change
     objects = {**_ended(store, patches), label: (painted, stored)}
     change = Change("commit", (draft, Draft()), objects, tuple(patches))
     return label, without_orphans(store, change)
+
+
+def add_found(store: Store, plane: Plane, found: NDArray[np.int32]) -> tuple[list[int], Change]:
+    """Make objects of what was found on a plane; see `Session.segment_everything`.
+
+    Parameters
+    ----------
+    store : Store
+        Where they go.
+    plane : Plane
+        Which plane.
+    found : (H, W) int32 array
+        Numbers of objects, 0 where there is none.
+    """
+    free = np.where(store.labels[plane.slices] == 0, found, 0)
+    boxes = label_boxes(free)
+    first = store.next_label()
+    if first + len(boxes) - 1 > LARGEST_LABEL:
+        raise ValueError(
+            f"{len(boxes)} objects were found, but ids end at {LARGEST_LABEL}; delete some first"
+        )
+    patches, objects = [], {}
+    for label, (number, flat) in enumerate(boxes.items(), first):
+        box = plane.box(*flat)
+        chosen = (free[box_slices(flat)] == number).reshape([b - a for a, b in box])
+        patches.append(store.labels_patch(box, chosen, label))
+        objects[label] = (None, StoredObject(label, "", (), box))
+    change = Change("segment everything", (store.draft, store.draft), objects, tuple(patches))
+    return list(objects), change
 
 
 def _ended(store: Store, patches: Iterable[Patch]) -> ObjectChanges:

@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_promptseg.backends.encoding import refused
 from napari_promptseg.backends.registry import create_backend
+from napari_promptseg.backends.stages import Everything
 from napari_promptseg.core.plane_prompts import PlanePrompts, Stroke
 from napari_promptseg.core.volume import PlaneImage
 from napari_promptseg.propagate.registry import (
@@ -21,6 +22,7 @@ from napari_promptseg.propagate.registry import (
 from napari_promptseg.refine.implied import with_implied
 from napari_promptseg.refine.options import Refinement, build, parse_spec
 from napari_promptseg.refine.uncertainty import measure_uncertainty
+from napari_promptseg.refine.wrapper import Wrapper
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -170,6 +172,21 @@ class Predictor:
             seen = prompts.mapped(offset=(-corner[0], -corner[1]))
             mask = mask & ~refused(seen, answer.probability.shape)
         return mask, corner
+
+    def segment_everything(self, plane: Plane) -> NDArray[np.int32]:
+        """Return numbers of all objects that the backend finds on a plane without prompts.
+
+        Raises
+        ------
+        ValueError
+            If it cannot.
+        """
+        backend = self.backend
+        while isinstance(backend, Wrapper):
+            backend = backend.backend
+        if not isinstance(backend, Everything):
+            raise ValueError(f"backend {self.name!r} cannot segment everything; valid: sam")
+        return backend.segment_everything(self._volume.plane(plane))
 
     def uncertainty(
         self, plane: Plane, prompts: PlanePrompts, prior: NDArray[np.bool_] | None

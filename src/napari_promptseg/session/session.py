@@ -28,6 +28,7 @@ from napari_promptseg.core.volume import Volume
 from napari_promptseg.propagate.registry import AUTO, split_spec
 from napari_promptseg.session import objects, records
 from napari_promptseg.session.advice import PlaneView, Suggestion
+from napari_promptseg.session.choosing import with_choice
 from napari_promptseg.session.fill import Filling
 from napari_promptseg.session.predictor import Predictor
 from napari_promptseg.session.propagation import Propagation
@@ -296,11 +297,76 @@ class Session(Results):
         ValueError
             If the text is empty or the backend does not read.
         """
+        self.add(Text(text, self._plane(index).index))
+
+    def choose(self, number: int | None = None, index: int | Sequence[int] | None = None) -> int:
+        """Take another of the answers that a model has for ambiguous prompts.
+
+        Parameters
+        ----------
+        number : int, optional
+            Which one, from 0; the next one when not given.
+        index : int or (int, int), optional
+            Index of the plane as in `add_mask`; that of the last prompt when not given.
+
+        Returns
+        -------
+        int
+            The number that was taken.
+
+        Raises
+        ------
+        ValueError
+            If the backend has one answer alone, or nothing was asked on the plane.
+        """
+        count = self._predictor.backend.capabilities.choices
+        if count < 2:
+            raise ValueError(f"backend {self.backend!r} has one answer alone")
+        self._interrupt()
+        names, given = self.volume.names, self._store.draft.prompts
+        last = given and index is None
+        plane = prompt_plane(given[-1], names) if last else self._plane(index)
+        every, number = with_choice(given, plane, names, count, number)
+        answer = {plane: self._answer(plane, every, every[-1:], None)}
+        self._store.do(self._store.answer_prompts("choose", every, answer))
+        return number
+
+    def segment_everything(self, index: int | Sequence[int] | Plane | None = None) -> list[int]:
+        """Find all objects of a plane without prompts, and commit them in one step.
+
+        Pixels of other objects are left to them.
+
+        Parameters
+        ----------
+        index : int, (int, int) or Plane, optional
+            Which plane, as in `add_mask`; the middle one when not given.
+
+        Returns
+        -------
+        list of int
+            Ids of the new objects; the list may be empty.
+
+        Raises
+        ------
+        ValueError
+            If the backend cannot, or there is no such plane.
+        """
+        self._interrupt()
+        plane = self._plane(index)
+        found = self._predictor.segment_everything(plane)
+        labels, change = objects.add_found(self._store, plane, found)
+        if labels:
+            self._store.do(change)
+        return labels
+
+    def _plane(self, index: int | Sequence[int] | Plane | None) -> Plane:
+        """Return a plane by its index, the middle one without."""
+        if isinstance(index, Plane):
+            return index
         names, shape = self.volume.names, self.volume.shape
-        plane = plane_at(names, [n // 2 for n in shape])
         if index is not None:
-            plane = plane_by_index(names, shape, index)
-        self.add(Text(text, plane.index))
+            return plane_by_index(names, shape, index)
+        return plane_at(names, [n // 2 for n in shape])
 
     def add(self, prompt: Prompt) -> None:
         """Add any prompt and answer it on its plane."""

@@ -66,6 +66,21 @@ def load_checkpoint(path: Path) -> Any:
         ) from error
 
 
+def fill(net: nn.Module, state: Any, path: Path, what: str) -> None:
+    """Fill a network with the weights of a checkpoint.
+
+    Raises
+    ------
+    ValueError
+        If they are of another network; the file and the first difference are named.
+    """
+    try:
+        net.load_state_dict(state)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        first = " ".join(str(error).split())[:200]
+        raise ValueError(f"{str(path)!r} does not fit {what}: {first}") from error
+
+
 def weights_identity(name: str, path: Path) -> str:
     """Return the name of a network and the SHA-256 of its file of weights."""
     return f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}"
