@@ -14,11 +14,14 @@ from napari_promptseg.backends.encoding import fill_region
 from napari_promptseg.core.intensity import Window
 from napari_promptseg.core.plane_prompts import PlanePrompts
 from napari_promptseg.core.volume import PlaneImage
+from napari_promptseg.propagate.registry import list_propagators
 
 if TYPE_CHECKING:
     from napari_promptseg.session.session import Session
 
 ALL_PROMPTS = frozenset({"point", "box", "scribble", "lasso", "text"})
+FOR_ANY_BACKEND = [name for name in list_propagators() if name != "sam2"]
+"""Propagators that do not need a backend of their own."""
 
 
 def ellipsoid(

@@ -7,15 +7,15 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from helpers import ToyBackend, bright, ellipsoid, iou, plane_image
+from helpers import FOR_ANY_BACKEND, ToyBackend, bright, ellipsoid, iou, plane_image
 from napari_promptseg.core.plane_prompts import PlanePrompts, box_region
-from napari_promptseg.propagate.registry import create_propagator, list_propagators
+from napari_promptseg.propagate.registry import create_propagator
 from napari_promptseg.propagate.stack import Propagator, Stack, Step
 
 SHAPE = (25, 48, 56)
 OBJECT = ellipsoid(SHAPE, (12, 24, 28), (9, 14, 18))
 BLANK = np.zeros(SHAPE[1:], bool)
-NAMES = list_propagators()
+NAMES = FOR_ANY_BACKEND
 LOOKING = ["chain", "projection", "flow", "walker"]
 
 

@@ -2,12 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from helpers import ALL_PROMPTS, ScriptedBackend, ToyBackend
+from helpers import ALL_PROMPTS, FOR_ANY_BACKEND, ScriptedBackend, ToyBackend
 from napari_promptseg.backends.base import Capabilities
 from napari_promptseg.propagate.registry import (
     create_propagator,
     join_spec,
-    list_propagators,
     split_spec,
 )
 
@@ -31,7 +30,7 @@ def test_an_unknown_propagator_is_named_with_the_valid_ones():
             ask()
 
 
-@pytest.mark.parametrize("name", list_propagators())
+@pytest.mark.parametrize("name", FOR_ANY_BACKEND)
 def test_every_name_leads_to_a_propagator_of_that_name(name):
     assert create_propagator(name, ToyBackend()).name == name
 

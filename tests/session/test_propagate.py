@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from helpers import ScriptedBackend, Snapshot, ToyBackend, make_scene
+from helpers import FOR_ANY_BACKEND, ScriptedBackend, Snapshot, ToyBackend, make_scene
 from napari_promptseg.core.geometry import box_slices
 from napari_promptseg.core.prompts import Point
-from napari_promptseg.propagate.registry import list_propagators
 from napari_promptseg.session import predictor
 from napari_promptseg.session.session import Session
 
@@ -378,7 +377,7 @@ def test_a_propagator_that_does_not_work_with_the_backend_is_told_at_once() -> N
 
 
 @pytest.mark.parametrize("axes", ["zyx", "tyx"])
-@pytest.mark.parametrize("name", list_propagators())
+@pytest.mark.parametrize("name", FOR_ANY_BACKEND)
 def test_any_propagator_serves_a_session(name: str, axes: str) -> None:
     session, truth = open_(axes)
     session.propagator = name

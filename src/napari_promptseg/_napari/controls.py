@@ -132,7 +132,9 @@ class PromptSection(Section):
         self.polarities[True].setChecked(True)
         self.column.addLayout(side_by_side(*self.polarities.values()))
         self.other_button = push_button(
-            "Other answer", "Take the next of the answers that the model has (Shift+C)", self.other.emit
+            "Other answer",
+            "Take the next of the answers that the model has (Shift+C)",
+            self.other.emit,
         )
         self.everything_button = push_button(
             "Find all", "Commit all objects on this plane, without prompts", self.everything.emit

@@ -40,9 +40,10 @@ WAYS: Final = {
     ),
     "flow": Words("Optical flow", "The outline moves as the image does; for videos"),
     "walker": Words("Random walker", "Grey values decide, in space; slow, for clear borders"),
+    "sam2": Words("Memory of SAM 2", "The model remembers all prompted planes on its way"),
 }
 """Of each propagator, in plain words."""
-_NOT_HERE: Final = "Not with this model: it cannot start from a mask"
+_NOT_HERE: Final = "Not with this model"
 AXES: Final = {
     "z": Words("z: this time point", "Through the volume of the time points with prompts"),
     "t": Words("t: this plane", "Each plane with prompts, through time as a video"),

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_promptseg.backends.base import Capabilities, Prediction
+from napari_promptseg.backends.base import Capabilities
 from napari_promptseg.backends.catalogue import find_model
 from napari_promptseg.backends.device import pick_device
-from napari_promptseg.backends.sam_prompts import SamPrompts, mask_input
+from napari_promptseg.backends.sam_prompts import SamPrompts, best_answer, mask_input
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from napari_promptseg.backends.base import Prediction
     from napari_promptseg.core.plane_prompts import PlanePrompts
     from napari_promptseg.core.volume import PlaneImage
 
@@ -111,7 +112,7 @@ class SamBackend:
 
         enabled = self._precision is not torch.float32
         with torch.autocast(self.device.type, self._precision, enabled=enabled):
-            self._predictor.set_image(_picture(image))
+            self._predictor.set_image(picture(image))
         features = self._predictor.features.float().cpu().numpy()
         return SamEmbedding(features, image.shape, self._predictor.input_size)
 
@@ -131,21 +132,15 @@ class SamBackend:
         if prior is not None and not prior.any():
             prior = None
         asked = SamPrompts.of(prompts, embedding.shape, prior)
-        several = asked.ambiguous or (prompts.choice is not None and prior is None)
         logits, scores, _ = predictor.predict(
             asked.points,
             asked.labels,
             asked.box,
             None if prior is None else self._mask_input(prior, embedding),
-            multimask_output=several,
+            multimask_output=asked.several(prompts, prior),
             return_logits=True,
         )
-        order = np.argsort(-scores)
-        chosen = int(order[(prompts.choice or 0) % len(order)])
-        probability = torch.from_numpy(logits[chosen]).sigmoid().numpy()
-        height, width = embedding.shape
-        score = float(np.clip(scores[chosen], 0, 1))
-        return Prediction(probability, (0, height), (0, width), score)
+        return best_answer(logits, scores, prompts.choice)
 
     def _mask_input(self, prior: NDArray[np.bool_], embedding: SamEmbedding) -> NDArray[np.float32]:
         side = int(self._model.prompt_encoder.mask_input_size[0])
@@ -157,7 +152,7 @@ class SamBackend:
         """See `Everything.segment_everything`."""
         from segment_anything import SamAutomaticMaskGenerator
 
-        found = SamAutomaticMaskGenerator(self._model).generate(_picture(image))
+        found = SamAutomaticMaskGenerator(self._model).generate(picture(image))
         labels = np.zeros(image.shape, np.int32)
         # Small ones last, so that they lie on what they are a part of.
         by_size = sorted(found, key=lambda one: -one["area"])
@@ -170,7 +165,7 @@ class SamBackend:
         del self._model, self._predictor
 
 
-def _picture(image: PlaneImage) -> NDArray[np.uint8]:
+def picture(image: PlaneImage) -> NDArray[np.uint8]:
     """Return a plane as SAM takes images."""
     return np.rint(image.rgb() * 255).astype(np.uint8)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_promptseg.backends.base import Prediction
 from napari_promptseg.backends.clicks import middles, places_along
 from napari_promptseg.backends.encoding import fill_region
 from napari_promptseg.core.geometry import mask_box
@@ -81,6 +82,32 @@ class SamPrompts:
             None if box is None else box[[1, 0, 3, 2]].astype(np.float32),
             ambiguous=box is None and prior is None and sum(labels) == len(labels) == 1,
         )
+
+    def several(self, prompts: PlanePrompts, prior: NDArray[np.bool_] | None) -> bool:
+        """Tell whether to ask for several answers, of which one is chosen."""
+        return self.ambiguous or (prompts.choice is not None and prior is None)
+
+
+def best_answer(logits: Float32, scores: Float32, choice: int | None) -> Prediction:
+    """Return the answer of the highest score, or of the one that is chosen.
+
+    Parameters
+    ----------
+    logits : (N, H, W) float32 array
+        N answers for the whole plane.
+    scores : (N,) float32 array
+        How good the model holds them to be.
+    choice : int or None
+        Position in the order of falling scores.
+    """
+    import torch
+
+    order = np.argsort(-scores)
+    chosen = int(order[(choice or 0) % len(order)])
+    probability = torch.from_numpy(logits[chosen]).sigmoid().numpy()
+    rows, columns = probability.shape
+    score = float(np.clip(scores[chosen], 0, 1))
+    return Prediction(probability, (0, rows), (0, columns), score)
 
 
 def mask_input(prior: NDArray[np.bool_], seen: tuple[int, int], side: int) -> Float32:

@@ -17,7 +17,10 @@ _PLACES: Final = {
     "distance": "baselines:SignedDistance",
     "flow": "flow:FlowWarp",
     "walker": "walker:RandomWalker",
+    "sam2": "sam2:Sam2Propagator",
 }
+_OWN: Final = {"clicknet": "network", "sam2": "sam2"}
+"""What was made for a backend."""
 AUTO: Final = "auto"
 """Leaves the choice to `create_propagator`."""
 
@@ -70,9 +73,9 @@ def create_propagator(name: str, backend: Backend) -> Propagator:
     Parameters
     ----------
     name : str
-        One of `list_propagators`; "auto" is "network" for ClickNet, whose answers the
-        networks for stacks were trained to go on from, "chain" for other backends, or
-        "projection" for those that cannot start from a mask.
+        One of `list_propagators`; "auto" is what was made for the backend, as "network" for
+        ClickNet and the memory of SAM 2, "chain" for others, or "projection" for those that
+        cannot start from a mask.
     backend : Backend
         Answers planes where the propagator needs it.
 
@@ -81,8 +84,8 @@ def create_propagator(name: str, backend: Backend) -> Propagator:
     ValueError
         If there is none of that name, or it does not work with this backend.
     """
-    if name == AUTO and backend.name == "clicknet":
-        name = "network"
+    if name == AUTO and backend.name in _OWN:
+        name = _OWN[backend.name]
     elif name == AUTO:
         name = "chain" if backend.capabilities.prior else "projection"
     module, _, attribute = _PLACES[checked_name(name)].partition(":")
