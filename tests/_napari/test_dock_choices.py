@@ -66,3 +66,26 @@ def test_models_that_cannot_show_no_buttons(bench, blobs):
     b.wait()
     assert b.dock.prompts.other_button.isVisible()
     assert b.dock.prompts.everything_button.isVisible()
+
+
+def test_a_word_names_the_object_in_view(bench, blobs):
+    b = bench(blobs, backend="toy")  # understands words itself
+    b.robot.go_to((7, 3, 4))
+    b.dock.prompts.text.setText("  blob ")
+    QTest.keyClick(b.dock.prompts.text, Qt.Key.Key_Return)
+    b.wait()
+    (prompt,) = b.controller.session.prompts
+    assert prompt.text == "blob"
+    assert prompt.index[0] == 7
+    assert b.dock.prompts.text.text() == ""
+    assert b.status.startswith("Text answered")
+    QTest.keyClick(b.dock.prompts.text, Qt.Key.Key_Return)
+    b.wait()
+    assert len(b.controller.session.prompts) == 1, "nothing was written"
+
+
+def test_without_a_model_of_words_the_remedy_is_shown(bench, blobs, tmp_path, monkeypatch):
+    monkeypatch.setenv("PROMPTSEG_MODELS", str(tmp_path))
+    b = bench(blobs, backend="grabcut")
+    assert not b.dock.prompts.text.isEnabled()
+    assert "CLIPSeg needs" in b.dock.prompts.text.toolTip()

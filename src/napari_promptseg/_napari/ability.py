@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from napari_promptseg.backends.words import words_remedy
 from napari_promptseg.propagate.registry import AUTO, create_propagator, list_propagators
 from napari_promptseg.refine.options import PARTS, Refinement, able
 
@@ -32,6 +33,8 @@ class Ability:
         Answers to prompts that can be meant in several ways.
     everything : bool
         Whether it finds all objects of a plane without prompts.
+    remedy : str
+        What to do so that words are understood; empty if they are.
     """
 
     parts: frozenset[str]
@@ -40,6 +43,7 @@ class Ability:
     propagators: frozenset[str]
     choices: int = 1
     everything: bool = False
+    remedy: str = ""
 
 
 def refine(session: Session, wish: Refinement) -> Ability:
@@ -69,6 +73,7 @@ def refine(session: Session, wish: Refinement) -> Ability:
         usable,
         capabilities.choices,
         capabilities.everything,
+        "" if "text" in capabilities.prompts else words_remedy(),
     )
 
 

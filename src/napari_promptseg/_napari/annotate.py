@@ -37,6 +37,7 @@ from napari_promptseg._napari.propagate_section import PropagateSection
 from napari_promptseg._napari.refine_section import RefineSection
 from napari_promptseg._napari.relay import Relay
 from napari_promptseg._napari.sureness import Sureness
+from napari_promptseg.core.prompts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -142,6 +143,7 @@ class AnnotateWidget(QWidget):
         self.refinement.switched.connect(self.desk.refine)
         self.prompts.tool.connect(self._use)
         self.prompts.polarity.connect(self._set_polarity)
+        self.prompts.word.connect(self._name)
         self.prompts.other.connect(lambda: self._call("choose_answer"))
         self.prompts.everything.connect(self._segment_everything)
         self.propagation.asked.connect(self._propagate)
@@ -255,6 +257,12 @@ class AnnotateWidget(QWidget):
             axis = self.propagation.chosen_axis
             self._call("propagate", direction, position, first, last, axis)
 
+    def _name(self, word: str) -> None:
+        plane = None if self.binding is None else self.binding.view.plane()
+        if plane is not None:
+            self._call("add", Text(word, plane.index))
+            self.prompts.text.clear()
+
     def _segment_everything(self) -> None:
         plane = None if self.binding is None else self.binding.view.plane()
         if plane is not None:
@@ -355,6 +363,7 @@ class AnnotateWidget(QWidget):
         self.refinement.show_ability(ability)
         self.propagation.show_usable(ability.propagators)
         self.prompts.show_ability(ability.choices, ability.everything)
+        self.prompts.show_reading(ability.remedy)
 
     def _swatch(self, label: int) -> Any:
         return None if self.binding is None else self.binding.swatch(label)

@@ -102,6 +102,7 @@ class PromptSection(Section):
 
     tool = Signal(str)
     polarity = Signal(bool)
+    word = Signal(str)
     other = Signal()
     everything = Signal()
 
@@ -131,10 +132,12 @@ class PromptSection(Section):
             self.polarities[positive] = button
         self.polarities[True].setChecked(True)
         self.column.addLayout(side_by_side(*self.polarities.values()))
+        self.text = QLineEdit()
+        self.text.setPlaceholderText("Or name the object, then press Enter")
+        self.text.returnPressed.connect(self._word_entered)
+        self.column.addWidget(self.text)
         self.other_button = push_button(
-            "Other answer",
-            "Take the next of the answers that the model has (Shift+C)",
-            self.other.emit,
+            "Other answer", "Take the model's next best answer (Shift+C)", self.other.emit
         )
         self.everything_button = push_button(
             "Find all", "Commit all objects on this plane, without prompts", self.everything.emit
@@ -145,6 +148,15 @@ class PromptSection(Section):
         self._more.setLayout(row)
         self.column.addWidget(self._more)
         self.show_ability(1, everything=False)
+
+    def _word_entered(self) -> None:
+        if word := self.text.text().strip():
+            self.word.emit(word)
+
+    def show_reading(self, remedy: str) -> None:
+        """Offer words, or say what to do so that they are understood."""
+        self.text.setEnabled(not remedy)
+        self.text.setToolTip(remedy or "Looks for it on the plane in view; clicks go on from there")
 
     def show_ability(self, choices: int, everything: bool) -> None:
         """Show the buttons for what few models can do."""

@@ -92,6 +92,23 @@ class Model:
                 )
         return ""
 
+    def checked(self) -> Model:
+        """Return the model itself if it can be used.
+
+        Raises
+        ------
+        ImportError
+            If its package is not installed; the message says how to.
+        FileNotFoundError
+            If its file is not there; the message says where to get it, and where it goes.
+        """
+        match self.state:
+            case "needs package":
+                raise ImportError(f"{self.title} needs the package {self.package!r}; {self.remedy}")
+            case "needs file":
+                raise FileNotFoundError(f"{self.title} needs {str(self.path)!r}; {self.remedy}")
+        return self
+
 
 def models_folder() -> Path:
     """Return the folder of files of models; it need not exist."""
@@ -139,10 +156,4 @@ def find_model(backend: str, variant: str | None = None) -> Model:
         )
     ready = (m for m in of_backend.values() if m.state == "ready")
     model = of_backend[variant] if variant is not None else next(ready, None)
-    if model is None:
-        model = next(iter(of_backend.values()))
-    if model.state == "needs package":
-        raise ImportError(f"{model.title} needs the package {model.package!r}; {model.remedy}")
-    if model.state == "needs file":
-        raise FileNotFoundError(f"{model.title} needs {str(model.path)!r}; {model.remedy}")
-    return model
+    return (model or next(iter(of_backend.values()))).checked()

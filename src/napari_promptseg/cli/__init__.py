@@ -38,6 +38,7 @@ Boxes = Annotated[
     list[str] | None,
     typer.Option("--box", help="Two corners, such as 12,60,70:12,99,120."),
 ]
+Word = Annotated[str | None, typer.Option("--text", help="Name of the object, such as cat.")]
 Output = Annotated[Path, typer.Option("--output", "-o", help="Labels file; its suffix decides.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output.")]
 
@@ -56,19 +57,23 @@ def _prompted(
     points: list[str] | None,
     negatives: list[str] | None,
     boxes: list[str] | None,
+    text: str | None = None,
     propagator: str = AUTO,
 ) -> Session:
     from napari_promptseg.core.prompts import Box, Point, Prompt
     from napari_promptseg.session.session import Session
 
     prompts: list[Prompt] = []
-    for text in boxes or []:
-        low, _, high = text.partition(":")
+    for corners in boxes or []:
+        low, _, high = corners.partition(":")
         prompts.append(Box(_position(low), _position(high)))
-    prompts += [Point(_position(text)) for text in points or []]
-    prompts += [Point(_position(text), positive=False) for text in negatives or []]
+    prompts += [Point(_position(at)) for at in points or []]
+    prompts += [Point(_position(at), positive=False) for at in negatives or []]
     session = Session(image, backend, device=device, propagator=propagator)
-    session.add_prompts(prompts)
+    if text is not None:
+        session.add_text(text)
+    if prompts or text is None:
+        session.add_prompts(prompts)
     return session
 
 
@@ -86,6 +91,7 @@ def segment(
     point: Points = None,
     negative: Negatives = None,
     box: Boxes = None,
+    text: Word = None,
     everything: Annotated[
         bool, typer.Option("--everything", help="All objects of the middle plane, no prompts.")
     ] = False,
@@ -102,7 +108,7 @@ def segment(
             typer.echo(f"{len(session.segment_everything())} objects found")
             session.export(output, overwrite=overwrite)
             return
-        session = _prompted(image, backend, device, point, negative, box)
+        session = _prompted(image, backend, device, point, negative, box, text)
         _write(session, output, overwrite)
     except (ValueError, OSError, ImportError) as error:
         fail(error)
@@ -127,7 +133,7 @@ def propagate(
 ) -> None:
     """Segment an object and carry it through the volume or video."""
     try:
-        session = _prompted(image, backend, device, point, negative, box, propagator)
+        session = _prompted(image, backend, device, point, negative, box, propagator=propagator)
         with typer.progressbar(length=1000, label="propagating") as bar:
             last = 0
             for result in session.propagate(start, stop, axis):

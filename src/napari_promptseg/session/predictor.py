@@ -10,6 +10,7 @@ import numpy as np
 from napari_promptseg.backends.encoding import refused
 from napari_promptseg.backends.registry import create_backend
 from napari_promptseg.backends.stages import Everything
+from napari_promptseg.backends.words import word_model
 from napari_promptseg.core.plane_prompts import PlanePrompts, Stroke
 from napari_promptseg.core.volume import PlaneImage
 from napari_promptseg.propagate.registry import (
@@ -22,6 +23,7 @@ from napari_promptseg.propagate.registry import (
 from napari_promptseg.refine.implied import with_implied
 from napari_promptseg.refine.options import Refinement, build, parse_spec
 from napari_promptseg.refine.uncertainty import measure_uncertainty
+from napari_promptseg.refine.worded import Worded
 from napari_promptseg.refine.wrapper import Wrapper
 
 if TYPE_CHECKING:
@@ -82,6 +84,7 @@ class Predictor:
         self._base: Backend | None = None
         self._backend: Backend | None = None
         self._made: Propagator | None = None
+        self._words: Backend | None = None
         self._embedded: OrderedDict[Plane, Any] = OrderedDict()
         self.propagator = propagator
 
@@ -163,10 +166,14 @@ class Predictor:
         ValueError
             If the backend does not understand one of the prompts.
         """
-        self._check(prompts)
+        backend = self._reader if prompts.text else self.backend
+        self._check(prompts, backend)
         if "point" in self.backend.capabilities.prompts:
             prompts = with_implied(prompts, prior)
-        answer = self.backend.predict(self._embed(plane), prompts, prior)
+        embedding = self._embed(plane)
+        if isinstance(backend, Worded):
+            embedding = embedding, self._volume.plane(plane)
+        answer = backend.predict(embedding, prompts, prior)
         mask, corner = answer.mask, (answer.rows[0], answer.columns[0])
         if any(not region.positive for region in prompts.regions):
             seen = prompts.mapped(offset=(-corner[0], -corner[1]))
@@ -200,6 +207,21 @@ class Predictor:
         """
         return measure_uncertainty(self.backend, self._embed(plane), prompts, prior)
 
+    @property
+    def _reader(self) -> Backend:
+        """The backend, with a model of words beside it if it does not read itself.
+
+        Raises
+        ------
+        ImportError, FileNotFoundError
+            If no model of words is ready; the message says what to do.
+        """
+        if "text" in self.backend.capabilities.prompts:
+            return self.backend
+        if self._words is None:
+            self._words = create_backend(word_model().name, device=self._device)
+        return Worded(self.backend, self._words)
+
     def _embed(self, plane: Plane) -> Any:
         """Read and embed a plane, or find it among the last ones."""
         if plane not in self._embedded:
@@ -209,15 +231,15 @@ class Predictor:
         self._embedded.move_to_end(plane)
         return self._embedded[plane]
 
-    def _check(self, prompts: PlanePrompts) -> None:
+    def _check(self, prompts: PlanePrompts, backend: Backend) -> None:
         given = {"point" if len(s.path) == 1 else "scribble" for s in prompts.strokes}
         given |= {"box" if r.box else "lasso" for r in prompts.regions}
         given |= {"text"} if prompts.text else set()
-        unknown = given - self.backend.capabilities.prompts
+        unknown = given - backend.capabilities.prompts
         if unknown:
             raise ValueError(
                 f"backend {self.name!r} does not understand {sorted(unknown)}; "
-                f"valid prompts: {sorted(self.backend.capabilities.prompts)}"
+                f"valid prompts: {sorted(backend.capabilities.prompts)}"
             )
 
     def look_at(self, volume: Volume) -> None:
@@ -238,4 +260,6 @@ class Predictor:
         self._embedded.clear()
         if self._base is not None and self._given is None:
             self._base.close()
-        self._base = self._backend = self._made = None
+        if self._words is not None:
+            self._words.close()
+        self._base = self._backend = self._made = self._words = None

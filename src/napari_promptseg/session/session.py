@@ -290,12 +290,17 @@ class Session(Results):
         self.add_prompts(split_mask(mask, self.volume.names, self.volume.shape, index, axis))
 
     def add_text(self, text: str, index: int | Sequence[int] | None = None) -> None:
-        """Name the object; the backend looks for it on one plane, the middle one by default.
+        """Name the object; it is looked for on one plane, the middle one by default.
+
+        A backend that does not read is helped by a model of words; later prompts go on from
+        what that found.
 
         Raises
         ------
         ValueError
-            If the text is empty or the backend does not read.
+            If the text is empty, or nothing is found that is called so.
+        ImportError, FileNotFoundError
+            If no model of words is ready; the message says what to do.
         """
         self.add(Text(text, self._plane(index).index))
 
