@@ -171,3 +171,32 @@ def test_everything_of_a_plane_is_asked_of_who_can(volume, tmp_path):
     assert result.exit_code == 1
     assert "cannot segment everything" in result.output
     assert not (tmp_path / "labels.npy").exists()
+
+
+def test_models_are_listed_with_their_state(tmp_path, monkeypatch):
+    monkeypatch.setenv("PROMPTSEG_MODELS", str(tmp_path))
+    listed = run("backends")
+    assert "clicknet" in listed.output
+    assert "needs file" in listed.output
+    offers = {offer["name"]: offer for offer in json.loads(run("backends", "--json").output)}
+    assert offers["clicknet"]["state"] == "ready"
+    assert offers["sam:vit_b"]["path"] == str(tmp_path / "sam_vit_b_01ec64.pth")
+    told = run("backends", "sam:vit_b").output
+    assert "--add sam_vit_b_01ec64.pth" in told
+    assert "'sam:vit_x'" in run("backends", "sam:vit_x").output
+
+
+def test_files_of_models_are_added_and_removed(tmp_path, monkeypatch):
+    import torch
+
+    monkeypatch.setenv("PROMPTSEG_MODELS", str(tmp_path / "models"))
+    path = tmp_path / "mine.pth"
+    torch.save({"a": torch.zeros(1)}, path)
+    added = run("backends", "--add", path, "--as", "ritm:hrnet18_itermask")
+    assert added.exit_code == 0, added.output
+    assert "ready" in added.output
+    again = run("backends", "--add", path, "--as", "ritm:hrnet18_itermask")
+    assert again.exit_code == 1
+    assert "is there already" in again.output
+    assert run("backends", "--remove", "ritm:hrnet18_itermask").exit_code == 0
+    assert not list((tmp_path / "models").iterdir())

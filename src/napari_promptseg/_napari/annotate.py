@@ -138,6 +138,7 @@ class AnnotateWidget(QWidget):
         images.axes.connect(self._set_axes)
         images.window.connect(self._set_window)
         images.model.connect(self.desk.set_model)
+        images.free.connect(lambda: self._call("free"))
         self.desk.events.chosen.connect(self._show_binding)
         self.desk.events.failed.connect(self._fail)
         self.refinement.switched.connect(self.desk.refine)

@@ -234,6 +234,11 @@ class Controller(Propagating, Outcomes):
             self.events.devices.emit(devices)
         self.events.status.emit("Ready: click on an object")
 
+    def free(self) -> None:
+        """Let go of the model; the next prompt loads it again."""
+        self.cancel()
+        self._do(lambda session, _: session.free(), self._say("Unloaded the model"))
+
     def refine(self, wish: Refinement) -> None:
         """Put other wrappers around the model; the object in work stays as it is."""
 

@@ -10,8 +10,9 @@ from psygnal import Signal, SignalGroup
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
 
+from napari_promptseg._napari.controls import push_button, side_by_side
 from napari_promptseg._napari.overlay import is_overlay
-from napari_promptseg.backends.registry import list_backends
+from napari_promptseg.backends.catalogue import list_offers
 from napari_promptseg.core.intensity import CT_WINDOWS, Window
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class ImageEvents(SignalGroup):
     axes = Signal(str)
     window = Signal(object)
     model = Signal(str, str)
+    free = Signal()
 
 
 class ImageSection:
@@ -54,12 +56,11 @@ class ImageSection:
             found = [layer for layer in list(viewer.layers) if isinstance(layer, Image)]
             return [layer for layer in found if not is_overlay(layer)]
 
-        backends = list(list_backends())
-        default = DEFAULT_BACKEND if DEFAULT_BACKEND in backends else backends[0]
         self.image = ComboBox(label="Image", choices=images, nullable=False)
         # Callables, since magicgui asks for the choices again when the dock is moved.
         self._axes: tuple[str, ...] = ()
         self._devices: tuple[str, ...] = ()
+        self._offered: list[tuple[str, str]] = []
         self.axes = ComboBox(
             label="Axes", choices=lambda _: self._axes, tooltip="What the axes of it are"
         )
@@ -68,7 +69,9 @@ class ImageSection:
             choices=[AUTO, AS_SHOWN, *CT_WINDOWS],
             tooltip="Range of intensities that the model sees",
         )
-        self.backend = ComboBox(label="Model", choices=backends, value=default)
+        self.backend = ComboBox(label="Model", choices=lambda _: self._offered)
+        self.models_button = push_button("…", "All models, and files to add", self._open_models)
+        self.models_button.setFixedWidth(28)
         self.device = ComboBox(
             label="Device",
             choices=lambda _: ("auto", *self._devices),
@@ -83,12 +86,20 @@ class ImageSection:
         ):
             for column, box in enumerate(pair):
                 grid.addWidget(QLabel(box.label), row, 2 * column)
-                grid.addWidget(box.native, row, 2 * column + 1, 1, 1 if len(pair) > 1 else 3)
+                wide = 1 if len(pair) > 1 else 3
+                if box is self.backend:
+                    beside = side_by_side(box.native, self.models_button)
+                    grid.addLayout(beside, row, 2 * column + 1, 1, wide)
+                else:
+                    grid.addWidget(box.native, row, 2 * column + 1, 1, wide)
                 # Long names of layers must not widen the dock.
                 box.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
                 box.native.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         grid.setColumnStretch(1, 1)
         grid.setColumnStretch(3, 1)
+        self.update_models()
+        names = [name for _, name in self._offered]
+        self.backend.value = DEFAULT_BACKEND if DEFAULT_BACKEND in names else names[0]
         self.image.changed.connect(self._image_changed)
         self.axes.changed.connect(self._axes_changed)
         self.window.changed.connect(self._window_changed)
@@ -115,6 +126,26 @@ class ImageSection:
     def model(self) -> tuple[str, str]:
         """Names of the backend and the device that are chosen."""
         return self.backend.value, self.device.value
+
+    def update_models(self) -> None:
+        """Offer the models that answer prompts on an image, grey where something is missing."""
+        offers = [o for o in list_offers().values() if o.model.prompts != ("text",)]
+        offers.sort(key=lambda offer: offer.state != "ready")
+        with self._silence():
+            self._offered = [(offer.model.title, offer.model.name) for offer in offers]
+            self.backend.reset_choices()
+        items: Any = self.backend.native.model()
+        for row, offer in enumerate(offers):
+            items.item(row).setEnabled(offer.state == "ready")
+            items.item(row).setToolTip(offer.model.remedy)
+
+    def _open_models(self) -> None:
+        from napari_promptseg._napari.models_dialog import ModelsDialog
+
+        dialog = ModelsDialog(self.widget)
+        dialog.changed.connect(self.update_models)
+        dialog.freed.connect(self.events.free.emit)
+        dialog.exec()
 
     def update_images(self, _: Any = None) -> None:
         """Follow the list of layers."""

@@ -11,7 +11,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, Literal
 
-State = Literal["ready", "needs file", "needs package"]
+from napari_promptseg.backends.registry import backend_prompts, list_backends, load_error
+
+State = Literal["ready", "needs file", "needs package", "broken"]
 
 FOLDER_VARIABLE: Final = "PROMPTSEG_MODELS"
 """Environment variable that names another folder for files of models."""
@@ -157,3 +159,46 @@ def find_model(backend: str, variant: str | None = None) -> Model:
     ready = (m for m in of_backend.values() if m.state == "ready")
     model = of_backend[variant] if variant is not None else next(ready, None)
     return (model or next(iter(of_backend.values()))).checked()
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A model of a backend that is registered.
+
+    Parameters
+    ----------
+    model : Model
+        What is known of it; of backends of other packages only their name.
+    state : {"ready", "needs file", "needs package", "broken"}
+        Whether it can be used.
+    error : str
+        What is wrong with a broken one.
+    """
+
+    model: Model
+    state: State
+    error: str = ""
+
+
+def list_offers(load: bool = False) -> dict[str, Offer]:
+    """Return all models of all registered backends by name, those of other packages last.
+
+    Parameters
+    ----------
+    load : bool
+        Whether to import backends of other packages, to find broken ones.
+    """
+    registered = list_backends()
+    offers = {
+        model.name: Offer(model, model.state)
+        for model in list_models().values()
+        if model.backend in registered
+    }
+    told = {offer.model.backend for offer in offers.values()}
+    for name, info in registered.items():
+        if name not in told:
+            error = load_error(name) if load else ""
+            prompts = () if error or not load else backend_prompts(name)
+            model = Model(name, f"{name} ({info.distribution})", prompts, "")
+            offers[name] = Offer(model, "broken" if error else "ready", error)
+    return offers

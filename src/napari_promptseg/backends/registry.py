@@ -54,6 +54,26 @@ def list_backends() -> dict[str, BackendInfo]:
     return infos
 
 
+def load_error(name: str) -> str:
+    """Import what a backend registered; return what goes wrong, or nothing.
+
+    Whatever a package of somebody else raises is told, and stops nothing.
+    """
+    try:
+        _entries()[name].load()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a module may even exit
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+def backend_prompts(name: str) -> tuple[str, ...]:
+    """Return the prompts that the class of a backend understands, as far as it says so."""
+    capabilities = getattr(_entries()[name].load(), "capabilities", None)
+    return tuple(sorted(getattr(capabilities, "prompts", ())))
+
+
 def create_backend(name: str, **options: Any) -> Backend:
     """Load a backend by name.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_promptseg.cli.evaluate import evaluate
+from napari_promptseg.cli.models import backends
 from napari_promptseg.cli.options import Device, fail
 from napari_promptseg.cli.train import card, train
 from napari_promptseg.propagate.registry import AUTO, list_propagators
@@ -156,15 +157,7 @@ def export(session: Path, output: Path, overwrite: Overwrite = False) -> None:
         fail(error)
 
 
-@app.command()
-def backends() -> None:
-    """List the registered backends."""
-    from napari_promptseg.backends.registry import list_backends
-
-    for info in list_backends().values():
-        typer.echo(f"{info.name:16s} {info.distribution:24s} {info.target}")
-
-
+app.command()(backends)
 app.command()(evaluate)
 app.command()(train)
 app.command()(card)

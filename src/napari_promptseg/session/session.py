@@ -689,6 +689,11 @@ class Session(Results):
         self._predictor.close()
         self._predictor = predictor
 
+    def free(self) -> None:
+        """Free the memory of the backend; the next prompt loads it again."""
+        self._interrupt()
+        self._predictor.close()
+
     def set_window(self, window: Window | str | None) -> None:
         """Look at the image through another intensity window from now on.
 
