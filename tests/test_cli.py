@@ -200,3 +200,22 @@ def test_files_of_models_are_added_and_removed(tmp_path, monkeypatch):
     assert "is there already" in again.output
     assert run("backends", "--remove", "ritm:hrnet18_itermask").exit_code == 0
     assert not list((tmp_path / "models").iterdir())
+
+
+def test_planes_are_embedded_ahead_of_time(volume, tmp_path, monkeypatch):
+    import torch
+    from segment_anything import sam_model_registry
+
+    from tiny_sam import tiny_sam
+
+    monkeypatch.setenv("PROMPTSEG_MODELS", str(tmp_path))
+    monkeypatch.setenv("PROMPTSEG_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setitem(sam_model_registry, "vit_b", tiny_sam)
+    torch.save(tiny_sam().state_dict(), tmp_path / "sam_vit_b_01ec64.pth")
+    arguments = ("cache", volume, "--backend", "sam:vit_b", "--start", "2", "--stop", "6")
+    assert "4 planes ready, 4 of them embedded now" in run(*arguments).output
+    assert "4 planes ready, 0 of them embedded now" in run(*arguments).output
+    assert run("cache", "--info").output.startswith("4 embeddings")
+    assert run("cache", "--clear").output.startswith("0 embeddings")
+    assert "nothing to prepare" in run("cache", volume, "--backend", "grabcut").output
+    assert run("cache").exit_code == 1

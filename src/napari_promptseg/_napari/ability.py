@@ -33,6 +33,8 @@ class Ability:
         Answers to prompts that can be meant in several ways.
     everything : bool
         Whether it finds all objects of a plane without prompts.
+    costly : bool
+        Whether it takes long to look at a plane, so that it pays to do so ahead of time.
     remedy : str
         What to do so that words are understood; empty if they are.
     """
@@ -43,6 +45,7 @@ class Ability:
     propagators: frozenset[str]
     choices: int = 1
     everything: bool = False
+    costly: bool = False
     remedy: str = ""
 
 
@@ -73,6 +76,7 @@ def refine(session: Session, wish: Refinement) -> Ability:
         usable,
         capabilities.choices,
         capabilities.everything,
+        capabilities.costly_embedding,
         "" if "text" in capabilities.prompts else words_remedy(),
     )
 

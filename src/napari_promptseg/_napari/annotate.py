@@ -33,6 +33,7 @@ from napari_promptseg._napari.layers import TOOLS
 from napari_promptseg._napari.notes import NoteLine
 from napari_promptseg._napari.object_list import ObjectList
 from napari_promptseg._napari.object_views import ObjectViews
+from napari_promptseg._napari.prepare_section import PrepareSection
 from napari_promptseg._napari.propagate_section import PropagateSection
 from napari_promptseg._napari.refine_section import RefineSection
 from napari_promptseg._napari.relay import Relay
@@ -75,6 +76,7 @@ class AnnotateWidget(QWidget):
         self._relay = Relay()
         self.desk = Desk(napari_viewer, self._relay)
         self.images = ImageSection(napari_viewer)
+        self.preparation = PrepareSection()
         self.refinement = RefineSection()
         self.prompts = PromptSection()
         self.propagation = PropagateSection()
@@ -104,6 +106,7 @@ class AnnotateWidget(QWidget):
         column.setContentsMargins(6, 4, 6, 4)
         column.setSpacing(4)
         column.addWidget(self.images.widget)
+        column.addWidget(self.preparation)
         for section in (self.refinement, self.prompts, self.propagation, self.objects):
             column.addWidget(section)
         column.addWidget(heading("Objects"))
@@ -141,6 +144,8 @@ class AnnotateWidget(QWidget):
         images.free.connect(lambda: self._call("free"))
         self.desk.events.chosen.connect(self._show_binding)
         self.desk.events.failed.connect(self._fail)
+        self.preparation.asked.connect(self._prepare)
+        self.preparation.paused.connect(lambda: self._call("pause_preparing"))
         self.refinement.switched.connect(self.desk.refine)
         self.prompts.tool.connect(self._use)
         self.prompts.polarity.connect(self._set_polarity)
@@ -258,6 +263,10 @@ class AnnotateWidget(QWidget):
             axis = self.propagation.chosen_axis
             self._call("propagate", direction, position, first, last, axis)
 
+    def _prepare(self) -> None:
+        if self.binding is not None:
+            self._call("prepare", self.binding.view.position(self.viewer.dims.point))
+
     def _name(self, word: str) -> None:
         plane = None if self.binding is None else self.binding.view.plane()
         if plane is not None:
@@ -338,6 +347,8 @@ class AnnotateWidget(QWidget):
             (events.progress, self.propagation.show_progress),
             (events.running, self.propagation.show_running),
             (events.failed, self._fail),
+            (events.preparing, self.preparation.show_running),
+            (events.prepared, self.preparation.show_progress),
             (events.devices, self.images.show_devices),
             (events.ability, self._show_ability),
             (binding.events.status, self.tell),
@@ -365,6 +376,7 @@ class AnnotateWidget(QWidget):
         self.propagation.show_usable(ability.propagators)
         self.prompts.show_ability(ability.choices, ability.everything)
         self.prompts.show_reading(ability.remedy)
+        self.preparation.show_ability(ability.costly)
 
     def _swatch(self, label: int) -> Any:
         return None if self.binding is None else self.binding.swatch(label)

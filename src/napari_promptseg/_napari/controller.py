@@ -11,6 +11,7 @@ import numpy as np
 
 from napari_promptseg._napari.ability import Ability, refine
 from napari_promptseg._napari.outcomes import Outcomes
+from napari_promptseg._napari.preparing import Preparing
 from napari_promptseg._napari.propagating import Propagating
 from napari_promptseg.core.geometry import Plane, box_slices
 from napari_promptseg.core.masks import pack_mask
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from napari_promptseg.refine.options import Refinement
 
 
-class Controller(Propagating, Outcomes):
+class Controller(Propagating, Preparing, Outcomes):
     """Turns what the user does into calls of the session; parameters: see `SessionLink`."""
 
     # Prompts

@@ -94,6 +94,10 @@ class ControllerEvents(SignalGroup):
     """Results of a propagation under way, each a `PlaneResult`."""
     progress = Signal(int, int)
     """Planes done and planes in all, of a propagation."""
+    preparing = Signal(bool)
+    """Whether planes are embedded ahead of time."""
+    prepared = Signal(int, int)
+    """How many planes are embedded, of how many."""
     running = Signal(bool)
     """A propagation begins, or is over."""
     failed = Signal(Exception)

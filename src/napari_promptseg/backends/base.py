@@ -31,7 +31,8 @@ class Capabilities:
         Whether it is `Scalable`: it can look at a plane more or less closely.
     costly_embedding : bool
         Whether `embed` does most of the work: what it returns is worth keeping, and a closer
-        look at a part of the plane costs all of it again.
+        look at a part of the plane costs all of it again. Its attribute `embedding_type` is
+        then the dataclass that `embed` returns, of arrays, tuples of them and plain values.
     choices : int
         Answers to prompts that can be meant in several ways, one of which `Choice` takes.
     everything : bool

@@ -71,6 +71,7 @@ class SamBackend:
     """
 
     name = "sam"
+    embedding_type = SamEmbedding
     capabilities = Capabilities(
         frozenset({"point", "box", "scribble", "lasso"}),
         costly_embedding=True,
@@ -89,19 +90,21 @@ class SamBackend:
         import torch
         from segment_anything import SamPredictor
 
-        from napari_promptseg.backends.models.loading import weights_identity
+        from napari_promptseg.backends.models.loading import model_identity, weights_identity
 
         if precision not in get_args(Precision):
             raise ValueError(f"precision {precision!r}; valid: {list(get_args(Precision))}")
         self.device = pick_device(device)
-        self.identity = f"{self.name} of {type(model).__module__} {id(model)}"
-        if model is None:
+        kind = f"{self.name} {precision}"
+        if model is not None:
+            self.identity = model_identity(kind, model)
+        else:
             if weights is None:
                 found = find_model(self.name, variant)
                 assert found.path is not None
                 weights, variant = found.path, found.variant
             model = _load(weights, variant or "vit_b")
-            self.identity = weights_identity(f"{self.name} {precision}", weights)
+            self.identity = weights_identity(kind, weights)
         self._model = model.to(self.device).eval().requires_grad_(False)
         self._precision = getattr(torch, precision)
         self._predictor = SamPredictor(self._model)

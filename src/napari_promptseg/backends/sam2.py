@@ -72,6 +72,7 @@ class Sam2Backend:
     """
 
     name = "sam2"
+    embedding_type = Sam2Embedding
     capabilities = Capabilities(
         frozenset({"point", "box", "scribble", "lasso"}), costly_embedding=True, choices=3
     )
@@ -84,10 +85,11 @@ class Sam2Backend:
         model: Any = None,
     ) -> None:
         self.device = pick_device(device)
-        self.identity = f"{self.name} of {type(model).__module__} {id(model)}"
-        if model is None:
-            from napari_promptseg.backends.models.loading import weights_identity
+        from napari_promptseg.backends.models.loading import model_identity, weights_identity
 
+        if model is not None:
+            self.identity = model_identity(self.name, model)
+        else:
             if weights is None:
                 found = find_model(self.name, variant)
                 assert found.path is not None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from napari_promptseg.cli.cache import cache
 from napari_promptseg.cli.evaluate import evaluate
 from napari_promptseg.cli.models import backends
 from napari_promptseg.cli.options import Device, fail
@@ -158,6 +159,7 @@ def export(session: Path, output: Path, overwrite: Overwrite = False) -> None:
 
 
 app.command()(backends)
+app.command()(cache)
 app.command()(evaluate)
 app.command()(train)
 app.command()(card)

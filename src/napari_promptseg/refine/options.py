@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from napari_promptseg.backends.base import Backend
 from napari_promptseg.backends.registry import create_backend, list_backends
 from napari_promptseg.refine.brs import Brs
+from napari_promptseg.refine.cached import Cached
 from napari_promptseg.refine.cleanup import Cleanup
 from napari_promptseg.refine.flips import Flips
 from napari_promptseg.refine.multiscale import Multiscale
@@ -167,6 +168,8 @@ def build(
     if refinement is None:
         return backend
     chosen = refinement.resolved(backend.capabilities)
+    if backend.capabilities.costly_embedding:
+        backend = Cached(backend)
     for part, wrapper in _ORDER.items():
         if getattr(chosen, part):
             backend = wrapper(backend)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -31,6 +31,7 @@ from napari_promptseg.session.advice import PlaneView, Suggestion
 from napari_promptseg.session.choosing import with_choice
 from napari_promptseg.session.fill import Filling
 from napari_promptseg.session.predictor import Predictor
+from napari_promptseg.session.preparing import Prepared, planes_outward, prepare
 from napari_promptseg.session.propagation import Propagation
 from napari_promptseg.session.results import Results
 from napari_promptseg.session.review import Review
@@ -476,6 +477,29 @@ class Session(Results):
         filling = Filling(self._store, self.volume, self._predictor, start, stop, axis, near)
         self._running = Propagation(filling.steps(), filling.finish)
         return self._running
+
+    def prepare(
+        self, start: int | None = None, stop: int | None = None, near: int | None = None
+    ) -> Iterator[Prepared]:
+        """Embed planes ahead of the first click, for a backend whose embedding is costly.
+
+        It may be left between two planes, also by a kill: what is done is kept on disk.
+
+        Parameters
+        ----------
+        start, stop : int, optional
+            Half-open range along the first axis; all when not given.
+        near : int, optional
+            Plane to begin with; then outward from it.
+
+        Raises
+        ------
+        ValueError
+            If the range is empty or outside, or the backend keeps no embeddings.
+        """
+        self._interrupt()
+        planes = planes_outward(self.volume, start, stop, near)
+        return prepare(self.volume, self._predictor.backend, planes)
 
     @property
     def confidences(self) -> Mapping[Plane, float]:

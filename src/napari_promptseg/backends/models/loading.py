@@ -84,3 +84,12 @@ def fill(net: nn.Module, state: Any, path: Path, what: str) -> None:
 def weights_identity(name: str, path: Path) -> str:
     """Return the name of a network and the SHA-256 of its file of weights."""
     return f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}"
+
+
+def model_identity(name: str, net: nn.Module) -> str:
+    """Return a name and the SHA-256 of the weights that a network holds."""
+    digest = hashlib.sha256()
+    for key, tensor in net.state_dict().items():
+        digest.update(key.encode())
+        digest.update(tensor.detach().cpu().float().contiguous().numpy().data)
+    return f"{name} {digest.hexdigest()}"
