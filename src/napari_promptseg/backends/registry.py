@@ -101,7 +101,7 @@ def create_backend(name: str, **options: Any) -> Backend:
         raise ValueError(f"unknown backend {name!r}; valid backends: {sorted(entries)}")
     try:
         factory = entries[name].load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ImportError(
             f"backend {name!r} ({entries[name].value}) cannot be loaded: {error}"
         ) from error
