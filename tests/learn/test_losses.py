@@ -5,9 +5,15 @@ import math
 import pytest
 import torch
 
-from napari_promptseg.learn.losses import dice_loss, normalized_focal_loss
+from napari_promptseg.learn.losses import cross_entropy, dice_loss, normalized_focal_loss
 
-LOSSES = [normalized_focal_loss, dice_loss]
+
+def evenly(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy of pixels that count the same."""
+    return cross_entropy(logits, target, torch.ones_like(logits))
+
+
+LOSSES = [normalized_focal_loss, dice_loss, evenly]
 
 
 def maps(*rows: list[float]) -> torch.Tensor:
@@ -41,6 +47,14 @@ def test_hand_values_of_dice() -> None:
     assert dice_loss(logits, maps([0.0, 0.0, 1.0, 1.0]), smooth=1.0).item() == pytest.approx(0.8)
     half = dice_loss(logits, maps([1.0, 0.0, 1.0, 0.0]), smooth=0.0)
     assert half.item() == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("loss", [cross_entropy, dice_loss], ids=lambda f: f.__name__)
+def test_pixels_without_weight_do_not_count(loss) -> None:
+    weight = maps([1.0, 1.0, 0.0])
+    one = loss(maps([1.0, -2.0, 9.0]), maps([1.0, 1.0, 0.0]), weight)
+    other = loss(maps([1.0, -2.0, -9.0]), maps([1.0, 1.0, 1.0]), weight)
+    torch.testing.assert_close(one, other)
 
 
 def test_an_empty_truth_is_defined() -> None:

@@ -49,10 +49,11 @@ def test_weights_that_are_not_there_are_named(tmp_path):
 
 def test_the_encoder_learns_more_slowly(tmp_path, random_net):
     config = recipe(tmp_path, learning_rate=2e-3, encoder_rate=0.5, weight_decay=0.1)
-    optimiser = begin_optimiser(random_net, config)
+    extra = torch.nn.Linear(2, 2)
+    optimiser = begin_optimiser(random_net, config, extra)
     assert [group["peak"] for group in optimiser.param_groups] == [1e-3, 2e-3]
     held = sum(len(group["params"]) for group in optimiser.param_groups)
-    assert held == len(list(random_net.parameters()))
+    assert held == len(list(random_net.parameters())) + len(list(extra.parameters()))
 
 
 def test_a_light_network_answers_the_same_and_learns_less(tmp_path, random_net):

@@ -9,7 +9,10 @@ from napari_promptseg.learn.stack_episodes import StackEpisode, start_stack
 from napari_promptseg.learn.stacks import StackSample
 
 TRUTH = ellipsoid((6, 64, 64), (2.5, 32, 32), (3, 20, 20))
-SAMPLE = StackSample(np.repeat((TRUTH * 200)[..., None], 3, -1).astype(np.uint8), TRUTH, 0.05)
+NAMES = TRUTH.astype(np.uint8)
+SAMPLE = StackSample(
+    np.repeat((TRUTH * 200)[..., None], 3, -1).astype(np.uint8), TRUTH, NAMES, 0.05
+)
 
 
 def test_every_start_knows_something() -> None:
@@ -53,12 +56,29 @@ def test_a_right_answer_needs_no_correction() -> None:
 
 
 @pytest.mark.parametrize("how_well", [GIVEN, EARLIER])
-def test_the_nearest_known_mask_is_the_prior_of_the_others(how_well: float) -> None:
+def test_a_known_mask_is_told_on_its_plane_alone(how_well: float) -> None:
     episode = StackEpisode.on(SAMPLE)
     episode.know(2, TRUTH[2], how_well)
     maps = episode.maps()
-    for plane in range(6):
-        np.testing.assert_array_equal(maps[plane, 3], TRUTH[2])
+    assert not maps[:, :4].any()
     np.testing.assert_array_equal(maps[2, 4], TRUTH[2] * np.float32(how_well))
     assert (maps[2, 5] == how_well).all()
     assert not maps[[0, 1, 3, 4, 5], 4:6].any()
+
+
+def test_names_go_with_the_image_when_a_stack_is_turned_around() -> None:
+    late = TRUTH.copy()
+    late[:3] = False
+    sample = StackSample(SAMPLE.image, late, late.astype(np.uint8), 0.05)
+    for seed in range(20):
+        episode = start_stack(sample, np.random.default_rng(seed))
+        np.testing.assert_array_equal(episode.names > 0, episode.truth)
+
+
+def test_planes_that_were_given_count_little() -> None:
+    episode = StackEpisode.on(SAMPLE)
+    episode.know(1, TRUTH[1], GIVEN)
+    episode.know(2, TRUTH[2], EARLIER)
+    assert episode.open.shape == TRUTH.shape
+    assert episode.open[:, 0, 0].argmin() == 1
+    assert (np.delete(episode.open, 1, 0) == 1).all()

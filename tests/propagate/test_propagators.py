@@ -177,7 +177,7 @@ def test_the_first_and_the_last_plane_can_be_anchors(name):
     for ends in ((0,), (8,), (0, 8)):
         found = filled(name, stack_of({i: tube[i] for i in ends}, bright(tube)))
         assert set(found) == set(range(9)) - set(ends)
-        assert min(iou(step.mask, tube[0]) for step in found.values()) > 0.9
+        assert min(iou(step.mask, tube[0]) for step in found.values()) > 0.8
 
 
 def test_an_object_as_large_as_its_planes(name):

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 STACK_CHANNELS: Final = 7
 """Maps beside the images of a stack, see `encode_stack`."""
+KNOWN_MAPS: Final = slice(4, 6)
+"""Of them, the known mask and how well it is known."""
 GIVEN: Final = 1.0
 """A plane whose mask the user gave."""
 CLICKED: Final = 0.75
@@ -76,7 +78,6 @@ def encode_stack(
         # A known mask says nothing of other planes: what is handed there is copied, not learnt.
         maps[index, :4] = encode(plane.strokes, plane.regions, plane.prior, shape, radius=radius)
         if plane.mask is not None:
-            maps[index, 4] = plane.mask * plane.known
-            maps[index, 5] = plane.known
+            maps[index, KNOWN_MAPS] = plane.mask * plane.known, np.full(shape, plane.known)
         maps[index, 6] = min(4.0 * float(gaps[index]), 1.0)
     return maps

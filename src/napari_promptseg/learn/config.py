@@ -62,6 +62,9 @@ class DataSet(SceneFolder):
         patient, are held out together or not at all.
     held_out_last : bool
         Hold out the last scenes in the order of names instead of scattered ones.
+    organs : tuple of str
+        What the ids of its labels are called, from 1 on: a network for volumes learns to
+        name them beside. Labels of other sets are the background.
     source, terms : str
         Where the set comes from and what its licence allows, for the model card.
     """
@@ -70,6 +73,7 @@ class DataSet(SceneFolder):
     held_out: float = Field(0.0, ge=0, lt=1)
     held_out_group: str | None = None
     held_out_last: bool = False
+    organs: tuple[str, ...] = ()
     source: str = ""
     terms: str = ""
 

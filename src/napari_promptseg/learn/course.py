@@ -1,11 +1,14 @@
-"""What differs between the networks that can be trained: episodes and validation."""
+"""What differs between the networks that can be trained: episodes, loss and validation."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
 
 from napari_promptseg.learn.episodes import start
 from napari_promptseg.learn.losses import cross_entropy, dice_loss, normalized_focal_loss
+from napari_promptseg.learn.naming import Naming
 from napari_promptseg.learn.samples import draw_sample
 from napari_promptseg.learn.stack_episodes import start_stack
 from napari_promptseg.learn.stack_validation import StackValidation
@@ -13,15 +16,19 @@ from napari_promptseg.learn.stacks import draw_stack
 from napari_promptseg.learn.validate import ValidationSet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from typing import Any
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy as np
-    import torch
     from numpy.typing import NDArray
+    from torch import nn
 
+    from napari_promptseg.backends.models.volumenet import VolumeNet
     from napari_promptseg.learn.config import TrainConfig
     from napari_promptseg.learn.scenes import Scene
+    from napari_promptseg.learn.stack_episodes import StackEpisode
+
+_NAMING: float = 0.5
+"""Weight of the names of organs in the loss of a network for volumes."""
 
 
 class Episode(Protocol):
@@ -49,32 +56,115 @@ class Validation(Protocol):
         """Return figures, averaged over the sets and of each set, as ``dice/NAME``."""
 
 
-def begin_episode(config: TrainConfig, scenes: list[Scene], rng: np.random.Generator) -> Episode:
-    """Draw an object of some scenes, and begin to prompt it.
+class Course(Protocol):
+    """How one kind of network is trained."""
 
-    Raises
-    ------
-    ValueError
-        If no object is large enough.
+    @property
+    def extra(self) -> nn.Module:
+        """Parts that are trained beside the network and are not kept with its weights."""
+
+    def begin(self, chosen: int, scenes: list[Scene], rng: np.random.Generator) -> Episode:
+        """Draw an object of the scenes of a data set, and begin to prompt it.
+
+        Parameters
+        ----------
+        chosen : int
+            Position of the set in the recipe.
+        scenes : list of Scene
+            Its scenes.
+        rng : numpy.random.Generator
+            Source of all randomness.
+
+        Raises
+        ------
+        ValueError
+            If no object is large enough.
+        """
+
+    def learn(
+        self, net: Any, image: torch.Tensor, prompts: torch.Tensor, episodes: Sequence[Any]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the logits of a network, and their (B,) loss."""
+
+    def validation(self) -> Validation:
+        """Read the validation sets of the recipe."""
+
+
+def make_course(config: TrainConfig) -> Course:
+    """Return the course of a recipe."""
+    return (ClickCourse if config.model == "clicknet" else StackCourse)(config)
+
+
+def _truth(episodes: Sequence[Episode], logits: torch.Tensor) -> torch.Tensor:
+    stacked = torch.stack([torch.from_numpy(e.truth) for e in episodes])
+    return stacked.to(logits).reshape(logits.shape)
+
+
+class ClickCourse:
+    """Clicks on one plane: borders, and what is still wrong."""
+
+    def __init__(self, config: TrainConfig) -> None:
+        self._config = config
+        self.extra: nn.Module = torch.nn.Identity()
+
+    def begin(self, chosen: int, scenes: list[Scene], rng: np.random.Generator) -> Episode:
+        """See `Course.begin`."""
+        return start(draw_sample(scenes, self._config.crop, rng), rng)
+
+    def learn(
+        self,
+        net: nn.Module,
+        image: torch.Tensor,
+        prompts: torch.Tensor,
+        episodes: Sequence[Episode],
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """See `Course.learn`."""
+        logits = net(image, prompts).float()
+        truth = _truth(episodes, logits)
+        return logits, normalized_focal_loss(logits, truth) + dice_loss(logits, truth)
+
+    def validation(self) -> Validation:
+        """See `Course.validation`."""
+        return ValidationSet.read(self._config)
+
+
+class StackCourse:
+    """Objects in volumes: to find all of what an object is, and to name what is seen.
+
+    Naming every organ that is labelled teaches the features of the image much faster
+    than one object at a time does.
     """
-    if config.model != "clicknet":
-        return start_stack(draw_stack(scenes, config.planes, config.crop, rng), rng)
-    return start(draw_sample(scenes, config.crop, rng), rng)
 
+    def __init__(self, config: TrainConfig) -> None:
+        self._config = config
+        self.extra = Naming([len(data.organs) for data in config.data])
 
-def loss_of(config: TrainConfig, logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
-    """Return the (B,) loss of what a network is trained for.
+    def begin(self, chosen: int, scenes: list[Scene], rng: np.random.Generator) -> Episode:
+        """See `Course.begin`."""
+        sample = draw_stack(scenes, self._config.planes, self._config.crop, rng)
+        episode = start_stack(sample, rng)
+        episode.names = self.extra.numbers(episode.names, chosen)
+        return episode
 
-    Clicks are about borders and what is still wrong; of a stack, most of what an object is
-    has to be found first.
-    """
-    found = normalized_focal_loss if config.model == "clicknet" else cross_entropy
-    return found(logits, truth) + dice_loss(logits, truth)
+    def learn(
+        self,
+        net: VolumeNet,
+        image: torch.Tensor,
+        prompts: torch.Tensor,
+        episodes: Sequence[StackEpisode],
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """See `Course.learn`."""
+        features = net.see(image)
+        logits = net.choose(features, image, prompts).float()
+        truth = _truth(episodes, logits)
+        open_ = torch.stack([torch.from_numpy(e.open) for e in episodes]).to(logits)
+        names = torch.stack([torch.from_numpy(e.names) for e in episodes]).to(logits.device)
+        loss = cross_entropy(logits, truth, open_) + dice_loss(logits, truth, open_)
+        return logits, loss + _NAMING * self.extra.loss(features, names)
 
-
-def read_validation(config: TrainConfig) -> Validation:
-    """Read the validation sets of a recipe."""
-    return (ValidationSet if config.model == "clicknet" else StackValidation).read(config)
+    def validation(self) -> Validation:
+        """See `Course.validation`."""
+        return StackValidation.read(self._config)
 
 
 def goal(figures: Mapping[str, float], loss: float) -> float:

@@ -34,30 +34,39 @@ def normalized_focal_loss(
     return (cross_entropy * weight / scale).mean((1, 2, 3))
 
 
-def cross_entropy(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+def cross_entropy(logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     """Mean binary cross-entropy of each image.
 
     Parameters
     ----------
     logits, target : (B, ...) tensor
         Logits, and the truth as 0 or 1.
+    weight : (B, ...) tensor
+        How much each pixel counts.
 
     Returns
     -------
     (B,) tensor
         One loss an image.
     """
-    loss = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    loss = F.binary_cross_entropy_with_logits(logits, target, weight, reduction="none")
     return loss.flatten(1).mean(1)
 
 
-def dice_loss(logits: torch.Tensor, target: torch.Tensor, smooth: float = 16.0) -> torch.Tensor:
+def dice_loss(
+    logits: torch.Tensor,
+    target: torch.Tensor,
+    weight: torch.Tensor | None = None,
+    smooth: float = 16.0,
+) -> torch.Tensor:
     """One minus the soft Dice coefficient (Milletari et al. 2016, arXiv:1606.04797).
 
     Parameters
     ----------
-    logits, target : (B, 1, H, W) tensor
+    logits, target : (B, 1, H, W) or (B, T, H, W) tensor
         Logits, and the truth as 0 or 1.
+    weight : tensor of the same shape, optional
+        How much each pixel counts.
     smooth : float
         Pixels added to both sides of the fraction, so that an empty truth is defined.
 
@@ -66,7 +75,18 @@ def dice_loss(logits: torch.Tensor, target: torch.Tensor, smooth: float = 16.0) 
     (B,) tensor
         One loss an image.
     """
-    probability = logits.sigmoid()
-    overlap = (probability * target).sum((1, 2, 3))
-    total = probability.sum((1, 2, 3)) + target.sum((1, 2, 3))
+    return overlap_loss(logits.sigmoid(), target, weight, smooth)
+
+
+def overlap_loss(
+    probability: torch.Tensor,
+    target: torch.Tensor,
+    weight: torch.Tensor | None = None,
+    smooth: float = 16.0,
+) -> torch.Tensor:
+    """Return `dice_loss` of probabilities."""
+    counted = probability if weight is None else probability * weight
+    wanted = target if weight is None else target * weight
+    overlap = (counted * target).sum((1, 2, 3))
+    total = counted.sum((1, 2, 3)) + wanted.sum((1, 2, 3))
     return 1.0 - (2.0 * overlap + smooth) / (total + smooth)

@@ -93,11 +93,11 @@ def _in_float32(forward: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor
         return forward(x.float())
 
 
-def begin_optimiser(net: Network, config: TrainConfig) -> torch.optim.AdamW:
-    """AdamW with a peak rate of its own for the encoder; see `set_rate`."""
+def begin_optimiser(net: Network, config: TrainConfig, extra: torch.nn.Module) -> torch.optim.AdamW:
+    """AdamW with a peak rate of its own for the encoder; `extra` is trained as the decoder is."""
     encoder = [] if isinstance(net, VolumeNet) else list(net.encoder.parameters())
     known = set(map(id, encoder))
-    others = [p for p in net.parameters() if id(p) not in known]
+    others = [p for p in net.parameters() if id(p) not in known] + list(extra.parameters())
     groups = [{"params": others, "peak": config.learning_rate}]
     if encoder:
         groups.insert(0, {"params": encoder, "peak": config.learning_rate * config.encoder_rate})

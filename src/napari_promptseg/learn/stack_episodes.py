@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     Mask = NDArray[np.bool_]
 
+_TOLD: Final = 0.1
+"""How much a plane counts whose mask was given."""
 _STARTS: Final = {
     "mask": 0.34,
     "masks": 0.16,
@@ -35,10 +37,11 @@ earlier step with errors, or a click and its answer."""
 
 @dataclass(slots=True)
 class StackEpisode:
-    """A stack and what is known of each of its planes so far."""
+    """A stack, what is known of each of its planes so far, and the organs on them."""
 
     image: NDArray[np.float32]
     truth: Mask
+    names: NDArray[np.integer[Any]]
     gaps: NDArray[np.float32]
     planes: list[PlaneKnowledge] = field(default_factory=list)
 
@@ -49,12 +52,20 @@ class StackEpisode:
         count, size = image.shape[:2]
         stretched = stretch_contrast(image.reshape(count * size, size, 3)).reshape(image.shape)
         gaps = np.full(count, sample.gap, np.float32)
-        return cls(stretched, sample.truth, gaps, [PlaneKnowledge() for _ in range(count)])
+        planes = [PlaneKnowledge() for _ in range(count)]
+        return cls(stretched, sample.truth, sample.names, gaps, planes)
 
     def maps(self) -> NDArray[np.float32]:
         """Return the (T, 7, S, S) maps beside the image."""
         shape = (self.truth.shape[1], self.truth.shape[2])
         return encode_stack(self.planes, self.gaps, shape)
+
+    @property
+    def open(self) -> NDArray[np.float32]:
+        """(T, S, S) weights: little is to be learnt where the user gave the mask."""
+        told = np.array([plane.known == GIVEN for plane in self.planes])
+        weights = np.where(told, _TOLD, 1.0).astype(np.float32)
+        return np.broadcast_to(weights[:, None, None], self.truth.shape).copy()
 
     def know(self, plane: int, mask: Mask, how_well: float) -> None:
         """Learn what the object is on a plane."""
@@ -121,8 +132,8 @@ def _continue(episode: StackEpisode, filled: NDArray[np.int64], rng: np.random.G
     truth = episode.truth
     count = len(truth)
     if not truth[0].any() and truth[-1].any():
-        episode.image, episode.truth = episode.image[::-1].copy(), truth[::-1].copy()
-        truth = episode.truth
+        episode.image, truth = episode.image[::-1].copy(), truth[::-1].copy()
+        episode.truth, episode.names = truth, episode.names[::-1].copy()
         filled = np.flatnonzero(truth.any((1, 2)))
     last = int(rng.integers(1, max(count // 2, 1) + 1))
     last = max(last, int(filled[0]) + 1)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _SMALLEST: Final = 24
 """Objects of fewer pixels on their largest plane are not used."""
+UNNAMED: Final = 255
+"""Name of pixels of made-up volumes."""
 _IMAGINED: Final = 0.08
 """How often a volume is made up, to be told from any that was seen."""
 _SEEDED: Final = 0.1
@@ -40,12 +42,15 @@ class StackSample:
         Crops of the planes.
     truth : (T, S, S) bool array
         The object; some planes may have none of it.
+    names : (T, S, S) uint8 array
+        Which organ each pixel is of, by the ids of its volume; `UNNAMED` where nobody knows.
     gap : float
         Distance of neighbouring planes in sides of the crop.
     """
 
     image: UInt8
     truth: Mask
+    names: UInt8
     gap: float
 
 
@@ -59,12 +64,15 @@ class Row:
         The planes.
     truth : (T, H, W) bool array
         The object.
+    names : (T, H, W) uint8 array
+        See `StackSample`.
     gap : float
         Distance of neighbouring planes in pixels.
     """
 
     image: UInt8
     truth: Mask
+    names: UInt8
     gap: float
 
 
@@ -109,8 +117,12 @@ def _volume_row(
     spacing = tuple(s for a, s in enumerate(scene.spacing) if a != axis)
     cut = _square(image[indices][:, *around], (spacing[0], spacing[1]))
     truth = _square(chosen[indices][:, *around], (spacing[0], spacing[1]))
+    labels = np.moveaxis(scene.labels, axis, 0)[indices][:, *around].astype(np.uint8)
+    names = np.stack(
+        [cv2.resize(p, cut.shape[:0:-1], interpolation=cv2.INTER_NEAREST) for p in labels]
+    )
     gap = step * scene.spacing[axis] / min(spacing)
-    return Row(np.repeat(cut[..., None], 3, 3).astype(np.uint8), truth.astype(bool), gap)
+    return Row(np.repeat(cut[..., None], 3, 3).astype(np.uint8), truth.astype(bool), names, gap)
 
 
 def _least_step(
@@ -138,7 +150,8 @@ def _row(
     scene: Scene, planes: int, size: int, rng: np.random.Generator, labelled: bool
 ) -> Row | None:
     if not labelled and rng.random() < _IMAGINED:
-        return Row(*imagine(planes, size, rng))
+        image, truth, gap = imagine(planes, size, rng)
+        return Row(image, truth, np.full(truth.shape, UNNAMED, np.uint8), gap)
     return _volume_row(scene, planes, size, rng, labelled)
 
 
@@ -153,20 +166,28 @@ def _crop(row: Row, size: int, rng: np.random.Generator) -> StackSample:
     side = size / zoom
     centre = np.array([sum(r) / 2 for r in box[::-1]])
     centre = centre + rng.uniform(-0.4, 0.4, 2) * max(side - extent, 0)
-    image, truth = row.image, row.truth
+    image, truth, names = row.image, row.truth, row.names
     if zoom < 0.6:  # warping alone would alias
         shape = tuple(max(round(n * zoom), 1) for n in truth.shape[1:])
         image = np.stack([resize(plane, (shape[0], shape[1])) for plane in image])
         truth = np.stack([resize(plane, (shape[0], shape[1])) for plane in truth])
+        names = np.stack(
+            [cv2.resize(p, shape[::-1], interpolation=cv2.INTER_NEAREST) for p in names]
+        )
         centre, zoom = centre * zoom, 1.0
     matrix = crop_matrix(zoom, centre, size, True, rng)
     border = cv2.BORDER_REPLICATE if rng.random() < 0.5 else cv2.BORDER_CONSTANT
     mirror = -1 if rng.random() < 0.5 else 1
     images = [cv2.warpAffine(p, matrix, (size, size), borderMode=border) for p in image]
     masks = [cv2.warpAffine(p.astype(np.uint8) * 255, matrix, (size, size)) > 127 for p in truth]
+    named = [
+        cv2.warpAffine(p, matrix, (size, size), flags=cv2.INTER_NEAREST, borderValue=UNNAMED)
+        for p in names
+    ]
     return StackSample(
         np.ascontiguousarray(np.stack(images)[:, :, ::mirror], np.uint8),
         np.ascontiguousarray(np.stack(masks)[:, :, ::mirror]),
+        np.ascontiguousarray(np.stack(named)[:, :, ::mirror]),
         row.gap / side,
     )
 
@@ -217,5 +238,5 @@ def draw_stack(
         if rng.random() < 0.3:  # planes may differ in brightness
             gains = rng.normal(1, 0.07, (planes, 1, 1, 1)).astype(np.float32)
             image = np.clip(image * gains, 0, 255).astype(np.uint8)
-        return StackSample(image, sample.truth, sample.gap)
+        return StackSample(image, sample.truth, sample.names, sample.gap)
     raise ValueError("no scene holds an object of enough pixels to train on")

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_promptseg.learn.course import Episode, begin_episode
-
 if TYPE_CHECKING:
     from napari_promptseg.learn.config import TrainConfig
+    from napari_promptseg.learn.course import Course, Episode
     from napari_promptseg.learn.scenes import Scene
 
 
@@ -22,14 +21,22 @@ class Supply:
     ----------
     config : TrainConfig
         The run.
+    course : Course
+        Draws them.
     sets : list of list of Scene
         Scenes of each of its data sets.
     seed : tuple of int
         Of all randomness.
     """
 
-    def __init__(self, config: TrainConfig, sets: list[list[Scene]], seed: tuple[int, ...]) -> None:
-        self._config, self._sets = config, sets
+    def __init__(
+        self,
+        config: TrainConfig,
+        course: Course,
+        sets: list[list[Scene]],
+        seed: tuple[int, ...],
+    ) -> None:
+        self._config, self._course, self._sets = config, course, sets
         self._weights = np.array([s.weight for s in config.data], float)
         self._weights /= self._weights.sum()
         self._rng = np.random.default_rng(seed)
@@ -41,7 +48,7 @@ class Supply:
     def _draw(self) -> Episode:
         chosen = int(self._rng.choice(len(self._sets), p=self._weights))
         try:
-            return begin_episode(self._config, self._sets[chosen], self._rng)
+            return self._course.begin(chosen, self._sets[chosen], self._rng)
         except ValueError as error:
             raise ValueError(f"{str(self._config.data[chosen].folder)!r}: {error}") from error
 

@@ -18,9 +18,8 @@ import torch
 from napari_promptseg.backends.models.volumenet import VolumeNet
 from napari_promptseg.learn.books import Books
 from napari_promptseg.learn.card import write_card
-from napari_promptseg.learn.course import goal, loss_of, read_validation
+from napari_promptseg.learn.course import goal, make_course
 from napari_promptseg.learn.network import (
-    Network,
     begin_network,
     begin_optimiser,
     spare_the_processor,
@@ -73,13 +72,15 @@ class Trainer:
         torch.manual_seed(config.seed + self.peers.rank)
         self.config, self.report = config, report
         self.device = self.peers.device()
+        self.course = make_course(config)
+        self.course.extra.to(self.device)
         self.net = begin_network(config).to(self.device)
         if config.model != "volumenet":
             self.net = self.net.to(memory_format=torch.channels_last)
         self.average = deepcopy(self.net).eval().requires_grad_(False)
         if config.light:
             spare_the_processor(self.net)
-        self.optimiser = begin_optimiser(self.net, config)
+        self.optimiser = begin_optimiser(self.net, config, self.course.extra)
         self.step, self.best = 0, math.inf
         self.rng = np.random.default_rng((config.seed, self.peers.rank))
         self._stop = False
@@ -105,6 +106,7 @@ class Trainer:
         )
         self.net.load_state_dict(state["net"])
         self.average.load_state_dict(state["average"])
+        self.course.extra.load_state_dict(state["extra"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.step, self.best = state["step"], state["best"]
         self.rng = np.random.default_rng((self.config.seed, self.peers.rank, self.step))
@@ -114,6 +116,7 @@ class Trainer:
         state = {
             "net": self.net.state_dict(),
             "average": self.average.state_dict(),
+            "extra": self.course.extra.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "step": self.step,
             "best": self.best,
@@ -126,19 +129,22 @@ class Trainer:
         """Ask the run to end after the present step, with a checkpoint; from any thread."""
         self._stop = True
 
-    def _forward(self, net: Network, episodes: list[Episode]) -> torch.Tensor:
+    def _inputs(self, episodes: list[Episode]) -> tuple[torch.Tensor, torch.Tensor]:
         images = np.moveaxis(np.stack([e.image for e in episodes]), -1, -3)
         maps = np.stack([e.maps() for e in episodes])
         image, prompts = (
             torch.from_numpy(np.ascontiguousarray(a)).to(self.device) for a in (images, maps)
         )
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
-            logits: torch.Tensor = net(image, prompts)
-        return logits.float()
+        return image, prompts
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.half)
 
     def _predict(self, episodes: list[Episode]) -> NDArray[np.float32]:
         """Return the probabilities of the averaged weights, of the shape of the truth."""
-        answers: NDArray[np.float32] = self._forward(self.average, episodes).sigmoid().cpu().numpy()
+        with self._autocast():
+            logits: torch.Tensor = self.average(*self._inputs(episodes))
+        answers: NDArray[np.float32] = logits.float().sigmoid().cpu().numpy()
         return answers.reshape(-1, *episodes[0].truth.shape)
 
     def _go_on(self, episodes: list[Episode], logits: torch.Tensor, supply: Supply) -> None:
@@ -162,14 +168,14 @@ class Trainer:
         """Make a step; return loss, logits and whether a process was asked to stop."""
         for group in self.optimiser.param_groups:
             group["lr"] = group["peak"] * self._rate()
-        logits = self._forward(self.net, episodes)
-        truth = torch.from_numpy(np.stack([e.truth for e in episodes])).to(logits)
-        truth = truth.reshape(logits.shape)
-        loss = loss_of(self.config, logits, truth).mean()
+        with self._autocast():
+            logits, losses = self.course.learn(self.net, *self._inputs(episodes), episodes)
+        loss = losses.mean()
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
-        stop = self.peers.average(self.net.parameters(), self._stop)
-        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
+        learnt = [*self.net.parameters(), *self.course.extra.parameters()]
+        stop = self.peers.average(learnt, self._stop)
+        torch.nn.utils.clip_grad_norm_(learnt, 5.0)
         self.optimiser.step()
         decay = min(self.config.ema, (self.step + 1) / (self.step + 10))
         with torch.no_grad():
@@ -198,7 +204,7 @@ class Trainer:
         names = distinct_names([data.folder for data in self.config.data])
         sets = [TrainingSet.read(d, name) for d, name in zip(self.config.data, names, strict=True)]
         seed = (self.config.seed, self.peers.rank, self.step)
-        supply = Supply(self.config, [s.scenes for s in sets], seed)
+        supply = Supply(self.config, self.course, [s.scenes for s in sets], seed)
         try:
             if self.peers.leads:
                 self._lead(supply, [s.counts for s in sets])
@@ -231,7 +237,7 @@ class Trainer:
 
     def _lead(self, supply: Supply, scenes: list[SceneCounts]) -> None:
         """Make steps, and write what comes of them: log, weights, checkpoints, card."""
-        validation = read_validation(self.config)
+        validation = self.course.validation()
         for entry in filter(self.config.leaks, self.config.validation):
             self.report(f"warning: {str(entry.folder)!r} is both learnt from and validated on")
         stretch = Stretch.begin(
