@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from napari_promptseg.session.session import Session
 
 ALL_PROMPTS = frozenset({"point", "box", "scribble", "lasso", "text"})
-FOR_ANY_BACKEND = [name for name in list_propagators() if name != "sam2"]
+FOR_ANY_BACKEND = [name for name in list_propagators() if name not in ("sam2", "nninteractive")]
 """Propagators that do not need a backend of their own."""
 
 

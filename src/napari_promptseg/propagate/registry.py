@@ -18,8 +18,9 @@ _PLACES: Final = {
     "flow": "flow:FlowWarp",
     "walker": "walker:RandomWalker",
     "sam2": "sam2:Sam2Propagator",
+    "nninteractive": "nninteractive:NnInteractivePropagator",
 }
-_OWN: Final = {"clicknet": "network", "sam2": "sam2"}
+_OWN: Final = {"clicknet": "network", "sam2": "sam2", "nninteractive": "nninteractive"}
 """What was made for a backend."""
 AUTO: Final = "auto"
 """Leaves the choice to `create_propagator`."""

@@ -35,11 +35,18 @@ def load_weights(net: nn.Module, path: Path) -> None:
         raise ValueError(f"{str(path)!r} does not fit {type(net).__name__}: {first}") from error
 
 
-def load_checkpoint(path: Path) -> Any:
+def load_checkpoint(path: Path, numbers: bool = False) -> Any:
     """Return what a checkpoint of torch (.pth, .pt) of somebody else holds, on the CPU.
 
     Such files are pickles, which can run any code when read. Only tensors and plain Python
     values are taken from them here.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    numbers : bool
+        Whether single numbers of numpy are taken too, which logs of nnU-Net are full of.
 
     Raises
     ------
@@ -54,7 +61,10 @@ def load_checkpoint(path: Path) -> Any:
     if not path.is_file():
         raise FileNotFoundError(f"no checkpoint at {str(path)!r}")
     try:
-        with warnings.catch_warnings(action="ignore", category=UserWarning):
+        with (
+            warnings.catch_warnings(action="ignore", category=UserWarning),
+            torch.serialization.safe_globals(_numbers() if numbers else []),
+        ):
             return torch.load(path, map_location="cpu", weights_only=True)
     except OSError:
         raise
@@ -64,6 +74,15 @@ def load_checkpoint(path: Path) -> Any:
         raise ValueError(
             f"{str(path)!r} cannot be read as weights: {reason}; nothing in it was executed"
         ) from error
+
+
+def _numbers() -> list[Any]:
+    """Return what numpy makes single numbers by, under its old and new name."""
+    import numpy as np
+
+    scalar = np.float64(0).__reduce__()[0]
+    kinds = [np.dtype, *{type(np.dtype(kind)) for kind in ("f4", "f8", "i4", "i8", "?")}]
+    return [scalar, (scalar, "numpy.core.multiarray.scalar"), *kinds]
 
 
 def fill(net: nn.Module, state: Any, path: Path, what: str) -> None:
