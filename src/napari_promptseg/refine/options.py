@@ -13,6 +13,7 @@ from napari_promptseg.refine.cached import Cached
 from napari_promptseg.refine.cleanup import Cleanup
 from napari_promptseg.refine.flips import Flips
 from napari_promptseg.refine.multiscale import Multiscale
+from napari_promptseg.refine.tiles import Tiles
 from napari_promptseg.refine.zoom import ZoomIn
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ def build(
         return backend
     chosen = refinement.resolved(backend.capabilities)
     if backend.capabilities.costly_embedding:
-        backend = Cached(backend)
+        backend = Tiles(Cached(backend))
     for part, wrapper in _ORDER.items():
         if getattr(chosen, part):
             backend = wrapper(backend)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari_promptseg.core.geometry import Plane, plane_at
 from napari_promptseg.refine.cached import Cached
+from napari_promptseg.refine.tiles import Tiles
 from napari_promptseg.refine.wrapper import Wrapper
 
 if TYPE_CHECKING:
@@ -84,8 +85,7 @@ def prepare(volume: Volume, backend: Backend, planes: list[Plane]) -> Iterator[P
 
 def _prepared(volume: Volume, backend: Cached, planes: list[Plane]) -> Iterator[Prepared]:
     for number, plane in enumerate(planes, 1):
-        image = volume.plane(plane)
-        known = backend.is_kept(image)
-        if not known:
-            backend.embed(image)
-        yield Prepared(plane, not known, number, len(planes))
+        new = [part for part in Tiles.parts(volume.plane(plane)) if not backend.is_kept(part)]
+        for part in new:
+            backend.embed(part)
+        yield Prepared(plane, bool(new), number, len(planes))
