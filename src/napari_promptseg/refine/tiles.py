@@ -48,7 +48,7 @@ class Tiles(Wrapper):
         self, embedding: Any, prompts: PlanePrompts, prior: NDArray[np.bool_] | None = None
     ) -> Prediction:
         """See `Backend.predict`."""
-        if not isinstance(embedding, PlaneImage):
+        if not isinstance(embedding, PlaneImage) or not _is_large(embedding):
             return self.backend.predict(embedding, prompts, prior)
         rows, columns = tile_around(embedding.shape, _wanted(prompts, prior, embedding.shape))
         inner = self.backend.embed(embedding.crop(rows, columns))
