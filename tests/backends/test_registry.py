@@ -52,7 +52,7 @@ def test_options_reach_the_backend() -> None:
 
 
 def test_an_unknown_name_is_answered_with_the_valid_ones() -> None:
-    with pytest.raises(ValueError, match=r"'grabcat'.*'clicknet', 'grabcut'"):
+    with pytest.raises(ValueError, match=r"'grabcat'.*'clicknet'.*'grabcut'"):
         create_backend("grabcat")
 
 

