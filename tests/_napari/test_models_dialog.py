@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import textwrap
 from typing import TYPE_CHECKING
 
 import pytest
@@ -113,3 +116,23 @@ def test_the_dock_offers_what_is_ready_and_greys_the_rest(bench, blobs, monkeypa
     assert b.status == "Unloaded the model"
     b.click((5, 36, 45))
     assert b.shown.has_object
+
+
+def test_opening_the_dock_imports_no_model_package():
+    code = textwrap.dedent("""
+        import sys
+        import napari
+        import numpy as np
+        from napari_promptseg._napari.annotate import AnnotateWidget
+        from napari_promptseg._napari.models_dialog import ModelsDialog
+
+        viewer = napari.Viewer(show=False)
+        dock = AnnotateWidget(viewer)
+        ModelsDialog(dock)
+        packages = ("segment_anything", "sam2", "transformers", "nnInteractive", "timm", "torch")
+        print([name for name in packages if name in sys.modules])
+        dock.shutdown()
+        viewer.close()
+    """)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip().splitlines()[-1] == "[]", done.stdout + done.stderr

@@ -81,9 +81,7 @@ class Books:
     def announce(self) -> None:
         """Report the last row of the log."""
         shown = {
-            k: v
-            for k, v in self._log.rows[-1].items()
-            if not k.startswith(("noc90/", "iou1/", "click/"))
+            k: v for k, v in self._log.rows[-1].items() if not k.startswith(("noc90/", "iou1/"))
         }
         self._report(
             "  ".join(

@@ -35,22 +35,21 @@ _LIMITS: Final = (
     "propagation. It knows objects like those of the sets below. Elsewhere it needs more clicks, "
     "so measure it on images of your own (`promptseg evaluate`) before you rely on it."
 )
-_OPTIMISED: Final = (
-    "Every round is learnt from (Sofiiuk et al. 2021, arXiv:2102.06583). Normalised focal loss and "
-    "Dice loss, AdamW, a cosine schedule, and averaged weights, of which validation picks the best."
-)
 _METHOD: Final = {
     "clicknet": (
         "A simulated user prompts an object with a click, several clicks, a box, a scribble, a "
         "lasso or the mask of a neighbouring plane, and corrects the answer round by round. "
-        f"{_OPTIMISED}"
+        "Every round is learnt from (Sofiiuk et al. 2021, arXiv:2102.06583). Normalised focal "
+        "loss and Dice loss, AdamW, a cosine schedule, and averaged weights, of which validation "
+        "picks the best."
     ),
     "volumenet": (
-        "Of a stack of planes, a simulated user gives the mask of one or two planes, a click, or "
-        "the answers of an earlier step with their errors, and corrects the answer round by round. "
-        "Some objects are regions of similar intensity, and some volumes are made up, so that "
-        "things without a label teach too. "
-        f"{_OPTIMISED}"
+        "Of a stack of planes, a simulated user gives the mask of one or two planes, a click with "
+        "its answer, or the answers of an earlier step with their errors, and corrects the answer "
+        "round by round. Beside the object, every organ that has a name is to be told from the "
+        "others. Some objects are regions of similar intensity, and some volumes are made up, so "
+        "that things without a label teach too. Cross-entropy and Dice loss, AdamW, a cosine "
+        "schedule, and averaged weights, of which validation picks the best."
     ),
 }
 _MEASURED: Final = {
@@ -60,7 +59,7 @@ _MEASURED: Final = {
     ),
     "volumenet": (
         "On 24 fixed stacks of each validation set: mean Dice of the other planes from the true "
-        "mask of the largest one, and of all planes from a click at the centre of that one."
+        "mask of the largest one."
     ),
 }
 _TITLES: Final = {
@@ -68,7 +67,6 @@ _TITLES: Final = {
     "noc90": "NoC@90",
     "iou1": "IoU after 1 click",
     "dice": "Dice from a mask",
-    "click": "Dice from a click",
 }
 
 

@@ -9,9 +9,7 @@ import numpy as np
 
 from napari_promptseg.backends.stack_encoding import GIVEN
 from napari_promptseg.core.overlap import dice
-from napari_promptseg.core.plane_prompts import Stroke
 from napari_promptseg.learn.reading import distinct_names, validation_scenes
-from napari_promptseg.learn.simulate import next_click
 from napari_promptseg.learn.stack_episodes import StackEpisode
 from napari_promptseg.learn.stacks import StackSample, draw_stack
 
@@ -29,7 +27,7 @@ _PER_SET, _BATCH = 24, 4
 
 @dataclass(frozen=True, slots=True)
 class StackValidation:
-    """Fixed stacks of each validation set, started from a mask or a click."""
+    """Fixed stacks of each validation set, started from a mask."""
 
     samples: dict[str, list[StackSample]]
 
@@ -58,23 +56,15 @@ class StackValidation:
         Returns
         -------
         dict of str to float
-            ``dice``, from the mask of the largest plane to the others, and ``click``, from a
-            click at its centre to the whole stack; averaged over the sets, and of each set,
-            as ``dice/NAME``. Empty without sets.
+            ``dice``, from the mask of the largest plane to the others; averaged over the sets,
+            and of each set, as ``dice/NAME``. Empty without sets.
         """
-        sets = {
-            name: {
-                "dice": float(np.mean(_from_mask(drawn, predict))),
-                "click": float(np.mean(_from_click(drawn, predict))),
-            }
-            for name, drawn in self.samples.items()
-        }
+        sets = {n: float(np.mean(_from_mask(drawn, predict))) for n, drawn in self.samples.items()}
         if not sets:
             return {}
-        means = {
-            kind: float(np.mean([f[kind] for f in sets.values()])) for kind in ("dice", "click")
+        return {"dice": float(np.mean(list(sets.values())))} | {
+            f"dice/{name}": value for name, value in sets.items()
         }
-        return means | {f"{k}/{name}": f[k] for k in means for name, f in sets.items()}
 
 
 def _answers(episodes: list[StackEpisode], predict: Predict) -> list[NDArray[np.bool_]]:
@@ -100,14 +90,3 @@ def _from_mask(drawn: list[StackSample], predict: Predict) -> list[float]:
         dice(np.delete(answer, _largest(s), 0), np.delete(s.truth, _largest(s), 0))
         for answer, s in zip(answers, drawn, strict=True)
     ]
-
-
-def _from_click(drawn: list[StackSample], predict: Predict) -> list[float]:
-    episodes = [StackEpisode.on(sample) for sample in drawn]
-    for episode, sample in zip(episodes, drawn, strict=True):
-        plane = _largest(sample)
-        click = next_click(np.zeros_like(sample.truth[plane]), sample.truth[plane])
-        if click is not None:
-            episode.planes[plane].strokes.append(Stroke(np.array([click[0]], np.float64)))
-    answers = _answers(episodes, predict)
-    return [dice(answer, s.truth) for answer, s in zip(answers, drawn, strict=True)]
