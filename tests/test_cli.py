@@ -69,16 +69,41 @@ def test_an_output_is_not_overwritten_unless_asked(volume, tmp_path):
     assert run(*arguments, "--overwrite").exit_code == 0
 
 
+def test_a_word_is_looked_for_on_the_plane_of_the_first_point(volume, tmp_path, monkeypatch):
+    pytest.importorskip("transformers", reason="the extra 'text' is not installed")
+    from tiny_clipseg import write_clipseg
+
+    write_clipseg(tmp_path / "clipseg-rd64-refined")
+    monkeypatch.setenv("PROMPTSEG_MODELS", str(tmp_path))
+    output = tmp_path / "labels.npy"
+    arguments = ("segment", volume, "-o", output, "--backend", "grabcut", "--text", "cell")
+    alone = run(*arguments)
+    assert alone.exit_code == 0, alone.output
+    assert "'cell': sure 0." in alone.output
+    assert np.flatnonzero(np.load(output).any((1, 2))).tolist() == [4]
+    assert run(*arguments, "--point", "6,24,24", "--overwrite").exit_code == 0
+    labels = np.load(output)
+    assert np.flatnonzero(labels.any((1, 2))).tolist() == [6]
+    assert labels[6, 24, 24]
+    through = run("propagate", *arguments[1:], "--overwrite", "--propagator", "copy")
+    assert through.exit_code == 0, through.output
+    assert np.load(output).any((1, 2)).all()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         pytest.param(("--point", "4,x,24"), "4,x,24", id="not a number"),
         pytest.param(("--point", "99,24,24"), "outside", id="outside"),
         pytest.param((), "no prompt", id="no prompt"),
+        pytest.param(("--text", " "), "must name something", id="empty text"),
+        pytest.param(("--text", "cat"), "CLIPSeg needs", id="no model for words"),
+        pytest.param(("--text", "cat", "--point", "24,24"), "24", id="point of a picture"),
         pytest.param(("--point", "4,24,24", "--backend", "magic"), "magic", id="backend"),
     ],
 )
-def test_errors_are_one_line(volume, tmp_path, arguments, message):
+def test_errors_are_one_line(volume, tmp_path, arguments, message, monkeypatch):
+    monkeypatch.setenv("PROMPTSEG_MODELS", str(tmp_path))
     result = run("segment", volume, "-o", tmp_path / "out.npy", *arguments)
     assert result.exit_code == 1
     assert message in result.output

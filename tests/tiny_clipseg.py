@@ -40,12 +40,13 @@ def write_clipseg(folder: Path) -> Path:
             "eos_token_id": 1,
             "pad_token_id": 1,
         },
-        vision_config=sizes | {"num_hidden_layers": 3, "image_size": 64, "patch_size": 16},
+        vision_config=sizes | {"num_hidden_layers": 3, "image_size": 32, "patch_size": 16},
         projection_dim=16,
         reduce_dim=8,
         extract_layers=[0, 1, 2],
         decoder_num_attention_heads=2,
         decoder_intermediate_size=16,
+        use_complex_transposed_convolution=True,
     )
     torch.manual_seed(0)
     CLIPSegForImageSegmentation(config).save_pretrained(folder)

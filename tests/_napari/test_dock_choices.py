@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from importlib.metadata import EntryPoint
+
 import numpy as np
 import pytest
+from gui_backends import Toy
 from gui_networks import TinySam
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
-from napari_promptseg.core.prompts import Choice
+from helpers import ToyBackend
+from napari_promptseg.backends import registry
+from napari_promptseg.backends.words import UnknownWordError
+from napari_promptseg.core.prompts import Choice, Point, Text
 
 pytestmark = [pytest.mark.gui, pytest.mark.usefixtures("one_thread")]
 
@@ -68,20 +74,86 @@ def test_models_that_cannot_show_no_buttons(bench, blobs):
     assert b.dock.prompts.everything_button.isVisible()
 
 
+def enter(b, word: str) -> None:
+    b.dock.prompts.text.setFocus()
+    b.dock.prompts.text.setText(word)
+    QTest.keyClick(b.dock.prompts.text, Qt.Key.Key_Return)
+    b.wait()
+
+
 def test_a_word_names_the_object_in_view(bench, blobs):
     b = bench(blobs, backend="toy")  # understands words itself
     b.robot.go_to((7, 3, 4))
-    b.dock.prompts.text.setText("  blob ")
-    QTest.keyClick(b.dock.prompts.text, Qt.Key.Key_Return)
-    b.wait()
+    enter(b, "  blob ")
     (prompt,) = b.controller.session.prompts
-    assert prompt.text == "blob"
-    assert prompt.index[0] == 7
-    assert b.dock.prompts.text.text() == ""
-    assert b.status.startswith("Text answered")
-    QTest.keyClick(b.dock.prompts.text, Qt.Key.Key_Return)
-    b.wait()
+    assert prompt == Text("blob", (7, None, None))
+    assert b.status.startswith("toy found 'blob': sure 0.")
+    assert b.layer("object").data[7].any()
+    assert b.dock.window().focusWidget() is not b.dock.prompts.text, "keys go to the viewer"
+    enter(b, "  ")
     assert len(b.controller.session.prompts) == 1, "nothing was written"
+    b.press("Ctrl+Z")
+    assert not b.layer("object").data.any()
+
+
+def test_a_word_that_is_not_known_is_told_quietly_and_clicks_go_on(
+    bench, blobs, errors, monkeypatch
+):
+    def unknown(self, embedding, prompts, prior=None):
+        if prompts.text:
+            raise UnknownWordError(f"toy does not know {prompts.text!r} here")
+        return ToyBackend.predict(self, embedding, prompts, prior)
+
+    monkeypatch.setattr(Toy, "predict", unknown)
+    b = bench(blobs, backend="toy")
+    enter(b, "xyzzy")
+    assert b.status.startswith("toy does not know 'xyzzy' here")
+    assert b.dock.prompts.text.text() == "xyzzy", "it can be corrected"
+    assert errors == []
+    assert not b.controller.session.prompts
+    b.click(AT)
+    assert len(b.controller.session.prompts) == 1
+
+
+def test_a_word_and_a_click_that_wait_together_are_answered_apart(bench, blobs):
+    b = bench(blobs, backend="slow")
+    b.robot.go_to(AT)
+    b.controller.add(Point(tuple(map(float, AT))))
+    b.controller.name(Text("blob", (AT[0], None, None)))
+    b.controller.add(Point((AT[0], 2.0, 2.0)))
+    b.wait()
+    assert b.controller.session.history == ("add point", "add text", "add point")
+
+
+def test_a_model_of_words_that_is_added_is_offered_at_once(bench, blobs, tmp_path, monkeypatch):
+    pytest.importorskip("transformers", reason="the extra 'text' is not installed")
+    from tiny_clipseg import write_clipseg
+
+    clipseg = EntryPoint(
+        "clipseg", "napari_promptseg.backends.clipseg:ClipSegBackend", registry.GROUP
+    )
+    monkeypatch.setitem(registry._entries(), "clipseg", clipseg)
+    monkeypatch.setenv("PROMPTSEG_MODELS", str(tmp_path))
+    b = bench(blobs, backend="grabcut")
+    assert not b.dock.prompts.text.isEnabled()
+    write_clipseg(tmp_path / "clipseg-rd64-refined")
+    b.dock.images.events.models.emit()
+    assert b.dock.prompts.text.isEnabled()
+    b.robot.go_to((7, 3, 4))
+    enter(b, "cat")
+    assert b.status.startswith("clipseg found 'cat': sure ")
+    assert b.layer("object").data[7].any()
+    b.click((7, 15, 15))
+    assert b.layer("object").data[7, 15, 15]
+
+
+def test_words_need_a_plane_in_view(bench, blobs):
+    b = bench(blobs, backend="toy")
+    b.viewer.dims.ndisplay = 3
+    b.wait()
+    enter(b, "blob")
+    assert "go back to 2D" in b.status
+    assert not b.controller.session.prompts
 
 
 def test_without_a_model_of_words_the_remedy_is_shown(bench, blobs, tmp_path, monkeypatch):

@@ -12,6 +12,8 @@ PLANE = Plane((2, None, None))
 
 def test_only_the_prompts_of_the_plane_are_gathered_and_flattened_in_order() -> None:
     prompts = [
+        Text("painted over", PLANE.index),
+        pack_mask(PLANE, np.ones((9, 9), bool)),
         Point((2.0, 3.0, 4.0)),
         Point((3.0, 9.0, 9.0)),
         Scribble(((2.0, 1.0, 1.0), (2.2, 5.0, 6.0)), False, 4.0),
@@ -21,7 +23,6 @@ def test_only_the_prompts_of_the_plane_are_gathered_and_flattened_in_order() -> 
         Text("first", PLANE.index),
         Text("last", PLANE.index),
         Text("elsewhere", (1, None, None)),
-        pack_mask(PLANE, np.ones((9, 9), bool)),
     ]
     found = PlanePrompts.collect(prompts, PLANE, "zyx")
     click, scribble = found.strokes
@@ -33,6 +34,7 @@ def test_only_the_prompts_of_the_plane_are_gathered_and_flattened_in_order() -> 
     assert box.vertices.tolist() == [[2.0, 3.0], [2.0, 8.0], [6.0, 8.0], [6.0, 3.0]]
     assert (box.box, box.positive) == (True, True)
     assert found.text == "last"
+    assert PlanePrompts.collect(prompts[:2], PLANE, "zyx").text is None
 
 
 def test_a_sagittal_plane_has_its_own_rows_and_columns() -> None:

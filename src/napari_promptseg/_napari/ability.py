@@ -6,7 +6,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from napari_promptseg.backends.words import words_remedy
 from napari_promptseg.propagate.registry import AUTO, create_propagator, list_propagators
 from napari_promptseg.refine.options import PARTS, Refinement, able
 
@@ -35,8 +34,8 @@ class Ability:
         Whether it finds all objects of a plane without prompts.
     costly : bool
         Whether it takes long to look at a plane, so that it pays to do so ahead of time.
-    remedy : str
-        What to do so that words are understood; empty if they are.
+    reads : bool
+        Whether it understands words itself.
     """
 
     parts: frozenset[str]
@@ -46,7 +45,7 @@ class Ability:
     choices: int = 1
     everything: bool = False
     costly: bool = False
-    remedy: str = ""
+    reads: bool = False
 
 
 def refine(session: Session, wish: Refinement) -> Ability:
@@ -77,7 +76,7 @@ def refine(session: Session, wish: Refinement) -> Ability:
         capabilities.choices,
         capabilities.everything,
         capabilities.costly_embedding,
-        "" if "text" in capabilities.prompts else words_remedy(),
+        "text" in capabilities.prompts,
     )
 
 

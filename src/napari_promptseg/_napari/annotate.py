@@ -38,6 +38,7 @@ from napari_promptseg._napari.propagate_section import PropagateSection
 from napari_promptseg._napari.refine_section import RefineSection
 from napari_promptseg._napari.relay import Relay
 from napari_promptseg._napari.sureness import Sureness
+from napari_promptseg.backends.words import words_remedy
 from napari_promptseg.core.prompts import Text
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class AnnotateWidget(QWidget):
         self._closed = False
         self._heard: list[tuple[Any, Callable[..., None]]] = []
         self._window: QObject | None = None
+        self._reads = False
         self._relay = Relay()
         self.desk = Desk(napari_viewer, self._relay)
         self.images = ImageSection(napari_viewer)
@@ -141,6 +143,7 @@ class AnnotateWidget(QWidget):
         images.axes.connect(self._set_axes)
         images.window.connect(self._set_window)
         images.model.connect(self.desk.set_model)
+        images.models.connect(self._show_words)
         images.free.connect(lambda: self._call("free"))
         self.desk.events.chosen.connect(self._show_binding)
         self.desk.events.failed.connect(self._fail)
@@ -268,10 +271,13 @@ class AnnotateWidget(QWidget):
             self._call("prepare", self.binding.view.position(self.viewer.dims.point))
 
     def _name(self, word: str) -> None:
-        plane = None if self.binding is None else self.binding.view.plane()
-        if plane is not None:
-            self._call("add", Text(word, plane.index))
-            self.prompts.text.clear()
+        if self.binding is None:
+            return
+        plane = self.binding.view.plane()
+        if plane is None:
+            self.tell("Words are looked for on one plane: go back to 2D first")
+            return
+        self._call("name", Text(word, plane.index))
 
     def _segment_everything(self) -> None:
         plane = None if self.binding is None else self.binding.view.plane()
@@ -375,8 +381,12 @@ class AnnotateWidget(QWidget):
         self.refinement.show_ability(ability)
         self.propagation.show_usable(ability.propagators)
         self.prompts.show_ability(ability.choices, ability.everything)
-        self.prompts.show_reading(ability.remedy)
+        self._reads = ability.reads
+        self._show_words()
         self.preparation.show_ability(ability.costly)
+
+    def _show_words(self) -> None:
+        self.prompts.show_reading("" if self._reads else words_remedy())
 
     def _swatch(self, label: int) -> Any:
         return None if self.binding is None else self.binding.swatch(label)

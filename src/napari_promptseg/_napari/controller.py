@@ -13,6 +13,7 @@ from napari_promptseg._napari.ability import Ability, refine
 from napari_promptseg._napari.outcomes import Outcomes
 from napari_promptseg._napari.preparing import Preparing
 from napari_promptseg._napari.propagating import Propagating
+from napari_promptseg.backends.words import UnknownWordError
 from napari_promptseg.core.geometry import Plane, box_slices
 from napari_promptseg.core.masks import pack_mask
 from napari_promptseg.core.prompts import check_prompt, prompt_plane
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from napari_promptseg._napari.painting import Edit
     from napari_promptseg._napari.worker import Job
     from napari_promptseg.core.intensity import Window
-    from napari_promptseg.core.prompts import Prompt
+    from napari_promptseg.core.prompts import Prompt, Text
     from napari_promptseg.core.volume import Volume
     from napari_promptseg.refine.options import Refinement
 
@@ -67,6 +68,29 @@ class Controller(Propagating, Preparing, Outcomes):
 
         self._do(work, then, key=plane, items=[prompt], settle=settle)
         self.events.shown.emit(self.shown)
+
+    def name(self, word: Text) -> None:
+        """Name the object; what came of it is told, also that nothing is called so there."""
+        asked = perf_counter()
+        plane = prompt_plane(word, self.volume.names)
+        self.pause()
+
+        def work(session: Session, _: Job) -> str:
+            try:
+                session.add(word)
+            except UnknownWordError as unknown:
+                return str(unknown)
+            found = session.named
+            assert found is not None
+            return f"{found.model} found {found.text!r}: sure {found.confidence:.2f}"
+
+        def then(said: str) -> None:
+            milliseconds = 1000 * (perf_counter() - asked)
+            going_on = "; propagating on" if self.resume(plane) else ""
+            self.events.status.emit(f"{said} ({milliseconds:.0f} ms){going_on}")
+
+        self.events.status.emit(f"Looking for {word.text!r} …")
+        self._do(work, then)
 
     def remove(self, prompts: Sequence[Prompt]) -> None:
         """Take prompts back, each with an answer of its own."""

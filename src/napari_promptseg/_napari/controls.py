@@ -33,6 +33,8 @@ TOOL_TIPS: Final = {
     "Scribble": "Draw a stroke on the object",
     "Lasso": "Draw an outline around the object",
 }
+_NAME_IT: Final = "Or name the object, then press Enter"
+_NO_WORDS: Final = "No model that understands words yet"
 
 
 def push_button(text: str, tip: str, clicked: Callable[[], Any] | None = None) -> QPushButton:
@@ -133,7 +135,7 @@ class PromptSection(Section):
         self.polarities[True].setChecked(True)
         self.column.addLayout(side_by_side(*self.polarities.values()))
         self.text = QLineEdit()
-        self.text.setPlaceholderText("Or name the object, then press Enter")
+        self.text.setPlaceholderText(_NAME_IT)
         self.text.returnPressed.connect(self._word_entered)
         self.column.addWidget(self.text)
         self.other_button = push_button(
@@ -151,11 +153,13 @@ class PromptSection(Section):
 
     def _word_entered(self) -> None:
         if word := self.text.text().strip():
+            self.text.clearFocus()  # the keys go back to the viewer
             self.word.emit(word)
 
     def show_reading(self, remedy: str) -> None:
         """Offer words, or say what to do so that they are understood."""
         self.text.setEnabled(not remedy)
+        self.text.setPlaceholderText(_NO_WORDS if remedy else _NAME_IT)
         self.text.setToolTip(remedy or "Looks for it on the plane in view; clicks go on from there")
 
     def show_ability(self, choices: int, everything: bool) -> None:

@@ -34,6 +34,8 @@ class ImageEvents(SignalGroup):
     window = Signal(object)
     model = Signal(str, str)
     free = Signal()
+    models = Signal()
+    """Files of models were added or deleted."""
 
 
 class ImageSection:
@@ -144,6 +146,7 @@ class ImageSection:
 
         dialog = ModelsDialog(self.widget)
         dialog.changed.connect(self.update_models)
+        dialog.changed.connect(self.events.models.emit)
         dialog.freed.connect(self.events.free.emit)
         dialog.exec()
 

@@ -9,6 +9,7 @@ import numpy as np
 from napari_promptseg.backends.base import Capabilities, Prediction
 from napari_promptseg.backends.catalogue import find_model
 from napari_promptseg.backends.device import pick_device
+from napari_promptseg.backends.words import WordAnswer, ask
 from napari_promptseg.core.resampling import resize
 
 if TYPE_CHECKING:
@@ -16,17 +17,16 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_promptseg.backends.base import Float32
     from napari_promptseg.core.plane_prompts import PlanePrompts
     from napari_promptseg.core.volume import PlaneImage
 
 _FAINT: Final = 0.2
-"""Probability that must be reached somewhere, or the word is not known."""
-_SHARE: Final = 0.5
-"""Of the highest probability, from which a pixel belongs to the object."""
+"""Confidence below which a word is not known."""
 
 
 class ClipSegBackend:
-    """CLIPSeg, through `transformers`, on whole planes.
+    """CLIPSeg, through `transformers`, on whole planes; a `WordModel` too.
 
     Parameters
     ----------
@@ -55,21 +55,53 @@ class ClipSegBackend:
             folder = find_model(self.name).path
             assert folder is not None
         import torch
-        from transformers import CLIPSegForImageSegmentation, CLIPSegProcessor
+        from safetensors import SafetensorError
+        from transformers import CLIPSegForImageSegmentation, CLIPTokenizer, ViTImageProcessor
 
         self.device = pick_device(device)
         try:
-            self._processor = CLIPSegProcessor.from_pretrained(folder, local_files_only=True)
+            # By their classes: the names of them that are published are of an older package.
+            self._read = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+            self._look = ViTImageProcessor.from_pretrained(folder, local_files_only=True)
             # Never the pickles that are published beside the safetensors.
             self._model = CLIPSegForImageSegmentation.from_pretrained(
                 folder, local_files_only=True, use_safetensors=True
             )
-        except (OSError, ValueError, RuntimeError) as error:
-            first = str(error).splitlines()[0]
+        except (OSError, ValueError, RuntimeError, TypeError, SafetensorError) as error:
+            first = str(error).strip().partition("\n")[0]
             raise ValueError(f"{str(folder)!r} holds no CLIPSeg in safetensors: {first}") from error
         self._model.requires_grad_(False).eval()
         torch.nn.Module.to(self._model, self.device)
         self.identity = weights_identity(self.name, folder / "model.safetensors")
+
+    def map(self, image: PlaneImage, text: str) -> WordAnswer:
+        """Look for a word.
+
+        CLIPSeg is careful, and names little with certainty: what reaches half of the highest
+        probability is the object, and the map is relative to it. The confidence is how far
+        the highest probability stands out from the mean of what is not the object. A word
+        that stands out by less than 0.2 is not known.
+        """
+        seen = resize(self._probability(image, text), image.shape)
+        peak = float(seen.max())
+        rest = seen[seen < peak / 2]
+        confidence = peak - float(rest.mean() if rest.size else seen.min())
+        known = confidence >= _FAINT
+        return WordAnswer(seen / np.float32(peak) if known else seen, confidence, known)
+
+    def _probability(self, image: PlaneImage, text: str) -> Float32:
+        """Ask the network; its map has a size of its own."""
+        import torch
+
+        pixels = np.rint(image.rgb() * 255).astype(np.uint8)
+        seen = self._look([pixels], return_tensors="pt", input_data_format="channels_last")
+        longest = self._model.config.text_config.max_position_embeddings
+        read = self._read([text], return_tensors="pt", truncation=True, max_length=longest)
+        inputs = {**seen, **read}
+        with torch.inference_mode():
+            logits = self._model(**{k: v.to(self.device) for k, v in inputs.items()}).logits
+        found: Float32 = logits.reshape(logits.shape[-2:]).float().sigmoid().cpu().numpy()
+        return found
 
     def embed(self, image: PlaneImage) -> PlaneImage:
         """Return the plane itself: the word changes how it is looked at."""
@@ -81,41 +113,20 @@ class ClipSegBackend:
         prompts: PlanePrompts,
         prior: NDArray[np.bool_] | None = None,
     ) -> Prediction:
-        """Look for a word.
-
-        The object is where at least half of the highest probability is reached, and the
-        score is that probability: CLIPSeg is careful, and names little with certainty.
+        """Answer a word by its map, scored by its confidence.
 
         Raises
         ------
         ValueError
-            If there is no word, or nothing stands out.
+            If there is no word, or it is not known.
         """
-        import torch
-
         word = (prompts.text or "").strip()
         if not word:
             raise ValueError(f"{self.name} needs a word to look for, got {prompts.text!r}")
-        pixels = np.rint(embedding.rgb() * 255).astype(np.uint8)
-        inputs = self._processor(
-            text=[word],
-            images=[pixels],
-            return_tensors="pt",
-            truncation=True,
-            max_length=self._model.config.text_config.max_position_embeddings,
-        ).to(self.device)
-        with torch.inference_mode():
-            logits = self._model(**inputs).logits
-        seen = logits.reshape(logits.shape[-2:]).sigmoid().float().cpu().numpy()
-        peak = float(seen.max())
-        if peak < _FAINT:
-            raise ValueError(
-                f"{self.name} does not know {word!r} here; click on the object instead"
-            )
-        probability = np.minimum(0.5 * resize(seen, embedding.shape) / (_SHARE * peak), 1)
+        named, answer = ask([self], embedding, word)
         rows, columns = embedding.shape
-        return Prediction(probability.astype(np.float32), (0, rows), (0, columns), peak)
+        return Prediction(answer.probability, (0, rows), (0, columns), named.confidence)
 
     def close(self) -> None:
         """Free the model."""
-        del self._model, self._processor
+        del self._model, self._look, self._read

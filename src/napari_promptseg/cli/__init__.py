@@ -40,7 +40,14 @@ Boxes = Annotated[
     list[str] | None,
     typer.Option("--box", help="Two corners, such as 12,60,70:12,99,120."),
 ]
-Word = Annotated[str | None, typer.Option("--text", help="Name of the object, such as cat.")]
+Word = Annotated[
+    str | None,
+    typer.Option(
+        "--text",
+        help="Name of the object, such as cat; looked for on the plane of the first box or "
+        "point, or on the middle one.",
+    ),
+]
 Output = Annotated[Path, typer.Option("--output", "-o", help="Labels file; its suffix decides.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output.")]
 
@@ -62,7 +69,7 @@ def _prompted(
     text: str | None = None,
     propagator: str = AUTO,
 ) -> Session:
-    from napari_promptseg.core.prompts import Box, Point, Prompt
+    from napari_promptseg.core.prompts import Box, Point, Prompt, Text, check_prompt, prompt_plane
     from napari_promptseg.session.session import Session
 
     prompts: list[Prompt] = []
@@ -72,10 +79,16 @@ def _prompted(
     prompts += [Point(_position(at)) for at in points or []]
     prompts += [Point(_position(at), positive=False) for at in negatives or []]
     session = Session(image, backend, device=device, propagator=propagator)
-    if text is not None:
+    if text is not None and prompts:
+        names, shape = session.volume.names, session.volume.shape
+        plane = prompt_plane(check_prompt(prompts[0], names, shape), names)
+        session.add_prompts([Text(text, plane.index), *prompts])
+    elif text is not None:
         session.add_text(text)
-    if prompts or text is None:
+    else:
         session.add_prompts(prompts)
+    if session.named is not None:
+        typer.echo(f"{session.named.text!r}: sure {session.named.confidence:.2f}")
     return session
 
 
@@ -123,6 +136,7 @@ def propagate(
     point: Points = None,
     negative: Negatives = None,
     box: Boxes = None,
+    text: Word = None,
     start: Annotated[int | None, typer.Option(help="First plane.")] = None,
     stop: Annotated[int | None, typer.Option(help="Plane after the last.")] = None,
     axis: Annotated[
@@ -135,7 +149,7 @@ def propagate(
 ) -> None:
     """Segment an object and carry it through the volume or video."""
     try:
-        session = _prompted(image, backend, device, point, negative, box, propagator=propagator)
+        session = _prompted(image, backend, device, point, negative, box, text, propagator)
         with typer.progressbar(length=1000, label="propagating") as bar:
             last = 0
             for result in session.propagate(start, stop, axis):

@@ -12,6 +12,7 @@ from napari_promptseg.core.prompts import (
     Box,
     Choice,
     Lasso,
+    Mask,
     Point,
     Prompt,
     Scribble,
@@ -105,7 +106,10 @@ class PlanePrompts:
 
     @classmethod
     def collect(cls, prompts: Sequence[Prompt], plane: Plane, axes: str) -> PlanePrompts:
-        """Gather those of the prompts that act on a plane; masks are left out."""
+        """Gather those of the prompts that act on a plane.
+
+        Masks are left out, and so is a text before one.
+        """
         strokes: list[Stroke] = []
         regions: list[Region] = []
         text = choice = None
@@ -125,6 +129,8 @@ class PlanePrompts:
                     regions.append(box_region(plane.flatten(low), plane.flatten(high), positive))
                 case Text():
                     text = prompt.text
+                case Mask():
+                    text = None  # what the word named was painted over
                 case Choice():
                     choice = prompt.number
         return cls(tuple(strokes), tuple(regions), text, choice)

@@ -5,31 +5,47 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_promptseg.backends.base import Prediction
+from napari_promptseg.backends.encoding import draw_stroke, fill_region
+from napari_promptseg.backends.words import Named, WordModel, ask
+from napari_promptseg.core.plane_prompts import PlanePrompts
+from napari_promptseg.refine.implied import with_implied
 from napari_promptseg.refine.wrapper import Wrapper
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from collections.abc import Iterable
 
-    from napari_promptseg.backends.base import Backend, Capabilities, Prediction
-    from napari_promptseg.core.plane_prompts import PlanePrompts
+    from napari_promptseg.backends.base import Backend, Capabilities, Float32
+    from napari_promptseg.core.plane_prompts import Stroke
     from napari_promptseg.core.volume import PlaneImage
+
+Mask = NDArray[np.bool_]
 
 
 class Worded(Wrapper):
-    """Answers a word by another model; clicks decide from there.
+    """Answers a word by the map of another model; clicks decide from there.
+
+    A word may name many things. Each piece of the mask that a prompt touches is given to the
+    backend to start from; the others stay as they are, unless a positive box or lasso says
+    that the object lies inside of it.
 
     Parameters
     ----------
     backend : Backend
-        Answers clicks, from the map of the word as the mask to start from.
-    words : Backend
-        Understands text.
+        Answers clicks.
+    words : iterable of WordModel
+        Asked in order, when there is a word and no mask to go on from.
     """
 
-    def __init__(self, backend: Backend, words: Backend) -> None:
+    def __init__(self, backend: Backend, words: Iterable[WordModel]) -> None:
         super().__init__(backend)
         self.words = words
+        self.named: Named | None = None
+        """What the last word was found as."""
 
     @property
     def capabilities(self) -> Capabilities:
@@ -45,16 +61,65 @@ class Worded(Wrapper):
         self,
         embedding: tuple[Any, PlaneImage],
         prompts: PlanePrompts,
-        prior: NDArray[np.bool_] | None = None,
+        prior: Mask | None = None,
     ) -> Prediction:
-        """See `Backend.predict`."""
+        """See `Backend.predict`.
+
+        Raises
+        ------
+        UnknownWordError
+            If no model knows the word.
+        """
         inner, image = embedding
         others = replace(prompts, text=None)
-        if not prompts.text or (others and prior is not None):
+        if not prompts.text:
             return self.backend.predict(inner, others, prior)
-        named = self.words.predict(self.words.embed(image), prompts)
-        if not others:
-            return named
-        found = named.paste(image.shape) > 0.5
-        able = self.backend.capabilities.prior
-        return self.backend.predict(inner, others, found if able and found.any() else None)
+        if prior is None or not others:
+            self.named, found = ask(self.words, image, prompts.text.strip())
+            if not others:
+                return _whole(found.probability, found.confidence)
+            prior = found.probability > 0.5
+        return self._corrected(inner, others, prior)
+
+    def _corrected(self, inner: Any, prompts: PlanePrompts, prior: Mask) -> Prediction:
+        """Ask about the pieces of the mask that prompts touch."""
+        touched, seen = _touched(prompts, prior)
+        boxed = any(region.positive for region in prompts.regions)
+        kept = (prior & ~touched).astype(np.float32) * (not boxed)
+        if not (touched.any() or boxed or any(s.positive for s in prompts.strokes)):
+            return _whole(kept, 1.0)
+        start = touched if self.backend.capabilities.prior and touched.any() else None
+        answer = self.backend.predict(inner, seen, start)
+        return _whole(np.maximum(answer.paste(prior.shape), kept), answer.score)
+
+
+def _touched(prompts: PlanePrompts, mask: Mask) -> tuple[Mask, PlanePrompts]:
+    """Find the pieces of a mask that prompts touch, and what prompts on each imply."""
+    count, pieces = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
+    touched = np.zeros(mask.shape, np.bool_)
+    implied: list[Stroke] = []
+    drawn = [_drawn(PlanePrompts((stroke,)), mask.shape) for stroke in prompts.strokes]
+    on = [np.unique(pieces[pixels]) for pixels in drawn]
+    within = np.unique(pieces[_drawn(replace(prompts, strokes=()), mask.shape)])
+    for number in range(1, count):
+        own = tuple(s for s, there in zip(prompts.strokes, on, strict=True) if number in there)
+        if own or number in within:
+            piece = pieces == number
+            touched |= piece
+            implied += with_implied(PlanePrompts(own), piece).strokes[len(own) :]
+    return touched, replace(prompts, strokes=(*prompts.strokes, *implied))
+
+
+def _drawn(prompts: PlanePrompts, shape: tuple[int, int]) -> Mask:
+    """Pixels of strokes and regions."""
+    drawn = np.zeros(shape, np.uint8)
+    for stroke in prompts.strokes:
+        draw_stroke(drawn, stroke, 0.5)
+    for region in prompts.regions:
+        fill_region(drawn, region)
+    return drawn > 0
+
+
+def _whole(probability: Float32, score: float) -> Prediction:
+    height, width = probability.shape
+    return Prediction(probability, (0, height), (0, width), score)

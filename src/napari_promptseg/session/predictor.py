@@ -10,7 +10,7 @@ import numpy as np
 from napari_promptseg.backends.encoding import refused
 from napari_promptseg.backends.registry import create_backend
 from napari_promptseg.backends.stages import Everything
-from napari_promptseg.backends.words import word_model
+from napari_promptseg.backends.words import Named, Words
 from napari_promptseg.core.plane_prompts import PlanePrompts, Stroke
 from napari_promptseg.core.volume import PlaneImage
 from napari_promptseg.propagate.registry import (
@@ -84,7 +84,9 @@ class Predictor:
         self._base: Backend | None = None
         self._backend: Backend | None = None
         self._made: Propagator | None = None
-        self._words: Backend | None = None
+        self._words = Words(device)
+        self.named: Named | None = None
+        """What the last word was found as."""
         self._embedded: OrderedDict[Plane, Any] = OrderedDict()
         self.propagator = propagator
 
@@ -164,7 +166,9 @@ class Predictor:
         Raises
         ------
         ValueError
-            If the backend does not understand one of the prompts.
+            If the backend does not understand one of the prompts, or no model knows a word.
+        ImportError, FileNotFoundError
+            If there is a word, and no model for words is ready; the message says what to do.
         """
         backend = self._reader if prompts.text else self.backend
         self._check(prompts, backend)
@@ -174,6 +178,10 @@ class Predictor:
         if isinstance(backend, Worded):
             embedding = embedding, self._volume.plane(plane)
         answer = backend.predict(embedding, prompts, prior)
+        if isinstance(backend, Worded):
+            self.named = backend.named or self.named
+        elif prompts.text:
+            self.named = Named(prompts.text, backend.name, answer.score)
         mask, corner = answer.mask, (answer.rows[0], answer.columns[0])
         if any(not region.positive for region in prompts.regions):
             seen = prompts.mapped(offset=(-corner[0], -corner[1]))
@@ -209,18 +217,9 @@ class Predictor:
 
     @property
     def _reader(self) -> Backend:
-        """The backend, with a model of words beside it if it does not read itself.
-
-        Raises
-        ------
-        ImportError, FileNotFoundError
-            If no model of words is ready; the message says what to do.
-        """
-        if "text" in self.backend.capabilities.prompts:
-            return self.backend
-        if self._words is None:
-            self._words = create_backend(word_model().name, device=self._device)
-        return Worded(self.backend, self._words)
+        """The backend, with models of words beside it if it does not read itself."""
+        reads = "text" in self.backend.capabilities.prompts
+        return self.backend if reads else Worded(self.backend, self._words)
 
     def _embed(self, plane: Plane) -> Any:
         """Read and embed a plane, or find it among the last ones."""
@@ -260,6 +259,5 @@ class Predictor:
         self._embedded.clear()
         if self._base is not None and self._given is None:
             self._base.close()
-        if self._words is not None:
-            self._words.close()
-        self._base = self._backend = self._made = self._words = None
+        self._words.close()
+        self._base = self._backend = self._made = None

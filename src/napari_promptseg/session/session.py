@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from napari_promptseg.backends.base import Backend
+    from napari_promptseg.backends.words import Named
     from napari_promptseg.core.geometry import Box as BoxRange
     from napari_promptseg.core.intensity import Window
     from napari_promptseg.refine.options import Refinement
@@ -162,6 +163,11 @@ class Session(Results):
     def draft(self) -> Draft:
         """The object in work, without its mask."""
         return self._store.draft
+
+    @property
+    def named(self) -> Named | None:
+        """What the last text was found as, by which model and how surely; None before one."""
+        return self._predictor.named
 
     @property
     def objects(self) -> Mapping[int, StoredObject]:
@@ -294,12 +300,12 @@ class Session(Results):
         """Name the object; it is looked for on one plane, the middle one by default.
 
         A backend that does not read is helped by a model of words; later prompts go on from
-        what that found.
+        what that found. `named` tells how sure it is.
 
         Raises
         ------
         ValueError
-            If the text is empty, or nothing is found that is called so.
+            If the text is empty, or no model knows the word (`UnknownWordError`).
         ImportError, FileNotFoundError
             If no model of words is ready; the message says what to do.
         """
@@ -425,13 +431,16 @@ class Session(Results):
         prior: NDArray[np.bool_] | None,
     ) -> Patch | None:
         """Answer new prompts on a plane: masks are taken as they are, the rest is predicted."""
-        masks = [unpack_mask(p) for p in new if isinstance(p, Mask)]
-        if masks:
-            prior = masks[-1] if masks[-1].any() else None
-        if any(not isinstance(p, Mask) for p in new):
+        starts = [p for p in new if isinstance(p, Mask | Text)]
+        named = bool(starts) and isinstance(starts[-1], Text)
+        mask = np.zeros((0, 0), np.bool_)
+        if starts:  # the last mask or word takes the place of what was there
+            mask = mask if isinstance(starts[-1], Text) else unpack_mask(starts[-1])
+            prior = mask if mask.any() else None
+        if named or any(not isinstance(p, Mask | Text) for p in new):
             seen = PlanePrompts.collect(prompts, plane, self.volume.names)
             return self._store.plane_patch(plane, *self._predictor.predict(plane, seen, prior))
-        return self._store.plane_patch(plane, masks[-1] if masks else np.zeros((0, 0), np.bool_))
+        return self._store.plane_patch(plane, mask)
 
     # Propagation
 
