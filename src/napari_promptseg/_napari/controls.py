@@ -34,7 +34,7 @@ TOOL_TIPS: Final = {
     "Lasso": "Draw an outline around the object",
 }
 _NAME_IT: Final = "Or name the object, then press Enter"
-_NO_WORDS: Final = "No model that understands words yet"
+_NO_WORDS: Final = "For words, add a model with … above"
 
 
 def push_button(text: str, tip: str, clicked: Callable[[], Any] | None = None) -> QPushButton:
