@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 from segment_anything import SamPredictor, sam_model_registry
-from tiny_sam import tiny_sam
 
 from helpers import plane_image
 from napari_promptseg.backends.base import Backend
@@ -15,6 +14,7 @@ from napari_promptseg.backends.sam_prompts import mask_input
 from napari_promptseg.backends.stages import Everything
 from napari_promptseg.core.plane_prompts import PlanePrompts, Region, Stroke, box_region
 from napari_promptseg.session.session import Session
+from tiny_sam import tiny_sam
 
 RNG = np.random.default_rng(7)
 COLOURS = RNG.integers(0, 256, (48, 80, 3), np.uint8)
