@@ -9,8 +9,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_promptseg.core.intensity import Window
 from napari_promptseg.core.resampling import resize
+from napari_promptseg.core.volume import PlaneImage
 from napari_promptseg.learn.simulate import Mask, bounding_box, disturb
+from napari_promptseg.propagate.flow import Motion
 
 if TYPE_CHECKING:
     from napari_promptseg.learn.scenes import Scene
@@ -22,6 +25,8 @@ _LEAST_REGION = 0.003
 """Share of the image below which a region of a partition begins no object."""
 _LARGEST = 0.9
 """Objects that fill more of the image are not used."""
+_MOVED_SHARE = 0.6
+"""How often the mask of another plane of a volume is moved by optical flow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +117,21 @@ def _volume_plane(scene: Scene, rng: np.random.Generator) -> _Picture:
     index = int(np.clip(rng.integers(filled[0] - 1, filled[-1] + 2), 0, chosen.shape[axis] - 1))
     beside = int(np.clip(index + step, 0, chosen.shape[axis] - 1))
     spacing = tuple(s for a, s in enumerate(scene.spacing) if a != axis)
-    image = _isotropic(np.take(scene.image, index, axis), spacing)
+    image, other = (_isotropic(np.take(scene.image, i, axis), spacing) for i in (index, beside))
     truth, neighbour = (
         _isotropic(np.take(chosen, i, axis).astype(np.uint8) * 255, spacing) > 127
         for i in (index, beside)
     )
+    if neighbour.any() and rng.random() < _MOVED_SHARE:
+        neighbour = _moved(neighbour, other, image)
     return _Picture(np.repeat(image[..., None], 3, 2), truth, neighbour, upright=False)
+
+
+def _moved(mask: Mask, image: UInt8, following: UInt8) -> Mask:
+    """Move a mask by optical flow, as propagation does before it asks for the next plane."""
+    window = Window(0.0, 255.0)
+    moved, _ = Motion().carry(mask, PlaneImage(image, window), PlaneImage(following, window))
+    return moved if moved.any() else mask
 
 
 def _picture(scene: Scene, rng: np.random.Generator) -> _Picture:
