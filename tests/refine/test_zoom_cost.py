@@ -58,7 +58,7 @@ def test_a_click_on_nothing_in_a_large_plane_finds_nothing() -> None:
 
 
 def test_a_session_makes_no_copy_of_a_large_plane() -> None:
-    values = large(9000)
+    values = large(8192)
     session = Session(values, ToyBackend(), refinement=Refinement(cleanup=True))
     session.add_point((CENTRE, CENTRE))
     found = int(session.mask.sum())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,8 @@ from helpers import RecordingArray, ToyBackend, bright, ellipsoid
 from napari_promptseg.core import paging
 from napari_promptseg.core.io import writing
 from napari_promptseg.core.io.writing import write_labels
+from napari_promptseg.core.lazy import Rearranged
+from napari_promptseg.core.prompts import Point
 from napari_promptseg.core.volume import Volume
 from napari_promptseg.session.session import Session
 
@@ -123,3 +126,102 @@ def test_a_dask_session_computes_only_the_planes_it_needs() -> None:
     session.propagate().run()
     assert session.mask.any((1, 2)).sum() == 5
     assert set(computed) == set(range(17, 24))
+
+
+# Far more than memory
+
+
+def slide(folder: Path, side: int = 100_000, levels: int = 6) -> Volume:
+    """A plane of 10 billion pixels with a bright disc; only that takes room."""
+    zarr = pytest.importorskip("zarr")
+    versions = []
+    for level in range(levels):
+        n = -(-side // 2**level)
+        made = zarr.create_array(
+            folder / str(level), shape=(n, n), chunks=(512, 512), dtype="u1", fill_value=0
+        )
+        disc = ellipsoid((4096 >> level,) * 2, (2048 >> level,) * 2, (900 >> level,) * 2)
+        corner = 40_000 >> level
+        place = slice(corner, corner + len(disc))
+        made[place, place] = 200 * disc.astype(np.uint8)
+        versions.append(made)
+    return Volume(versions[0], "yx", levels=versions[1:], source=str(folder / "0"))
+
+
+def area(session: Session, center: int = 42_048, reach: int = 2_000) -> int:
+    part = slice(center - reach, center + reach)
+    return int(session.mask[part, part].sum())
+
+
+def test_a_slide_behaves_like_a_small_image(tmp_path: Path) -> None:
+    session = Session(slide(tmp_path), ToyBackend())
+    before = resident()
+    session.add_point((42_048, 42_048))
+    disc = area(session)
+    assert disc == pytest.approx(np.pi * 900**2, rel=0.04)
+    session.add_point((42_000, 42_500), positive=False)
+    session.undo()
+    assert area(session) == disc
+    label = session.commit("disc")
+    assert session.labels[42_048, 42_048] == label
+    assert session.mask[42_048, 42_048] == np.False_
+    session.undo()
+    session.redo()
+    session.reopen(label)
+    assert area(session) == disc
+    session.save(tmp_path / "session")
+    grown = (resident() - before) / 2**20
+    assert grown < 500, f"{grown:.0f} MB for a plane of 10 GB"
+    again = Session.load(tmp_path / "session", session.volume, ToyBackend())
+    assert area(again) == disc
+
+
+def test_a_look_from_afar_reads_a_smaller_version(tmp_path: Path) -> None:
+    volume = slide(tmp_path)
+    session = Session(replace(volume, data=RecordingArray(volume.data)), ToyBackend())
+    session.add(Point((42_048, 42_048), step=16))
+    assert not session.volume.data.reads
+    assert area(session) == pytest.approx(np.pi * 900**2, rel=0.04)
+    session.undo()
+    assert not area(session)
+
+
+@pytest.mark.parametrize("step", [0, -1, 1.5])
+def test_a_step_is_a_whole_number(tmp_path: Path, step) -> None:
+    session = Session(np.zeros((9, 9), np.uint8), ToyBackend())
+    with pytest.raises(ValueError, match=f"step must be a whole number from 1, got {step}"):
+        session.add(Point((4, 4), step=step))
+
+
+def test_what_needs_a_whole_plane_is_refused(tmp_path: Path) -> None:
+    data = slide(tmp_path).data
+    session = Session(Rearranged(data, [None, 0, 1]), ToyBackend(), axes="zyx")
+    session.add_point((0, 42_048, 42_048))
+    for call in (session.propagate, session.quality, session.segment_everything):
+        with pytest.raises(ValueError, match="works on planes of up to 67108864 pixels"):
+            call()
+    assert session.commit() == 1
+
+
+def test_a_volume_of_60_gigabytes_is_annotated_and_propagated(tmp_path: Path) -> None:
+    zarr = pytest.importorskip("zarr")
+    shape = (3000, 3200, 3200)
+    data = zarr.create_array(
+        tmp_path / "a.zarr", shape=shape, chunks=(1, 640, 640), dtype="u2", fill_value=0
+    )
+    disc = bright(ellipsoid((640, 640), (300, 300), (90, 120)))
+    for z in range(1500, 1506):
+        data[z, 640:1280, 640:1280] = disc
+    before = resident()
+    session = Session(data, ToyBackend())
+    session.add_point((1502, 940, 940))
+    session.propagate().run()
+    label = session.commit()
+    grown = (resident() - before) / 2**20
+    assert [bool(session.labels[z, 940, 940]) for z in (1499, 1500, 1505, 1506)] == [0, 1, 1, 0]
+    assert grown < 1000, f"{grown:.0f} MB for a volume of 61 GB"
+    session.undo()
+    assert not session.labels[1502, 940, 940]
+    session.redo()
+    session.delete(label)
+    assert not session.labels[1502, 940, 940]

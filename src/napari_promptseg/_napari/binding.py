@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from napari_promptseg._napari.prompt_layers import (
 )
 from napari_promptseg._napari.view import View
 from napari_promptseg.core.geometry import boxes_meet
+from napari_promptseg.core.prompts import Point, Scribble
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -130,6 +132,8 @@ class Binding:
 
     def _hook(self, role: str, layer: Layer) -> None:
         self.layers[role] = layer
+        if role in self._mirrors and not self._mirrors[role].paintable:
+            layer.editable = False
         hooks: list[Any] = [BoundKeys(layer, LAYER_KEYS, self._history())]
         shape, undo = self.controller.volume.shape, self._history()
         if role in self._mirrors:
@@ -254,7 +258,7 @@ class Binding:
     def _running(self, running: bool) -> None:
         # A stroke into planes that are being written would be lost.
         if "object" in self.layers:
-            self.layers["object"].editable = not running
+            self.layers["object"].editable = not running and self._mirrors["object"].paintable
         if not running and self.viewer.dims.ndisplay == 3:
             self._refresh("object")
 
@@ -285,6 +289,8 @@ class Binding:
                 self.positive if positive is None else positive,
                 width,
             )
+            if isinstance(prompt, Point | Scribble):
+                prompt = replace(prompt, step=self.view.step())
             self.controller.add(prompt)
         except ValueError as error:
             self.events.status.emit(f"No prompt: {error}")

@@ -209,6 +209,7 @@ def _volume(image: Image, layout: Layout, window: Window | str | None) -> Volume
     """Make the volume of an image layer; its pixels are neither read nor copied."""
     known = image.metadata.get("promptseg", {})
     spatial = [d for d, name in enumerate(layout.dims) if name != "c"]
+    smaller = image.data[1:] if image.multiscale else ()
     return Volume(
         layout.volume_data(level_zero(image)),
         axes=layout.volume_axes,
@@ -218,6 +219,7 @@ def _volume(image: Image, layout: Layout, window: Window | str | None) -> Volume
         window=window,
         channels=known.get("channels"),
         source=known.get("source"),
+        levels=[layout.volume_data(level) for level in smaller],
     )
 
 

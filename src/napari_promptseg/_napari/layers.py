@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from napari.layers import Labels, Points, Shapes
-    from numpy.typing import NDArray
 
 OBJECT_COLOUR: Final = "#f032e6"
 """Far from all greys, and from the blue and orange of prompts."""
@@ -25,15 +24,15 @@ TOOLS: Final = {
 """Tools by name, with the mode of the layer that they use."""
 
 
-def make_labels(role: str, data: NDArray[Any], name: str, place: Mapping[str, Any]) -> Labels:
+def make_labels(role: str, data: Any, name: str, place: Mapping[str, Any]) -> Labels:
     """Make the layer of committed objects, or of the object in work.
 
     Parameters
     ----------
     role : {"labels", "object"}
         Which one.
-    data : integer array
-        What it shows, in place.
+    data : integer array, or list of array
+        What it shows, in place; several are versions of one, finest first.
     name : str
         Name of the layer.
     place : mapping

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_promptseg.core.io.lazy import Rearranged
+from napari_promptseg.core.lazy import Rearranged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -137,9 +137,14 @@ class Layout:
         order = [i for i in range(len(self.dims)) if i != self.channel]
         return reordered(data, [*order, self.channel])
 
-    def expand(self, array: NDArray[Any]) -> NDArray[Any]:
+    def expand(self, array: Any) -> Any:
         """View an array of the shape of the volume with the dimensions of the layers beside."""
-        return np.expand_dims(array, self.channel or 0) if self._stretched else array
+        if not self._stretched:
+            return array
+        if isinstance(array, np.ndarray):
+            return np.expand_dims(array, self.channel or 0)
+        order: list[int | None] = [*range(len(array.shape))]
+        return Rearranged(array, [*order[: self.channel], None, *order[self.channel :]])
 
     def to_layer(self, position: Sequence[float]) -> tuple[float, ...]:
         """Turn a position in the volume into data coordinates of the layers beside."""

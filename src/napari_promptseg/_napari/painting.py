@@ -134,8 +134,8 @@ class Mirror:
     """The array that a labels layer shows: a copy of a session's array, kept box by box.
 
     The worker alone touches the arrays of a session and the front end alone touches this
-    one, so that a stroke never gets into an answer that is being computed. Both are pages
-    of zeros until something is drawn in them.
+    one, so that a stroke never gets into an answer that is being computed. Both take no room
+    until something is drawn in them.
 
     Parameters
     ----------
@@ -143,6 +143,13 @@ class Mirror:
         Array of the session.
     layout : Layout
         Axes of the layer.
+
+    Attributes
+    ----------
+    data : array or list of array
+        For the layer; of large planes also smaller versions.
+    paintable : bool
+        Whether the user can draw in it by hand: not in chunks on disk.
     """
 
     most = 4_000_000
@@ -152,7 +159,10 @@ class Mirror:
         self._source = source
         dtype = np.uint8 if source.dtype == np.bool_ else source.dtype
         self._data = paged_zeros(source.shape, dtype)
-        self.data = layout.expand(self._data)
+        self.paintable = isinstance(self._data, np.ndarray)
+        versions = [self._data] if self.paintable else self._data.levels
+        expanded = [layout.expand(version) for version in versions]
+        self.data = expanded if len(expanded) > 1 else expanded[0]
         self._late: list[Box] = []
         self._drawn: Box | None = None
 

@@ -22,25 +22,26 @@ def uncertainty(session: Session, plane: Plane) -> NDArray[np.float32]:
 
     Without an object there the map is zero: there is nothing to be unsure about.
     """
-    mask = session.mask[plane.slices]
-    if mask.any() or _prompted(session, plane):
+    if session.has_object(plane) or _prompted(session, plane):
         return session.uncertainty(plane)
-    return np.zeros(mask.shape, np.float32)
+    return np.zeros([session.volume.shape[axis] for axis in plane.in_plane], np.float32)
 
 
 def next_click(session: Session, plane: Plane | None) -> Suggestion | None:
     """Return where to click next: on the plane in view if the object is there.
 
-    Otherwise it is on the plane of the last prompt.
+    Otherwise it is on the plane of the last prompt. There is none on very large planes.
     """
-    if plane is not None and session.mask[plane.slices].any():
-        return session.suggest(plane)
-    return session.suggest() if session.prompts else None
+    if plane is None or not session.has_object(plane):
+        plane = prompt_plane(session.prompts[-1], session.volume.names) if session.prompts else None
+    if plane is None or session.volume.is_large(plane):
+        return None
+    return session.suggest(plane)
 
 
 def notes(session: Session, plane: Plane | None) -> list[QualityNote]:
     """Return what looks wrong about the object on the plane in view."""
-    return [] if plane is None else session.quality(plane)
+    return [] if plane is None or session.volume.is_large(plane) else session.quality(plane)
 
 
 def _prompted(session: Session, plane: Plane) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_promptseg._napari.layout import reordered
 from napari_promptseg.core.intensity import CT_WINDOWS
+from napari_promptseg.core.volume import is_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,8 +23,11 @@ def get_reader(path: Paths) -> Callable[[Paths], list[LayerData]] | None:
     """Return a reader for a path, or for several; None if one of them is no volume."""
     from napari_promptseg.core.io.reading import SUFFIXES
 
-    paths = [Path(p) for p in ([path] if isinstance(path, str) else path)]
-    known = all(p.is_dir() or p.name.lower().endswith(SUFFIXES) for p in paths)
+    paths = [path] if isinstance(path, str) else path
+    known = all(
+        p.lower().rstrip("/").endswith(".zarr" if is_url(p) else SUFFIXES) or Path(p).is_dir()
+        for p in paths
+    )
     return read_layers if known else None
 
 
@@ -43,7 +47,8 @@ def read_layers(path: Paths) -> list[LayerData]:
 def image_layer(volume: Volume, name: str | None = None) -> LayerData:
     """Return a volume as the data, attributes and type of an image layer.
 
-    Colours stay last; other channels come first, where napari makes a slider of them.
+    With smaller versions of itself it is a multiscale layer. Colours stay last; other channels
+    come first, where napari makes a slider of them.
 
     Parameters
     ----------
@@ -53,11 +58,12 @@ def image_layer(volume: Volume, name: str | None = None) -> LayerData:
         Name of the layer; that of the file when not given.
     """
     attributes = placed(volume)
-    data, axes = volume.data, volume.axes
-    rgb = "c" in axes and data.shape[-1] in (3, 4)
+    versions, axes = [volume.data, *volume.levels], volume.axes
+    rgb = "c" in axes and volume.data.shape[-1] in (3, 4)
     if "c" in axes and not rgb:
         last = len(axes) - 1
-        data, axes = reordered(data, [last, *range(last)]), "c" + volume.names
+        versions = [reordered(data, [last, *range(last)]) for data in versions]
+        axes = "c" + volume.names
         attributes["scale"] = (1.0, *attributes["scale"])
         attributes["units"] = ("pixel", *attributes["units"])
         attributes["axis_labels"] = tuple(axes)
@@ -75,7 +81,10 @@ def image_layer(volume: Volume, name: str | None = None) -> LayerData:
         "source": volume.source,
     }
     name = name or (Path(volume.source).name if volume.source else "image")
-    return data, {**attributes, "name": name, "rgb": rgb, "metadata": {"promptseg": known}}, "image"
+    attributes |= {"name": name, "rgb": rgb, "metadata": {"promptseg": known}}
+    if volume.levels:
+        return versions, {**attributes, "multiscale": True}, "image"
+    return versions[0], attributes, "image"
 
 
 def _window_name(window: Window) -> str | None:

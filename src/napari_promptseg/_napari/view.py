@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -44,6 +45,13 @@ class View:
     def position(self, world: Sequence[float]) -> tuple[float, ...]:
         """Turn world coordinates into a position in the volume, which may be outside."""
         return self._layout.from_image(self._image.world_to_data(world))
+
+    def step(self) -> int:
+        """Return how many pixels of a plane one on the screen stands for: a power of two."""
+        if not self._image.multiscale:
+            return 1
+        factor = max(self._image.downsample_factors[self._image.data_level])
+        return 1 << max(round(math.log2(factor)), 0)
 
     def normal(self) -> str | None:
         """Return the axis that the view is normal to; see `Layout.shown_normal`."""

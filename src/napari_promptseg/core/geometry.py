@@ -82,6 +82,11 @@ class Plane:
         rows, columns = (axis for axis, i in enumerate(self.index) if i is None)
         return rows, columns
 
+    def part(self, rows: slice, columns: slice) -> tuple[int | slice, ...]:
+        """Return the index that takes a part of the section from an array."""
+        ranges = iter((rows, columns))
+        return tuple(next(ranges) if i is None else i for i in self.index)
+
     def flatten(self, position: Sequence[float]) -> tuple[float, float]:
         """Return (row, column) of a position in the volume."""
         rows, columns = self.in_plane
@@ -101,6 +106,39 @@ class Plane:
     def moved(self, axis: int, to: int) -> Plane:
         """Return the parallel plane at `to` along one of the axes that this one cuts."""
         return Plane((*self.index[:axis], to, *self.index[axis + 1 :]))
+
+
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """A part of a plane, and how closely it is looked at.
+
+    Parameters
+    ----------
+    rows, columns : (int, int)
+        Half-open ranges of the plane.
+    step : int
+        Every `step`-th pixel is seen.
+    """
+
+    rows: tuple[int, int]
+    columns: tuple[int, int]
+    step: int = 1
+
+    @classmethod
+    def whole(cls, shape: Sequence[int]) -> Crop:
+        """Return all of a plane of a shape."""
+        return cls((0, shape[0]), (0, shape[1]))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns that are seen."""
+        rows, columns = (-(-(b - a) // self.step) for a, b in (self.rows, self.columns))
+        return rows, columns
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Index that takes what is seen from a plane."""
+        return slice(*self.rows, self.step), slice(*self.columns, self.step)
 
 
 def nearest_pixel(position: float) -> int:

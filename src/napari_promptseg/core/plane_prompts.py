@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-    from napari_promptseg.core.geometry import Plane
+    from napari_promptseg.core.geometry import Box as BoxRange
+    from napari_promptseg.core.geometry import Crop, Plane
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +81,15 @@ class PlanePrompts:
         The last text.
     choice : int or None
         Which of several answers is meant; the model decides without.
+    step : int
+        How closely the user looked at the last of them, see `Point`.
     """
 
     strokes: tuple[Stroke, ...] = ()
     regions: tuple[Region, ...] = ()
     text: str | None = None
     choice: int | None = None
+    step: int = 1
 
     def __bool__(self) -> bool:
         return bool(self.strokes or self.regions or self.text)
@@ -104,6 +108,27 @@ class PlanePrompts:
         regions = (replace(r, vertices=r.vertices * by + to) for r in self.regions)
         return replace(self, strokes=tuple(strokes), regions=tuple(regions))
 
+    def cropped(self, crop: Crop) -> PlanePrompts:
+        """Return the prompts in the pixels of a crop, without strokes that lie outside of it."""
+        start = np.array([crop.rows[0], crop.columns[0]]) + (crop.step - 1) / 2
+        moved = self.mapped(1 / crop.step, -start / crop.step)
+        # By their bounding boxes: a scribble may cross the crop and end on both sides of it.
+        seen = tuple(
+            s
+            for s in moved.strokes
+            if (s.path.max(0) > -1).all() and (s.path.min(0) < crop.shape).all()
+        )
+        return replace(moved, strokes=seen)
+
+    def bounds(self) -> BoxRange | None:
+        """Return the rows and columns that strokes and regions span; None without any."""
+        corners = [*(s.path for s in self.strokes), *(r.vertices for r in self.regions)]
+        if not corners:
+            return None
+        points = np.concatenate(corners)
+        low, high = np.floor(points.min(0) + 0.5), np.floor(points.max(0) + 0.5) + 1
+        return tuple((int(a), int(b)) for a, b in zip(low, high, strict=True))
+
     @classmethod
     def collect(cls, prompts: Sequence[Prompt], plane: Plane, axes: str) -> PlanePrompts:
         """Gather those of the prompts that act on a plane.
@@ -113,9 +138,12 @@ class PlanePrompts:
         strokes: list[Stroke] = []
         regions: list[Region] = []
         text = choice = None
+        step = 1
         for prompt in prompts:
             if prompt_plane(prompt, axes) != plane:
                 continue
+            if isinstance(prompt, Point | Scribble):
+                step = prompt.step
             match prompt:
                 case Point(position, positive):
                     strokes.append(Stroke(np.array([plane.flatten(position)]), positive))
@@ -133,7 +161,7 @@ class PlanePrompts:
                     text = None  # what the word named was painted over
                 case Choice():
                     choice = prompt.number
-        return cls(tuple(strokes), tuple(regions), text, choice)
+        return cls(tuple(strokes), tuple(regions), text, choice, step)
 
 
 def box_region(

@@ -35,12 +35,16 @@ class Point:
         On the object, or on the background.
     axis : str or None
         Axis that the plane of the prompt is normal to; see `plane_at`.
+    step : int
+        How closely the user looked: every `step`-th pixel was on the screen. It counts on
+        planes that are too large to be looked at as a whole.
     """
 
     position: Position
     positive: bool = True
     axis: str | None = None
     kind: Literal["point"] = "point"
+    step: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,8 @@ class Scribble:
         Full width in pixels.
     axis : str or None
         See `Point`.
+    step : int
+        See `Point`.
     """
 
     path: tuple[Position, ...]
@@ -85,6 +91,7 @@ class Scribble:
     width: float = 3.0
     axis: str | None = None
     kind: Literal["scribble"] = "scribble"
+    step: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,19 +211,23 @@ def check_prompt(prompt: Prompt, axes: str, shape: Sequence[int]) -> Prompt:
     ValueError
         If a position is outside, not finite or has a wrong number of entries; if a box,
         a scribble or a lasso has no size or leaves its plane; if a text is empty; if a
-        mask or a text is for a plane that the volume does not have.
+        step is no positive whole number; if a mask or a text is for a plane that the volume
+        does not have.
     """
     match prompt:
         case Point(position, positive, axis):
             normal_axis(axes, axis)
-            return Point(check_position(position, axes, shape, "point"), bool(positive), axis)
+            checked_position = check_position(position, axes, shape, "point")
+            step = _check_step(prompt.step)
+            return Point(checked_position, bool(positive), axis, step=step)
         case Box():
             return _check_box(prompt, axes, shape)
         case Scribble(path, positive, width, axis):
             if not (np.isfinite(width) and width > 0):
                 raise ValueError(f"scribble width must be positive and finite, got {width!r}")
             checked = _check_path(path, axes, shape, axis, "scribble", 1)
-            return Scribble(checked, bool(positive), float(width), axis)
+            step = _check_step(prompt.step)
+            return Scribble(checked, bool(positive), float(width), axis, step=step)
         case Lasso(path, positive, axis):
             checked = _check_path(path, axes, shape, axis, "lasso", 3)
             return Lasso(checked, bool(positive), axis)
@@ -236,6 +247,12 @@ def check_prompt(prompt: Prompt, axes: str, shape: Sequence[int]) -> Prompt:
             if tuple(size) != expected:
                 raise ValueError(f"mask has shape {size}; the plane has {expected}")
             return prompt
+
+
+def _check_step(step: int) -> int:
+    if not isinstance(step, int | np.integer) or step < 1:
+        raise ValueError(f"step must be a whole number from 1, got {step!r}")
+    return int(step)
 
 
 def _check_plane(

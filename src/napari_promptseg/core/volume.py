@@ -1,4 +1,4 @@
-"""Images, volumes, videos and series with their geometry, read one plane at a time."""
+"""Images, volumes, videos and series with their geometry, read one plane or less at a time."""
 
 from __future__ import annotations
 
@@ -7,16 +7,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_promptseg.core.geometry import Plane, check_axes, check_spacing, guess_axes
+from napari_promptseg.core.geometry import Crop, Plane, check_axes, check_spacing, guess_axes
 from napari_promptseg.core.intensity import CT_WINDOWS, Float32, Window
 from napari_promptseg.core.resampling import resize
 
+LARGE: Final = 2**26
+"""Pixels of a plane from which on only a part of it is read at a time."""
+_SAMPLE: Final = 1024  # pixels of a side that the window of a large plane is found from
 _AIR, _LEAST_METAL = -900, 4096  # Hounsfield range that tells CT from other modalities
+
+
+def is_url(source: str | Path) -> bool:
+    """Tell whether a source is the URL of something remote, and no path."""
+    return "://" in str(source)
 
 
 @runtime_checkable
@@ -110,12 +118,15 @@ class Volume:
     channels : sequence of int, optional
         Up to three channels that are looked at; the first three when None.
     source : str, optional
-        File or folder it was read from; made absolute.
+        File, folder or URL it was read from; paths are made absolute.
+    levels : sequence of array-like
+        Smaller versions of `data` with the same axes, finest first: what is looked at from
+        afar is read from them.
 
     Raises
     ------
     ValueError
-        If axes, shape, spacing, channels or window do not fit each other.
+        If axes, shape, spacing, channels, window or levels do not fit each other.
     """
 
     data: ArrayLike
@@ -126,6 +137,7 @@ class Volume:
     window: Window | str | None = None
     channels: Sequence[int] | None = None
     source: str | None = field(default=None, compare=False)
+    levels: Sequence[ArrayLike] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.data, ArrayLike):
@@ -140,8 +152,9 @@ class Volume:
             raise ValueError(f"pixels must be numbers, got dtype {dtype}")
         set_ = object.__setattr__
         set_(self, "axes", axes)
-        if self.source is not None:
+        if self.source is not None and not is_url(self.source):
             set_(self, "source", str(Path(self.source).absolute()))
+        set_(self, "levels", self._checked_levels())
         set_(self, "spacing", check_spacing(self.spacing, axes))
         set_(self, "affine", self._checked_affine())
         set_(self, "channels", self._checked_channels())
@@ -171,6 +184,17 @@ class Volume:
             raise ValueError(f"channels {channels} must be one to three of 0 to {count - 1}")
         return channels
 
+    def _checked_levels(self) -> tuple[ArrayLike, ...]:
+        for level in self.levels:
+            shape = tuple(level.shape)
+            if len(shape) != len(self.axes) or any(
+                not 0 < n <= full for n, full in zip(shape, self.data.shape, strict=True)
+            ):
+                raise ValueError(
+                    f"a level of shape {shape} is no smaller version of {self.data.shape}"
+                )
+        return tuple(self.levels)
+
     @property
     def names(self) -> str:
         """Axes without channel."""
@@ -186,24 +210,74 @@ class Volume:
         assert self.spacing is not None
         return float(self.spacing[axis])
 
-    def read(self, plane: Plane) -> NDArray[Any]:
-        """Read the raw values of a plane.
+    def is_large(self, plane: Plane) -> bool:
+        """Whether a plane is too large to be read as a whole."""
+        rows, columns = (self.shape[axis] for axis in plane.in_plane)
+        return rows * columns > LARGE
+
+    def check_whole(self, plane: Plane, what: str) -> None:
+        """Refuse what needs all of a plane at once.
+
+        Raises
+        ------
+        ValueError
+            If the plane is too large for it.
+        """
+        if self.is_large(plane):
+            size = tuple(self.shape[axis] for axis in plane.in_plane)
+            raise ValueError(f"{what} works on planes of up to {LARGE} pixels, this one has {size}")
+
+    def read(self, plane: Plane, crop: Crop | None = None) -> NDArray[Any]:
+        """Read the raw values of a plane, or of a part of it.
+
+        Parameters
+        ----------
+        plane : Plane
+            Which one.
+        crop : Crop, optional
+            What is wanted of it; it begins at multiples of its step. All when not given.
 
         Returns
         -------
         (H, W) or (H, W, C) array
-            The chosen channels, C <= 3.
+            The chosen channels, C <= 3. At the far ends of the plane, a smaller version may
+            have a pixel less than was asked for.
         """
-        values = np.asarray(self.data[plane.slices])
+        if crop is None:
+            values = np.asarray(self.data[plane.slices])
+        else:
+            values = self._read_part(plane, crop)
         if self.channels is not None and self.channels != tuple(range(values.shape[-1])):
             values = values[..., list(self.channels)]
         return values
 
-    def plane(self, plane: Plane) -> PlaneImage:
-        """Read one plane, to be normalised when it is looked at."""
-        rows, columns = plane.in_plane
-        spacing = (self.axis_spacing(rows), self.axis_spacing(columns))
-        return PlaneImage(self.read(plane), self.intensity_window, spacing)
+    def _read_part(self, plane: Plane, crop: Crop) -> NDArray[Any]:
+        """Read from the smallest version that shows enough."""
+        source, factors = self.data, (1,) * len(self.shape)
+        for level in self.levels:
+            found = tuple(
+                max(round(n / m), 1) for n, m in zip(self.shape, level.shape, strict=False)
+            )
+            if all(crop.step % found[axis] == 0 for axis in plane.in_plane):
+                source, factors = level, found
+        index = [0 if i is None else i // f for i, f in zip(plane.index, factors, strict=True)]
+        ranges = []
+        for axis, (start, stop) in zip(plane.in_plane, (crop.rows, crop.columns), strict=True):
+            factor = factors[axis]
+            ranges.append(slice(start // factor, -(-stop // factor), crop.step // factor))
+        cut = Plane(
+            tuple(
+                None if i is None else min(at, int(source.shape[axis]) - 1)
+                for axis, (i, at) in enumerate(zip(plane.index, index, strict=True))
+            )
+        )
+        return np.asarray(source[cut.part(*ranges)])
+
+    def plane(self, plane: Plane, crop: Crop | None = None) -> PlaneImage:
+        """Read one plane, or a part of it, to be normalised when it is looked at."""
+        step = 1 if crop is None else crop.step
+        rows, columns = (self.axis_spacing(axis) * step for axis in plane.in_plane)
+        return PlaneImage(self.read(plane, crop), self.intensity_window, (rows, columns))
 
     @cached_property
     def intensity_window(self) -> Window:
@@ -228,7 +302,15 @@ class Volume:
         """Read a few planes normal to the first axis, thinned to some ten thousand pixels."""
         leading = self.shape[:-2]
         indices = {tuple(int(n * part) for n in leading) for part in (0.25, 0.5, 0.75)}
-        planes = [self.read(Plane((*index, None, None))) for index in sorted(indices)]
+        cut = [Plane((*index, None, None)) for index in sorted(indices)]
+        planes = [self.read(plane, crop) for plane in cut for crop in self._sampled(plane)]
         step = max(1, max(planes[0].shape[:2]) // 128)
         values = np.concatenate([p[::step, ::step].ravel() for p in planes])
         return values[np.isfinite(values)] if values.dtype.kind == "f" else values
+
+    def _sampled(self, plane: Plane) -> list[Crop | None]:
+        """Parts that stand for a plane: all of it, or of a large one squares on its diagonal."""
+        if not self.is_large(plane):
+            return [None]
+        corners = [[int((n - _SAMPLE) * at) for n in self.shape[-2:]] for at in (0.3, 0.5, 0.7)]
+        return [Crop((row, row + _SAMPLE), (column, column + _SAMPLE)) for row, column in corners]

@@ -34,8 +34,9 @@ _LEAK_FILL, _LEAK_GROWTH, _LEAK_SHARE = 0.95, 1.5, 0.1
 def _reach(prior: Mask) -> Mask:
     """Where the object may be in the next plane: the prior grown by a third of its size."""
     slack = max(3, round(0.35 * float(np.sqrt(prior.sum()))))
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * slack + 1, 2 * slack + 1))
-    return np.asarray(cv2.dilate(prior.astype(np.uint8), kernel) > 0)
+    # Dilating by so much would take as long as all else together.
+    distance = cv2.distanceTransform((~prior).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return np.asarray(distance < slack + 1)
 
 
 def _leaks(mask: Mask, prior: Mask) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from napari_promptseg.backends.base import Prediction
-from napari_promptseg.core.geometry import Box, mask_box
+from napari_promptseg.core.geometry import Box, Crop, mask_box
 from napari_promptseg.refine.wrapper import Wrapper, stage_of
 
 if TYPE_CHECKING:
@@ -87,16 +87,6 @@ def _widen(crop: Rectangle, shape: tuple[int, int]) -> Rectangle:
         length = min(round((stop - start) * _WIDER), size)
         ranges.append(_inside((start + stop - length) // 2, length, size))
     return ranges[0], ranges[1]
-
-
-def _shift(prompts: PlanePrompts, crop: Rectangle) -> PlanePrompts:
-    """Prompts in the pixels of the crop, without strokes that lie outside of it."""
-    moved = prompts.mapped(offset=(-crop[0][0], -crop[1][0]))
-    size = np.array([r[1] - r[0] for r in crop])
-    # By their bounding boxes: a scribble may cross the crop and end on both sides of it.
-    strokes = moved.strokes
-    seen = tuple(s for s in strokes if (s.path.max(0) > -1).all() and (s.path.min(0) < size).all())
-    return replace(moved, strokes=seen)
 
 
 class ZoomIn(Wrapper):
@@ -201,7 +191,7 @@ class ZoomIn(Wrapper):
     ) -> tuple[Any, PlanePrompts, NDArray[np.bool_] | None]:
         """Return what the wrapped backend is asked about a crop."""
         seen = None if prior is None else prior[slice(*crop[0]), slice(*crop[1])]
-        return self.backend.embed(image.crop(*crop)), _shift(prompts, crop), seen
+        return self.backend.embed(image.crop(*crop)), prompts.cropped(Crop(*crop)), seen
 
     def _look(
         self,

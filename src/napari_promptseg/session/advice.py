@@ -77,7 +77,7 @@ class PlaneView:
         Raises
         ------
         ValueError
-            If there is no such plane, or neither index nor prompt.
+            If there is no such plane or it is too large, or neither index nor prompt.
         """
         anchors = store.draft.anchors(volume.names)
         if isinstance(index, Plane):
@@ -88,6 +88,7 @@ class PlaneView:
             plane = prompt_plane(store.draft.prompts[-1], volume.names)
         else:
             raise ValueError("no plane has a prompt yet: say which plane by its index")
+        volume.check_whole(plane, "advice")
         prompts = PlanePrompts.collect(store.draft.prompts, plane, volume.names)
         return cls(plane, store.mask[plane.slices], prompts, _neighbour(store, plane))
 

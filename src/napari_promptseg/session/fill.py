@@ -49,6 +49,8 @@ class Filling:
     ) -> None:
         self._store, self._volume = store, volume
         names, self._anchors = volume.names, store.draft.anchors(volume.names)
+        for plane in self._anchors:
+            volume.check_whole(plane, "propagation")
         self._axis = choose_axis(names, self._anchors, axis)
         self._along = names.index(self._axis[0])
         self._limited = start is not None or stop is not None

@@ -11,6 +11,7 @@ from napari_promptseg.backends.encoding import refused
 from napari_promptseg.backends.registry import create_backend
 from napari_promptseg.backends.stages import Everything
 from napari_promptseg.backends.words import Named, Words
+from napari_promptseg.core.geometry import mask_box
 from napari_promptseg.core.plane_prompts import PlanePrompts, Stroke
 from napari_promptseg.core.volume import PlaneImage
 from napari_promptseg.propagate.registry import (
@@ -25,12 +26,13 @@ from napari_promptseg.refine.options import Refinement, build, parse_spec
 from napari_promptseg.refine.uncertainty import measure_uncertainty
 from napari_promptseg.refine.worded import Worded
 from napari_promptseg.refine.wrapper import Wrapper
+from napari_promptseg.session.looking import PlaneAnswer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_promptseg.backends.base import Backend
-    from napari_promptseg.core.geometry import Plane
+    from napari_promptseg.core.geometry import Crop, Plane
     from napari_promptseg.core.volume import Volume
     from napari_promptseg.propagate.stack import Propagator
     from napari_promptseg.refine.uncertainty import Uncertainty
@@ -87,7 +89,7 @@ class Predictor:
         self._words = Words(device)
         self.named: Named | None = None
         """What the last word was found as."""
-        self._embedded: OrderedDict[Plane, Any] = OrderedDict()
+        self._embedded: OrderedDict[tuple[Plane, Crop | None], Any] = OrderedDict()
         self.propagator = propagator
 
     @property
@@ -152,16 +154,24 @@ class Predictor:
         return self._backend
 
     def predict(
-        self, plane: Plane, prompts: PlanePrompts, prior: NDArray[np.bool_] | None
-    ) -> tuple[NDArray[np.bool_], tuple[int, int]]:
-        """Return the mask of a plane, without what is empty around it.
+        self,
+        plane: Plane,
+        prompts: PlanePrompts,
+        prior: NDArray[np.bool_] | None,
+        crop: Crop | None = None,
+    ) -> PlaneAnswer:
+        """Return the mask of a plane, or of a part of it, without what is empty around it.
 
-        Returns
-        -------
-        mask : (h, w) bool array
-            A part of the plane; outside of it there is no object.
-        corner : (int, int)
-            First row and column of that part.
+        Parameters
+        ----------
+        plane : Plane
+            Which one.
+        prompts : PlanePrompts
+            All that act on it.
+        prior : (H, W) bool array or None
+            The object there so far, of the crop if there is one.
+        crop : Crop, optional
+            What is looked at; the whole plane when not given.
 
         Raises
         ------
@@ -172,11 +182,13 @@ class Predictor:
         """
         backend = self._reader if prompts.text else self.backend
         self._check(prompts, backend)
+        if crop is not None:
+            prompts = prompts.cropped(crop)
         if "point" in self.backend.capabilities.prompts:
             prompts = with_implied(prompts, prior)
-        embedding = self._embed(plane)
+        embedding = self._embed(plane, crop)
         if isinstance(backend, Worded):
-            embedding = embedding, self._volume.plane(plane)
+            embedding = embedding, self._volume.plane(plane, crop)
         answer = backend.predict(embedding, prompts, prior)
         if isinstance(backend, Worded):
             self.named = backend.named or self.named
@@ -186,7 +198,12 @@ class Predictor:
         if any(not region.positive for region in prompts.regions):
             seen = prompts.mapped(offset=(-corner[0], -corner[1]))
             mask = mask & ~refused(seen, answer.probability.shape)
-        return mask, corner
+        if crop is None:
+            return PlaneAnswer(mask, corner)
+        (top, bottom), (left, right) = mask_box(mask) or ((0, 0), (0, 0))
+        row = crop.rows[0] + (corner[0] + top) * crop.step
+        column = crop.columns[0] + (corner[1] + left) * crop.step
+        return PlaneAnswer(mask[top:bottom, left:right], (row, column), crop.step, crop)
 
     def segment_everything(self, plane: Plane) -> NDArray[np.int32]:
         """Return numbers of all objects that the backend finds on a plane without prompts.
@@ -221,14 +238,15 @@ class Predictor:
         reads = "text" in self.backend.capabilities.prompts
         return self.backend if reads else Worded(self.backend, self._words)
 
-    def _embed(self, plane: Plane) -> Any:
-        """Read and embed a plane, or find it among the last ones."""
-        if plane not in self._embedded:
-            self._embedded[plane] = self.backend.embed(self._volume.plane(plane))
+    def _embed(self, plane: Plane, crop: Crop | None = None) -> Any:
+        """Read and embed a plane or a part of it, or find it among the last ones."""
+        key = plane, crop
+        if key not in self._embedded:
+            self._embedded[key] = self.backend.embed(self._volume.plane(plane, crop))
             if len(self._embedded) > _KEPT_PLANES:
                 self._embedded.popitem(last=False)
-        self._embedded.move_to_end(plane)
-        return self._embedded[plane]
+        self._embedded.move_to_end(key)
+        return self._embedded[key]
 
     def _check(self, prompts: PlanePrompts, backend: Backend) -> None:
         given = {"point" if len(s.path) == 1 else "scribble" for s in prompts.strokes}

@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from napari_promptseg.core.intensity import Window
-from napari_promptseg.core.volume import ArrayLike, Volume
+from napari_promptseg.core.volume import ArrayLike, Volume, is_url
 from napari_promptseg.session.history import Change, History
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class Header(BaseModel):
             dtype=np.dtype(volume.data.dtype).str,
         )
 
-    def volume(self, data: Any) -> Volume:
+    def volume(self, data: Any, levels: Sequence[ArrayLike] = ()) -> Volume:
         """Put the geometry back on an array.
 
         Raises
@@ -123,6 +123,7 @@ class Header(BaseModel):
             window=None if self.window is None else Window(*self.window),
             channels=self.channels,
             source=self.source,
+            levels=levels,
         )
 
 
@@ -226,12 +227,14 @@ def read_volume(container: Container, header: Header, volume: Any = None) -> Vol
     if volume is None:
         from napari_promptseg.core.io.reading import open_volume
 
-        if header.source is None or not Path(header.source).exists():
+        if header.source is None or not (is_url(header.source) or Path(header.source).exists()):
             raise FileNotFoundError(
                 f"the image {header.source!r} of the session is not there; pass volume="
             )
         volume = open_volume(header.source)
-    return header.volume(volume.data if isinstance(volume, Volume) else volume)
+    if isinstance(volume, Volume):
+        return header.volume(volume.data, volume.levels)
+    return header.volume(volume)
 
 
 def embedded_image(volume: Volume) -> ArrayLike | None:
@@ -242,7 +245,8 @@ def embedded_image(volume: Volume) -> ArrayLike | None:
     ValueError
         If the image has no file of its own and is too large to be stored twice.
     """
-    if volume.source is not None and Path(volume.source).exists():
+    source = volume.source
+    if source is not None and (is_url(source) or Path(source).exists()):
         return None
     dtype = np.dtype(volume.data.dtype)
     size = int(np.prod(volume.data.shape, dtype=np.int64)) * dtype.itemsize

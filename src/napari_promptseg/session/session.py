@@ -12,6 +12,7 @@ import numpy as np
 
 from napari_promptseg.core.geometry import Plane, plane_at, plane_by_index
 from napari_promptseg.core.masks import split_mask, unpack_mask
+from napari_promptseg.core.paging import read_only
 from napari_promptseg.core.plane_prompts import PlanePrompts
 from napari_promptseg.core.prompts import (
     Box,
@@ -30,6 +31,7 @@ from napari_promptseg.session import objects, records
 from napari_promptseg.session.advice import PlaneView, Suggestion
 from napari_promptseg.session.choosing import with_choice
 from napari_promptseg.session.fill import Filling
+from napari_promptseg.session.looking import PlaneAnswer, crop_around
 from napari_promptseg.session.predictor import Predictor
 from napari_promptseg.session.preparing import Prepared, planes_outward, prepare
 from napari_promptseg.session.propagation import Propagation
@@ -140,19 +142,25 @@ class Session(Results):
 
     @property
     def mask(self) -> NDArray[np.bool_]:
-        """The object in work: read-only bool array of the shape of the volume."""
+        """The object in work: read-only bool array of the shape of the volume.
+
+        Of more than 4 billion pixels, it lies in chunks on disk and is read by slices.
+        """
         self._settle()
-        view = self._store.mask.view()
-        view.flags.writeable = False
-        return view
+        mask: NDArray[np.bool_] = read_only(self._store.mask)
+        return mask
 
     @property
     def labels(self) -> NDArray[np.uint16]:
-        """Committed objects by id: read-only integer array of the shape of the volume."""
+        """Committed objects by id: read-only integer array, as `mask` is."""
         self._settle()
-        view = self._store.labels.view()
-        view.flags.writeable = False
-        return view
+        labels: NDArray[np.uint16] = read_only(self._store.labels)
+        return labels
+
+    def has_object(self, plane: Plane) -> bool:
+        """Tell whether the object in work is on a plane."""
+        self._settle()
+        return self._store.has_object(plane)
 
     @property
     def prompts(self) -> tuple[Prompt, ...]:
@@ -339,7 +347,7 @@ class Session(Results):
         last = given and index is None
         plane = prompt_plane(given[-1], names) if last else self._plane(index)
         every, number = with_choice(given, plane, names, count, number)
-        answer = {plane: self._answer(plane, every, every[-1:], None)}
+        answer = {plane: self._answer(plane, every, every[-1:], anew=True)}
         self._store.do(self._store.answer_prompts("choose", every, answer))
         return number
 
@@ -365,6 +373,7 @@ class Session(Results):
         """
         self._interrupt()
         plane = self._plane(index)
+        self.volume.check_whole(plane, "segmenting everything")
         found = self._predictor.segment_everything(plane)
         labels, change = objects.add_found(self._store, plane, found)
         if labels:
@@ -401,7 +410,7 @@ class Session(Results):
         answers = {}
         for plane in dict.fromkeys(prompt_plane(p, names) for p in checked):
             new = [p for p in checked if prompt_plane(p, names) == plane]
-            answers[plane] = self._answer(plane, every, new, self._store.plane_mask(plane))
+            answers[plane] = self._answer(plane, every, new)
         what = checked[0].kind if len(checked) == 1 else f"{len(checked)} prompts"
         self._store.do(self._store.answer_prompts(f"add {what}", every, answers))
 
@@ -420,7 +429,7 @@ class Session(Results):
         kept = (*prompts[:number], *prompts[number + 1 :])
         plane = prompt_plane(prompts[number], self.volume.names)
         same = [p for p in kept if prompt_plane(p, self.volume.names) == plane]
-        answer = {plane: self._answer(plane, kept, same, None)}
+        answer = {plane: self._answer(plane, kept, same, anew=True)}
         self._store.do(self._store.answer_prompts(f"remove {prompts[number].kind}", kept, answer))
 
     def _answer(
@@ -428,19 +437,31 @@ class Session(Results):
         plane: Plane,
         prompts: tuple[Prompt, ...],
         new: Sequence[Prompt],
-        prior: NDArray[np.bool_] | None,
-    ) -> Patch | None:
-        """Answer new prompts on a plane: masks are taken as they are, the rest is predicted."""
+        anew: bool = False,
+    ) -> tuple[Patch, ...]:
+        """Answer new prompts on a plane: masks are taken as they are, the rest is predicted.
+
+        It goes on from the present mask, unless it shall begin anew.
+        """
+        names = self.volume.names
+        seen = PlanePrompts.collect(prompts, plane, names)
+        crop = None
+        if self.volume.is_large(plane):
+            rows, columns = (self.volume.shape[axis] for axis in plane.in_plane)
+            asked = PlanePrompts.collect(new, plane, names)
+            crop = crop_around((rows, columns), seen, asked, self._store.plane_extent(plane))
+        prior = None if anew else self._store.plane_mask(plane, crop)
         starts = [p for p in new if isinstance(p, Mask | Text)]
         named = bool(starts) and isinstance(starts[-1], Text)
-        mask = np.zeros((0, 0), np.bool_)
+        answer = PlaneAnswer(np.zeros((0, 0), np.bool_))
         if starts:  # the last mask or word takes the place of what was there
-            mask = mask if isinstance(starts[-1], Text) else unpack_mask(starts[-1])
+            if isinstance(starts[-1], Mask):
+                answer = PlaneAnswer(unpack_mask(starts[-1]))
+            mask = answer.mask if crop is None else answer.mask[crop.slices]
             prior = mask if mask.any() else None
         if named or any(not isinstance(p, Mask | Text) for p in new):
-            seen = PlanePrompts.collect(prompts, plane, self.volume.names)
-            return self._store.plane_patch(plane, *self._predictor.predict(plane, seen, prior))
-        return self._store.plane_patch(plane, mask)
+            answer = self._predictor.predict(plane, seen, prior, crop)
+        return self._store.plane_patches(plane, answer)
 
     # Propagation
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 from psygnal import Signal, SignalGroup
 
-from napari_promptseg.core.geometry import Box, Plane, box_slices, box_union, mask_box
+from napari_promptseg.core.geometry import Box, Crop, Plane, box_slices, box_union, mask_box
 from napari_promptseg.core.labels import label_boxes
 from napari_promptseg.core.paging import paged_zeros, slabs
 from napari_promptseg.session.history import Change, History, Patch
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_promptseg.core.prompts import Prompt
+    from napari_promptseg.session.looking import PlaneAnswer
 
 LABEL_TYPE: Final = np.uint16
 LARGEST_LABEL: Final = int(np.iinfo(LABEL_TYPE).max)
@@ -173,17 +174,16 @@ class Store:
         self,
         name: str,
         prompts: tuple[Prompt, ...],
-        patches: Sequence[Patch | None],
+        patches: Sequence[Patch],
         propagated: Propagated,
     ) -> Change:
         """Make the change that brings the object in work to new prompts and pixels."""
-        written = tuple(p for p in patches if p is not None)
-        extent = self.draft.grown(*(p.box for p in written))
+        extent = self.draft.grown(*(p.box for p in patches))
         draft = replace(self.draft, prompts=prompts, extent=extent, propagated=propagated)
-        return Change(name, (self.draft, draft), {}, written)
+        return Change(name, (self.draft, draft), {}, tuple(patches))
 
     def answer_prompts(
-        self, name: str, prompts: tuple[Prompt, ...], answers: Mapping[Plane, Patch | None]
+        self, name: str, prompts: tuple[Prompt, ...], answers: Mapping[Plane, Sequence[Patch]]
     ) -> Change:
         """Make the change that brings the object in work to new prompts and their answers.
 
@@ -195,13 +195,14 @@ class Store:
             What the user did.
         prompts : tuple of Prompt
             All there are then.
-        answers : mapping of Plane to Patch or None
+        answers : mapping of Plane to sequence of Patch
             What it changes on each plane that is answered.
         """
-        patches = {plane: patch for plane, patch in answers.items() if patch is not None}
-        forgotten = self.draft.propagated.without([patch.box for patch in patches.values()])
-        forgotten = forgotten.with_confidences(dict.fromkeys(patches), self.mask.shape)
-        return self.change_mask(name, prompts, tuple(patches.values()), forgotten)
+        patches = [patch for changes in answers.values() for patch in changes]
+        changed = [plane for plane, changes in answers.items() if changes]
+        forgotten = self.draft.propagated.without([patch.box for patch in patches])
+        forgotten = forgotten.with_confidences(dict.fromkeys(changed), self.mask.shape)
+        return self.change_mask(name, prompts, patches, forgotten)
 
     @property
     def extent(self) -> Box | None:
@@ -222,45 +223,51 @@ class Store:
 
         It costs time in proportion to the object, not to the plane.
         """
+        return any(
+            self.mask[plane.part(*box_slices(part))].any()
+            for part in slabs(self.plane_extent(plane) or ((0, 0), (0, 0)))
+        )
+
+    def plane_extent(self, plane: Plane) -> Box | None:
+        """Return rows and columns that hold every true pixel of a plane; None where it has none."""
         extent = self.extent
         if extent is None or not plane.crosses(extent):
-            return False
-        part = box_slices(tuple(extent[axis] for axis in plane.in_plane))
-        return bool(self.mask[plane.slices][part].any())
-
-    def plane_mask(self, plane: Plane) -> NDArray[np.bool_] | None:
-        """Return a copy of a plane of the mask, None if it is empty."""
-        if not self.has_object(plane):
             return None
-        whole = self.mask[plane.slices]
-        copy = np.zeros(whole.shape, np.bool_)
-        part = box_slices(tuple((self.extent or ())[axis] for axis in plane.in_plane))
-        copy[part] = whole[part]
+        return tuple(extent[axis] for axis in plane.in_plane)
+
+    def plane_mask(self, plane: Plane, crop: Crop | None = None) -> NDArray[np.bool_] | None:
+        """Return a copy of a plane of the mask or of a part of it, None if it is empty."""
+        extent = self.plane_extent(plane)
+        if extent is None:
+            return None
+        if crop is not None:
+            copy = np.asarray(self.mask[plane.part(*crop.slices)])
+            return copy if copy.any() else None
+        part = box_slices(extent)
+        inside = self.mask[plane.part(*part)]
+        if not inside.any():
+            return None
+        copy = np.zeros([self.mask.shape[axis] for axis in plane.in_plane], np.bool_)
+        copy[part] = inside
         return copy
 
-    def plane_patch(
-        self, plane: Plane, mask: NDArray[np.bool_], corner: tuple[int, int] = (0, 0)
-    ) -> Patch | None:
-        """Return the patch that brings a plane of the mask to a new content, None if equal.
+    def plane_patches(self, plane: Plane, answer: PlaneAnswer) -> tuple[Patch, ...]:
+        """Return the patches that bring a plane of the mask to an answer, none if it is equal."""
+        rows, columns = (self.mask.shape[axis] for axis in plane.in_plane)
+        hull = answer.box((rows, columns))
+        extent = self.plane_extent(plane)
+        if extent is not None:
+            hull = box_union([hull, extent])
+        if answer.crop is not None:
+            looked_at = answer.crop.rows, answer.crop.columns
+            hull = tuple(
+                (max(a, c), min(b, d)) for (a, b), (c, d) in zip(hull, looked_at, strict=True)
+            )
+        patches = (self._plane_patch(plane, part, answer) for part in slabs(hull))
+        return tuple(patch for patch in patches if patch is not None)
 
-        Parameters
-        ----------
-        plane : Plane
-            Which one.
-        mask : (h, w) bool array
-            The object in a part of it; elsewhere there is none.
-        corner : (int, int)
-            First row and column of that part.
-        """
-        given = tuple((c, c + n) for c, n in zip(corner, mask.shape, strict=True))
-        extent = self.extent
-        known = () if extent is None else (tuple(extent[axis] for axis in plane.in_plane),)
-        hull = box_union([given, *known])
-        old, new = self.mask[plane.slices][box_slices(hull)], mask
-        if given != hull:
-            new = np.zeros(old.shape, np.bool_)
-            inner = tuple((g[0] - h[0], g[1] - h[0]) for g, h in zip(given, hull, strict=True))
-            new[box_slices(inner)] = mask
+    def _plane_patch(self, plane: Plane, hull: Box, answer: PlaneAnswer) -> Patch | None:
+        old, new = self.mask[plane.part(*box_slices(hull))], answer.part(hull[0], hull[1])
         changed = mask_box(old != new)
         if changed is None:
             return None

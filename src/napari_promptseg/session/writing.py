@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from napari_promptseg.core.geometry import box_union
 from napari_promptseg.propagate.guard import guarded
+from napari_promptseg.session.looking import PlaneAnswer
 from napari_promptseg.session.propagated import Underway
 from napari_promptseg.session.propagation import PlaneResult
 
@@ -76,8 +78,8 @@ class Writer:
             plane = row.plane(index)
             self.done += 1
             if self._store.has_object(plane):
-                empty = np.zeros(self._store.mask[plane.slices].shape, np.bool_)
-                yield self._put(evidence, plane, empty, None)
+                size = [self._store.mask.shape[axis] for axis in plane.in_plane]
+                yield self._put(evidence, plane, np.zeros(size, np.bool_), None)
             else:
                 self._store.underway.confidences[plane] = None
 
@@ -87,13 +89,14 @@ class Writer:
         """Write a plane; one without confidence is one where nothing was answered."""
         sure, empty = 1.0 if confidence is None else float(confidence), not mask.any()
         self._store.underway.confidences[plane] = None if empty and sure > DOUBT else sure
-        patch = self._store.plane_patch(plane, evidence.with_lines(plane, mask))
-        if patch is not None:
+        answer = PlaneAnswer(evidence.with_lines(plane, mask))
+        patches = self._store.plane_patches(plane, answer)
+        for patch in patches:
             self._store.underway.wrote(patch.box)
             self._store.write(patch)
             self._patches.append(patch)
         self._store.events.confidences.emit()
-        box = None if patch is None else patch.box
+        box = box_union([patch.box for patch in patches]) if patches else None
         return PlaneResult(plane, sure, box, empty, self.done, self.total)
 
     def finish(self) -> None:

@@ -46,6 +46,7 @@ class Content:
     spacing: tuple[float, ...] | None = None
     units: str = "pixel"
     affine: NDArray[np.float64] | None = None
+    levels: tuple[ArrayLike, ...] = ()
 
 
 def unit_name(text: str | None) -> str:

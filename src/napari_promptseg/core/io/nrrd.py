@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from napari_promptseg.core.io.content import LPS_TO_RAS, Content, axis_sizes, unit_name
-from napari_promptseg.core.io.lazy import arrange
+from napari_promptseg.core.lazy import arrange
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from napari_promptseg.core.io.content import Content, axis_sizes, common_unit
-from napari_promptseg.core.io.lazy import arrange
+from napari_promptseg.core.lazy import arrange, arrange_as
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,8 +33,14 @@ _UNITS = {
 _CHUNKS = {"t": 1, "z": 16, "y": 256, "x": 256}
 
 
-def read(path: Path) -> Content:
-    """Open the full resolution of an image, or the only array there is; nothing is read."""
+def read(path: Path | str) -> Content:
+    """Open all resolutions of an image, or the only array there is; nothing is read.
+
+    Parameters
+    ----------
+    path : Path or str
+        Folder, or URL of a file system that fsspec knows.
+    """
     import zarr
 
     node: Any = zarr.open(store=str(path), mode="r")
@@ -45,7 +51,7 @@ def read(path: Path) -> Content:
     if "multiscales" in metadata:
         return _image(node, metadata["multiscales"][0])
     if "bioformats2raw.layout" in metadata:
-        return read(path / "0")
+        return read(f"{path}/0")
     arrays = dict(node.arrays())
     if len(arrays) != 1:
         groups = [name for name, _ in node.groups()]
@@ -54,6 +60,25 @@ def read(path: Path) -> Content:
             f"arrays: {sorted(arrays)}, groups: {sorted(groups)}"
         )
     return _plain(next(iter(arrays.values())))
+
+
+def read_remote(url: str) -> Content:
+    """Open an image by its URL; see `read`.
+
+    Raises
+    ------
+    ImportError
+        If the package for such URLs is not installed.
+    FileNotFoundError
+        If there is no zarr at the URL.
+    """
+    try:
+        return read(url)
+    except ImportError as error:
+        raise ImportError(
+            f"cannot read {url}: {error}; pip install 'napari-promptseg[remote]', and for "
+            "object stores the package that fsspec names"
+        ) from error
 
 
 def _plain(array: Any) -> Content:
@@ -95,7 +120,10 @@ def _image(group: Any, multiscale: Mapping[str, Any]) -> Content:
         if name in "xyz":
             affine["xyz".index(name), 3] = start * ratio[name]
     data, names = arrange(array, file_names)
-    return Content(data, names, axis_sizes(names, sizes) if names else None, unit, affine)
+    smaller = (group[level["path"]] for level in multiscale["datasets"][1:])
+    levels = tuple(arrange_as(level, file_names, names) for level in smaller) if names else ()
+    spacing = axis_sizes(names, sizes) if names else None
+    return Content(data, names, spacing, unit, affine, levels=levels)
 
 
 def write(path: Path, labels: NDArray[Any], volume: Volume, names: Mapping[int, str]) -> None:

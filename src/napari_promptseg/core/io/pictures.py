@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_promptseg.core.io import tiff
 from napari_promptseg.core.io.content import Content
-from napari_promptseg.core.io.lazy import Frames
+from napari_promptseg.core.lazy import Frames
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

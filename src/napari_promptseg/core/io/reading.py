@@ -19,7 +19,7 @@ from napari_promptseg.core.io import (
     video,
 )
 from napari_promptseg.core.io.content import Content
-from napari_promptseg.core.volume import Volume
+from napari_promptseg.core.volume import Volume, is_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -72,7 +72,8 @@ def open_volume(path: str | Path, **overrides: Unpack[Overrides]) -> Volume:
     Parameters
     ----------
     path : str or Path
-        File or folder.
+        File or folder; or URL of an OME-Zarr (``https://``, ``s3://`` and what else fsspec
+        knows), of which only what is looked at is loaded.
     **overrides
         `axes`, `spacing`, `units`, `affine`, `window`, `channels` replace what the file
         says; `axes` name the array as it is after reading (t, z, y, x, c). A `spacing`
@@ -101,17 +102,12 @@ def open_volume(path: str | Path, **overrides: Unpack[Overrides]) -> Volume:
         raise TypeError(f"unknown overrides {sorted(unknown)}; valid: {sorted(valid)}")
     given: dict[str, Any] = dict(overrides)
     series = given.pop("series", None)
-    path = Path(path).expanduser()
-    if not path.exists():
-        raise FileNotFoundError(f"no such file or folder: {path}")
-    read = _choose(path)
-    if read is not dicom.read and series is not None:
-        raise ValueError(f"series {series!r} given, but {path} is not DICOM")
+    if not is_url(path):
+        path = Path(path).expanduser()
+        if not path.exists():
+            raise FileNotFoundError(f"no such file or folder: {path}")
     try:
-        if read is dicom.read:
-            content = dicom.read(path, series, even="spacing" not in given)
-        else:
-            content = read(path)
+        content = _content(path, series, "spacing" not in given)
         return _volume(content, given, str(path))
     except (ImportError, MemoryError, PermissionError):
         raise
@@ -120,6 +116,15 @@ def open_volume(path: str | Path, **overrides: Unpack[Overrides]) -> Volume:
         raise ValueError(
             f"cannot read {path}: {error}; valid suffixes: {', '.join(SUFFIXES)}"
         ) from error
+
+
+def _content(path: str | Path, series: str | None, even: bool) -> Content:
+    read = _choose(path) if isinstance(path, Path) else None
+    if read is dicom.read:
+        return dicom.read(Path(path), series, even)
+    if series is not None:
+        raise ValueError(f"series {series!r} given, but it is not DICOM")
+    return omezarr.read_remote(str(path)) if read is None else read(Path(path))
 
 
 def _choose(path: Path) -> Callable[[Path], Content]:

@@ -6,7 +6,7 @@ import itertools
 from typing import TYPE_CHECKING, Any, Final
 
 from napari_promptseg.core.io.content import Content
-from napari_promptseg.core.io.lazy import Frames
+from napari_promptseg.core.lazy import Frames
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

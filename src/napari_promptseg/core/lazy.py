@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from operator import index as as_index
 from threading import Lock
@@ -28,6 +29,7 @@ class LazyArray(ABC):
         self.shape = tuple(shape)
         self.dtype = np.dtype(dtype)
         self.ndim = len(self.shape)
+        self.size = math.prod(self.shape)
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -51,27 +53,31 @@ class LazyArray(ABC):
 
 
 class Rearranged(LazyArray):
-    """An array with its axes in another order, axes of length 1 may be left out.
+    """An array with its axes in another order; axes may be left out, and new ones be added.
 
     Parameters
     ----------
     array : array-like
         What is read.
-    order : sequence of int
-        For each axis the axis of `array` that it is.
+    order : sequence of int or None
+        For each axis the axis of `array` that it is; None for a new one of one entry.
     """
 
-    def __init__(self, array: ArrayLike, order: Sequence[int]) -> None:
-        super().__init__([array.shape[axis] for axis in order], array.dtype)
+    def __init__(self, array: ArrayLike, order: Sequence[int | None]) -> None:
+        super().__init__([1 if axis is None else array.shape[axis] for axis in order], array.dtype)
         self._array = array
         self._order = tuple(order)
 
     def __getitem__(self, index: Any) -> Any:
-        chosen = dict(zip(self._order, self._full_index(index), strict=True))
+        entries = list(zip(self._order, self._full_index(index), strict=True))
+        chosen = {axis: entry for axis, entry in entries if axis is not None}
         source = tuple(chosen.get(axis, 0) for axis in range(len(self._array.shape)))
         part = np.asarray(self._array[source])
         wanted = [axis for axis, entry in chosen.items() if isinstance(entry, slice)]
-        return part.transpose([sorted(wanted).index(axis) for axis in wanted])
+        part = part.transpose([sorted(wanted).index(axis) for axis in wanted])
+        kept = [(axis, entry) for axis, entry in entries if isinstance(entry, slice)]
+        whole = part[tuple(np.newaxis if axis is None else slice(None) for axis, _ in kept)]
+        return whole[tuple(entry if axis is None else slice(None) for axis, entry in kept)]
 
 
 class Frames(LazyArray):
@@ -155,10 +161,16 @@ def arrange(array: ArrayLike, names: str) -> tuple[ArrayLike, str]:
         check_axes(axes)
     except ValueError:
         return array, ""
+    return arrange_as(array, names, axes), axes
+
+
+def arrange_as(array: ArrayLike, names: str, axes: str) -> ArrayLike:
+    """Bring an array to given axes, without reading it; of those left out, entry 0 is taken."""
+    if axes == names:
+        return array
     order = [names.index(name) for name in axes]
     if isinstance(array, np.ndarray):
         dropped = tuple(axis for axis in range(array.ndim) if axis not in order)
-        return array.transpose([*order, *dropped]).reshape(
-            [array.shape[axis] for axis in order]
-        ), axes
-    return Rearranged(array, order), axes
+        whole = array.transpose([*order, *dropped])
+        return whole.reshape([array.shape[axis] for axis in order])
+    return Rearranged(array, order)

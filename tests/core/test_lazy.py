@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from napari_promptseg.core.io.lazy import Frames, Rearranged, arrange
+from napari_promptseg.core.lazy import Frames, Rearranged, arrange
 
 VALUES = np.arange(3 * 1 * 4 * 5).reshape(3, 1, 4, 5)
 ENTRIES = st.one_of(st.integers(-3, 2), st.slices(3), st.just(slice(None)))
