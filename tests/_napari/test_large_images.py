@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from helpers import ellipsoid
-from napari_promptseg._napari.annotate import AnnotateWidget
+from napari_promptseg._napari.reader import read_layers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,40 +45,32 @@ def slide(tmp_path: Path) -> Path:
     return tmp_path / "slide.zarr"
 
 
-def test_a_slide_is_annotated_on_the_level_in_view(slide: Path, make_napari_viewer, qtbot) -> None:
-    viewer = make_napari_viewer()
-    (image,) = viewer.open(str(slide), plugin="napari-promptseg")
-    assert image.multiscale
-    assert image.rgb
-    widget = AnnotateWidget(viewer)
-    viewer.window.add_dock_widget(widget)
-    qtbot.waitUntil(lambda: widget.desk.current is not None and not widget.desk.busy, timeout=60000)
-    binding = widget.desk.current
-    assert binding is not None
+def test_a_slide_is_annotated_on_the_level_in_view(slide: Path, bench) -> None:
+    ((data, attributes, _),) = read_layers(str(slide))
+    attributes.pop("name")
+    found = bench(data, **attributes)
     before = psutil.Process().memory_info().rss
     middle = CORNER + DISC / 2
-    seen = {}
+    steps = []
     for zoom in (1.0, 0.05):
-        viewer.camera.center = (0, middle, middle)
-        viewer.camera.zoom = zoom
-        qtbot.wait(50)
-        binding.click((middle, middle), positive=True)
-        qtbot.waitUntil(lambda: not widget.desk.busy, timeout=60000)
-        point = binding.controller.shown.prompts[-1]
-        seen[zoom] = point.step
-        extent = binding.controller.shown.extent
+        found.camera.center = (0, middle, middle)
+        found.camera.zoom = zoom
+        found.wait()
+        found.click((middle, middle))
+        steps.append(found.shown.prompts[-1].step)
+        extent = found.shown.extent
         assert extent is not None
-        for start, stop in extent:
-            assert start == pytest.approx(middle - 900, abs=100)
-            assert stop == pytest.approx(middle + 900, abs=100)
-        shown = binding.layers["object"].data
-        assert [level.shape for level in shown][0] == (SIDE, SIDE)
+        assert np.allclose(extent, [(middle - 900, middle + 900)] * 2, atol=100)
+        shown = found.layer("object").data
+        assert shown[0].shape == (SIDE, SIDE)
         assert shown[0][int(middle), int(middle)] == 1
-        assert shown[-1][int(middle) >> len(shown) - 1, int(middle) >> len(shown) - 1] == 1
-        binding.controller.undo()
-        qtbot.waitUntil(lambda: not widget.desk.busy, timeout=60000)
-    assert seen[1.0] == 1
-    assert seen[0.05] >= 8
-    assert not binding.layers["object"].editable, "chunks on disk are not painted in"
+        last = len(shown) - 1
+        assert shown[last][int(middle) >> last, int(middle) >> last] == 1
+        found.press("Ctrl+Z")
+        assert not found.shown.prompts
+        assert shown[0][int(middle), int(middle)] == 0
+    assert steps[0] == 1
+    assert steps[1] >= 8
+    assert not found.layer("object").editable, "chunks on disk are not painted in"
     grown = (psutil.Process().memory_info().rss - before) / 2**20
     assert grown < 1000, f"{grown:.0f} MB for a slide of 30 GB"

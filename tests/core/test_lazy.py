@@ -75,3 +75,12 @@ def test_arrange(names, axes):
     data, found = arrange(values, names)
     assert found == axes
     assert len(axes or names) == len(data.shape)
+
+
+def test_new_axes_have_one_entry() -> None:
+    values = np.arange(24).reshape(4, 6)
+    array, plain = Rearranged(values, [1, None, 0]), values.T[:, None]
+    assert array.shape == plain.shape
+    assert array.size == 24
+    for index in [(2, 0, 1), (slice(1, 5), slice(None), 3), (1, slice(0, 0)), (..., 0, slice(2))]:
+        np.testing.assert_array_equal(array[index], plain[index])

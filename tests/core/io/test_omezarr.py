@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import functools
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
 import numpy as np
 import pytest
 import zarr
@@ -131,3 +135,50 @@ def test_damaged_metadata(tmp_path):
     (path / "zarr.json").write_text('{"zarr_format": 3, ')
     with pytest.raises(ValueError, match=r"cannot read .*bad\.zarr"):
         open_volume(path)
+
+
+def test_smaller_versions_come_with_the_same_axes(tmp_path):
+    values = RNG.integers(0, 255, (1, 2, 4, 6, 8)).astype(np.uint8)
+    volume = open_volume(image(tmp_path / "a.zarr", values, "tczyx"))
+    assert volume.axes == "zyxc"
+    assert [level.shape for level in volume.levels] == [(4, 3, 4, 2)]
+    expected = values[0, :, 1, ::2, ::2].transpose(1, 2, 0)
+    np.testing.assert_array_equal(volume.levels[0][1], expected)
+
+
+@pytest.fixture
+def address(tmp_path):
+    """A server on this machine that gives files of a folder."""
+    handler = functools.partial(QuietHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_a_remote_image_is_opened_by_its_url(tmp_path, address, version):
+    pytest.importorskip("aiohttp")
+    values = RNG.integers(0, 255, (3, 6, 8)).astype(np.uint8)
+    image(tmp_path / "a.zarr", values, "zyx", [2.0, 1.0, 1.0], version)
+    url = f"{address}/a.zarr"
+    volume = open_volume(url)
+    assert (volume.source, volume.spacing, len(volume.levels)) == (url, (2.0, 1.0, 1.0), 1)
+    np.testing.assert_array_equal(volume.read(Plane((1, None, None))), values[1])
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [("/none.zarr", "No group found|none.zarr"), ("nowhere://a.zarr", "nowhere")],
+)
+def test_a_url_without_an_image_is_refused(address, url, reason):
+    pytest.importorskip("aiohttp")
+    with pytest.raises(ValueError, match=reason):
+        open_volume(url if "://" in url else address + url)
