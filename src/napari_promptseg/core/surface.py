@@ -139,7 +139,7 @@ def mask_surface(
         raise ValueError("no surface: the mask is empty")
     # The margin closes the surface of an object that touches the border.
     padded = np.pad(mask[box_slices(box)], 1).astype(np.float32)
-    found, faces, _, _ = marching_cubes(padded, 0.5)  # type: ignore[no-untyped-call]
+    found, faces, _, _ = marching_cubes(padded, 0.5)
     voxels = found.astype(np.float64) + [
         first + start - 1 for first, (start, _) in zip(corner, box, strict=True)
     ]

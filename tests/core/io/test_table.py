@@ -52,3 +52,25 @@ def test_no_object_is_a_table_without_rows(tmp_path: Path) -> None:
     path = write_labels(tmp_path / "a.csv", np.zeros((4, 5), int), volume)
     assert rows(path) == []
     assert path.read_text("utf-8").startswith("label,name,voxels,area,perimeter,")
+
+
+def test_the_image_is_measured_inside_of_each_object(tmp_path: Path) -> None:
+    labels = np.zeros((2, 4, 5), np.uint8)
+    labels[1, 1:3, 2:4] = 7
+    image = np.full((2, 4, 5), 100.0)
+    image[1, 1:3, 2:4] = [[1, 2], [np.nan, 6]]
+    (row,) = rows(write_labels(tmp_path / "a.csv", labels, Volume(image, "zyx")))
+    assert [float(row[f]) for f in ("mean", "lowest", "highest")] == [3, 1, 6]
+    assert float(row["deviation"]) == float(f"{np.std([1, 2, 6]):.9g}")
+    colours = np.stack([image, 2 * image], -1)
+    path = write_labels(tmp_path / "b.csv", labels, Volume(colours, "zyxc", channels=[1]))
+    (row,) = rows(path)
+    assert [float(row[f"mean_{c}"]) for c in (0, 1)] == [3, 6]
+
+
+def test_an_image_without_finite_values_has_none_to_tell(tmp_path: Path) -> None:
+    image = np.full((3, 4, 5), np.nan)
+    labels = np.zeros((3, 4, 5), np.uint8)
+    labels[1] = 1
+    (row,) = rows(write_labels(tmp_path / "a.csv", labels, Volume(image, "tyx")))
+    assert (row["t"], row["mean"], row["highest"]) == ("1", "nan", "nan")

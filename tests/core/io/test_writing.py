@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 import tempfile
 from pathlib import Path
@@ -225,3 +226,33 @@ def test_png_of_a_volume(tmp_path):
 def test_missing_folder(tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere"):
         write_labels(tmp_path / "nowhere/a.nii", np.zeros((4, 5), int), Volume(np.zeros((4, 5))))
+
+
+def filled(polygon, shape):
+    """The pixels whose centres lie in a polygon, by counting crossings."""
+    vertices = np.array(polygon).reshape(-1, 2)
+    rows, columns = np.indices(shape)
+    centres = np.stack([columns.ravel() + 0.5, rows.ravel() + 0.5], 1)
+    closed = np.concatenate([vertices, vertices[:1]])
+    mask = np.zeros(len(centres), bool)
+    for (x0, y0), (x1, y1) in itertools.pairwise(closed):
+        crosses = (y0 > centres[:, 1]) != (y1 > centres[:, 1])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            at = x0 + (centres[:, 1] - y0) * (x1 - x0) / (y1 - y0)
+        mask ^= crosses & (centres[:, 0] < at)
+    return mask.reshape(shape)
+
+
+@QUICK
+@given(arrays(bool, (9, 8)))
+def test_coco_polygons_are_exact_with_holes_and_all(mask):
+    volume = Volume(np.zeros(mask.shape), "yx")
+    with tempfile.TemporaryDirectory() as folder:
+        path = write_labels(Path(folder) / "a.polygons.json", mask, volume)
+        found = json.loads(path.read_text("utf-8"))["annotations"]
+    assert len(found) == mask.any()
+    again = np.zeros(mask.shape, bool)
+    for polygon in found[0]["segmentation"] if found else ():
+        assert len(polygon) >= 8
+        again |= filled(polygon, mask.shape)
+    np.testing.assert_array_equal(again, mask)

@@ -1,17 +1,15 @@
-"""What a reader finds in a file, and what the readers share."""
+"""What is in a file, and what readers and writers share."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_promptseg.core.volume import ArrayLike
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _SPELLINGS: Final[Mapping[str, tuple[str, ...]]] = {
     "Å": ("å", "angstrom", "ångström"),
@@ -47,6 +45,25 @@ class Content:
     units: str = "pixel"
     affine: NDArray[np.float64] | None = None
     levels: tuple[ArrayLike, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Legend:
+    """What is known of the objects in labels beside their pixels, each by its label.
+
+    Parameters
+    ----------
+    names : mapping of int to str
+        Names of the objects; some may have none.
+    colours : mapping of int to (int, int, int)
+        Red, green and blue, 0 to 255.
+    parents : mapping of int to int
+        Label of the parent by that of the daughter, in a series.
+    """
+
+    names: Mapping[int, str] = field(default_factory=dict)
+    colours: Mapping[int, tuple[int, int, int]] = field(default_factory=dict)
+    parents: Mapping[int, int] = field(default_factory=dict)
 
 
 def unit_name(text: str | None) -> str:

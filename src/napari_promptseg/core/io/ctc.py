@@ -15,11 +15,12 @@ import numpy as np
 from napari_promptseg.core.tracks import Track, find_tracks, label_frames
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from napari_promptseg.core.io.content import Legend
     from napari_promptseg.core.volume import Volume
 
 SUFFIXES: Final = ("_RES",)
@@ -33,8 +34,7 @@ def write(
     path: Path,
     labels: NDArray[Any],
     volume: Volume,
-    names: Mapping[int, str],
-    parents: Mapping[int, int],
+    legend: Legend,
 ) -> None:
     """Write the labels of a time series as tracks.
 
@@ -47,10 +47,8 @@ def write(
         The folder to make.
     labels : (T, Y, X) or (T, Z, Y, X) integer array
         Objects keep their label over time.
-    volume, names
+    volume, legend
         See `write_labels`.
-    parents : mapping of int to int
-        Label of the parent by that of the daughter.
 
     Raises
     ------
@@ -60,7 +58,7 @@ def write(
     """
     if "t" not in volume.names:
         raise ValueError(f"tracks need a time axis, these labels have axes {volume.names!r}")
-    tracks = find_tracks(label_frames(labels), parents)
+    tracks = find_tracks(label_frames(labels), legend.parents)
     largest = max((track.label for track in tracks), default=0)
     if largest > _LARGEST:
         raise ValueError(f"tracks have labels up to {_LARGEST}, the largest here is {largest}")

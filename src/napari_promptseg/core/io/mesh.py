@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from trimesh import Trimesh
 
+    from napari_promptseg.core.io.content import Legend
     from napari_promptseg.core.volume import Volume
 
 SUFFIXES: Final = (".stl", ".obj", ".ply")
@@ -24,7 +25,7 @@ _HEAD: Final = 84  # bytes before the facets of a binary STL file
 _FACET: Final = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("label", "<u2")])
 
 
-def write(path: Path, labels: NDArray[Any], volume: Volume, names: Mapping[int, str]) -> None:
+def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> None:
     """Write the surface of each object into one file, in world coordinates.
 
     OBJ keeps the objects apart, by label and name. PLY has the label of each face as a
@@ -37,7 +38,7 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, names: Mapping[int, 
         )
     parts = dict(_meshes(labels, volume))
     if kind == "obj":
-        path.write_text(_obj(parts, names), encoding="utf-8")
+        path.write_text(_obj(parts, legend.names), encoding="utf-8")
     elif kind == "ply":
         path.write_bytes(_ply(parts))
     else:

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.lib import recfunctions
 
-from napari_promptseg.core.io.content import Content, axis_sizes, rescale, unit_name
+from napari_promptseg.core.io.content import Content, Legend, axis_sizes, rescale, unit_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -53,7 +52,7 @@ def read(path: Path) -> Content:
     )
 
 
-def write(path: Path, labels: NDArray[Any], volume: Volume, names: Mapping[int, str]) -> None:
+def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> None:
     """Write labels with the affine of the volume; a series without z gets a z of length 1."""
     import nibabel
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from napari_promptseg.core.io.content import LPS_TO_RAS, Content, axis_sizes, unit_name
+from napari_promptseg.core.io.content import LPS_TO_RAS, Content, Legend, axis_sizes, unit_name
 from napari_promptseg.core.lazy import arrange
 
 if TYPE_CHECKING:
@@ -87,8 +87,8 @@ def _affine(
     return _TO_RAS.get(str(header.get("space", "")).lower(), np.eye(4)) @ affine
 
 
-def write(path: Path, labels: NDArray[Any], volume: Volume, names: Mapping[int, str]) -> None:
-    """Write labels with the affine of the volume, named the way 3D Slicer names segments."""
+def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> None:
+    """Write labels with the affine of the volume, and the legend as 3D Slicer writes segments."""
     import nrrd
 
     assert volume.affine is not None
@@ -106,9 +106,33 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, names: Mapping[int, 
         header["kinds"].append("time")
         header["spacings"] = [np.nan] * len(space) + [volume.axis_spacing(0)]
     header["space directions"] = np.array(directions)
-    for number, (label, name) in enumerate(sorted(names.items())):
+    for number, label in enumerate(sorted({*legend.names, *legend.colours})):
+        name = legend.names.get(label, "")
         header[f"Segment{number}_ID"] = f"Segment_{label}"
         header[f"Segment{number}_Name"] = name.encode("unicode_escape").decode("ascii")
         header[f"Segment{number}_LabelValue"] = str(label)
         header[f"Segment{number}_Layer"] = "0"
+        if label in legend.colours:
+            parts = (f"{part / 255:.6g}" for part in legend.colours[label])
+            header[f"Segment{number}_Color"] = " ".join(parts)
     nrrd.write(str(path), np.ascontiguousarray(labels), header, index_order="C")
+
+
+def read_legend(path: Path) -> Legend:
+    """Read the names and colours of segments, as 3D Slicer writes them."""
+    import nrrd
+
+    header = nrrd.read_header(str(path))
+    names: dict[int, str] = {}
+    colours: dict[int, tuple[int, int, int]] = {}
+    number = 0
+    while f"Segment{number}_LabelValue" in header:
+        label = int(header[f"Segment{number}_LabelValue"])
+        name = str(header.get(f"Segment{number}_Name", ""))
+        names[label] = name.encode("ascii", "backslashreplace").decode("unicode_escape")
+        parts = [float(part) for part in str(header.get(f"Segment{number}_Color", "")).split()]
+        if len(parts) == 3:
+            red, green, blue = (round(255 * min(max(part, 0.0), 1.0)) for part in parts)
+            colours[label] = red, green, blue
+        number += 1
+    return Legend(names, colours)

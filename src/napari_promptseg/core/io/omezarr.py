@@ -13,24 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
-    from napari_promptseg.core.volume import Volume
-
 SUFFIXES: Final = (".zarr",)
 MARKERS: Final = ("zarr.json", ".zgroup", ".zarray")
 """A folder that holds one of these files is zarr, whatever its name."""
-
-_UNITS = {
-    "Å": "angstrom",
-    "nm": "nanometer",
-    "µm": "micrometer",
-    "mm": "millimeter",
-    "cm": "centimeter",
-    "inch": "inch",
-    "m": "meter",
-}
-_CHUNKS = {"t": 1, "z": 16, "y": 256, "x": 256}
 
 
 def read(path: Path | str) -> Content:
@@ -124,52 +109,3 @@ def _image(group: Any, multiscale: Mapping[str, Any]) -> Content:
     levels = tuple(arrange_as(level, file_names, names) for level in smaller) if names else ()
     spacing = axis_sizes(names, sizes) if names else None
     return Content(data, names, spacing, unit, affine, levels=levels)
-
-
-def write(path: Path, labels: NDArray[Any], volume: Volume, names: Mapping[int, str]) -> None:
-    """Write an OME-Zarr 0.5 image of labels, one row of chunks after the other.
-
-    It holds spacing and, where the axes are not turned, the origin; the format has no
-    place for more of an affine.
-    """
-    import zarr
-
-    assert volume.affine is not None
-    assert volume.spacing is not None
-    steps: list[dict[str, Any]] = [{"type": "scale", "scale": list(volume.spacing)}]
-    upright = np.diag([*np.diag(volume.affine)[:3], 1.0])
-    upright[:3, 3] = volume.affine[:3, 3]
-    if np.allclose(upright, volume.affine) and (np.diag(upright) > 0).all():
-        origin = dict(zip("xyz", volume.affine[:3, 3].tolist(), strict=True))
-        shift = [origin.get(name, 0.0) for name in volume.names]
-        steps.append({"type": "translation", "translation": shift})
-    axes = [
-        {"name": "t", "type": "time"}
-        if name == "t"
-        else {"name": name, "type": "space"}
-        | ({"unit": _UNITS[volume.units]} if volume.units in _UNITS else {})
-        for name in volume.names
-    ]
-    datasets = [{"path": "0", "coordinateTransformations": steps}]
-    chunks = tuple(min(n, _CHUNKS[x]) for x, n in zip(volume.names, labels.shape, strict=True))
-    parts = [slice(i, i + chunks[0]) for i in range(0, labels.shape[0], chunks[0])]
-    properties = [
-        {"label-value": int(label)} | ({"name": names[int(label)]} if label in names else {})
-        for label in sorted(set[int]().union(*(np.unique(labels[p]).tolist() for p in parts)))
-        if label
-    ]
-    metadata = {
-        "version": "0.5",
-        "multiscales": [{"name": path.stem, "axes": axes, "datasets": datasets}],
-        "image-label": {"properties": properties},
-    }
-    group = zarr.create_group(store=str(path), zarr_format=3, attributes={"ome": metadata})
-    array = group.create_array(
-        "0",
-        shape=labels.shape,
-        dtype=labels.dtype,
-        chunks=chunks,
-        dimension_names=list(volume.names),
-    )
-    for part in parts:
-        array[part] = labels[part]

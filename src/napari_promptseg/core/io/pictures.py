@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 
 from napari_promptseg.core.io import tiff
-from napari_promptseg.core.io.content import Content
+from napari_promptseg.core.io.content import Content, Legend
 from napari_promptseg.core.lazy import Frames
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -103,7 +103,7 @@ def _decode(path: Path) -> NDArray[Any]:
         return np.array(image.convert(_GREY.get(image.mode, "RGB")))
 
 
-def write(path: Path, labels: NDArray[Any], volume: Volume, names: Mapping[int, str]) -> None:
+def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> None:
     """Write the labels of a 2D image as PNG of 8 or 16 bits."""
     from PIL import Image
 

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from napari_promptseg.core.io.content import Content, axis_sizes, common_unit, unit_name
+from napari_promptseg.core.io.content import Content, Legend, axis_sizes, common_unit, unit_name
 from napari_promptseg.core.lazy import arrange
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -111,7 +110,7 @@ def _sizes(tif: Any) -> tuple[dict[str, float], str]:
     return {axis: abs(float(s)) for axis, s in sizes.items()}, unit_name(metadata.get("unit"))
 
 
-def write(path: Path, labels: NDArray[Any], volume: Volume, names: Mapping[int, str]) -> None:
+def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> None:
     """Write labels as OME-TIFF with spacing; the affine and names have no place in it."""
     import tifffile
 

@@ -6,20 +6,34 @@ import os
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Concatenate, Final
+from typing import Any, Final
 from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_promptseg.core.io import coco, ctc, mesh, nifti, nrrd, omezarr, pictures, table, tiff
-from napari_promptseg.core.paging import IN_MEMORY
-from napari_promptseg.core.volume import Volume
+from napari_promptseg.core.geometry import box_slices
+from napari_promptseg.core.io import (
+    coco,
+    ctc,
+    mesh,
+    nifti,
+    nrrd,
+    omezarr,
+    omezarr_labels,
+    pictures,
+    table,
+    tiff,
+)
+from napari_promptseg.core.io.content import Legend
+from napari_promptseg.core.lazy import LazyArray
+from napari_promptseg.core.paging import IN_MEMORY, slabs
+from napari_promptseg.core.volume import Volume, is_url
 
-Writer = Callable[Concatenate[Path, NDArray[Any], Volume, Mapping[int, str], ...], None]
+Writer = Callable[[Path, NDArray[Any], Volume, Legend], None]
 
 
-def _write_npy(path: Path, labels: NDArray[Any], volume: Volume, names: Mapping[int, str]) -> None:
+def _write_npy(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> None:
     np.save(path, labels, allow_pickle=False)
 
 
@@ -27,10 +41,10 @@ _WRITERS: Final[Mapping[str, Writer]] = {
     **dict.fromkeys(nifti.SUFFIXES, nifti.write),
     ".nrrd": nrrd.write,
     **dict.fromkeys(tiff.SUFFIXES, tiff.write),
-    **dict.fromkeys(omezarr.SUFFIXES, omezarr.write),
+    **dict.fromkeys(omezarr.SUFFIXES, omezarr_labels.write),
     ".npy": _write_npy,
     ".png": pictures.write,
-    **dict.fromkeys(coco.SUFFIXES, coco.write),
+    **dict.fromkeys((*coco.POLYGONS, *coco.SUFFIXES), coco.write),
     **dict.fromkeys(mesh.SUFFIXES, mesh.write),
     **dict.fromkeys(table.SUFFIXES, table.write),
     **dict.fromkeys(ctc.SUFFIXES, ctc.write),
@@ -45,17 +59,20 @@ def write_labels(
     volume: Volume,
     names: Mapping[int, str] | None = None,
     *,
+    colours: Mapping[int, tuple[int, int, int]] | None = None,
     parents: Mapping[int, int] | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Write labels with the geometry of the image they belong to.
 
     NIfTI and NRRD keep the affine, TIFF (OME) and OME-Zarr the spacing; ``.npy`` and
-    ``.png`` (2D) hold the array alone; ``.json`` is COCO; ``.stl``, ``.obj`` and ``.ply``
-    (3D) are the surfaces in world coordinates; ``.csv`` is the table of measurements. A name
-    that ends in ``_RES`` becomes a folder of tracks for the Cell Tracking Challenge. Names
-    are kept by NRRD, OME-Zarr, COCO, OBJ and the table. The target appears when all is
-    written, never in part.
+    ``.png`` (2D) hold the array alone; ``.json`` is COCO, with run lengths, and
+    ``.polygons.json`` COCO with polygons; ``.stl``, ``.obj`` and ``.ply`` (3D) are the
+    surfaces in world coordinates; ``.csv`` is the table of measurements. A name that ends in
+    ``_RES`` becomes a folder of tracks for the Cell Tracking Challenge, and
+    ``IMAGE.zarr/labels/NAME`` labels inside the group of an OME-Zarr image. Names are kept by
+    NRRD, OME-Zarr, COCO, OBJ and the table, colours by NRRD and OME-Zarr. The target appears
+    when all is written, never in part.
 
     Parameters
     ----------
@@ -67,6 +84,8 @@ def write_labels(
         The image.
     names : mapping of int to str, optional
         Names of the objects.
+    colours : mapping of int to (int, int, int), optional
+        Red, green and blue of the objects, 0 to 255.
     parents : mapping of int to int, optional
         For tracks: label of the parent by that of the daughter.
     overwrite : bool
@@ -86,32 +105,43 @@ def write_labels(
     ValueError
         If the suffix is unknown, or the labels do not fit the volume or the format.
     """
+    if is_url(path):
+        raise ValueError(f"cannot write labels to {path}: it is a URL, and not of this machine")
     path = Path(path).expanduser()
     suffix = next((s for s in _WRITERS if path.name.lower().endswith(s.lower())), None)
-    if suffix is None:
+    write = (
+        omezarr_labels.write if omezarr_labels.image_around(path) else _WRITERS.get(suffix or "")
+    )
+    if write is None:
         raise ValueError(
             f"cannot write labels to {path}: unknown suffix {path.suffix!r}; "
             f"valid: {', '.join(SUFFIXES)}"
         )
-    checked = _checked(labels, volume)
+    checked = _checked(labels, volume, streamed=write is omezarr_labels.write)
+    if write is omezarr_labels.write and omezarr_labels.image_around(path):
+        path.parent.mkdir(exist_ok=True)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"no such folder: {path.parent}")
     _check_free(path, overwrite)
     # The suffix stays at the end, libraries go by it.
-    partial = path.with_name(f".partial-{uuid4().hex}{suffix}")
+    partial = path.with_name(f".partial-{uuid4().hex}{suffix or ''}")
     try:
-        extra = {"parents": parents or {}} if suffix in ctc.SUFFIXES else {}
-        _WRITERS[suffix](partial, checked, volume, names or {}, **extra)
+        write(partial, checked, volume, Legend(names or {}, colours or {}, parents or {}))
         _check_free(path, overwrite)
         _replace(partial, path)
     finally:
         _remove(partial)
+    omezarr_labels.register(path)
     return path
 
 
-def _checked(labels: NDArray[Any], volume: Volume) -> NDArray[Any]:
-    """Return the labels in the smallest unsigned type that holds them."""
-    values = np.asarray(labels)
+def _checked(labels: NDArray[Any], volume: Volume, streamed: bool) -> NDArray[Any]:
+    """Return the labels in the smallest unsigned type that holds them.
+
+    Those that lie in chunks on disk stay there if they can be written in parts.
+    """
+    lazy = not isinstance(labels, np.ndarray) and isinstance(labels, LazyArray)
+    values = labels if lazy else np.asarray(labels)
     if values.dtype.kind not in "bui":
         raise ValueError(f"labels must be whole numbers, got dtype {values.dtype}")
     if values.shape != volume.shape:
@@ -119,13 +149,22 @@ def _checked(labels: NDArray[Any], volume: Volume) -> NDArray[Any]:
             f"labels of shape {values.shape} do not fit a volume of shape {volume.shape} "
             f"(axes {volume.names!r})"
         )
-    low, high = int(values.min()), int(values.max())
+    if lazy and not streamed:
+        raise ValueError(
+            f"labels of shape {values.shape} do not fit into memory; OME-Zarr (.zarr) can hold them"
+        )
+    whole = tuple((0, n) for n in values.shape)
+    ends = [
+        (int(part.min()), int(part.max())) for part in (values[box_slices(b)] for b in slabs(whole))
+    ]
+    low, high = min(end[0] for end in ends), max(end[1] for end in ends)
     if low < 0 or high >= 2**32:
         raise ValueError(f"labels must lie in 0 to {2**32 - 1}, got {low} to {high}")
     kind = next(t for t in (np.uint8, np.uint16, np.uint32) if high <= np.iinfo(t).max)
     # Large ones are kept as they are: a copy might not fit into memory.
-    large = values.nbytes > IN_MEMORY and values.dtype in (np.uint16, np.uint32)
-    return values if large else values.astype(kind, copy=False)
+    if lazy or (values.nbytes > IN_MEMORY and values.dtype in (np.uint16, np.uint32)):
+        return values
+    return values.astype(kind, copy=False)
 
 
 def _check_free(path: Path, overwrite: bool) -> None:
