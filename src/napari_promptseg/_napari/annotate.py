@@ -26,7 +26,12 @@ from napari_promptseg._napari.controls import (
     key_help,
 )
 from napari_promptseg._napari.desk import Desk, layer_axes
-from napari_promptseg._napari.file_dialogs import ask_export, ask_load, ask_save
+from napari_promptseg._napari.file_dialogs import (
+    SESSION_SUFFIX,
+    ask_export,
+    ask_load,
+    ask_save,
+)
 from napari_promptseg._napari.image_section import ImageSection
 from napari_promptseg._napari.keymap import VIEWER_KEYS, BoundKeys
 from napari_promptseg._napari.layers import TOOLS
@@ -299,14 +304,18 @@ class AnnotateWidget(QWidget):
 
     def _load(self) -> None:
         path = ask_load(self)
-        if path is not None:
-            self.tell(f"Loading {path.name} …")
+        if path is None:
+            return
+        self.tell(f"Loading {path.name} …")
+        if path.name.endswith(SESSION_SUFFIX):
             self.desk.load(path)
+        else:
+            self._call("add_labels", path)
 
     def _export(self) -> None:
         path = ask_export(self)
-        if path is not None:
-            self._call("export", path)
+        if path is not None and self.binding is not None:
+            self.binding.controller.export(path, self.binding.colours())
 
     # What is shown
 

@@ -9,7 +9,13 @@ import numpy as np
 from psygnal import Signal, SignalGroup
 
 from napari_promptseg._napari.keymap import LAYER_KEYS, BoundKeys
-from napari_promptseg._napari.layers import ROLES, TOOLS, make_labels, make_prompts
+from napari_promptseg._napari.layers import (
+    ROLES,
+    TOOLS,
+    make_labels,
+    make_prompts,
+    paint_own_colours,
+)
 from napari_promptseg._napari.painting import Edit, Mirror, PaintHook
 from napari_promptseg._napari.placement import TRANSFORM, placement
 from napari_promptseg._napari.prompt_layers import (
@@ -34,7 +40,7 @@ if TYPE_CHECKING:
     from napari_promptseg._napari.layout import Layout
     from napari_promptseg._napari.snapshot import Snapshot
     from napari_promptseg.core.geometry import Box
-    from napari_promptseg.session.state import StoredObject
+    from napari_promptseg.session.state import Colour, StoredObject
 
 
 class BindingEvents(SignalGroup):
@@ -201,6 +207,8 @@ class Binding:
     # From the controller
 
     def _show(self, state: Snapshot) -> None:
+        if "labels" in self.layers:
+            paint_own_colours(self.layers["labels"], state.objects)
         for layer in self._prompt_layers():
             layer.show(state.prompts)
 
@@ -343,6 +351,15 @@ class Binding:
         """Hide or show the object in work."""
         if "object" in self.layers:
             self.layers["object"].visible = not self.layers["object"].visible
+
+    def colours(self) -> dict[int, Colour]:
+        """Return the colours that objects are shown in: red, green and blue, 0 to 255."""
+        shown = {s.label: self.swatch(s.label) for s in self.controller.shown.objects}
+        return {
+            label: (round(255 * rgba[0]), round(255 * rgba[1]), round(255 * rgba[2]))
+            for label, rgba in shown.items()
+            if rgba is not None
+        }
 
     def swatch(self, label: int) -> Any:
         """Return the (R, G, B, A) colour of an object in the labels layer, in [0, 1]."""

@@ -21,7 +21,7 @@ from napari_promptseg.session import records
 from napari_promptseg.session.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from napari_promptseg._napari.painting import Edit
     from napari_promptseg._napari.worker import Job
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from napari_promptseg.core.prompts import Prompt, Text
     from napari_promptseg.core.volume import Volume
     from napari_promptseg.refine.options import Refinement
+    from napari_promptseg.session.state import Colour
 
 
 class Controller(Propagating, Preparing, Outcomes):
@@ -283,12 +284,21 @@ class Controller(Propagating, Preparing, Outcomes):
         """Write the session to a file."""
         self._do(lambda session, _: session.save(path), self._say(f"Saved {Path(path).name}"))
 
-    def export(self, path: str | Path) -> None:
-        """Write the labels to a file, over one that is there."""
+    def export(self, path: str | Path, colours: Mapping[int, Colour]) -> None:
+        """Write the labels to a file, over one that is there, in the colours that are shown."""
         self._do(
-            lambda session, _: session.export(path, overwrite=True),
+            lambda session, _: session.export(path, overwrite=True, colours=colours),
             self._say(f"Exported {Path(path).name}"),
         )
+
+    def add_labels(self, path: str | Path) -> None:
+        """Take the labels of a file as objects."""
+
+        def then(ids: dict[int, int]) -> None:
+            count = f"{len(ids)} object{'s' if len(ids) != 1 else ''}"
+            self.events.status.emit(f"{count} from {Path(path).name}")
+
+        self._do(lambda session, _: session.add_labels(path), then)
 
 
 def load_session(path: str | Path, volume: Volume | None = None) -> tuple[Session, bool]:

@@ -252,7 +252,7 @@ class FileSection(Section):
         super().__init__("Session", parent)
         self.save_button = push_button("Save…", "Everything: prompts, labels, history")
         self.save_button.clicked.connect(self.save)
-        self.load_button = push_button("Load…", "Go on where a saved session was")
+        self.load_button = push_button("Load…", "Go on with a saved session, or with labels")
         self.load_button.clicked.connect(self.load)
         self.export_button = push_button("Export…", "Labels, meshes, a table of sizes, tracks …")
         self.export_button.clicked.connect(self.export)

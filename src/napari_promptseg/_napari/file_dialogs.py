@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 
+from napari_promptseg.core.io.reading import SUFFIXES
+
 if TYPE_CHECKING:
     from qtpy.QtWidgets import QWidget
 
@@ -14,7 +16,8 @@ SESSION_SUFFIX: Final = ".promptseg"
 _SESSIONS: Final = f"PromptSeg session (*{SESSION_SUFFIX})"
 _LABELS: Final = (
     "NIfTI (*.nii.gz);;NRRD (*.nrrd);;TIFF (*.tif);;OME-Zarr (*.zarr);;"
-    "numpy (*.npy);;PNG (*.png);;COCO (*.json);;Mesh (*.stl);;Mesh (*.obj);;Mesh (*.ply);;"
+    "DICOM SEG (*.dcm);;numpy (*.npy);;PNG (*.png);;COCO, run lengths (*.json);;"
+    "COCO, polygons (*.polygons.json);;Mesh (*.stl);;Mesh (*.obj);;Mesh (*.ply);;"
     "Table of sizes (*.csv);;Cell Tracking Challenge (*_RES)"
 )
 
@@ -25,8 +28,10 @@ def ask_save(parent: QWidget) -> Path | None:
 
 
 def ask_load(parent: QWidget) -> Path | None:
-    """Return which session to load, None if the user does not want to."""
-    name, _ = QFileDialog.getOpenFileName(parent, "Load session", "", _SESSIONS)
+    """Return which session or labels to load, None if the user does not want to."""
+    labels = " ".join(f"*{suffix}" for suffix in SUFFIXES)
+    kinds = f"{_SESSIONS};;Labels ({labels})"
+    name, _ = QFileDialog.getOpenFileName(parent, "Load session or labels", "", kinds)
     return Path(name) if name else None
 
 

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from napari.layers import Labels, Points, Shapes
+
+    from napari_promptseg.session.state import StoredObject
 
 OBJECT_COLOUR: Final = "#f032e6"
 """Far from all greys, and from the blue and orange of prompts."""
@@ -46,6 +48,23 @@ def make_labels(role: str, data: Any, name: str, place: Mapping[str, Any]) -> La
     colours = {None: "transparent", 0: "transparent", 1: OBJECT_COLOUR}
     colormap = DirectLabelColormap(color_dict=colours)
     return Labels(data, name=name, opacity=0.45, colormap=colormap, **place)
+
+
+def paint_own_colours(layer: Labels, objects: Sequence[StoredObject]) -> None:
+    """Show objects that have colours of their own in them, all others as before."""
+    from napari.utils.colormaps import DirectLabelColormap, label_colormap
+
+    if all(stored.colour is None for stored in objects):
+        return
+    usual = label_colormap()
+    colours: dict[int | None, Any] = {None: "transparent", 0: "transparent"}
+    for stored in objects:
+        own = stored.colour
+        colours[stored.label] = (
+            usual.map(stored.label) if own is None else np.array([*own, 255]) / 255
+        )
+    if {*getattr(layer.colormap, "color_dict", ())} != {*colours}:
+        layer.colormap = DirectLabelColormap(color_dict=colours)
 
 
 def make_prompts(

@@ -13,11 +13,11 @@ from napari_promptseg.core.labels import label_boxes
 from napari_promptseg.core.paging import slabs
 from napari_promptseg.session.history import Change, Patch
 from napari_promptseg.session.lineage import without_orphans
-from napari_promptseg.session.state import Draft, StoredObject
+from napari_promptseg.session.state import Colour, Draft, StoredObject
 from napari_promptseg.session.store import LABEL_TYPE, LARGEST_LABEL, Store, checked_integer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
@@ -47,7 +47,9 @@ def commit(store: Store, name: str | None, overwrite: bool) -> tuple[int, Change
     painted = store.objects.get(label)
     whole = box if painted is None else box_union([box, painted.box])
     named = draft.name if name is None else str(name)
-    stored = StoredObject(label, named, draft.prompts, whole, draft.propagated, parent=draft.parent)
+    stored = StoredObject(
+        label, named, draft.prompts, whole, draft.propagated, draft.parent, draft.colour
+    )
     objects = {**_ended(store, patches), label: (painted, stored)}
     change = Change("commit", (draft, Draft()), objects, tuple(patches))
     return label, without_orphans(store, change)
@@ -80,6 +82,39 @@ def add_found(store: Store, plane: Plane, found: NDArray[np.int32]) -> tuple[lis
         objects[label] = (None, StoredObject(label, "", (), box))
     change = Change("segment everything", (store.draft, store.draft), objects, tuple(patches))
     return list(objects), change
+
+
+def add_labels(
+    store: Store,
+    labels: NDArray[Any],
+    names: Mapping[int, str],
+    colours: Mapping[int, Colour],
+) -> tuple[dict[int, int], Change]:
+    """Make objects of labels from elsewhere; see `Session.add_labels`."""
+    boxes = {label: box for label, box in label_boxes(labels).items() if label > 0}
+    taken = {*store.objects, *([] if store.draft.label is None else [store.draft.label])}
+    ids = {label: label for label in boxes if label <= LARGEST_LABEL and label not in taken}
+    free = (i for i in range(1, LARGEST_LABEL + 1) if i not in taken and i not in boxes)
+    for label in boxes.keys() - ids.keys():
+        if (other := next(free, None)) is None:
+            raise ValueError(f"no label left for {label}: {LARGEST_LABEL} is the largest that fits")
+        ids[label] = other
+    patches, found = [], set[int]()
+    known, to = np.array(sorted(ids)), np.array([ids[label] for label in sorted(ids)], LABEL_TYPE)
+    for part in slabs(box_union(list(boxes.values()))) if boxes else ():
+        old, given = store.labels[box_slices(part)], labels[box_slices(part)]
+        put = (old == 0) & (given > 0)
+        new = old.copy()
+        new[put] = to[np.searchsorted(known, given[put])]
+        found |= set(np.unique(new[put]).tolist())
+        patches.append(Patch.between("labels", part, old, new))
+    objects: ObjectChanges = {
+        new: (None, StoredObject(new, names.get(old, ""), (), boxes[old], colour=colours.get(old)))
+        for old, new in ids.items()
+        if new in found
+    }
+    change = Change("add labels", (store.draft, store.draft), objects, tuple(patches))
+    return {old: new for old, new in ids.items() if new in found}, change
 
 
 def _ended(store: Store, patches: Iterable[Patch]) -> ObjectChanges:
@@ -124,7 +159,13 @@ def reopen(store: Store, label: int) -> Change:
     masks = ((patch.box, patch.values("old") == stored.label) for patch in taken)
     filled = (Patch.between("mask", box, np.zeros_like(mask), mask) for box, mask in masks)
     draft = Draft(
-        stored.prompts, stored.box, stored.label, stored.name, stored.propagated, stored.parent
+        stored.prompts,
+        stored.box,
+        stored.label,
+        stored.name,
+        stored.propagated,
+        stored.parent,
+        stored.colour,
     )
     objects: ObjectChanges = {stored.label: (stored, None)}
     return Change("reopen", (store.draft, draft), objects, (*taken, *filled))

@@ -12,13 +12,14 @@ from napari_promptseg.core.tracks import Tracks, track_points
 from napari_promptseg.session import lineage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
     from napari_promptseg.core.geometry import Box
     from napari_promptseg.core.volume import Volume
+    from napari_promptseg.session.state import Colour
     from napari_promptseg.session.store import Store
 
 
@@ -185,11 +186,25 @@ class Results:
 
     # Files
 
-    def export(self, path: str | Path, overwrite: bool = False) -> None:
+    def export(
+        self,
+        path: str | Path,
+        overwrite: bool = False,
+        colours: Mapping[int, Colour] | None = None,
+    ) -> None:
         """Write the committed objects; the format goes by the end of the name.
 
         Labels with the geometry of the image, surfaces (``.stl``, ``.obj``, ``.ply``), a
         table of sizes (``.csv``), or a folder of tracks (``_RES``); see `write_labels`.
+
+        Parameters
+        ----------
+        path : str or Path
+            Target, in a folder that exists.
+        overwrite : bool
+            Whether to replace what is there.
+        colours : mapping of int to (int, int, int), optional
+            Red, green and blue of objects that have no colour of their own, 0 to 255.
 
         Raises
         ------
@@ -206,12 +221,17 @@ class Results:
             self._store.labels,
             self.volume,
             self._names(),
+            colours={**(colours or {}), **self._colours()},
             parents=self._parents(),
             overwrite=overwrite,
         )
 
     def _names(self) -> dict[int, str]:
         return {label: stored.name for label, stored in self._store.objects.items() if stored.name}
+
+    def _colours(self) -> dict[int, Colour]:
+        stored = self._store.objects.items()
+        return {label: found.colour for label, found in stored if found.colour is not None}
 
     def _parents(self) -> dict[int, int]:
         stored = self._store.objects.items()

@@ -726,6 +726,56 @@ class Session(Results):
         self._interrupt()
         self._store.do(objects.paint(self._store, box, values))
 
+    def add_labels(
+        self, labels: ArrayLike | str | Path, names: Mapping[int, str] | None = None
+    ) -> dict[int, int]:
+        """Go on with objects that are labelled already, as one step.
+
+        Ids that are free are kept, others get new ones; pixels of objects that are there are
+        left to them.
+
+        Parameters
+        ----------
+        labels : integer array, or path
+            Of the shape of the volume without channel; or a file or folder of labels, whose
+            names and colours are taken too (`read_labels`).
+        names : mapping of int to str, optional
+            Names of the objects; they go before those of a file.
+
+        Returns
+        -------
+        dict of int to int
+            Id of each new object by the id that it had. An object without a pixel that was
+            free is not there.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is nothing at the path.
+        ValueError
+            If they do not lie on the image or are no whole numbers, or too many.
+        """
+        from napari_promptseg.core.io.content import Legend
+        from napari_promptseg.core.io.label_reading import read_labels
+
+        self._interrupt()
+        legend = Legend()
+        if isinstance(labels, str | Path):
+            labels, legend = read_labels(labels, self.volume)
+        values = np.asarray(labels)
+        if values.shape != self.volume.shape or values.dtype.kind not in "bui":
+            raise ValueError(
+                f"expected integers of shape {self.volume.shape}, "
+                f"got {values.dtype} of {values.shape}"
+            )
+        if values.size and values.min() < 0:
+            raise ValueError(f"labels must be 0 or more, got {values.min()}")
+        known = {**legend.names, **(names or {})}
+        ids, change = objects.add_labels(self._store, values, known, legend.colours)
+        if ids:
+            self._store.do(change)
+        return ids
+
     def set_backend(
         self, backend: str | Backend, device: str = "auto", refinement: Refinement | None = None
     ) -> None:

@@ -8,6 +8,8 @@ from napari_promptseg.core.geometry import Box, Plane, box_union
 from napari_promptseg.core.prompts import Prompt, prompt_plane
 from napari_promptseg.session.propagated import Propagated
 
+Colour = tuple[int, int, int]
+
 
 @dataclass(frozen=True, slots=True)
 class Draft:
@@ -27,6 +29,8 @@ class Draft:
         What propagation has answered.
     parent : int or None
         Id of the object it comes from, if it was reopened and has one.
+    colour : Colour or None
+        Its colour, if it was reopened and has one.
     """
 
     prompts: tuple[Prompt, ...] = ()
@@ -35,6 +39,7 @@ class Draft:
     name: str = ""
     propagated: Propagated = field(default_factory=Propagated)
     parent: int | None = None
+    colour: Colour | None = None
 
     def anchors(self, axes: str) -> tuple[Plane, ...]:
         """Return the planes that have prompts, in the order of the first one."""
@@ -64,6 +69,8 @@ class StoredObject:
         What propagation had answered.
     parent : int or None
         Id of the object it comes from by a division.
+    colour : Colour or None
+        Red, green and blue, 0 to 255, if it came with a colour.
     """
 
     label: int
@@ -72,3 +79,4 @@ class StoredObject:
     box: Box
     propagated: Propagated = field(default_factory=Propagated)
     parent: int | None = None
+    colour: Colour | None = None

@@ -148,3 +148,10 @@ def test_others_find_them_valid(tmp_path, old):
 def test_a_url_cannot_be_written_to(tmp_path):
     with pytest.raises(ValueError, match="it is a URL"):
         write_labels("https://example.org/a.zarr", LABELS, volume())
+
+
+def test_labels_are_not_taken_for_colours_where_the_image_says_so(tmp_path):
+    labels = RNG.integers(0, 3, (4, 5, 3)).astype(np.uint8)
+    np.save(tmp_path / "a.npy", labels)
+    found, _ = read_labels(tmp_path / "a.npy", Volume(np.zeros(labels.shape), "zyx"))
+    np.testing.assert_array_equal(found, labels)

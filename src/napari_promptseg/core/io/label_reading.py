@@ -49,7 +49,8 @@ def read_labels(path: str | Path, volume: Volume | None = None) -> tuple[NDArray
     """
     found = open_volume(path)
     values = np.asarray(found.data)
-    if "c" in found.axes:
+    # Three last planes are guessed to be colours where a file does not name its axes.
+    if "c" in found.axes and (volume is None or values.shape != volume.shape):
         raise ValueError(f"{path} holds channels (axes {found.axes!r}) and no labels")
     if values.dtype.kind == "f":
         whole = values.astype(np.int64, copy=True) if np.isfinite(values).all() else None
