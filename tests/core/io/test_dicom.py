@@ -12,6 +12,7 @@ from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from napari_promptseg import open_volume
+from napari_promptseg.core.io.dicom import list_series
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -155,7 +156,8 @@ def test_missing_slice_is_named_and_may_be_accepted(tmp_path):
     write_series(tmp_path, VALUES, skip=(2,))
     with pytest.raises(ValueError, match=r"missing or uneven.*not 2\.5 mm.*32\.5 to 37\.5 mm"):
         open_volume(tmp_path)
-    volume = open_volume(tmp_path, spacing=(2.5, 0.7, 0.6))
+    with pytest.warns(UserWarning, match=r"not 2\.5 mm.*32\.5 to 37\.5 mm"):
+        volume = open_volume(tmp_path, spacing=(2.5, 0.7, 0.6))
     assert volume.shape == (5, 5, 7)
     assert volume.affine[2, 2] == pytest.approx(2.5)
 
@@ -264,3 +266,41 @@ def test_real_series_fits_its_files():
         assert (x, y) == pytest.approx((0, 0), abs=1e-4)
         assert z == pytest.approx(round(z), abs=1e-3)
         np.testing.assert_array_equal(volume.data[round(z)], ds.pixel_array)
+
+
+@pytest.mark.parametrize(
+    ("fields", "window"),
+    [
+        ({"WindowCenter": 40, "WindowWidth": 400}, (-160, 239)),
+        ({"WindowCenter": [300, 40], "WindowWidth": [2000, 400]}, (-700, 1299)),
+        ({"WindowCenter": 40, "WindowWidth": 0}, None),
+        ({"WindowCenter": 40}, None),
+    ],
+)
+def test_the_window_of_the_head_is_taken(tmp_path, fields, window):
+    write_series(tmp_path, VALUES, RescaleIntercept=-1024, RescaleSlope=1, **fields)
+    found = open_volume(tmp_path).window
+    assert (found and (found.low, found.high)) == window
+    assert open_volume(tmp_path, window="ct-lung").window.low == -1350
+
+
+def test_a_tilted_gantry_is_reported_and_in_the_affine(tmp_path):
+    write_series(tmp_path, VALUES)
+    for file in tmp_path.iterdir():
+        ds = pydicom.dcmread(file)
+        x, y, z = ds.ImagePositionPatient
+        ds.ImagePositionPatient = [x, y + 0.3 * (z - 30), z]
+        ds.save_as(file)
+    with pytest.warns(UserWarning, match=r"tilted by 16\.7 degrees"):
+        volume = open_volume(tmp_path)
+    np.testing.assert_allclose(volume.affine[:3, 2], [0, -0.75, 2.5], atol=1e-9)
+
+
+def test_the_series_of_a_folder_are_listed(tmp_path):
+    first = write_series(tmp_path / "a", VALUES, SeriesDescription="portal venous")
+    second = write_series(tmp_path / "b", VALUES[:2], Modality="MR")
+    found = list_series(tmp_path)
+    assert [one.uid for one in found] == [first, second]
+    assert str(found[0]) == "CT 'portal venous', 6 files of 5 x 7"
+    assert (found[1].modality, found[1].files, found[1].shape) == ("MR", 2, (5, 7))
+    assert open_volume(tmp_path, series=second).shape == (2, 5, 7)

@@ -73,8 +73,9 @@ def moved(by=(0, 0, 0), scale=1.0):
     [
         (LABELS + 0.5, moved(), "holds fractions"),
         (np.full(LABELS.shape, np.nan), moved(), "holds fractions"),
-        (LABELS[:2], moved(), r"labels of shape \(2, 5, 6\), the image has \(4, 5, 6\)"),
-        (LABELS, moved((0.7, 0, 0)), r"begins at voxel \(x, y, z\) \[1.0, 0.0, 0.0\]"),
+        (np.ones((4, 5, 7), np.uint8), moved(), r"shape \(4, 5, 7\), the image has \(4, 5, 6\)"),
+        (LABELS, moved((0.7, 0, 0)), r"begin at its voxel \(x, y, z\) \[1.0, 0.0, 0.0\]"),
+        (LABELS[:2], moved((0.2, 0, 0)), r"begin at its voxel \(x, y, z\) \[0.29, 0.0, 0.0\]"),
         (LABELS, moved(scale=1.5), "other voxels than the image"),
     ],
 )
@@ -155,3 +156,12 @@ def test_labels_are_not_taken_for_colours_where_the_image_says_so(tmp_path):
     np.save(tmp_path / "a.npy", labels)
     found, _ = read_labels(tmp_path / "a.npy", Volume(np.zeros(labels.shape), "zyx"))
     np.testing.assert_array_equal(found, labels)
+
+
+def test_labels_of_a_part_are_put_in_their_place(tmp_path):
+    affine = moved((0.7, 1.0, 3.0))
+    nibabel.save(nibabel.Nifti1Image(LABELS[:2, :3, :5].T, affine), tmp_path / "a.nii")
+    labels, _ = read_labels(tmp_path / "a.nii", volume())
+    expected = np.zeros_like(LABELS)
+    expected[1:3, 2:5, 1:6] = LABELS[:2, :3, :5]
+    np.testing.assert_array_equal(labels, expected)

@@ -198,8 +198,8 @@ def test_failure_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch, suffix
 
 
 def test_unknown_suffix_lists_the_valid_ones(tmp_path):
-    with pytest.raises(ValueError, match=r"'\.dcm'; valid:") as caught:
-        write_labels(tmp_path / "a.dcm", np.zeros((4, 5), int), Volume(np.zeros((4, 5))))
+    with pytest.raises(ValueError, match=r"'\.xyz'; valid:") as caught:
+        write_labels(tmp_path / "a.xyz", np.zeros((4, 5), int), Volume(np.zeros((4, 5))))
     assert all(suffix in str(caught.value) for suffix in SUFFIXES)
 
 

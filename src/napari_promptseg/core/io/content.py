@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_promptseg.core.intensity import Window
 from napari_promptseg.core.volume import ArrayLike
 
 _SPELLINGS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -44,6 +45,7 @@ class Content:
     spacing: tuple[float, ...] | None = None
     units: str = "pixel"
     affine: NDArray[np.float64] | None = None
+    window: Window | None = None
     levels: tuple[ArrayLike, ...] = ()
 
 

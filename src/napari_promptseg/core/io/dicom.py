@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from napari_promptseg.core.intensity import Window
+from napari_promptseg.core.io import dicom_seg
 from napari_promptseg.core.io.content import LPS_TO_RAS, Content, rescale
 from napari_promptseg.core.io.dicom_heads import Frame, find_series, frames
 
@@ -16,7 +20,57 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+_TILTED: Final = 0.5  # degrees
 _UNEVEN: Final = 0.1  # of the step between slices; positions are rounded in many files
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One of the series in a folder.
+
+    Parameters
+    ----------
+    uid : str
+        SeriesInstanceUID, for `open_volume`.
+    modality, description : str
+        As the files have them; may be empty.
+    files : int
+        How many files it has.
+    shape : (int, int)
+        Rows and columns of its first image.
+    """
+
+    uid: str
+    modality: str
+    description: str
+    files: int
+    shape: tuple[int, int]
+
+    def __str__(self) -> str:
+        rows, columns = self.shape
+        files = f"{self.files} file{'s' if self.files != 1 else ''}"
+        return f"{self.modality} {self.description!r}, {files} of {rows} x {columns}"
+
+
+def list_series(path: Path) -> list[Series]:
+    """Return the series in a file or folder, in the order of their files.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or a file cannot be read.
+    """
+    heads = ((uid, files, next(iter(files.values()))) for uid, files in find_series(path).items())
+    return [
+        Series(
+            uid,
+            str(ds.get("Modality", "")),
+            str(ds.get("SeriesDescription", "")),
+            len(files),
+            (int(ds.Rows), int(ds.Columns)),
+        )
+        for uid, files, ds in heads
+    ]
 
 
 def read(path: Path, series: str | None = None, even: bool = True) -> Content:
@@ -42,13 +96,11 @@ def read(path: Path, series: str | None = None, even: bool = True) -> Content:
         series = next(iter(found))
     if series not in found:
         what = "several series" if series is None else f"no series {series!r}"
-        heads = {uid: next(iter(files.values())) for uid, files in found.items()}
-        listed = "; ".join(
-            f"{uid} ({ds.get('Modality', '')} {str(ds.get('SeriesDescription', ''))!r}, "
-            f"{len(found[uid])} files)"
-            for uid, ds in heads.items()
-        )
+        listed = "; ".join(f"{one.uid} ({one})" for one in list_series(path))
         raise ValueError(f"it holds {what}; name one with series=. Those in it: {listed}")
+    path, head = next(iter(found[series].items()))
+    if dicom_seg.is_segmentation(head):
+        return dicom_seg.read(path, head)
     grid = _sort([frame for file, ds in found[series].items() for frame in frames(file, ds)])
     step = _step([row[0] for row in grid], even)
     values = _pixels(grid)
@@ -64,7 +116,9 @@ def read(path: Path, series: str | None = None, even: bool = True) -> Content:
     affine[:3, 2] = step
     affine[:3, 3] = 0.0 if first.position is None else first.position
     units = "pixel" if first.spacing is None else "mm"
-    return Content(values, axes, tuple(sizes), units, LPS_TO_RAS @ affine)
+    middle = grid[len(grid) // 2][0].window
+    window = None if middle is None or "c" in axes else Window(*middle)
+    return Content(values, axes, tuple(sizes), units, LPS_TO_RAS @ affine, window)
 
 
 def _sort(unsorted: Sequence[Frame]) -> list[list[Frame]]:
@@ -107,13 +161,24 @@ def _step(column: Sequence[Frame], even: bool) -> NDArray[np.float64]:
     steps = np.diff(along)
     usual = float(np.median(steps))
     odd = np.flatnonzero(np.abs(steps - usual) > _UNEVEN * usual)
-    if even and len(odd):
+    if len(odd):
         gaps = ", ".join(f"{along[i]:g} to {along[i + 1]:g} mm" for i in odd[:5])
-        raise ValueError(
+        missing = (
             f"slices are missing or uneven: {len(odd)} of {len(steps)} steps along the normal "
-            f"are not {usual:g} mm but go from {gaps}; pass spacing= to open it all the same"
+            f"are not {usual:g} mm but go from {gaps}"
         )
+        if even:
+            raise ValueError(f"{missing}; pass spacing= to open it all the same")
+        warnings.warn(missing, stacklevel=2)
     vector: NDArray[np.float64] = (positions[-1] - positions[0]) / (len(positions) - 1)
+    cosine = abs(float(vector @ column[0].normal)) / float(np.linalg.norm(vector))
+    tilt = float(np.degrees(np.arccos(min(cosine, 1.0))))
+    if tilt > _TILTED:
+        warnings.warn(
+            f"the gantry was tilted by {tilt:.1f} degrees: slices are shifted against each other, "
+            "which the affine knows and a view of the voxels does not show",
+            stacklevel=2,
+        )
     return vector
 
 

@@ -20,7 +20,10 @@ _ORDER = ("TemporalPositionIdentifier", "TemporalPositionIndex", "TriggerTime", 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One image: where its pixels are, and where it lies in the patient (LPS, mm)."""
+    """One image: where its pixels are, and where it lies in the patient (LPS, mm).
+
+    `window` holds the lowest and the highest value to be told apart, after rescaling.
+    """
 
     path: Path
     number: int
@@ -30,6 +33,7 @@ class Frame:
     spacing: tuple[float, float] | None
     scale: tuple[float, float]
     order: tuple[float, ...]
+    window: tuple[float, float] | None = None
 
     @property
     def normal(self) -> NDArray[np.float64]:
@@ -44,7 +48,7 @@ def is_dicom(path: Path) -> bool:
 
 
 def find_series(path: Path) -> dict[str, dict[Path, Dataset]]:
-    """Return the heads of all images by series; scouts only if there is nothing else."""
+    """Return the heads of all images by series; scouts and segments only if alone."""
     files = [path] if path.is_file() else sorted(f for f in path.rglob("*") if f.is_file())
     found: dict[bool, dict[str, dict[Path, Dataset]]] = {False: {}, True: {}}
     known: set[str] = set()
@@ -54,8 +58,8 @@ def find_series(path: Path) -> dict[str, dict[Path, Dataset]]:
         if ds is None or "Rows" not in ds or uid in known:
             continue
         known.add(uid)
-        scout = "LOCALIZER" in ds.get("ImageType", ())
-        group = found[scout].setdefault(str(ds.get("SeriesInstanceUID", "")), {})
+        beside = "LOCALIZER" in ds.get("ImageType", ()) or ds.get("Modality") == "SEG"
+        group = found[beside].setdefault(str(ds.get("SeriesInstanceUID", "")), {})
         group[file] = ds
     if not any(found.values()):
         raise ValueError("it holds no DICOM image")
@@ -107,7 +111,20 @@ def frames(path: Path, ds: Dataset) -> Iterator[Frame]:
             (float(spacing[0]), float(spacing[1])) if spacing else None,
             (_number(get("RescaleSlope"), 1.0), _number(get("RescaleIntercept"), 0.0)),
             (*order, float(ds.get("InstanceNumber") or 0), float(number)),
+            _window(get("WindowCenter"), get("WindowWidth")),
         )
+
+
+def _window(centre: Any, width: Any) -> tuple[float, float] | None:
+    """Return the ends of the first of the windows of a head, None without a usable one.
+
+    The formula is that of PS3.3 C.11.2.1.2.
+    """
+    first = [float(np.atleast_1d(v)[0]) for v in (centre, width) if np.size(v) and v is not None]
+    if len(first) < 2 or not np.isfinite(first).all() or first[1] < 2:
+        return None
+    middle, half = first[0] - 0.5, (first[1] - 1) / 2
+    return middle - half, middle + half
 
 
 def _number(value: Any, default: float) -> float:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from napari_promptseg.core.io import nrrd, omezarr, omezarr_labels
+from napari_promptseg.core.io import dicom_heads, dicom_seg, nrrd, omezarr, omezarr_labels
 from napari_promptseg.core.io.content import Legend
 from napari_promptseg.core.io.reading import open_volume
 
@@ -22,8 +22,8 @@ _OFF: Final = 0.01  # voxels; files keep positions with few digits
 def read_labels(path: str | Path, volume: Volume | None = None) -> tuple[NDArray[Any], Legend]:
     """Read labels, and the names and colours that the file has of them.
 
-    Labels that other tools wrote with their axes turned or flipped are brought to those of
-    the image.
+    Labels that other tools wrote with their axes turned or flipped, or for a part of the
+    image, are brought to its voxels.
 
     Parameters
     ----------
@@ -64,6 +64,8 @@ def read_labels(path: str | Path, volume: Volume | None = None) -> tuple[NDArray
 
 def _legend(path: Path) -> Legend:
     name = path.name.lower()
+    if path.is_file() and dicom_heads.is_dicom(path):
+        return dicom_seg.read_legend(path)
     if name.endswith(nrrd.SUFFIXES):
         return nrrd.read_legend(path)
     if path.is_dir() and any((path / marker).exists() for marker in omezarr.MARKERS):
@@ -103,8 +105,18 @@ def _turned(values: NDArray[Any], found: Volume, volume: Volume, path: str | Pat
     flips = tuple(axis for axis in range(3) if turn[axis, order[axis]] < 0)
     turned = np.flip(turned, flips).transpose(2, 1, 0)
     last = np.array(values.shape[::-1]) - 1.0
-    corners = np.array([way[:3, 3], way[:3, :3] @ last + way[:3, 3]])
-    if turned.shape == volume.shape and np.abs(corners.min(0)).max() > _OFF * max(volume.shape):
-        start = np.round(corners.min(0), 2).tolist()
-        raise ValueError(f"{path} lies beside the image: it begins at voxel (x, y, z) {start}")
-    return turned
+    first = np.minimum(way[:3, 3], way[:3, :3] @ last + way[:3, 3])[::-1]
+    start = np.rint(first).astype(int)
+    ends = [a + n for a, n in zip(start, turned.shape, strict=True)]
+    beyond = (start < 0).any() or any(b > n for b, n in zip(ends, volume.shape, strict=True))
+    if turned.shape == volume.shape and not start.any():
+        return turned  # what little it is off is rounding in the file
+    if beyond or np.abs(first - start).max() > _OFF * max(volume.shape):
+        place = np.round(first[::-1], 2).tolist()
+        raise ValueError(
+            f"{path} holds labels of shape {turned.shape}, the image has {volume.shape}, "
+            f"and they begin at its voxel (x, y, z) {place}"
+        )
+    whole = np.zeros(volume.shape, values.dtype)
+    whole[tuple(slice(a, b) for a, b in zip(start, ends, strict=True))] = turned
+    return whole

@@ -16,6 +16,7 @@ from napari_promptseg.core.geometry import box_slices
 from napari_promptseg.core.io import (
     coco,
     ctc,
+    dicom_seg,
     mesh,
     nifti,
     nrrd,
@@ -40,6 +41,7 @@ def _write_npy(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend)
 _WRITERS: Final[Mapping[str, Writer]] = {
     **dict.fromkeys(nifti.SUFFIXES, nifti.write),
     ".nrrd": nrrd.write,
+    **dict.fromkeys(dicom_seg.SUFFIXES, dicom_seg.write),
     **dict.fromkeys(tiff.SUFFIXES, tiff.write),
     **dict.fromkeys(omezarr.SUFFIXES, omezarr_labels.write),
     ".npy": _write_npy,
@@ -65,13 +67,13 @@ def write_labels(
 ) -> Path:
     """Write labels with the geometry of the image they belong to.
 
-    NIfTI and NRRD keep the affine, TIFF (OME) and OME-Zarr the spacing; ``.npy`` and
-    ``.png`` (2D) hold the array alone; ``.json`` is COCO, with run lengths, and
+    NIfTI, NRRD and DICOM SEG (``.dcm``) keep the affine, TIFF (OME) and OME-Zarr the spacing;
+    ``.npy`` and ``.png`` (2D) hold the array alone; ``.json`` is COCO, with run lengths, and
     ``.polygons.json`` COCO with polygons; ``.stl``, ``.obj`` and ``.ply`` (3D) are the
     surfaces in world coordinates; ``.csv`` is the table of measurements. A name that ends in
     ``_RES`` becomes a folder of tracks for the Cell Tracking Challenge, and
     ``IMAGE.zarr/labels/NAME`` labels inside the group of an OME-Zarr image. Names are kept by
-    NRRD, OME-Zarr, COCO, OBJ and the table, colours by NRRD and OME-Zarr. The target appears
+    NRRD, DICOM, OME-Zarr, COCO, OBJ and the table, colours by the first three. The target appears
     when all is written, never in part.
 
     Parameters
