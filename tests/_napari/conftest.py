@@ -49,6 +49,12 @@ def backends(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
+def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keep what the user of this machine chose out of the tests, and their choices from him."""
+    monkeypatch.setenv("PROMPTSEG_CONFIG", str(tmp_path / "config"))
+
+
+@pytest.fixture(autouse=True)
 def errors(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Errors that the user was shown."""
     shown: list[str] = []

@@ -147,6 +147,7 @@ class AnnotateWidget(QWidget):
         images.image.connect(self._choose)
         images.axes.connect(self._set_axes)
         images.window.connect(self._set_window)
+        self.images.channels.chosen.connect(self._set_channels)
         images.model.connect(self.desk.set_model)
         images.models.connect(self._show_words)
         images.free.connect(lambda: self._call("free"))
@@ -238,6 +239,16 @@ class AnnotateWidget(QWidget):
     def _confirm(self, text: str) -> bool:
         answer = QMessageBox.question(self, "PromptSeg", f"{text} Go on?")
         return bool(answer == QMessageBox.StandardButton.Yes)
+
+    def _set_channels(self, channels: tuple[int, ...]) -> None:
+        if self.binding is not None:
+            self.binding.controller.set_channels(channels)
+
+    def _show_channels(self, binding: Binding) -> None:
+        """Offer the channels of an image."""
+        volume, layout = binding.controller.volume, binding.layout
+        count = volume.data.shape[-1] if "c" in layout.axes and not layout.rgb else 1
+        self.images.channels.show_channels(count, volume.channels or ())
 
     def _set_window(self, window: Window | str | None) -> None:
         if self.binding is not None:
@@ -345,6 +356,7 @@ class AnnotateWidget(QWidget):
         self.advisor.follow(binding)
         self.views.follow(binding)
         self.images.show_axes(*layer_axes(binding))
+        self._show_channels(binding)
         binding.set_polarity(self.prompts.positive)
         binding.use("click")
         self.propagation.show_axes(binding.layout.names, binding.controller.volume.shape)

@@ -278,6 +278,14 @@ class Controller(Propagating, Preparing, Outcomes):
         """Look at the image through another intensity window."""
         self._do(lambda session, _: session.set_window(window))
 
+    def set_channels(self, channels: Sequence[int]) -> None:
+        """Look at other channels of the image."""
+        names = ", ".join(map(str, channels))
+        self._do(
+            lambda session, _: session.set_channels(channels),
+            self._say(f"The model sees channel{'s' if len(channels) > 1 else ''} {names}"),
+        )
+
     # Files
 
     def save(self, path: str | Path) -> None:

@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 from psygnal import Signal, SignalGroup
 
 from napari_promptseg._napari.binding import Binding
+from napari_promptseg._napari.channel_choice import remembered
 from napari_promptseg._napari.controller import Controller, load_session
 from napari_promptseg._napari.layout import Layout, axes_choices, guess_layer_axes
 from napari_promptseg._napari.placement import level_zero, world_affine
@@ -217,10 +218,17 @@ def _volume(image: Image, layout: Layout, window: Window | str | None) -> Volume
         units=known.get("units", str(image.units[-1])),
         affine=known.get("affine", world_affine(image, layout)),
         window=window,
-        channels=known.get("channels"),
+        channels=known.get("channels") or _remembered(image, layout),
         source=known.get("source"),
         levels=[layout.volume_data(level) for level in smaller],
     )
+
+
+def _remembered(image: Image, layout: Layout) -> tuple[int, ...] | None:
+    """Return the channels that the user chose for images with as many of them."""
+    if "c" not in layout.axes or layout.rgb:
+        return None
+    return remembered(level_zero(image).shape[layout.axes.index("c")])
 
 
 def layer_axes(binding: Binding) -> tuple[tuple[str, ...], str]:

@@ -10,6 +10,7 @@ from psygnal import Signal, SignalGroup
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
 
+from napari_promptseg._napari.channel_choice import ChannelButton
 from napari_promptseg._napari.controls import push_button, side_by_side
 from napari_promptseg._napari.overlay import is_overlay
 from napari_promptseg.backends.catalogue import list_offers
@@ -97,6 +98,9 @@ class ImageSection:
                 # Long names of layers must not widen the dock.
                 box.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
                 box.native.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.channels = ChannelButton()
+        self.channels.setVisible(False)
+        grid.addWidget(self.channels, grid.rowCount(), 1, 1, 3)
         grid.setColumnStretch(1, 1)
         grid.setColumnStretch(3, 1)
         self.update_models()

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_promptseg._napari.layout import reordered
+from napari_promptseg._napari.series_dialog import choose_series
 from napari_promptseg.core.intensity import CT_WINDOWS
 from napari_promptseg.core.volume import is_url
 
@@ -39,9 +40,22 @@ def read_layers(path: Paths) -> list[LayerData]:
     ValueError
         If a file is damaged, or no volume.
     """
-    from napari_promptseg.core.io.reading import open_volume
+    paths = [path] if isinstance(path, str) else path
+    return [image_layer(volume) for p in paths for volume in _volumes(p)]
 
-    return [image_layer(open_volume(p)) for p in ([path] if isinstance(path, str) else path)]
+
+def _volumes(path: str) -> list[Volume]:
+    """Open a path; of a folder with several DICOM series, those that the user chooses."""
+    from napari_promptseg.core.io.dicom import list_series
+    from napari_promptseg.core.io.reading import is_dicom_folder, open_volume
+
+    if is_url(path) or not is_dicom_folder(path):
+        return [open_volume(path)]
+    found = list_series(Path(path))
+    if len(found) < 2:
+        return [open_volume(path)]
+    chosen = choose_series(found)
+    return [open_volume(path, series=one.uid) for one in found if one in chosen]
 
 
 def image_layer(volume: Volume, name: str | None = None) -> LayerData:

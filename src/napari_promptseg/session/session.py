@@ -815,6 +815,23 @@ class Session(Results):
         self.volume = replace(self.volume, window=window)
         self._predictor.look_at(self.volume)
 
+    def set_channels(self, channels: Sequence[int]) -> None:
+        """Look at other channels of the image from now on.
+
+        Parameters
+        ----------
+        channels : sequence of int
+            One to three of them.
+
+        Raises
+        ------
+        ValueError
+            If the image has none of that number, or no channels at all.
+        """
+        self._interrupt()
+        self.volume = replace(self.volume, channels=tuple(channels))
+        self._predictor.look_at(self.volume)
+
     def warm_up(self) -> None:
         """Load the backend and let it answer once, so that the first prompt is quick."""
         self._predictor.warm_up()

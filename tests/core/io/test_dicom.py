@@ -1,112 +1,16 @@
 from __future__ import annotations
 
-import os
-import random
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
 import numpy as np
 import pydicom
 import pytest
-from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
+from datasets import SHARED
+from dicom_files import dataset, enhanced, write_series
 from napari_promptseg import open_volume
 from napari_promptseg.core.io.dicom import list_series
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
 RNG = np.random.default_rng(3)
 VALUES = RNG.integers(0, 3000, (6, 5, 7)).astype(np.uint16)
-AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
-
-
-def dataset(pixels: NDArray[Any], uid: str, **fields: Any) -> FileDataset:
-    """Make a CT image; `pixels` are (rows, columns), or have frames or colours as well."""
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = CTImageStorage
-    meta.MediaStorageSOPInstanceUID = generate_uid()
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    ds = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
-    colour = pixels.ndim == 3 and pixels.shape[-1] == 3
-    if pixels.ndim == 3 and not colour:
-        ds.NumberOfFrames = pixels.shape[0]
-    ds.SOPClassUID = CTImageStorage
-    ds.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
-    ds.SeriesInstanceUID = uid
-    ds.Modality = "CT"
-    ds.Rows, ds.Columns = pixels.shape[:2] if colour else pixels.shape[-2:]
-    ds.SamplesPerPixel = 3 if colour else 1
-    ds.PhotometricInterpretation = "RGB" if colour else "MONOCHROME2"
-    if colour:
-        ds.PlanarConfiguration = 0
-    ds.BitsAllocated = ds.BitsStored = 8 * pixels.dtype.itemsize
-    ds.HighBit = ds.BitsStored - 1
-    ds.PixelRepresentation = int(pixels.dtype.kind == "i")
-    for name, value in fields.items():
-        setattr(ds, name, value)
-    ds.PixelData = pixels.tobytes()
-    return ds
-
-
-def write_series(
-    folder: Path,
-    values: NDArray[Any],
-    *,
-    step: float = 2.5,
-    spacing: tuple[float, float] = (0.7, 0.6),
-    orientation: tuple[float, ...] = AXIAL,
-    origin: tuple[float, float, float] = (-10.0, 20.0, 30.0),
-    skip: tuple[int, ...] = (),
-    **fields: Any,
-) -> str:
-    """Write (z, rows, columns) pixels under names in no order; return the UID of the series."""
-    folder.mkdir(exist_ok=True)
-    uid = str(generate_uid())
-    turned = np.array(orientation)
-    normal = np.cross(turned[:3], turned[3:])
-    names = [f"{i:03d}.dcm" for i in range(len(values))]
-    random.Random(len(values)).shuffle(names)
-    for z, plane in enumerate(values):
-        if z in skip:
-            continue
-        placed = {
-            "ImagePositionPatient": list(np.array(origin) + z * step * normal),
-            "ImageOrientationPatient": list(orientation),
-            "PixelSpacing": list(spacing),
-            "SliceThickness": 9.0,  # not the distance between slices
-        }
-        ds = dataset(plane, uid, **(placed | fields))
-        ds.save_as(folder / f"{uid[-6:]}{names[z]}", enforce_file_format=True)
-    return uid
-
-
-def enhanced(values: NDArray[Any], order: list[int], step: float) -> FileDataset:
-    """Make one file of many frames, the frame i of which is the slice order[i]."""
-    ds = dataset(values[order], str(generate_uid()))
-    orientation, measures = Dataset(), Dataset()
-    orientation.ImageOrientationPatient = list(AXIAL)
-    measures.PixelSpacing = [0.5, 0.5]
-    shared = Dataset()
-    shared.PlaneOrientationSequence = [orientation]
-    shared.PixelMeasuresSequence = [measures]
-    ds.SharedFunctionalGroupsSequence = [shared]
-    groups = []
-    for z in order:
-        place, scale, group = Dataset(), Dataset(), Dataset()
-        place.ImagePositionPatient = [0.0, 0.0, z * step]
-        scale.RescaleSlope, scale.RescaleIntercept = 2.0, -10.0
-        group.PlanePositionSequence = [place]
-        group.PixelValueTransformationSequence = [scale]
-        groups.append(group)
-    ds.PerFrameFunctionalGroupsSequence = groups
-    return ds
-
-
-def shared_data() -> Path:
-    beside = Path(__file__).resolve().parents[3].parent / "shared" / "data"
-    return Path(os.environ.get("PROMPTSEG_DATA", beside))
 
 
 def test_series_is_sorted_by_position_and_in_hounsfield_units(tmp_path):
@@ -252,9 +156,9 @@ def test_folder_without_images(tmp_path):
 
 
 def test_real_series_fits_its_files():
-    folder = shared_data() / "dicom" / "mr_hippocampus"
+    folder = SHARED / "data" / "dicom" / "mr_hippocampus"
     if not folder.is_dir():
-        pytest.skip(f"no data at {folder}; set PROMPTSEG_DATA to the folder that has them")
+        pytest.skip(f"no data at {folder}")
     volume = open_volume(folder)
     files = [pydicom.dcmread(file) for file in folder.glob("*.dcm")]
     assert volume.shape == (len(files), files[0].Rows, files[0].Columns)

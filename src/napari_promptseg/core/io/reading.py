@@ -118,6 +118,12 @@ def open_volume(path: str | Path, **overrides: Unpack[Overrides]) -> Volume:
         ) from error
 
 
+def is_dicom_folder(path: str | Path) -> bool:
+    """Tell whether a path is a folder that is read as DICOM series."""
+    path = Path(path).expanduser()
+    return path.is_dir() and _choose(path) is dicom.read
+
+
 def _content(path: str | Path, series: str | None, even: bool) -> Content:
     read = _choose(path) if isinstance(path, Path) else None
     if read is dicom.read:
