@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from qtpy.QtCore import Signal  # type: ignore[attr-defined]
-from qtpy.QtWidgets import QMenu, QToolButton
+from qtpy.QtWidgets import QMenu, QPushButton
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,14 +51,13 @@ def _read() -> dict[str, list[int]]:
     return found if isinstance(found, dict) else {}
 
 
-class ChannelButton(QToolButton):
+class ChannelButton(QPushButton):
     """A menu of channels, of which one to three are chosen."""
 
     chosen = Signal(tuple)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.setToolTip("Channels that the model sees, three at most")
         self.setMenu(QMenu(self))
         self._count = 0
