@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from napari_promptseg.cli.batch import batch
 from napari_promptseg.cli.cache import cache
 from napari_promptseg.cli.evaluate import evaluate
 from napari_promptseg.cli.models import backends
@@ -172,6 +173,7 @@ def export(session: Path, output: Path, overwrite: Overwrite = False) -> None:
         fail(error)
 
 
+app.add_typer(batch, name="batch")
 app.command()(backends)
 app.command()(cache)
 app.command()(evaluate)

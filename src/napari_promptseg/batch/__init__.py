@@ -1,0 +1,1 @@
+"""Many volumes on dask: embedding, propagation, evaluation and export, resumable."""

@@ -1,0 +1,168 @@
+"""`promptseg batch`: many volumes on the workers of dask."""
+
+from __future__ import annotations
+
+from glob import glob
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from napari_promptseg.cli.options import Device, fail
+
+if TYPE_CHECKING:
+    from napari_promptseg.batch.jobs import Job
+
+batch = typer.Typer(
+    help="Many volumes side by side; a second run goes on with what is not done.",
+    no_args_is_help=True,
+)
+
+Inputs = Annotated[list[str], typer.Argument(help="Files, folders, URLs, or patterns with *.")]
+Folder = Annotated[Path, typer.Option("--output", "-o", help="Folder of results and reports.")]
+Workers = Annotated[int, typer.Option(help="Processes on this machine, one thread each.")]
+Scheduler = Annotated[
+    str | None, typer.Option(help="Address of a dask scheduler, such as tls://host:8786.")
+]
+Retries = Annotated[int, typer.Option(help="How often to begin again after a worker died.")]
+Authority = Annotated[str | None, typer.Option("--tls-ca", help="Certificate of the authority.")]
+Certificate = Annotated[str | None, typer.Option("--tls-cert", help="Certificate of this client.")]
+Key = Annotated[str | None, typer.Option("--tls-key", help="Its private key.")]
+Suffix = Annotated[str, typer.Option(help="Format of the labels.")]
+
+
+@batch.command()
+def embed(
+    inputs: Inputs,
+    output: Folder,
+    backend: Annotated[str, typer.Option(help="A name of `promptseg backends`.")] = "sam",
+    device: Device = "auto",
+    workers: Workers = 2,
+    scheduler: Scheduler = None,
+    retries: Retries = 2,
+    tls_ca: Authority = None,
+    tls_cert: Certificate = None,
+    tls_key: Key = None,
+) -> None:
+    """Embed all planes, so that first clicks are quick later."""
+    from napari_promptseg.batch.jobs import Embed
+
+    job = Embed(backend, device)
+    _run(job, inputs, output, workers, scheduler, retries, (tls_ca, tls_cert, tls_key))
+
+
+@batch.command()
+def propagate(
+    inputs: Inputs,
+    output: Folder,
+    session: Annotated[Path, typer.Option(help="Saved session whose prompts are answered.")],
+    suffix: Suffix = ".nii.gz",
+    backend: Annotated[str, typer.Option(help="Another model than that of the session.")] = "",
+    device: Device = "auto",
+    workers: Workers = 2,
+    scheduler: Scheduler = None,
+    retries: Retries = 2,
+    tls_ca: Authority = None,
+    tls_cert: Certificate = None,
+    tls_key: Key = None,
+) -> None:
+    """Answer the prompts of a saved session in images of the same shape, and propagate."""
+    from napari_promptseg.batch.jobs import Propagate
+
+    job = Propagate(str(session.absolute()), suffix, backend, device)
+    _run(job, inputs, output, workers, scheduler, retries, (tls_ca, tls_cert, tls_key))
+
+
+@batch.command()
+def evaluate(
+    inputs: Inputs,
+    output: Folder,
+    backend: Annotated[str, typer.Option(help="What is measured.")] = "clicknet",
+    device: Device = "auto",
+    limit: Annotated[int | None, typer.Option(help="Images of each set at most.")] = None,
+    start: Annotated[
+        str, typer.Option(help="A volume's object is given by: click, or its middle plane.")
+    ] = "click",
+    workers: Workers = 2,
+    scheduler: Scheduler = None,
+    retries: Retries = 2,
+    tls_ca: Authority = None,
+    tls_cert: Certificate = None,
+    tls_key: Key = None,
+) -> None:
+    """Measure a backend on data sets."""
+    from napari_promptseg.batch.jobs import Evaluate
+
+    job = Evaluate(backend, device, limit, start)
+    _run(job, inputs, output, workers, scheduler, retries, (tls_ca, tls_cert, tls_key))
+
+
+@batch.command()
+def export(
+    inputs: Inputs,
+    output: Folder,
+    suffix: Suffix = ".nii.gz",
+    workers: Workers = 2,
+    scheduler: Scheduler = None,
+    retries: Retries = 2,
+    tls_ca: Authority = None,
+    tls_cert: Certificate = None,
+    tls_key: Key = None,
+) -> None:
+    """Write the labels of saved sessions."""
+    from napari_promptseg.batch.jobs import Export
+
+    job = Export(suffix)
+    _run(job, inputs, output, workers, scheduler, retries, (tls_ca, tls_cert, tls_key))
+
+
+def _run(
+    job: Job,
+    inputs: list[str],
+    output: Path,
+    workers: int,
+    scheduler: str | None,
+    retries: int,
+    tls: tuple[str | None, str | None, str | None],
+) -> None:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from napari_promptseg.batch.cluster import connect
+    from napari_promptseg.batch.running import run_batch, tasks_of
+
+    counts = {"done": 0, "kept": 0, "failed": 0}
+    try:
+        tasks = tasks_of(_expanded(inputs))
+        ca, certificate, key = tls
+        with (
+            connect(workers, scheduler, ca=ca, certificate=certificate, key=key) as client,
+            Progress(console=Console(stderr=True), transient=True) as bar,
+        ):
+            line = bar.add_task(job.kind, total=len(tasks))
+            for report in run_batch(job, tasks, output, client, retries=retries):
+                counts[report.status] += 1
+                bar.advance(line)
+                told = report.error or report.result
+                bar.console.print(
+                    f"{report.status}  {report.source}  {told}", markup=False, soft_wrap=True
+                )
+    except (ValueError, OSError, ImportError) as error:
+        fail(error)
+    except KeyboardInterrupt:
+        typer.echo("promptseg: interrupted; what was finished is kept", err=True)
+        raise typer.Exit(130) from None
+    typer.echo(", ".join(f"{count} {status}" for status, count in counts.items()))
+    if counts["failed"]:
+        raise typer.Exit(1)
+
+
+def _expanded(inputs: list[str]) -> list[str]:
+    """Return what patterns stand for, and all else as it is."""
+    found = []
+    for text in inputs:
+        matches = sorted(glob(text)) if "*" in text else [text]
+        if not matches:
+            raise ValueError(f"nothing matches {text!r}")
+        found += [m if "://" in m else str(Path(m).absolute()) for m in matches]
+    return found
