@@ -242,11 +242,26 @@ class Volume:
         (H, W) or (H, W, C) array
             The chosen channels, C <= 3. At the far ends of the plane, a smaller version may
             have a pixel less than was asked for.
+
+        Raises
+        ------
+        OSError
+            If a lazy array cannot be read there.
         """
-        if crop is None:
-            values = np.asarray(self.data[plane.slices])
-        else:
-            values = self._read_part(plane, crop)
+        try:
+            if crop is None:
+                values = np.asarray(self.data[plane.slices])
+            else:
+                values = self._read_part(plane, crop)
+        # Each kind of lazy array has its own errors for damaged chunks.
+        except Exception as error:
+            at = ", ".join(
+                f"{name} = {i}"
+                for name, i in zip(self.names, plane.index, strict=True)
+                if i is not None
+            )
+            where = f"{self.source or 'the image'}{f' at {at}' if at else ''}"
+            raise OSError(f"cannot read {where}: {error}") from error
         if self.channels is not None and self.channels != tuple(range(values.shape[-1])):
             values = values[..., list(self.channels)]
         return values

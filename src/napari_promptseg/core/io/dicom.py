@@ -130,6 +130,13 @@ def _sort(unsorted: Sequence[Frame]) -> list[list[Frame]]:
                 f"its images differ in size: {first.path.name} has {first.shape} rows and "
                 f"columns, {frame.path.name} {frame.shape}"
             )
+        if frame.spacing != first.spacing and not np.allclose(
+            frame.spacing or np.nan, first.spacing or np.nan, rtol=1e-3
+        ):
+            raise ValueError(
+                f"its images differ in the size of their pixels: {first.path.name} has "
+                f"{first.spacing} mm, {frame.path.name} {frame.spacing}"
+            )
         if not np.allclose(frame.rows_columns, first.rows_columns, atol=1e-3):
             raise ValueError(
                 f"its images are turned to each other: {first.path.name} along "
