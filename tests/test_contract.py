@@ -149,7 +149,7 @@ def test_a_session_on_an_array_loads_no_gui_and_no_network() -> None:
 
 FLOORS = (
     *("sample_data", "core", "backends", "refine", "propagate", "session", "learn", "evaluate"),
-    *("_napari", "cli"),
+    *("batch", "_napari", "cli"),
 )
 """Each may import those before it, and itself."""
 

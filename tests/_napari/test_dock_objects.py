@@ -149,7 +149,7 @@ def test_save_load_and_export(bench, blobs, tmp_path, monkeypatch):
     b.click(SECOND)
     kept = b.controller.mask.copy()
     file, labels = tmp_path / "work.promptseg", tmp_path / "labels.npy"
-    answers = {"Save session": file, "Load session": file, "Export labels": labels}
+    answers = {"Save session": file, "Load session or labels": file, "Export labels": labels}
 
     def ask(parent, title, *_):
         return str(answers[title]), ""
