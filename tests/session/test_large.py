@@ -11,6 +11,7 @@ import pytest
 
 from helpers import RecordingArray, ToyBackend, bright, ellipsoid
 from napari_promptseg.core import paging
+from napari_promptseg.core.chunked import ChunkedArray
 from napari_promptseg.core.io import writing
 from napari_promptseg.core.io.writing import write_labels
 from napari_promptseg.core.lazy import Rearranged
@@ -225,3 +226,29 @@ def test_a_volume_of_60_gigabytes_is_annotated_and_propagated(tmp_path: Path) ->
     session.redo()
     session.delete(label)
     assert not session.labels[1502, 940, 940]
+
+
+def test_labels_in_chunks_are_exported_in_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zarr = pytest.importorskip("zarr")
+    monkeypatch.setattr(paging, "IN_PAGES", 1000)
+    monkeypatch.setattr(paging, "SLAB", 2000)
+    ball = ellipsoid((6, 40, 50), (3, 20, 20), (3, 9, 9))
+    volume = Volume(bright(ball), "zyx", (2, 1, 1), "µm")
+    session = Session(volume, ToyBackend())
+    assert isinstance(session._store.labels, ChunkedArray)
+    session.add_point((3, 20, 20))
+    session.propagate().run()
+    label = session.commit("ball")
+    found = np.asarray(session.labels) == label
+    assert found.sum() > 0.99 * ball.sum()
+    session.export(tmp_path / "a.zarr")
+    np.testing.assert_array_equal(zarr.open(tmp_path / "a.zarr")["0"][:] == label, found)
+    with pytest.raises(ValueError, match=r"OME-Zarr \(\.zarr\) can hold them"):
+        session.export(tmp_path / "a.nii")
+    session.save(tmp_path / "saved")
+    again = Session.load(tmp_path / "saved", volume, ToyBackend())
+    np.testing.assert_array_equal(np.asarray(again.labels) == label, found)
+    assert again.add_labels(np.where(ball, 0, 4)) == {4: 4}
+    assert [m.voxels for m in again.measurements()][:1] == [int(found.sum())]

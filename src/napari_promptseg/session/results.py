@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_promptseg.core.geometry import box_slices
-from napari_promptseg.core.measure import Measurement, measure_labels, measure_object
+from napari_promptseg.core.measure import Measurement, measure_object
 from napari_promptseg.core.surface import Surface, mask_surface
 from napari_promptseg.core.tracks import Tracks, track_points
 from napari_promptseg.session import lineage
@@ -57,7 +57,12 @@ class Results:
     def measurements(self) -> tuple[Measurement, ...]:
         """Return the sizes of all committed objects; in a series, of each time point."""
         self._settle()
-        return tuple(measure_labels(self._store.labels, self.volume, self._names()))
+        found: list[Measurement] = []
+        for label, stored in sorted(self._store.objects.items()):
+            mask = self._store.labels[box_slices(stored.box)] == label
+            if mask.any():
+                found += measure_object(mask, self.volume, stored.box, label, stored.name)
+        return tuple(found)
 
     def surface(self, label: int | None = None, t: int | None = None, smooth: int = 0) -> Surface:
         """Return the surface of an object, closed, in units of the volume.

@@ -337,5 +337,5 @@ class Store:
         self.labels[...] = labels
         self.given_labels = paged_zeros(labels.shape, LABEL_TYPE)
         self.given_labels[...] = labels
-        for label, box in label_boxes(self.labels).items():
+        for label, box in label_boxes(labels).items():
             self.objects[label] = StoredObject(label, "", (), box)
