@@ -21,6 +21,7 @@ HEAVY = ("torch", "timm", "qtpy", "PyQt5", "PyQt6", "PySide6", "napari", "dask",
 PUBLIC = {
     "Session": "napari_promptseg.session.session",
     "Volume": "napari_promptseg.core.volume",
+    "adapt": "napari_promptseg.learn.adapt",
     "list_backends": "napari_promptseg.backends.registry",
     "open_volume": "napari_promptseg.core.io.reading",
 }
@@ -148,7 +149,17 @@ def test_a_session_on_an_array_loads_no_gui_and_no_network() -> None:
 # The house
 
 FLOORS = (
-    *("sample_data", "core", "backends", "refine", "propagate", "session", "learn", "evaluate"),
+    *(
+        "sample_data",
+        "core",
+        "backends",
+        "refine",
+        "concepts",
+        "propagate",
+        "session",
+        "learn",
+        "evaluate",
+    ),
     *("batch", "_napari", "cli"),
 )
 """Each may import those before it, and itself."""

@@ -9,16 +9,18 @@ if TYPE_CHECKING:
     from napari_promptseg.backends.registry import list_backends
     from napari_promptseg.core.io.reading import open_volume
     from napari_promptseg.core.volume import Volume
+    from napari_promptseg.learn.adapt import adapt
     from napari_promptseg.session.session import Session
 
 _HOMES = {
+    "adapt": "napari_promptseg.learn.adapt",
     "Session": "napari_promptseg.session.session",
     "Volume": "napari_promptseg.core.volume",
     "list_backends": "napari_promptseg.backends.registry",
     "open_volume": "napari_promptseg.core.io.reading",
 }
 
-__all__ = ["Session", "Volume", "list_backends", "open_volume"]
+__all__ = ["Session", "Volume", "adapt", "list_backends", "open_volume"]
 
 
 def __getattr__(name: str) -> Any:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from napari_promptseg.backends.adapters import adapter_hash, apply_adapter, load_adapter
 from napari_promptseg.backends.base import Capabilities, Float32, Prediction
 from napari_promptseg.backends.device import pick_device
 from napari_promptseg.backends.encoding import Encoding, encode
@@ -17,6 +18,8 @@ from napari_promptseg.core.intensity import stretch_contrast
 from napari_promptseg.core.resampling import resize
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
     from torch import Tensor
 
@@ -49,12 +52,14 @@ class ClickNetBackend:
         several prompts it sees more of them.
     encoding : {"disk", "gaussian", "distance"}
         How clicks are drawn; the shipped weights were trained with disks.
+    variant : str
+        Key of a saved class whose adapter is used, as in "clicknet:nucleus".
 
     Raises
     ------
     ValueError
-        If the device is not there, `side` is not a positive multiple of 32, or the weights
-        are damaged or of another network.
+        If the device is not there, `side` is not a positive multiple of 32, the weights are
+        damaged or of another network, or there is no class with an adapter of that name.
     FileNotFoundError
         If the weights are not there.
     """
@@ -70,6 +75,7 @@ class ClickNetBackend:
         weights: Path | None = None,
         side: int = 224,
         encoding: Encoding = "disk",
+        variant: str = "",
     ) -> None:
         import torch
 
@@ -87,6 +93,25 @@ class ClickNetBackend:
         self.net = (
             net.eval().requires_grad_(False).to(self.device).to(memory_format=torch.channels_last)
         )
+        if variant:
+            self._adapt(load_adapter(variant))
+
+    def adapted(self, adapter: Mapping[str, Tensor]) -> ClickNetBackend:
+        """Return the same backend with weights of `napari_promptseg.backends.adapters`.
+
+        Raises
+        ------
+        ValueError
+            If they are of another network.
+        """
+        other = copy.copy(self)
+        other.net = copy.deepcopy(self.net)
+        other._adapt(adapter)
+        return other
+
+    def _adapt(self, adapter: Mapping[str, Tensor]) -> None:
+        apply_adapter(self.net, adapter)
+        self.identity = f"{self.identity} adapted {adapter_hash(adapter)}"
 
     def embed(self, image: PlaneImage) -> PlaneImage:
         """Return the plane itself: prompts enter the network beside the image."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from napari_promptseg.backends.adapters import list_classes
 from napari_promptseg.backends.base import Float32
 from napari_promptseg.backends.catalogue import Model, list_models
 from napari_promptseg.backends.registry import create_backend
@@ -138,7 +139,12 @@ class Words:
 
 
 def words_remedy() -> str:
-    """Return what to do so that words are answered; empty if they are. Imports no model."""
+    """Return what to do so that words are answered; empty if they are. Imports no model.
+
+    They are if there is a class, which knows its name, or a model of words.
+    """
+    if list_classes():
+        return ""
     try:
         _ready()
     except (ImportError, FileNotFoundError) as error:

@@ -9,10 +9,11 @@ import typer
 
 from napari_promptseg.cli.batch import batch
 from napari_promptseg.cli.cache import cache
+from napari_promptseg.cli.classes import adapt, classes, propose, queue
 from napari_promptseg.cli.evaluate import evaluate
 from napari_promptseg.cli.models import backends
 from napari_promptseg.cli.options import Device, fail
-from napari_promptseg.cli.train import card, train
+from napari_promptseg.cli.train import card, pretrain, train
 from napari_promptseg.propagate.registry import AUTO, list_propagators
 
 if TYPE_CHECKING:
@@ -177,7 +178,12 @@ app.add_typer(batch, name="batch")
 app.command()(backends)
 app.command()(cache)
 app.command()(evaluate)
+app.command()(adapt)
+app.command()(propose)
+app.command()(classes)
+app.command()(queue)
 app.command()(train)
+app.command()(pretrain)
 app.command()(card)
 
 

@@ -30,6 +30,48 @@ def train(recipe: Recipe) -> None:
 
     try:
         trainer = Trainer(TrainConfig.read(recipe), report=typer.echo)
+    except (ValueError, OSError, ImportError) as error:
+        fail(error)
+    _run(trainer)
+
+
+def pretrain(
+    folder: Annotated[Path, typer.Argument(help="Of unlabelled images, volumes or videos.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run.")],
+    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps in all.")] = 3000,
+    crop: Annotated[int, typer.Option(help="Side of a crop, a multiple of 32.")] = 192,
+    initial: Annotated[
+        Path | None, typer.Option(help="Weights to start from; those of ImageNet if not given.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of all randomness.")] = 0,
+) -> None:
+    """Train without labels; the same command goes on with a run that was stopped or killed.
+
+    The weights are a start for `promptseg train` where labels are few: name them as
+    `initial` in a recipe. The report is MODEL_CARD.md beside them.
+    """
+    from napari_promptseg.learn.pretrain import pretraining
+    from napari_promptseg.learn.train import Trainer
+
+    try:
+        config = pretraining(
+            folder,
+            output.absolute(),
+            steps=steps,
+            crop=crop,
+            initial=initial,
+            seed=seed,
+            report=typer.echo,
+        )
+        trainer = Trainer(config, report=typer.echo)
+    except (ValueError, OSError, ImportError) as error:
+        fail(error)
+    _run(trainer)
+
+
+def _run(trainer: Trainer) -> None:
+    """Train to the end or until a signal, and say what came of it."""
+    try:
         with _stop_on_signals(trainer) as came:
             weights = trainer.run()
     except (ValueError, OSError, ImportError) as error:

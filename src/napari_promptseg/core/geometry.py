@@ -6,6 +6,7 @@ Positions are in pixels: the integer ``i`` is the centre of pixel ``i``, so an a
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 AXES: Final = ("yx", "zyx", "tyx", "tzyx")
 """Axes of a volume without its channel axis."""
@@ -191,6 +192,13 @@ def plane_at(axes: str, position: Sequence[float], axis: str | None = None) -> P
             for name, p in zip(axes, position, strict=True)
         )
     )
+
+
+def all_planes(axes: str, shape: Sequence[int]) -> Iterator[Plane]:
+    """Go through the planes along z and t, in order; an image is the only one of its own."""
+    cut = shape[: len(axes) - 2]
+    for index in itertools.product(*map(range, cut)):
+        yield plane_by_index(axes, shape, index)
 
 
 def plane_by_index(

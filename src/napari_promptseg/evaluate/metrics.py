@@ -5,13 +5,15 @@ Pixels that are to be ignored are cleared in both masks before any of these is a
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_promptseg.core.overlap import clicks_to, dice, iou
 
-__all__ = ["boundary_f", "boundary_iou", "clicks_to", "dice", "iou"]
+__all__ = ["boundary_f", "boundary_iou", "clicks_to", "dice", "iou", "match_objects"]
 
 Mask = NDArray[np.bool_]
 
@@ -61,3 +63,56 @@ def boundary_f(predicted: Mask, truth: Mask, tolerance: float = 0.008) -> float:
     precision = float((rims[0] & near[1]).sum() / max(int(rims[0].sum()), 1))
     recall = float((rims[1] & near[0]).sum() / max(int(rims[1].sum()), 1))
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """How many objects of a label image were found.
+
+    Parameters
+    ----------
+    hits : int
+        Objects that were found.
+    found, wanted : int
+        Objects that were proposed, and that there are.
+    """
+
+    hits: int
+    found: int
+    wanted: int
+
+    def __add__(self, other: Matches) -> Matches:
+        return Matches(self.hits + other.hits, self.found + other.found, self.wanted + other.wanted)
+
+    @property
+    def f1(self) -> float:
+        """Harmonic mean of precision and recall; 1 if there was nothing to find."""
+        total = self.found + self.wanted
+        return 2 * self.hits / total if total else 1.0
+
+
+def match_objects(
+    predicted: NDArray[np.integer], truth: NDArray[np.integer], least: float = 0.5
+) -> Matches:
+    """Match the objects of two label images, as the F1 at an IoU of 0.5 is counted.
+
+    Parameters
+    ----------
+    predicted, truth : integer array
+        Of any equal shape; 0 is background.
+    least : float
+        IoU that has to be exceeded; from 0.5 on no object can match two.
+    """
+    numbers, areas = np.unique(predicted[predicted > 0], return_counts=True)
+    wanted = dict(
+        zip(*(a.tolist() for a in np.unique(truth[truth > 0], return_counts=True)), strict=True)
+    )
+    hits = 0
+    for number, area in zip(numbers, areas, strict=True):
+        under = truth[predicted == number]
+        ids, shared = np.unique(under[under > 0], return_counts=True)
+        if len(ids):
+            best = int(shared.argmax())
+            union = area + wanted[ids[best]] - shared[best]
+            hits += bool(shared[best] / union > least)
+    return Matches(hits, len(numbers), len(wanted))

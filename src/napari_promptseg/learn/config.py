@@ -144,6 +144,10 @@ class TrainConfig(BaseModel):
     persistence : float
         Probability that the simulated user corrects an answer instead of going on with
         the next object.
+    consistency : float
+        Weight of the difference between the answers to two views of a crop, one of them
+        mirrored and recoloured; 0 leaves the second view out. For masks that are not all
+        right, as in pretraining.
     precision : {"auto", "float32", "bfloat16"}
         Of the forward pass. "auto" takes bfloat16 on a GPU and on CPUs that have it.
     stored : {"float32", "float16"}
@@ -177,6 +181,7 @@ class TrainConfig(BaseModel):
     weight_decay: float = Field(1e-2, ge=0)
     ema: float = Field(0.999, gt=0, lt=1)
     persistence: float = Field(0.65, ge=0, lt=1)
+    consistency: float = Field(0.0, ge=0)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     stored: Literal["float32", "float16"] = "float32"
     validate_every: PositiveInt = 1000

@@ -100,6 +100,15 @@ def _truth(episodes: Sequence[Episode], logits: torch.Tensor) -> torch.Tensor:
     return stacked.to(logits).reshape(logits.shape)
 
 
+def _other_view(image: torch.Tensor) -> torch.Tensor:
+    """Mirror and recolour (B, 3, H, W) images: gamma, gain of each colour, and noise."""
+    shape = len(image), 3, 1, 1
+    gamma = torch.exp(0.35 * torch.randn(len(image), 1, 1, 1, device=image.device))
+    gain = 1 + 0.15 * torch.randn(shape, device=image.device)
+    seen = image.flip(-1).clamp(0, 1) ** gamma * gain
+    return (seen + 0.03 * torch.randn_like(image)).clamp(0, 1)
+
+
 class ClickCourse:
     """Clicks on one plane: borders, and what is still wrong."""
 
@@ -121,7 +130,12 @@ class ClickCourse:
         """See `Course.learn`."""
         logits = net(image, prompts).float()
         truth = _truth(episodes, logits)
-        return logits, normalized_focal_loss(logits, truth) + dice_loss(logits, truth)
+        loss = normalized_focal_loss(logits, truth) + dice_loss(logits, truth)
+        if self._config.consistency:
+            other = net(_other_view(image), prompts.flip(-1)).float().flip(-1)
+            apart = (logits.sigmoid() - other.sigmoid()).square().mean((1, 2, 3))
+            loss = loss + self._config.consistency * apart
+        return logits, loss
 
     def validation(self) -> Validation:
         """See `Course.validation`."""

@@ -25,6 +25,7 @@ from napari_promptseg.learn.network import (
     spare_the_processor,
 )
 from napari_promptseg.learn.peers import Peers
+from napari_promptseg.learn.precision import has_bfloat16
 from napari_promptseg.learn.reading import TrainingSet, distinct_names
 from napari_promptseg.learn.record import Stretch
 from napari_promptseg.learn.supply import Supply
@@ -97,7 +98,7 @@ class Trainer:
     def half(self) -> bool:
         """Whether the forward pass runs in bfloat16."""
         if self.config.precision == "auto":
-            return self.device.type == "cuda" or torch.cpu._is_avx512_bf16_supported()
+            return has_bfloat16(self.device)
         return self.config.precision == "bfloat16"
 
     def _resume(self) -> None:

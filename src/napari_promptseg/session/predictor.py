@@ -10,7 +10,8 @@ import numpy as np
 from napari_promptseg.backends.encoding import refused
 from napari_promptseg.backends.registry import create_backend
 from napari_promptseg.backends.stages import Everything
-from napari_promptseg.backends.words import Named, Words
+from napari_promptseg.backends.words import Named
+from napari_promptseg.concepts.words import KnownWords
 from napari_promptseg.core.geometry import mask_box
 from napari_promptseg.core.plane_prompts import PlanePrompts, Stroke
 from napari_promptseg.core.volume import PlaneImage
@@ -86,7 +87,8 @@ class Predictor:
         self._base: Backend | None = None
         self._backend: Backend | None = None
         self._made: Propagator | None = None
-        self._words = Words(device)
+        self.words = KnownWords(device)
+        """The classes of the user and the models of words."""
         self.named: Named | None = None
         """What the last word was found as."""
         self._embedded: OrderedDict[tuple[Plane, Crop | None], Any] = OrderedDict()
@@ -236,7 +238,7 @@ class Predictor:
     def _reader(self) -> Backend:
         """The backend, with models of words beside it if it does not read itself."""
         reads = "text" in self.backend.capabilities.prompts
-        return self.backend if reads else Worded(self.backend, self._words)
+        return self.backend if reads else Worded(self.backend, self.words)
 
     def _embed(self, plane: Plane, crop: Crop | None = None) -> Any:
         """Read and embed a plane or a part of it, or find it among the last ones."""
@@ -277,5 +279,5 @@ class Predictor:
         self._embedded.clear()
         if self._base is not None and self._given is None:
             self._base.close()
-        self._words.close()
+        self.words.close()
         self._base = self._backend = self._made = None

@@ -135,8 +135,10 @@ class ClickNet(nn.Module):
         """Stages that see the image alone."""
         return [self.encoder.conv_stem, self.encoder.bn1, *self.encoder.blocks[:2]]
 
-    def features(self, image: torch.Tensor, prompts: torch.Tensor) -> torch.Tensor:
-        """Return the (B, C, H/2, W/2) features that `logits` reads; see `forward`."""
+    def _encode(
+        self, image: torch.Tensor, prompts: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]]:
+        """Return image and prompts at stride 2, and the levels for the decoder, finest first."""
         x = self.encoder.bn1(self.encoder.conv_stem((image - 0.498) / 0.502))
         fine = self.encoder.blocks[0](x)
         prompts_fine = self.prompt_fine(prompts)
@@ -147,10 +149,34 @@ class ClickNet(nn.Module):
             x = block(x)
             if index in _COARSE:
                 levels.append(x)
+        return fine, prompts_fine, levels
+
+    def features(self, image: torch.Tensor, prompts: torch.Tensor) -> torch.Tensor:
+        """Return the (B, C, H/2, W/2) features that `logits` reads; see `forward`."""
+        fine, prompts_fine, levels = self._encode(image, prompts)
         x = self._decode(levels[::-1], prompts)
         details = torch.cat([_resized(x, fine), fine, prompts_fine], 1)
         last: torch.Tensor = self.head[:-1](details)
         return last
+
+    def dense(self, image: torch.Tensor) -> torch.Tensor:
+        """Return the (B, C, H/4, W/4) features of an image that nobody has prompted.
+
+        Those of the encoder at strides 2 to 16, of the decoder, and the colours: together
+        they say what every place looks like, near and in its surroundings.
+        """
+        batch, _, height, width = image.shape
+        nothing = image.new_zeros(batch, PROMPT_CHANNELS, height, width)
+        fine, _, levels = self._encode(image, nothing)
+        joint, *coarse = levels[:3]
+        parts = [
+            F.avg_pool2d(fine, 2),
+            joint[:, :_JOINT],
+            *(_resized(level, joint) for level in coarse),
+            self._decode(levels[::-1], nothing),
+            F.avg_pool2d(image, 4),
+        ]
+        return torch.cat(parts, 1)
 
     def _decode(self, levels: list[torch.Tensor], prompts: torch.Tensor) -> torch.Tensor:
         """Merge levels, the coarsest first, into features at stride 4."""

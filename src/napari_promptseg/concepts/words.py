@@ -1,0 +1,47 @@
+"""All that answers a word: the classes of the user first, then the models of words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_promptseg.backends.words import WordModel, Words
+from napari_promptseg.concepts.files import Library
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class KnownWords:
+    """Classes of the library, and after them the models of the catalogue that are ready.
+
+    Parameters
+    ----------
+    device : str
+        "auto", "cpu", "cuda" or "mps".
+    """
+
+    def __init__(self, device: str = "auto") -> None:
+        self.library = Library(device=device)
+        self._models = Words(device)
+
+    def __iter__(self) -> Iterator[WordModel]:
+        """Go through them in order; each is loaded when it is asked.
+
+        Raises
+        ------
+        ImportError, FileNotFoundError
+            If there is neither a class nor a model that is ready; the message says what to
+            do.
+        """
+        classes = list(self.library.usable())
+        yield from classes
+        try:
+            yield from self._models
+        except (ImportError, FileNotFoundError):
+            if not classes:
+                raise
+
+    def close(self) -> None:
+        """Free all of them; a later word loads them again."""
+        self.library.close()
+        self._models.close()

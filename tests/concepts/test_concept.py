@@ -1,0 +1,159 @@
+"""Classes learnt from a few marked objects of a drawn scene."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from napari_promptseg.concepts.concept import Concept
+from napari_promptseg.core.intensity import Window
+from napari_promptseg.core.volume import PlaneImage, Volume
+from napari_promptseg.evaluate.metrics import match_objects
+
+
+def draw_discs(seed: int, count: int = 12) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+    """Bright discs on dark noise, and darker squares that are none of the class."""
+    rng = np.random.default_rng(seed)
+    image = rng.normal(40, 6, (160, 160)).astype(np.float32)
+    labels = np.zeros(image.shape, np.int32)
+    spots = [(20 + 40 * r, 20 + 40 * c) for r in range(4) for c in range(4)]
+    for number, (row, column) in enumerate(rng.permutation(spots)[:count], start=1):
+        centre = int(column + rng.integers(-4, 5)), int(row + rng.integers(-4, 5))
+        drawn = cv2.circle(np.zeros(image.shape, np.uint8), centre, int(rng.integers(8, 12)), 1, -1)
+        labels[drawn > 0] = number
+        image[drawn > 0] += 140
+    image = cv2.GaussianBlur(image, (0, 0), 1)
+    return np.repeat(np.clip(image, 0, 255).astype(np.uint8)[..., None], 3, 2), labels
+
+
+def plane(image: NDArray[np.uint8], spacing=(1.0, 1.0)) -> PlaneImage:
+    return PlaneImage(image, Window(0, 255), spacing)
+
+
+def first(labels: NDArray[np.int32], count: int) -> NDArray[np.int32]:
+    return np.where(labels <= count, labels, 0)
+
+
+@pytest.fixture(scope="module")
+def discs() -> Concept:
+    concept = Concept("disc", ("bright spot",), "round things that glow")
+    image, labels = draw_discs(0)
+    assert concept.learn(plane(image), first(labels, 5)) == 5
+    return concept
+
+
+def test_five_examples_find_the_objects_of_another_image(discs: Concept) -> None:
+    image, labels = draw_discs(1)
+    assert match_objects(discs.propose(image), labels).f1 > 0.9
+
+
+def test_what_nobody_marked_is_found_in_the_same_image(discs: Concept) -> None:
+    image, labels = draw_discs(0)
+    assert match_objects(discs.propose(image), labels).f1 > 0.9
+
+
+def test_proposals_do_not_overlap_and_come_likeliest_first(discs: Concept) -> None:
+    image, _ = draw_discs(2)
+    found = discs.proposals(plane(image))
+    taken = np.zeros(image.shape[:2], int)
+    for proposal in found:
+        taken[proposal.part] += proposal.mask
+    assert taken.max() == 1
+    confidences = [p.confidence for p in found]
+    assert confidences == sorted(confidences, reverse=True)
+    assert all(0 <= c <= 1 for c in confidences)
+
+
+def test_proposals_have_the_shape_of_planes_with_uneven_pixels(discs: Concept) -> None:
+    image, labels = draw_discs(3)
+    narrow = np.ascontiguousarray(image[::2])
+    found = discs.proposals(plane(narrow, (2.0, 1.0)))
+    drawn = np.zeros(narrow.shape[:2], np.int32)
+    for number, proposal in enumerate((p for p in found if p.confidence > 0.5), start=1):
+        drawn[proposal.part][proposal.mask] = number
+    assert match_objects(drawn, labels[::2]).f1 > 0.8
+
+
+def test_a_volume_is_gone_through_plane_by_plane(discs: Concept) -> None:
+    images, labels = zip(*(draw_discs(seed, 4) for seed in (4, 5)), strict=True)
+    volume = Volume(np.stack([i[..., 0] for i in images]), "zyx")
+    found = discs.propose(volume)
+    assert found.shape == volume.shape
+    ids = [set(np.unique(f[f > 0])) for f in found]
+    assert ids[0] and ids[1] and not ids[0] & ids[1]
+    assert match_objects(found[1], labels[1]).f1 > 0.8
+
+
+def test_what_is_refused_is_found_less() -> None:
+    image, labels = draw_discs(6)
+    concept = Concept("disc")
+    concept.learn(plane(image), first(labels, 5))
+    before = concept.proposals(plane(image))
+    refused = before[0]
+    mask = np.zeros(image.shape[:2], bool)
+    mask[refused.part] = refused.mask
+
+    def confidence() -> float:
+        found = concept.proposals(plane(image))
+        there = [p.confidence for p in found if (mask[p.part] & p.mask).sum() > mask.sum() / 2]
+        return max(there, default=0.0)
+
+    concept.refuse(plane(image), mask)
+    assert confidence() < refused.confidence
+
+
+def test_an_image_without_objects_has_no_proposal_that_is_sure(discs: Concept) -> None:
+    noise = np.random.default_rng(7).normal(40, 6, (160, 160, 3)).clip(0, 255).astype(np.uint8)
+    assert not discs.propose(noise).any()
+
+
+@pytest.mark.parametrize("word", ["disc", "Discs", " DISC ", "bright spot", "glow", "round things"])
+def test_a_class_answers_to_name_synonym_and_description(discs: Concept, word: str) -> None:
+    assert discs.answers_to(word)
+
+
+@pytest.mark.parametrize("word", ["", "  ", "cell", "dis", "things round"])
+def test_it_does_not_answer_to_other_words(discs: Concept, word: str) -> None:
+    assert not discs.answers_to(word)
+    answer = discs.map(plane(draw_discs(1)[0]), word)
+    assert not answer.known
+    assert answer.confidence == 0
+
+
+def test_the_map_of_its_name_is_where_its_objects_are(discs: Concept) -> None:
+    image, labels = draw_discs(1)
+    answer = discs.map(plane(image), "discs")
+    assert answer.known
+    assert answer.confidence > 0.5
+    overlap = (answer.probability > 0.5) & (labels > 0)
+    assert overlap.sum() > 0.8 * (labels > 0).sum()
+
+
+def test_cancelling_finds_nothing(discs: Concept) -> None:
+    assert discs.proposals(plane(draw_discs(1)[0]), stopped=lambda: True) == []
+
+
+def test_a_class_without_examples_says_so() -> None:
+    image, labels = draw_discs(0)
+    empty = Concept("disc")
+    with pytest.raises(ValueError, match="'disc' has no example yet"):
+        empty.propose(image)
+    with pytest.raises(ValueError, match="'disc' has no example yet"):
+        empty.refuse(plane(image), labels > 0)
+
+
+@pytest.mark.parametrize("name", ["", "   "])
+def test_a_class_needs_a_name(name: str) -> None:
+    with pytest.raises(ValueError, match="needs a name"):
+        Concept(name)
+
+
+def test_crumbs_are_no_examples() -> None:
+    image, labels = draw_discs(0)
+    concept = Concept("disc")
+    crumb = np.zeros_like(labels)
+    crumb[5:7, 5:7] = 1
+    assert concept.learn(plane(image), crumb) == 0
+    assert concept.examples == 0
