@@ -2,38 +2,18 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from drawn_discs import draw_discs, first
 from napari_promptseg.concepts.concept import Concept
 from napari_promptseg.core.intensity import Window
 from napari_promptseg.core.volume import PlaneImage, Volume
 from napari_promptseg.evaluate.metrics import match_objects
 
 
-def draw_discs(seed: int, count: int = 12) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
-    """Bright discs on dark noise, and darker squares that are none of the class."""
-    rng = np.random.default_rng(seed)
-    image = rng.normal(40, 6, (160, 160)).astype(np.float32)
-    labels = np.zeros(image.shape, np.int32)
-    spots = [(20 + 40 * r, 20 + 40 * c) for r in range(4) for c in range(4)]
-    for number, (row, column) in enumerate(rng.permutation(spots)[:count], start=1):
-        centre = int(column + rng.integers(-4, 5)), int(row + rng.integers(-4, 5))
-        drawn = cv2.circle(np.zeros(image.shape, np.uint8), centre, int(rng.integers(8, 12)), 1, -1)
-        labels[drawn > 0] = number
-        image[drawn > 0] += 140
-    image = cv2.GaussianBlur(image, (0, 0), 1)
-    return np.repeat(np.clip(image, 0, 255).astype(np.uint8)[..., None], 3, 2), labels
-
-
-def plane(image: NDArray[np.uint8], spacing=(1.0, 1.0)) -> PlaneImage:
+def plane(image, spacing=(1.0, 1.0)) -> PlaneImage:
     return PlaneImage(image, Window(0, 255), spacing)
-
-
-def first(labels: NDArray[np.int32], count: int) -> NDArray[np.int32]:
-    return np.where(labels <= count, labels, 0)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +62,8 @@ def test_a_volume_is_gone_through_plane_by_plane(discs: Concept) -> None:
     found = discs.propose(volume)
     assert found.shape == volume.shape
     ids = [set(np.unique(f[f > 0])) for f in found]
-    assert ids[0] and ids[1] and not ids[0] & ids[1]
+    assert all(ids)
+    assert not ids[0] & ids[1]
     assert match_objects(found[1], labels[1]).f1 > 0.8
 
 
@@ -105,7 +86,7 @@ def test_what_is_refused_is_found_less() -> None:
 
 
 def test_an_image_without_objects_has_no_proposal_that_is_sure(discs: Concept) -> None:
-    noise = np.random.default_rng(7).normal(40, 6, (160, 160, 3)).clip(0, 255).astype(np.uint8)
+    noise = np.random.default_rng(7).normal(40, 6, (128, 128, 3)).clip(0, 255).astype(np.uint8)
     assert not discs.propose(noise).any()
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from test_concept import draw_discs, first, plane
 
+from drawn_discs import draw_discs, first
+from helpers import plane_image
 from napari_promptseg import Session
 from napari_promptseg.backends.adapters import class_key
 from napari_promptseg.backends.registry import create_backend
@@ -17,12 +18,15 @@ from napari_promptseg.backends.words import UnknownWordError, words_remedy
 from napari_promptseg.concepts.concept import Concept
 from napari_promptseg.concepts.files import Library, load_concept, save_concept
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 
 @pytest.fixture(scope="module")
 def learnt() -> Concept:
     concept = Concept("Bright disc", ("spot",), "round things")
     image, labels = draw_discs(0)
-    concept.learn(plane(image), first(labels, 5))
+    concept.learn(plane_image(image), first(labels, 5))
     net = concept.backend().net
     changed = {k: v * 1.01 for k, v in net.named_parameters() if k.startswith("head.")}
     concept.adapter, concept.note = {k: v.contiguous() for k, v in changed.items()}, "kept"
@@ -66,7 +70,7 @@ def test_a_variant_that_is_not_there_is_named(library: Path) -> None:
 def test_a_class_without_adapter_is_no_variant(library: Path) -> None:
     plain = Concept("disc")
     image, labels = draw_discs(0)
-    plain.learn(plane(image), first(labels, 3))
+    plain.learn(plane_image(image), first(labels, 3))
     save_concept(plain)
     with pytest.raises(ValueError, match="'disc' has no adapter"):
         create_backend("clicknet:disc")
@@ -100,7 +104,7 @@ def test_clicks_go_on_from_a_word(learnt: Concept, library: Path) -> None:
 def test_a_damaged_file_is_named_and_passed_over_by_words(library: Path) -> None:
     library.mkdir()
     (library / "broken.safetensors").write_bytes(b"no tensors")
-    with pytest.raises(ValueError, match=r"broken.safetensors' cannot be read as a class"):
+    with pytest.raises(ValueError, match=r"broken\.safetensors' cannot be read as a class"):
         Library().get("broken")
     assert list(Library().usable()) == []
 
@@ -149,5 +153,5 @@ def test_names_without_letters_have_no_key(name: str) -> None:
 
 
 def test_the_suffix_of_a_class_is_fixed(learnt: Concept, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="written as .safetensors, got 'a.pt'"):
+    with pytest.raises(ValueError, match=r"written as \.safetensors, got 'a.pt'"):
         save_concept(learnt, tmp_path / "a.pt")

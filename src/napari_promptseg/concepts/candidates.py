@@ -17,6 +17,8 @@ from napari_promptseg.core.geometry import box_slices, mask_box
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from torch import Tensor
+
     from napari_promptseg.concepts.looking import Observer
 
 _LEAST_PEAK: Final = 0.2
@@ -116,13 +118,27 @@ class Candidate:
         height, width = self.mask.shape
         return slice(self.top, self.top + height), slice(self.left, self.left + width)
 
+    def places(self, look: Look) -> Tensor:
+        """Return the features of the places that it covers, at least of one."""
+        import torch
+
+        down, right = look.step
+        rows, columns = np.nonzero(self.mask)
+        inside = (rows + self.top) // down, (columns + self.left) // right
+        flat = np.unique(inside[0].astype(int) * look.grid[1] + inside[1].astype(int))
+        return look.features[torch.from_numpy(flat)]
+
     @property
     def diameter(self) -> float:
         """Of a disk of the same area, in pixels."""
         return float(2 * np.sqrt(np.count_nonzero(self.mask) / np.pi))
 
     def descriptors(
-        self, objects: dict[float, Float32], diameter: float, usual: float | None
+        self,
+        objects: dict[float, Float32],
+        familiar: float,
+        diameter: float,
+        usual: float | None,
     ) -> list[float]:
         """Return what tells how likely it is to be an object of the class.
 
@@ -130,6 +146,8 @@ class Candidate:
         ----------
         objects : dict of float to (H, W) array
             Probabilities of objects at each scale of the image.
+        familiar : float
+            How much it looks like the examples, in [-1, 1].
         diameter : float
             Of the examples.
         usual : float or None
@@ -150,6 +168,7 @@ class Candidate:
             float(np.log(own / diameter * self.scale)),
             float(np.log(own / usual)) if usual else 0.0,
             _solidity(self.mask),
+            familiar,
         ]
 
 

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 _WEIGHTS: Final = np.concatenate(
     [
-        [4.705, -0.481, -4.871, 2.186, -1.769, 1.624],  # shares
-        [0.665, -0.919, 0.382],  # sizes
-        [-0.800, 0.292, -0.584],  # their squares
-        [4.247],  # solidity
-        [-0.166, 0.112, -0.006, -0.073, 0.189, -0.536],  # logarithms of the shares
+        [1.277, -0.406, -2.305, -0.344, 4.168, -1.270],  # shares
+        [-0.248, -0.287, 0.657],  # sizes
+        [-0.421, -0.079, -0.401],  # their squares
+        [6.985, 2.861],  # solidity and familiarity
+        [0.314, 0.183, -0.208, 0.343, 1.926, 0.112],  # logarithms of the shares
     ]
 )
-_BIAS: Final = -6.400
+_BIAS: Final = -6.708
 """Logistic regression on answers to clicks in images of several training sets, each with a
 class learnt from five objects of other images: whether the IoU with an object exceeds 0.5.
 ``scripts/fit-judge`` makes them."""
@@ -31,7 +31,7 @@ _LARGEST: Final = 2.5
 
 
 def expand(described: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the terms of the regression for (N, 10) values of `Candidate.descriptors`."""
+    """Return the terms of the regression for (N, 11) values of `Candidate.descriptors`."""
     shares = described[:, :_SHARES]
     sizes = np.clip(described[:, _SIZES], -_LARGEST, _LARGEST)
     rest = described[:, _SIZES.stop :]

@@ -183,12 +183,15 @@ class PlaceClassifier:
         By kind.
     bias : (3,) tensor
         By kind.
+    prototypes : (2, C) tensor
+        Mean standardised features of cores and background.
     """
 
     mean: Tensor
     deviation: Tensor
     weight: Tensor
     bias: Tensor
+    prototypes: Tensor
 
     @classmethod
     def learn(cls, samples: Samples) -> PlaceClassifier:
@@ -237,7 +240,21 @@ class PlaceClassifier:
             return total
 
         solver.step(loss)  # type: ignore[no-untyped-call]
-        return cls(mean, deviation, weight.detach(), bias.detach())
+        prototypes = [scaled[samples.kinds == kind].mean(0) for kind in (CORE, BACKGROUND)]
+        return cls(mean, deviation, weight.detach(), bias.detach(), torch.stack(prototypes))
+
+    def familiarity(self, features: Tensor) -> float:
+        """Return how much places look like cores of the examples on average, in [-1, 1].
+
+        It is the cosine of their mean with that of the cores, less that with the mean of
+        the background.
+        """
+        from torch.nn.functional import cosine_similarity
+
+        mean = (features.float().mean(0) - self.mean) / self.deviation
+        cores, background = self.prototypes
+        like = cosine_similarity(mean, cores, dim=0) - cosine_similarity(mean, background, dim=0)
+        return float(like) / 2
 
     def probabilities(self, features: Tensor) -> Tensor:
         """Return the (N, 3) probabilities of the kinds."""

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 SEEN_DIAMETER: Final = 32.0
 """Pixels that an object of the examples is across in what the network sees."""
 _SCALES: Final = (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
-_MOST_SEEN: Final = 1.3e6
+_MOST_SEEN: Final = 1.0e6
 """Pixels of the largest look."""
 _LEAST_SEEN: Final = 24
 """Pixels of the shorter side of the smallest look."""
-_FIRST_SEEDS, _SECOND_SEEDS = 200, 400
+_FIRST_SEEDS, _SECOND_SEEDS = 160, 320
 """Most clicks of each round."""
 _CLOSE: Final = 0.4
 """Between the logarithms of a scale and that of what was found, in the second round."""
@@ -120,17 +120,26 @@ def find_candidates(
             return [], []
         looks[relative] = observer.look(image, SEEN_DIAMETER / diameter * relative)
     candidates: list[Candidate] = []
+    familiar: list[float] = []
     described: list[list[float]] = []
     usual: float | None = None
+    first, asked = classifier, set[tuple[float, int, int]]()
     for most, last in ((_FIRST_SEEDS, False), (_SECOND_SEEDS, True)):
         scales = {r: Scale(r, diameter / r, k, classifier.maps(k)) for r, k in looks.items()}
         for relative, seeds in _seeds(scales, usual, most).items():
             if stopped():
                 return [], []
-            candidates += ask(observer, image, relative, seeds)
+            new = [s for s in seeds if (relative, s[1].top, s[1].left) not in asked]
+            asked |= {(relative, s[1].top, s[1].left) for s in new}
+            candidates += ask(observer, image, relative, new)
         objects = {relative: scale.objects() for relative, scale in scales.items()}
+        for candidate in candidates[len(familiar) :]:
+            familiar.append(first.familiarity(candidate.places(looks[candidate.scale])))
         for _ in range(2):  # the usual size is that of the likeliest
-            described = [c.descriptors(objects, diameter, usual) for c in candidates]
+            described = [
+                candidate.descriptors(objects, like, diameter, usual)
+                for candidate, like in zip(candidates, familiar, strict=True)
+            ]
             found = _best(candidates, judge(described), image.shape[:2])
             usual = _usual_diameter(found)
         if last or usual is None:

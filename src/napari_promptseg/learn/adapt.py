@@ -14,17 +14,15 @@ from napari_promptseg.core.volume import ArrayLike, PlaneImage, Volume
 from napari_promptseg.learn.scenes import Scene, spread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from napari_promptseg.learn.tuning import Tuned
 
-    Example = tuple[PlaneImage, NDArray[np.integer]]
-
 _PLANES: Final = 16
 """Planes of a volume or video that are learnt from."""
-_FEWEST: Final = 4
+FEWEST: Final = 4
 """Objects from which on there is something to fine-tune on."""
 
 
@@ -82,15 +80,32 @@ def adapt(
     concept = Concept(name, tuple(synonyms), description, device)
     scenes = []
     for number, (image, labels) in enumerate(zip(images, label_images, strict=True)):
-        for plane, marked in _examples(image, labels):
-            if concept.learn(plane, marked):
-                scenes.append(_scene(plane, marked, str(number)))
+        scenes += learn_from(concept, _examples(image, labels), str(number))
     if not concept.examples:
         raise ValueError("the labels hold no object of 12 pixels or more")
     report(f"{concept.examples} objects, {concept.diameter:.0f} pixels across")
-    if tune and concept.examples >= _FEWEST:
+    if tune and concept.examples >= FEWEST:
         take_tuned(concept, fine_tune(concept, scenes, seconds, report=report))
     return concept
+
+
+def learn_from(
+    concept: Concept, examples: Iterable[tuple[PlaneImage, NDArray[np.integer]]], source: str
+) -> list[Scene]:
+    """Teach a class planes with marked objects; return them for `fine_tune`.
+
+    Parameters
+    ----------
+    concept : Concept
+        The class.
+    examples : iterable of (PlaneImage, (H, W) integer array)
+        Planes, and the numbers of the objects on each.
+    source : str
+        What planes of one image have in common: they are held back together.
+    """
+    return [
+        _scene(plane, marked, source) for plane, marked in examples if concept.learn(plane, marked)
+    ]
 
 
 def fine_tune(
@@ -118,7 +133,9 @@ def take_tuned(concept: Concept, tuned: Tuned) -> None:
     )
 
 
-def _examples(image: ArrayLike | Volume, labels: NDArray[np.integer]) -> Iterator[Example]:
+def _examples(
+    image: ArrayLike | Volume, labels: NDArray[np.integer]
+) -> Iterator[tuple[PlaneImage, NDArray[np.integer]]]:
     """Yield planes that hold objects, with their labels."""
     volume = image if isinstance(image, Volume) else Volume(image)
     labels = np.asarray(labels)

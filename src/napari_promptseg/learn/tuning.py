@@ -168,7 +168,9 @@ def split_objects(scenes: Sequence[Scene]) -> tuple[list[Scene], list[Scene]]:
     return learnt, spread(measured, _MEASURED)
 
 
-def clicks_needed(backend: ClickNetBackend, scenes: Sequence[Scene]) -> NDArray[np.float64]:
+def clicks_needed(
+    backend: ClickNetBackend, scenes: Sequence[Scene], most: int = _CLICKS
+) -> NDArray[np.float64]:
     """Return the clicks that each object needs, with a fraction for how well the last are.
 
     Parameters
@@ -177,6 +179,8 @@ def clicks_needed(backend: ClickNetBackend, scenes: Sequence[Scene]) -> NDArray[
         The wrappers that are on by default go around it, but for `Brs`.
     scenes : sequence of Scene
         With one object each.
+    most : int
+        Clicks of a failure.
     """
     around = build(backend, Refinement(brs=False))  # which costs more than it tells here
     needed = []
@@ -186,7 +190,7 @@ def clicks_needed(backend: ClickNetBackend, scenes: Sequence[Scene]) -> NDArray[
         strokes: tuple[Stroke, ...] = ()
         scores: list[float] = []
         embedding = around.embed(image)
-        while len(scores) < _CLICKS and (not scores or scores[-1] < _TARGET):
+        while len(scores) < most and (not scores or scores[-1] < _TARGET):
             click = next_click(mask, truth)
             if click is None:
                 break
@@ -196,7 +200,7 @@ def clicks_needed(backend: ClickNetBackend, scenes: Sequence[Scene]) -> NDArray[
             mask = answer.paste(image.shape) > 0.5
             scores.append(iou(mask, truth))
         # Of two that need as many, the one that gets closer is better.
-        needed.append(clicks_to(scores, _TARGET, _CLICKS) - 0.5 * float(np.mean(scores)))
+        needed.append(clicks_to(scores, _TARGET, most) - 0.5 * float(np.mean(scores)))
     return np.array(needed)
 
 

@@ -55,7 +55,9 @@ def commit(store: Store, name: str | None, overwrite: bool) -> tuple[int, Change
     return label, without_orphans(store, change)
 
 
-def add_found(store: Store, plane: Plane, found: NDArray[np.int32]) -> tuple[list[int], Change]:
+def add_found(
+    store: Store, plane: Plane, found: NDArray[np.int32], what: str, name: str = ""
+) -> tuple[list[int], Change]:
     """Make objects of what was found on a plane; see `Session.segment_everything`.
 
     Parameters
@@ -66,6 +68,10 @@ def add_found(store: Store, plane: Plane, found: NDArray[np.int32]) -> tuple[lis
         Which plane.
     found : (H, W) int32 array
         Numbers of objects, 0 where there is none.
+    what : str
+        Name of the step.
+    name : str
+        Of each object.
     """
     free = np.where(store.labels[plane.slices] == 0, found, 0)
     boxes = label_boxes(free)
@@ -79,8 +85,8 @@ def add_found(store: Store, plane: Plane, found: NDArray[np.int32]) -> tuple[lis
         box = plane.box(*flat)
         chosen = (free[box_slices(flat)] == number).reshape([b - a for a, b in box])
         patches.append(store.labels_patch(box, chosen, label))
-        objects[label] = (None, StoredObject(label, "", (), box))
-    change = Change("segment everything", (store.draft, store.draft), objects, tuple(patches))
+        objects[label] = (None, StoredObject(label, name, (), box))
+    change = Change(what, (store.draft, store.draft), objects, tuple(patches))
     return list(objects), change
 
 

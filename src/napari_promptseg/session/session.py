@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -30,6 +30,7 @@ from napari_promptseg.propagate.registry import AUTO, split_spec
 from napari_promptseg.session import objects, records
 from napari_promptseg.session.advice import PlaneView, Suggestion
 from napari_promptseg.session.choosing import with_choice
+from napari_promptseg.session.examples import example_planes
 from napari_promptseg.session.fill import Filling
 from napari_promptseg.session.looking import PlaneAnswer, crop_around
 from napari_promptseg.session.predictor import Predictor
@@ -45,8 +46,11 @@ if TYPE_CHECKING:
 
     from napari_promptseg.backends.base import Backend
     from napari_promptseg.backends.words import Named
+    from napari_promptseg.concepts.concept import Concept
+    from napari_promptseg.concepts.proposing import Proposal
     from napari_promptseg.core.geometry import Box as BoxRange
     from napari_promptseg.core.intensity import Window
+    from napari_promptseg.core.volume import PlaneImage
     from napari_promptseg.refine.options import Refinement
     from napari_promptseg.refine.quality import QualityNote
     from napari_promptseg.session.history import Patch
@@ -375,7 +379,100 @@ class Session(Results):
         plane = self._plane(index)
         self.volume.check_whole(plane, "segmenting everything")
         found = self._predictor.segment_everything(plane)
-        labels, change = objects.add_found(self._store, plane, found)
+        labels, change = objects.add_found(self._store, plane, found, "segment everything")
+        if labels:
+            self._store.do(change)
+        return labels
+
+    # Classes
+
+    def examples(
+        self, name: str | None = None
+    ) -> list[tuple[PlaneImage, NDArray[np.integer[Any]]]]:
+        """Return planes with committed objects, to learn a class from.
+
+        Parameters
+        ----------
+        name : str, optional
+            Of the objects; all of them when not given.
+
+        Returns
+        -------
+        list of (PlaneImage, (H, W) int64 array)
+            Planes where they are large, with their ids; 0 elsewhere.
+        """
+        return list(example_planes(self._store, self.volume, name))
+
+    def propose(
+        self,
+        concept: Concept,
+        index: int | Sequence[int] | Plane | None = None,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> list[Proposal]:
+        """Find objects of a class on a plane, beside those that are committed; none changes.
+
+        Parameters
+        ----------
+        concept : Concept
+            The class.
+        index : int, (int, int) or Plane, optional
+            Which plane, as in `add_mask`; the middle one when not given.
+        stopped : callable
+            Asked now and then; once it says so, nothing is found.
+
+        Returns
+        -------
+        list of Proposal
+            The likeliest first, for `accept`.
+
+        Raises
+        ------
+        ValueError
+            If there is no such plane, or it is too large.
+        """
+        plane = self._plane(index)
+        self.volume.check_whole(plane, "finding objects of a class")
+        found = concept.proposals(self.volume.plane(plane), stopped)
+        taken = np.asarray(self.labels[plane.slices]) > 0
+        return [p for p in found if (taken[p.part] & p.mask).sum() <= p.mask.sum() / 2]
+
+    def accept(
+        self,
+        proposals: Sequence[Proposal],
+        index: int | Sequence[int] | Plane | None = None,
+        name: str = "",
+    ) -> list[int]:
+        """Commit proposals of a plane in one step; other objects keep their pixels.
+
+        Parameters
+        ----------
+        proposals : sequence of Proposal
+            From `propose`.
+        index : int, (int, int) or Plane, optional
+            The plane that they are of.
+        name : str
+            Of the new objects, such as that of the class.
+
+        Returns
+        -------
+        list of int
+            Ids of the new objects; fewer where others have all pixels of one.
+
+        Raises
+        ------
+        ValueError
+            If there is no such plane, or a proposal does not fit it.
+        """
+        self._interrupt()
+        plane = self._plane(index)
+        found = np.zeros(self.labels[plane.slices].shape, np.int32)
+        for number, proposal in enumerate(proposals, start=1):
+            if found[proposal.part].shape != proposal.mask.shape:
+                raise ValueError(
+                    f"a proposal at {proposal.part} does not fit a plane of {found.shape}"
+                )
+            found[proposal.part][proposal.mask] = number
+        labels, change = objects.add_found(self._store, plane, found, "accept proposals", name)
         if labels:
             self._store.do(change)
         return labels
