@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from napari_promptseg.backends.words import WordModel, Words
-from napari_promptseg.concepts.files import Library
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from napari_promptseg.concepts.files import Library
 
 
 class KnownWords:
@@ -21,8 +23,15 @@ class KnownWords:
     """
 
     def __init__(self, device: str = "auto") -> None:
-        self.library = Library(device=device)
+        self._device = device
         self._models = Words(device)
+
+    @cached_property
+    def library(self) -> Library:
+        """The classes; their network is not imported before a word is asked for."""
+        from napari_promptseg.concepts.files import Library
+
+        return Library(device=self._device)
 
     def __iter__(self) -> Iterator[WordModel]:
         """Go through them in order; each is loaded when it is asked.
@@ -43,5 +52,6 @@ class KnownWords:
 
     def close(self) -> None:
         """Free all of them; a later word loads them again."""
-        self.library.close()
+        if "library" in self.__dict__:
+            self.library.close()
         self._models.close()
