@@ -48,7 +48,7 @@ def save_concept(concept: Concept, path: Path | None = None) -> Path:
         "features": samples.features.half(),
         "kinds": samples.kinds.to(torch.uint8),
         "weights": samples.weights,
-        "diameters": torch.tensor(concept.diameters),
+        "diameters": torch.tensor(concept.diameters, dtype=torch.float64),
     }
     adapter = {PREFIX + name: tensor for name, tensor in (concept.adapter or {}).items()}
     metadata = {
