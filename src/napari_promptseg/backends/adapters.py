@@ -6,7 +6,6 @@ of it; a backend needs this part alone.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from pathlib import Path
@@ -21,6 +20,8 @@ FOLDER_VARIABLE: Final = "PROMPTSEG_CLASSES"
 """Environment variable that names another folder for classes."""
 PREFIX: Final = "adapter."
 """Of the names of tensors that belong to an adapter."""
+SUFFIX: Final = ".safetensors"
+"""Of the file of a class."""
 
 
 def classes_folder() -> Path:
@@ -48,8 +49,28 @@ def class_key(name: str) -> str:
 
 def list_classes(folder: Path | None = None) -> dict[str, Path]:
     """Return the files of saved classes by their keys, sorted."""
-    found = sorted((folder or classes_folder()).glob("*.safetensors"))
+    found = sorted((folder or classes_folder()).glob(f"*{SUFFIX}"))
     return {path.stem: path for path in found}
+
+
+def class_file(name: str) -> Path:
+    """Return where the class of a name is saved; see `class_key`."""
+    return classes_folder() / f"{class_key(name)}{SUFFIX}"
+
+
+def find_class(name: str, folder: Path | None = None) -> Path:
+    """Return the file of a saved class by its name or key.
+
+    Raises
+    ------
+    ValueError
+        If there is none; the message lists those that there are.
+    """
+    files = list_classes(folder)
+    key = class_key(name)
+    if key not in files:
+        raise ValueError(f"no class {name!r}; valid classes: {sorted(files)}")
+    return files[key]
 
 
 def load_adapter(key: str) -> dict[str, Tensor]:
@@ -62,15 +83,13 @@ def load_adapter(key: str) -> dict[str, Tensor]:
     """
     from safetensors import SafetensorError, safe_open
 
-    classes = list_classes()
-    if key not in classes:
-        raise ValueError(f"no class {key!r}; valid classes: {sorted(classes)}")
+    path = find_class(key)
     try:
-        with safe_open(classes[key], "pt") as source:
+        with safe_open(path, "pt") as source:
             names = [name for name in source.keys() if name.startswith(PREFIX)]  # noqa: SIM118
             adapter = {name.removeprefix(PREFIX): source.get_tensor(name) for name in names}
     except SafetensorError as error:
-        raise ValueError(f"{str(classes[key])!r} is damaged: {error}") from error
+        raise ValueError(f"{str(path)!r} is damaged: {error}") from error
     if not adapter:
         raise ValueError(f"the class {key!r} has no adapter: fine-tune it first")
     return adapter
@@ -90,12 +109,3 @@ def apply_adapter(net: nn.Module, adapter: Mapping[str, Tensor]) -> None:
             raise ValueError(f"the adapter does not fit {type(net).__name__}: {name}")
     for name, tensor in adapter.items():
         own[name].data.copy_(tensor)
-
-
-def adapter_hash(adapter: Mapping[str, Tensor]) -> str:
-    """Return the SHA-256 of an adapter."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(adapter.items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().float().contiguous().numpy().data)
-    return digest.hexdigest()

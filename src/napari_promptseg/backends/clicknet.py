@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from napari_promptseg.backends.adapters import adapter_hash, apply_adapter, load_adapter
+from napari_promptseg.backends.adapters import apply_adapter, load_adapter
 from napari_promptseg.backends.base import Capabilities, Float32, Prediction
 from napari_promptseg.backends.device import pick_device
 from napari_promptseg.backends.encoding import Encoding, encode
@@ -110,8 +110,11 @@ class ClickNetBackend:
         return other
 
     def _adapt(self, adapter: Mapping[str, Tensor]) -> None:
+        from napari_promptseg.backends.models.loading import tensors_hash
+
         apply_adapter(self.net, adapter)
-        self.identity = f"{self.identity} adapted {adapter_hash(adapter)}"
+        digest = tensors_hash(dict(sorted(adapter.items())))
+        self.identity = f"{self.identity} adapted {digest}"
 
     def embed(self, image: PlaneImage) -> PlaneImage:
         """Return the plane itself: prompts enter the network beside the image."""

@@ -90,13 +90,13 @@ def classes(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace one there.")] = False,
 ) -> None:
     """List the classes of the library, or add one that somebody shared."""
-    from napari_promptseg.backends.adapters import class_key, classes_folder
+    from napari_promptseg.backends.adapters import class_file
     from napari_promptseg.concepts.files import Library, load_concept, save_concept
 
     try:
         if add is not None:
             concept = load_concept(add, "cpu")
-            target = classes_folder() / f"{class_key(concept.name)}.safetensors"
+            target = class_file(concept.name)
             if target.exists() and not overwrite:
                 raise FileExistsError(f"{str(target)!r} is there already; add --overwrite")
             typer.echo(str(save_concept(concept, target)))

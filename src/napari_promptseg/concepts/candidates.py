@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import cv2
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from napari_promptseg.backends.base import certainty
 from napari_promptseg.concepts.looking import Float32, Look, Question
 from napari_promptseg.concepts.places import BACKGROUND, CORE
-from napari_promptseg.core.geometry import box_slices, mask_box
+from napari_promptseg.core.geometry import box_slices, largest_piece, mask_box
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -52,11 +52,8 @@ class Scale:
 
     def objects(self) -> Float32:
         """Return the (H, W) probability that a pixel belongs to an object."""
-        return self._full(1 - self.maps[BACKGROUND])
-
-    def _full(self, values: Float32) -> Float32:
         rows, columns = self.look.shape
-        return np.asarray(cv2.resize(values, (columns, rows)), np.float32)
+        return np.asarray(cv2.resize(1 - self.maps[BACKGROUND], (columns, rows)), np.float32)
 
     def seeds(self) -> Iterator[tuple[float, Question]]:
         """Find peaks of the cores; yield how high each is, and what to ask there.
@@ -82,23 +79,50 @@ class Scale:
             y, x = (row + 0.5) * down - 0.5, (column + 0.5) * right - 0.5
             asked = Question((y, x), round(y - (side - 1) / 2), round(x - (side - 1) / 2), side)
             guess = parts[asked.inside(self.look.shape)] == number
-            yield float(cores[row, column]), Question(*_parts(asked), guess)
+            yield float(cores[row, column]), replace(asked, guess=guess)
 
 
-def _parts(question: Question) -> tuple[tuple[float, float], int, int, int]:
-    return question.click, question.top, question.left, question.side
+def disk_diameter(mask: NDArray[np.bool_]) -> float:
+    """Return the diameter of a disk of the area of a mask, in pixels."""
+    return float(2 * np.sqrt(np.count_nonzero(mask) / np.pi))
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """An answer to a click where an object of the class may be.
+class Placed:
+    """A mask of a part of an image.
 
     Parameters
     ----------
     mask : (h, w) bool array
-        Of a part of the image.
+        Of the part.
     top, left : int
         Its first row and column.
+    """
+
+    mask: NDArray[np.bool_]
+    top: int
+    left: int
+
+    @property
+    def part(self) -> tuple[slice, slice]:
+        """The part of the image."""
+        height, width = self.mask.shape
+        return slice(self.top, self.top + height), slice(self.left, self.left + width)
+
+    @property
+    def diameter(self) -> float:
+        """See `disk_diameter`."""
+        return disk_diameter(self.mask)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate(Placed):
+    """An answer to a click where an object of the class may be.
+
+    Parameters
+    ----------
+    mask, top, left
+        See `Placed`.
     scale : float
         `Scale.relative` of where it was found.
     looks : tuple of float
@@ -106,17 +130,8 @@ class Candidate:
         the guess (IoU): each in [0, 1].
     """
 
-    mask: NDArray[np.bool_]
-    top: int
-    left: int
     scale: float
     looks: tuple[float, float, float]
-
-    @property
-    def part(self) -> tuple[slice, slice]:
-        """The part of the image."""
-        height, width = self.mask.shape
-        return slice(self.top, self.top + height), slice(self.left, self.left + width)
 
     def places(self, look: Look) -> Tensor:
         """Return the features of the places that it covers, at least of one."""
@@ -127,11 +142,6 @@ class Candidate:
         inside = (rows + self.top) // down, (columns + self.left) // right
         flat = np.unique(inside[0].astype(int) * look.grid[1] + inside[1].astype(int))
         return look.features[torch.from_numpy(flat)]
-
-    @property
-    def diameter(self) -> float:
-        """Of a disk of the same area, in pixels."""
-        return float(2 * np.sqrt(np.count_nonzero(self.mask) / np.pi))
 
     def descriptors(
         self,
@@ -172,13 +182,6 @@ class Candidate:
         ]
 
 
-def _largest_piece(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    count, pieces, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
-    if count <= 2:
-        return mask
-    return np.asarray(pieces == 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax()))
-
-
 def _solidity(mask: NDArray[np.bool_]) -> float:
     """Share of its convex hull that a mask fills, at most one."""
     contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
@@ -191,7 +194,7 @@ def ask(
     observer: Observer, image: Float32, scale: float, seeds: Sequence[tuple[float, Question]]
 ) -> list[Candidate]:
     """Click on seeds of one scale, with and without their guess; return usable answers."""
-    alone = [Question(*_parts(question)) for _, question in seeds]
+    alone = [replace(question, guess=None) for _, question in seeds]
     guessed = [question for _, question in seeds]
     answers = observer.answer(image, [*alone, *guessed])
     candidates = []
@@ -206,7 +209,7 @@ def _candidate(
     answer: Float32, question: Question, peak: float, scale: float, shape: tuple[int, ...]
 ) -> Candidate | None:
     """Return an answer as a candidate, unless it is a crumb or its square cuts it."""
-    mask = _largest_piece(answer > 0.5)
+    mask = largest_piece(answer > 0.5)
     box = mask_box(mask)
     if box is None or np.count_nonzero(mask) < _SMALLEST:
         return None

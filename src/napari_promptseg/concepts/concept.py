@@ -9,9 +9,15 @@ import numpy as np
 
 from napari_promptseg.backends.clicknet import ClickNetBackend
 from napari_promptseg.backends.words import WordAnswer
-from napari_promptseg.concepts.looking import Observer, square_pixels
+from napari_promptseg.concepts.candidates import disk_diameter
+from napari_promptseg.concepts.looking import (
+    Observer,
+    network_identity,
+    square_labels,
+    square_pixels,
+)
 from napari_promptseg.concepts.places import PlaceClassifier, Samples
-from napari_promptseg.concepts.proposing import SEEN_DIAMETER, Proposal, find_objects
+from napari_promptseg.concepts.proposing import SEEN_DIAMETER, Knowledge, Proposal, find_objects
 from napari_promptseg.core.geometry import all_planes
 from napari_promptseg.core.resampling import resize
 from napari_promptseg.core.volume import ArrayLike, PlaneImage, Volume
@@ -112,7 +118,7 @@ class Concept:
     @property
     def identity(self) -> str:
         """Name of the class and identity of the network; see `WordModel`."""
-        return f"{self.name} by {self.observer.identity}"
+        return f"{self.name} by {network_identity()}"
 
     def learn(self, image: PlaneImage, labels: NDArray[np.integer]) -> int:
         """Take objects as examples.
@@ -131,14 +137,15 @@ class Concept:
             How many were taken.
         """
         seen = square_pixels(image)
-        shape = seen.shape[:2]
-        marked = np.zeros(shape, np.int32)
-        for label in np.unique(labels[labels > 0]):
-            mask = resize(np.asarray(labels == label), (shape[0], shape[1]))
+        marked = square_labels(labels, (seen.shape[0], seen.shape[1]))
+        taken = 0
+        for label in np.unique(marked[marked > 0]):
+            mask = marked == label
             if np.count_nonzero(mask) >= _SMALLEST:
-                marked[mask] = label
-                self._diameters.append(float(2 * np.sqrt(np.count_nonzero(mask) / np.pi)))
-        taken = len(np.unique(marked[marked > 0]))
+                self._diameters.append(disk_diameter(mask))
+                taken += 1
+            else:
+                marked[mask] = 0
         if taken:
             self._take(seen, lambda look: Samples.around(look, marked))
         return taken
@@ -168,7 +175,7 @@ class Concept:
         self._samples += [sample(look) for look in looks]
         self._classifier = None
 
-    def fitted(self) -> tuple[Samples, PlaceClassifier]:
+    def fitted(self) -> Knowledge:
         """Return what was learnt from the examples, at most 2,000 places of each kind.
 
         Raises
@@ -182,7 +189,7 @@ class Concept:
         self._samples = [samples]
         if self._classifier is None:
             self._classifier = PlaceClassifier.learn(samples)
-        return samples, self._classifier
+        return Knowledge(samples, self._classifier, self.diameter)
 
     def proposals(
         self, image: PlaneImage, stopped: Callable[[], bool] = lambda: False
@@ -206,9 +213,9 @@ class Concept:
         ValueError
             If the class has no example yet.
         """
-        samples, classifier = self.fitted()
+        known = self.fitted()
         seen = square_pixels(image)
-        found = find_objects(self.observer, seen, samples, classifier, self.diameter, stopped)
+        found = find_objects(self.observer, seen, known, stopped)
         if seen.shape[:2] == image.shape:
             return found
         return [p for p in (_resized(p, seen.shape, image.shape) for p in found) if p is not None]

@@ -6,8 +6,9 @@ import json
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
-from napari_promptseg.backends.adapters import PREFIX, class_key, classes_folder, list_classes
+from napari_promptseg.backends.adapters import PREFIX, SUFFIX, class_file, find_class, list_classes
 from napari_promptseg.concepts.concept import Concept
+from napari_promptseg.concepts.looking import network_identity
 from napari_promptseg.concepts.places import Samples
 
 if TYPE_CHECKING:
@@ -40,10 +41,10 @@ def save_concept(concept: Concept, path: Path | None = None) -> Path:
     import torch
     from safetensors.torch import save
 
-    path = path or classes_folder() / f"{class_key(concept.name)}.safetensors"
-    if path.suffix != ".safetensors":
+    path = path or class_file(concept.name)
+    if path.suffix != SUFFIX:
         raise ValueError(f"a class is written as .safetensors, got {path.name!r}")
-    samples, _ = concept.fitted()
+    samples = concept.fitted().samples
     tensors = {
         "features": samples.features.half(),
         "kinds": samples.kinds.to(torch.uint8),
@@ -56,7 +57,7 @@ def save_concept(concept: Concept, path: Path | None = None) -> Path:
         "name": concept.name,
         "synonyms": json.dumps(concept.synonyms),
         "description": concept.description,
-        "network": concept.observer.identity,
+        "network": network_identity(),
         "note": concept.note,
         "package": f"napari-promptseg {version('napari-promptseg')}",
     }
@@ -100,7 +101,7 @@ def load_concept(path: Path, device: str = "auto") -> Concept:
         diameters = tensors["diameters"].tolist()
     except (SafetensorError, KeyError, ValueError, TypeError) as error:
         raise ValueError(f"{str(path)!r} cannot be read as a class: {error}") from error
-    if metadata["network"] != concept.observer.identity:
+    if metadata["network"] != network_identity():
         raise ValueError(
             f"{str(path)!r} was learnt with another network; learn the class again from its labels"
         )
@@ -139,11 +140,7 @@ class Library:
         ValueError
             If there is none, or its file cannot be used.
         """
-        files = list_classes(self._folder)
-        known = class_key(key)
-        if known not in files:
-            raise ValueError(f"no class {key!r}; valid classes: {sorted(files)}")
-        path = files[known]
+        path = find_class(key, self._folder)
         changed = path.stat().st_mtime_ns
         if self._loaded.get(path, (None,))[0] != changed:
             self._loaded[path] = changed, load_concept(path, self._device)

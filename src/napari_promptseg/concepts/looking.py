@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_promptseg.backends.clicknet import ClickNetBackend
+from napari_promptseg.backends.clicknet import ClickNetBackend, shipped_weights
 from napari_promptseg.backends.encoding import encode
 from napari_promptseg.core.intensity import stretch_contrast
 from napari_promptseg.core.plane_prompts import Stroke
@@ -96,6 +96,16 @@ class Question:
         return rows, columns
 
 
+def network_identity() -> str:
+    """Return the identity of the network that looks, without loading it.
+
+    Features of another network mean something else.
+    """
+    from napari_promptseg.backends.models.loading import weights_identity
+
+    return weights_identity(ClickNetBackend.name, shipped_weights())
+
+
 class Observer:
     """Looks at images with the network that ships.
 
@@ -107,11 +117,6 @@ class Observer:
 
     def __init__(self, device: str = "auto") -> None:
         self._backend = ClickNetBackend(device)
-
-    @property
-    def identity(self) -> str:
-        """Identity of the network; features of another mean something else."""
-        return self._backend.identity
 
     def look(self, image: Float32, factor: float) -> Look:
         """Look at an image, made `factor` times as large.
@@ -205,3 +210,11 @@ def square_pixels(image: PlaneImage) -> Float32:
         max(1, round(n * s / finest)) for n, s in zip(image.shape, image.spacing, strict=True)
     )
     return image.rgb((rows, columns))
+
+
+def square_labels(labels: NDArray[np.integer], shape: tuple[int, int]) -> NDArray[np.int32]:
+    """Return the (H, W) labels of a plane on its square pixels, numbered from 1 on."""
+    square = np.zeros(shape, np.int32)
+    for number, label in enumerate(np.unique(labels[labels > 0]), start=1):
+        square[resize(np.asarray(labels == label), shape)] = number
+    return square

@@ -12,14 +12,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from napari_promptseg.concepts.candidates import Candidate, Scale, ask
+from napari_promptseg.concepts.candidates import Candidate, Placed, Scale, ask
 from napari_promptseg.concepts.judging import judge
 from napari_promptseg.concepts.places import BACKGROUND, NEAR, PlaceClassifier, Places, Samples
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
 
     from napari_promptseg.concepts.looking import Float32, Look, Observer, Question
 
@@ -46,37 +47,43 @@ an object that was found."""
 
 
 @dataclass(frozen=True, slots=True)
-class Proposal:
+class Proposal(Placed):
     """An object that may be of a class.
 
     Parameters
     ----------
-    mask : (h, w) bool array
-        Of a part of the image; proposals do not overlap.
-    top, left : int
-        First row and column of that part.
+    mask, top, left
+        See `Placed`; proposals do not overlap.
     confidence : float
         How likely it is to be one, in [0, 1].
     """
 
-    mask: NDArray[np.bool_]
-    top: int
-    left: int
     confidence: float
 
-    @property
-    def part(self) -> tuple[slice, slice]:
-        """The part of the image."""
-        height, width = self.mask.shape
-        return slice(self.top, self.top + height), slice(self.left, self.left + width)
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What a class is looked for by.
+
+    Parameters
+    ----------
+    samples : Samples
+        What it was learnt from.
+    classifier : PlaceClassifier
+        Learnt from them.
+    diameter : float
+        Of its objects, in pixels.
+    """
+
+    samples: Samples
+    classifier: PlaceClassifier
+    diameter: float
 
 
 def find_objects(
     observer: Observer,
     image: Float32,
-    samples: Samples,
-    classifier: PlaceClassifier,
-    diameter: float,
+    known: Knowledge,
     stopped: Callable[[], bool] = lambda: False,
 ) -> list[Proposal]:
     """Find objects of a class in an image.
@@ -87,12 +94,8 @@ def find_objects(
         Looks and answers clicks.
     image : (H, W, 3) float32 array
         Values in [0, 1].
-    samples : Samples
-        What the class was learnt from.
-    classifier : PlaceClassifier
-        Learnt from them.
-    diameter : float
-        Of its objects, in pixels.
+    known : Knowledge
+        Of the class.
     stopped : callable
         Asked between two looks or scales; once it says so, nothing is found.
 
@@ -101,19 +104,18 @@ def find_objects(
     list of Proposal
         The likeliest first.
     """
-    candidates, described = find_candidates(observer, image, samples, classifier, diameter, stopped)
+    candidates, described = find_candidates(observer, image, known, stopped)
     return _best(candidates, judge(described), image.shape[:2])
 
 
 def find_candidates(
     observer: Observer,
     image: Float32,
-    samples: Samples,
-    classifier: PlaceClassifier,
-    diameter: float,
+    known: Knowledge,
     stopped: Callable[[], bool] = lambda: False,
 ) -> tuple[list[Candidate], list[list[float]]]:
     """Return all answers that `find_objects` chooses from, and what describes each."""
+    classifier, diameter = known.classifier, known.diameter
     looks: dict[float, Look] = {}
     for relative in _fitting(image.shape[:2], diameter):
         if stopped():
@@ -123,7 +125,7 @@ def find_candidates(
     familiar: list[float] = []
     described: list[list[float]] = []
     usual: float | None = None
-    first, asked = classifier, set[tuple[float, int, int]]()
+    asked = set[tuple[float, int, int]]()
     for most, last in ((_FIRST_SEEDS, False), (_SECOND_SEEDS, True)):
         scales = {r: Scale(r, diameter / r, k, classifier.maps(k)) for r, k in looks.items()}
         for relative, seeds in _seeds(scales, usual, most).items():
@@ -134,7 +136,7 @@ def find_candidates(
             candidates += ask(observer, image, relative, new)
         objects = {relative: scale.objects() for relative, scale in scales.items()}
         for candidate in candidates[len(familiar) :]:
-            familiar.append(first.familiarity(candidate.places(looks[candidate.scale])))
+            familiar.append(known.classifier.familiarity(candidate.places(looks[candidate.scale])))
         for _ in range(2):  # the usual size is that of the likeliest
             described = [
                 candidate.descriptors(objects, like, diameter, usual)
@@ -148,7 +150,7 @@ def find_candidates(
         own = _examples(fitting, found)
         if not own.complete:
             break
-        classifier = PlaceClassifier.fit(Samples.join([samples.balanced(), own.balanced()]))
+        classifier = PlaceClassifier.fit(Samples.join([known.samples.balanced(), own.balanced()]))
     return candidates, described
 
 
@@ -197,7 +199,7 @@ def _usual_diameter(found: Sequence[Proposal]) -> float | None:
     """Return the weighted median of the diameters of proposals."""
     if not found:
         return None
-    diameters = np.array([2 * np.sqrt(np.count_nonzero(p.mask) / np.pi) for p in found])
+    diameters = np.array([p.diameter for p in found])
     order = np.argsort(diameters)
     weights = np.array([p.confidence for p in found])[order] ** 2 * diameters[order]
     middle = np.searchsorted(np.cumsum(weights), weights.sum() / 2)

@@ -27,7 +27,7 @@ class KnownWords:
         self._models = Words(device)
 
     @cached_property
-    def library(self) -> Library:
+    def concepts(self) -> Library:
         """The classes; their network is not imported before a word is asked for."""
         from napari_promptseg.concepts.files import Library
 
@@ -42,7 +42,7 @@ class KnownWords:
             If there is neither a class nor a model that is ready; the message says what to
             do.
         """
-        classes = list(self.library.usable())
+        classes = list(self.concepts.usable())
         yield from classes
         try:
             yield from self._models
@@ -52,6 +52,6 @@ class KnownWords:
 
     def close(self) -> None:
         """Free all of them; a later word loads them again."""
-        if "library" in self.__dict__:
-            self.library.close()
+        if "concepts" in self.__dict__:
+            self.concepts.close()
         self._models.close()

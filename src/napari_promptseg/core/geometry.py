@@ -16,6 +16,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from numpy.typing import NDArray
+
 AXES: Final = ("yx", "zyx", "tyx", "tzyx")
 """Axes of a volume without its channel axis."""
 
@@ -284,6 +286,17 @@ def check_spacing(spacing: Sequence[float] | None, axes: str) -> tuple[float, ..
     if not all(np.isfinite(s) and s > 0 for s in values):
         raise ValueError(f"spacing must be positive and finite, got {values}")
     return values
+
+
+def largest_piece(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the largest piece of an (H, W) mask, whose pixels touch at sides or corners."""
+    from scipy.ndimage import label
+
+    pieces, count = label(mask, structure=np.ones((3, 3)))
+    if count <= 1:
+        return mask
+    sizes = np.bincount(pieces.ravel(), minlength=count + 1)
+    return np.asarray(pieces == 1 + int(sizes[1:].argmax()))
 
 
 def box_slices(box: Box) -> tuple[slice, ...]:

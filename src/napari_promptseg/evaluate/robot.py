@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_promptseg.core.geometry import Plane, box_slices, mask_box
+from napari_promptseg.core.geometry import Plane, box_slices, largest_piece, mask_box
 from napari_promptseg.core.overlap import iou
 from napari_promptseg.core.prompts import Box, Point, Scribble
 from napari_promptseg.learn.scenes import spread
@@ -147,7 +147,7 @@ def scribble(plane: Plane, truth: Mask) -> Scribble:
 
     Of an object in pieces it is on the largest.
     """
-    truth = _largest_piece(truth)
+    truth = largest_piece(truth)
     axis = main_axis(truth)
     if len(axis) > 2:
         corners = spread(axis.tolist(), _CORNERS)
@@ -157,14 +157,6 @@ def scribble(plane: Plane, truth: Mask) -> Scribble:
     reach = 0.5 * float(depth[row, column])
     ends = (int(row), column - reach), (int(row), column + reach)
     return Scribble(tuple(lift(plane, end) for end in ends))
-
-
-def _largest_piece(mask: Mask) -> Mask:
-    from scipy.ndimage import label
-
-    pieces, count = label(mask, structure=np.ones((3, 3)))
-    sizes = np.bincount(pieces.ravel(), minlength=count + 1)
-    return np.asarray(pieces == 1 + int(sizes[1:].argmax()))
 
 
 def violated(session: Session) -> int:

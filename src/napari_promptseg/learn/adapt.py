@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from napari_promptseg.concepts.concept import Concept
-from napari_promptseg.concepts.looking import square_pixels
+from napari_promptseg.concepts.looking import square_labels, square_pixels
 from napari_promptseg.core.geometry import all_planes
-from napari_promptseg.core.resampling import resize
 from napari_promptseg.core.volume import ArrayLike, PlaneImage, Volume
 from napari_promptseg.learn.scenes import Scene, spread
 
@@ -152,9 +151,6 @@ def _examples(
 def _scene(plane: PlaneImage, labels: NDArray[np.integer], name: str) -> Scene:
     """Make a plane what clicks are simulated on; its pixels become square."""
     seen = square_pixels(plane)
-    rows, columns = seen.shape[:2]
-    marked = np.zeros((rows, columns), np.int32)
-    for number, label in enumerate(np.unique(labels[labels > 0]), start=1):
-        marked[resize(np.asarray(labels == label), (rows, columns))] = number
+    marked = square_labels(labels, (seen.shape[0], seen.shape[1]))
     image = np.rint(seen * 255).astype(np.uint8)
     return Scene(image, marked, "instances", (1.0, 1.0), name)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
 import torch
 
 from napari_promptseg.learn.episodes import start
-from napari_promptseg.learn.losses import cross_entropy, dice_loss, normalized_focal_loss
+from napari_promptseg.learn.losses import click_loss, cross_entropy, dice_loss
 from napari_promptseg.learn.naming import Naming
 from napari_promptseg.learn.samples import draw_sample
 from napari_promptseg.learn.stack_episodes import start_stack
@@ -18,7 +19,6 @@ from napari_promptseg.learn.validate import ValidationSet
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
     from torch import nn
 
@@ -95,7 +95,18 @@ def make_course(config: TrainConfig) -> Course:
     return (ClickCourse if config.model == "clicknet" else StackCourse)(config)
 
 
-def _truth(episodes: Sequence[Episode], logits: torch.Tensor) -> torch.Tensor:
+def stack_inputs(
+    episodes: Sequence[Episode], device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the images and the prompt maps of episodes, as a network reads them."""
+    images = np.moveaxis(np.stack([e.image for e in episodes]), -1, -3)
+    maps = np.stack([e.maps() for e in episodes])
+    image, prompts = (torch.from_numpy(np.ascontiguousarray(a)).to(device) for a in (images, maps))
+    return image, prompts
+
+
+def stack_truth(episodes: Sequence[Episode], logits: torch.Tensor) -> torch.Tensor:
+    """Return the truth of episodes in the shape and type of logits."""
     stacked = torch.stack([torch.from_numpy(e.truth) for e in episodes])
     return stacked.to(logits).reshape(logits.shape)
 
@@ -129,8 +140,8 @@ class ClickCourse:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """See `Course.learn`."""
         logits = net(image, prompts).float()
-        truth = _truth(episodes, logits)
-        loss = normalized_focal_loss(logits, truth) + dice_loss(logits, truth)
+        truth = stack_truth(episodes, logits)
+        loss = click_loss(logits, truth)
         if self._config.consistency:
             other = net(_other_view(image), prompts.flip(-1)).float().flip(-1)
             apart = (logits.sigmoid() - other.sigmoid()).square().mean((1, 2, 3))
@@ -170,7 +181,7 @@ class StackCourse:
         """See `Course.learn`."""
         features = net.see(image)
         logits = net.choose(features, image, prompts).float()
-        truth = _truth(episodes, logits)
+        truth = stack_truth(episodes, logits)
         open_ = torch.stack([torch.from_numpy(e.open) for e in episodes]).to(logits)
         names = torch.stack([torch.from_numpy(e.names) for e in episodes]).to(logits.device)
         loss = cross_entropy(logits, truth, open_) + dice_loss(logits, truth, open_)

@@ -34,6 +34,11 @@ def normalized_focal_loss(
     return (cross_entropy * weight / scale).mean((1, 2, 3))
 
 
+def click_loss(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Return the loss of answers to clicks: `normalized_focal_loss` and `dice_loss` together."""
+    return normalized_focal_loss(logits, target) + dice_loss(logits, target)
+
+
 def cross_entropy(logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     """Mean binary cross-entropy of each image.
 

@@ -18,7 +18,7 @@ import torch
 from napari_promptseg.backends.models.volumenet import VolumeNet
 from napari_promptseg.learn.books import Books
 from napari_promptseg.learn.card import write_card
-from napari_promptseg.learn.course import goal, make_course
+from napari_promptseg.learn.course import goal, make_course, stack_inputs
 from napari_promptseg.learn.network import (
     begin_network,
     begin_optimiser,
@@ -130,21 +130,13 @@ class Trainer:
         """Ask the run to end after the present step, with a checkpoint; from any thread."""
         self._stop = True
 
-    def _inputs(self, episodes: list[Episode]) -> tuple[torch.Tensor, torch.Tensor]:
-        images = np.moveaxis(np.stack([e.image for e in episodes]), -1, -3)
-        maps = np.stack([e.maps() for e in episodes])
-        image, prompts = (
-            torch.from_numpy(np.ascontiguousarray(a)).to(self.device) for a in (images, maps)
-        )
-        return image, prompts
-
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.half)
 
     def _predict(self, episodes: list[Episode]) -> NDArray[np.float32]:
         """Return the probabilities of the averaged weights, of the shape of the truth."""
         with self._autocast():
-            logits: torch.Tensor = self.average(*self._inputs(episodes))
+            logits: torch.Tensor = self.average(*stack_inputs(episodes, self.device))
         answers: NDArray[np.float32] = logits.float().sigmoid().cpu().numpy()
         return answers.reshape(-1, *episodes[0].truth.shape)
 
@@ -170,7 +162,9 @@ class Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = group["peak"] * self._rate()
         with self._autocast():
-            logits, losses = self.course.learn(self.net, *self._inputs(episodes), episodes)
+            logits, losses = self.course.learn(
+                self.net, *stack_inputs(episodes, self.device), episodes
+            )
         loss = losses.mean()
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)

@@ -20,8 +20,9 @@ from napari_promptseg.core.intensity import Window
 from napari_promptseg.core.overlap import clicks_to, iou
 from napari_promptseg.core.plane_prompts import PlanePrompts, Stroke
 from napari_promptseg.core.volume import PlaneImage
+from napari_promptseg.learn.course import stack_inputs, stack_truth
 from napari_promptseg.learn.episodes import Episode, start
-from napari_promptseg.learn.losses import dice_loss, normalized_focal_loss
+from napari_promptseg.learn.losses import click_loss
 from napari_promptseg.learn.precision import has_bfloat16
 from napari_promptseg.learn.samples import draw_sample
 from napari_promptseg.learn.scenes import Scene, spread
@@ -117,7 +118,7 @@ def tune(
     tuned, steps = _learn(backend, learnt, until, stopped)
     best, after = None, before
     for share in _SHARES:
-        if best is not None or time.monotonic() - began + spent > seconds + spent:
+        if best is not None or time.monotonic() - began > seconds:
             break
         adapter = _part_way(backend.net, tuned, share)
         needed = clicks_needed(backend.adapted(adapter), held)
@@ -218,8 +219,7 @@ def _learn(
     optimiser = torch.optim.AdamW(tuned, _RATE, weight_decay=0.0)
     rng = np.random.default_rng(_SEED)
     torch.manual_seed(_SEED)
-
-    half = has_bfloat16(torch.device(backend.device))
+    half = has_bfloat16(backend.device)
 
     def draw() -> Episode:
         return start(draw_sample(scenes, _CROP, rng), rng)
@@ -231,18 +231,9 @@ def _learn(
         gone = max(step / _MOST_STEPS, (time.monotonic() - began) / max(until - began, 1e-6))
         for group in optimiser.param_groups:
             group["lr"] = _RATE * min(1.0, (step + 1) / 20) * max(1 - gone, 0.05)
-        images = np.stack([e.image for e in episodes]).transpose(0, 3, 1, 2)
-        maps = np.stack([e.maps() for e in episodes])
-        inputs = (
-            torch.from_numpy(np.ascontiguousarray(a)).to(
-                backend.device, memory_format=torch.channels_last
-            )
-            for a in (images, maps)
-        )
-        with torch.autocast(torch.device(backend.device).type, torch.bfloat16, enabled=half):
-            logits = net(*inputs).float()
-        truth = torch.from_numpy(np.stack([e.truth for e in episodes])[:, None]).to(logits)
-        loss = (normalized_focal_loss(logits, truth) + dice_loss(logits, truth)).mean()
+        with torch.autocast(backend.device.type, torch.bfloat16, enabled=half):
+            logits = net(*stack_inputs(episodes, backend.device)).float()
+        loss = click_loss(logits, stack_truth(episodes, logits)).mean()
         optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(tuned, 5.0)

@@ -11,9 +11,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
-    from torch import nn
+    from torch import Tensor, nn
 
 
 def load_weights(net: nn.Module, path: Path) -> None:
@@ -107,8 +108,13 @@ def weights_identity(name: str, path: Path) -> str:
 
 def model_identity(name: str, net: nn.Module) -> str:
     """Return a name and the SHA-256 of the weights that a network holds."""
+    return f"{name} {tensors_hash(net.state_dict())}"
+
+
+def tensors_hash(tensors: Mapping[str, Tensor]) -> str:
+    """Return the SHA-256 of tensors and their names, in their order."""
     digest = hashlib.sha256()
-    for key, tensor in net.state_dict().items():
+    for key, tensor in tensors.items():
         digest.update(key.encode())
         digest.update(tensor.detach().cpu().float().contiguous().numpy().data)
-    return f"{name} {digest.hexdigest()}"
+    return digest.hexdigest()
