@@ -18,6 +18,8 @@ from qtpy.QtWidgets import (
 
 from napari_promptseg._napari.advisor import Advisor
 from napari_promptseg._napari.canvas import bind_clicks
+from napari_promptseg._napari.class_desk import ClassDesk
+from napari_promptseg._napari.class_section import ClassSection
 from napari_promptseg._napari.controls import (
     FileSection,
     ObjectSection,
@@ -89,6 +91,7 @@ class AnnotateWidget(QWidget):
         self.propagation = PropagateSection()
         self.objects = ObjectSection()
         self.object_list = ObjectList(self._swatch)
+        self.similar = ClassSection()
         self.files = FileSection()
         self.keys = key_help()
         self.status = QLabel()
@@ -96,6 +99,7 @@ class AnnotateWidget(QWidget):
         self.views = ObjectViews(self.object_list, self.tell)
         self.sureness = Sureness(self.propagation, self.tell)
         self.advisor = Advisor(self.refinement, self.notes, self.tell, self._relay)
+        self.classes = ClassDesk(self.similar, self.tell, self._relay, lambda: self.desk.busy)
         self._lay_out()
         self._connect()
         self._bound = BoundKeys(napari_viewer, VIEWER_KEYS, self._actions())
@@ -118,6 +122,7 @@ class AnnotateWidget(QWidget):
             column.addWidget(section)
         column.addWidget(heading("Objects"))
         column.addWidget(self.object_list, 1)
+        column.addWidget(self.similar)
         column.addWidget(self.files)
         column.addWidget(self.keys)
         scroll = QScrollArea(self)
@@ -174,6 +179,9 @@ class AnnotateWidget(QWidget):
         self.object_list.renamed.connect(lambda label, name: self._call("rename", label, name))
         self.object_list.jump.connect(self._jump)
         self.object_list.lineage.connect(lambda name, arguments: self._call(name, *arguments))
+        self.classes.events.adapted.connect(self.images.update_models)
+        self.classes.events.named.connect(self.objects.show_name)
+        self.classes.events.failed.connect(self._fail)
         self.files.save.connect(self._save)
         self.files.load.connect(self._load)
         self.files.export.connect(self._export)
@@ -200,6 +208,11 @@ class AnnotateWidget(QWidget):
             "toggle_map": self.advisor.toggle_map,
             "choose_answer": lambda: self._call("choose_answer"),
             "suggest": self.advisor.suggest,
+            "accept": lambda: self.classes.review.decide("accept"),
+            "accept_all": lambda: self.classes.review.decide("accept all"),
+            "reject": lambda: self.classes.review.decide("reject"),
+            "next_proposal": lambda: self.classes.review.step(1),
+            "previous_proposal": lambda: self.classes.review.step(-1),
         }
 
     def _call(self, name: str, *arguments: Any) -> None:
@@ -350,11 +363,13 @@ class AnnotateWidget(QWidget):
             self.refinement.show_ability(None)
             self.advisor.follow(None)
             self.sureness.follow(None)
+            self.classes.follow(None)
             self.tell(NO_IMAGE)
             return
         self._follow(binding)
         self.advisor.follow(binding)
         self.views.follow(binding)
+        self.classes.follow(binding)
         self.images.show_axes(*layer_axes(binding))
         self._show_channels(binding)
         binding.set_polarity(self.prompts.positive)
@@ -452,6 +467,7 @@ class AnnotateWidget(QWidget):
         self.advisor.release()
         self.sureness.release()
         self.views.release()
+        self.classes.close()
         self._bound.release()
         self._forget_clicks()
         self.images.release()

@@ -83,6 +83,8 @@ class Binding:
         self.viewer, self.image, self.layout, self.controller = viewer, image, layout, controller
         self.events = BindingEvents()
         self.positive = True
+        self.before_click: Callable[[Sequence[float]], None] | None = None
+        """Called with the position of each click, before it becomes a prompt."""
         self.view = View(viewer, image, layout, controller.volume.shape)
         self.layers: dict[str, Layer] = {}
         self.overlays: list[Layer] = []
@@ -277,7 +279,10 @@ class Binding:
         if self.viewer.dims.ndisplay == 3:
             self.events.status.emit("Clicks need a 2D view: press Ctrl+Y to switch")
             return
-        self._drawn(np.array([self.view.position(world)]), "point", positive)
+        position = self.view.position(world)
+        if self.before_click is not None:
+            self.before_click(position)
+        self._drawn(np.array([position]), "point", positive)
 
     def _drawn(
         self, vertices: NDArray[np.float64], kind: str, positive: bool | None = None

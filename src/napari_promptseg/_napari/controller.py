@@ -13,6 +13,7 @@ from napari_promptseg._napari.ability import Ability, refine
 from napari_promptseg._napari.outcomes import Outcomes
 from napari_promptseg._napari.preparing import Preparing
 from napari_promptseg._napari.propagating import Propagating
+from napari_promptseg._napari.proposing import Proposing
 from napari_promptseg.backends.words import UnknownWordError
 from napari_promptseg.core.geometry import Plane, box_slices
 from napari_promptseg.core.masks import pack_mask
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from napari_promptseg.session.state import Colour
 
 
-class Controller(Propagating, Preparing, Outcomes):
+class Controller(Propagating, Preparing, Proposing, Outcomes):
     """Turns what the user does into calls of the session; parameters: see `SessionLink`."""
 
     # Prompts

@@ -227,6 +227,10 @@ class ObjectSection(Section):
         """Commit with the name and the choice that the user gave."""
         self.commit.emit(self.name.text().strip(), self.overwrite.isChecked())
 
+    def show_name(self, name: str) -> None:
+        """Propose a name for the object in work."""
+        self.name.setText(name)
+
     def show_state(
         self, name: str, label: int | None, has_object: bool, undo: bool, redo: bool
     ) -> None:

@@ -44,6 +44,11 @@ VIEWER_KEYS: Final = (
     Key("U", "toggle_mask", "hide or show the object in work"),
     Key("Shift-U", "toggle_map", "show or hide where the model is unsure"),
     Key("Shift-C", "choose_answer", "take another of the answers to an ambiguous prompt"),
+    Key(".", "accept", "accept the selected proposals"),
+    Key("Shift-Y", "accept_all", "accept all proposals that are sure"),
+    Key(",", "reject", "reject the selected proposals"),
+    Key("Shift-K", "next_proposal", "go to the next proposal"),
+    Key("Shift-J", "previous_proposal", "go to the proposal before"),
     Key("H", "suggest", "mark where the next click helps most"),
 )
 """Bound on the viewer; none is a key of napari or of its layers."""

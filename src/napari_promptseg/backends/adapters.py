@@ -53,6 +53,21 @@ def list_classes(folder: Path | None = None) -> dict[str, Path]:
     return {path.stem: path for path in found}
 
 
+def list_adapted(folder: Path | None = None) -> dict[str, str]:
+    """Return the names of the classes that have an adapter, by their keys."""
+    from safetensors import SafetensorError, safe_open
+
+    adapted = {}
+    for key, path in list_classes(folder).items():
+        try:
+            with safe_open(path, "np") as source:  # reads the header alone
+                if any(name.startswith(PREFIX) for name in source.keys()):  # noqa: SIM118
+                    adapted[key] = (source.metadata() or {}).get("name", key)
+        except (SafetensorError, OSError):
+            continue  # told by those who use it
+    return adapted
+
+
 def class_file(name: str) -> Path:
     """Return where the class of a name is saved; see `class_key`."""
     return classes_folder() / f"{class_key(name)}{SUFFIX}"

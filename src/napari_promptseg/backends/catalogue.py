@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, Literal
 
+from napari_promptseg.backends.adapters import list_adapted
 from napari_promptseg.backends.registry import backend_prompts, list_backends, load_error
 
 State = Literal["ready", "needs file", "needs package", "broken"]
@@ -194,6 +195,13 @@ def list_offers(load: bool = False) -> dict[str, Offer]:
         for model in list_models().values()
         if model.backend in registered
     }
+    for key, title in list_adapted().items():
+        shipped = offers.get("clicknet")
+        if shipped is not None:
+            model = replace(
+                shipped.model, name=f"clicknet:{key}", title=f"{shipped.model.title} for {title}"
+            )
+            offers[model.name] = Offer(model, model.state)
     told = {offer.model.backend for offer in offers.values()}
     for name, info in registered.items():
         if name not in told:

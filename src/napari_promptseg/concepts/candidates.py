@@ -109,6 +109,12 @@ class Placed:
         height, width = self.mask.shape
         return slice(self.top, self.top + height), slice(self.left, self.left + width)
 
+    def whole(self, shape: tuple[int, int]) -> NDArray[np.bool_]:
+        """Return the mask in an image of a shape."""
+        placed = np.zeros(shape, np.bool_)
+        placed[self.part] = self.mask
+        return placed
+
     @property
     def diameter(self) -> float:
         """See `disk_diameter`."""

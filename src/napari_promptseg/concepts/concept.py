@@ -278,9 +278,7 @@ def _plain(text: str) -> str:
 
 
 def _resized(proposal: Proposal, seen: tuple[int, ...], shape: tuple[int, int]) -> Proposal | None:
-    whole = np.zeros((seen[0], seen[1]), np.bool_)
-    whole[proposal.part] = proposal.mask
-    mask = resize(whole, shape)
+    mask = resize(proposal.whole((seen[0], seen[1])), shape)
     if not mask.any():
         return None
     return Proposal(mask, 0, 0, proposal.confidence)

@@ -61,6 +61,19 @@ class Proposal(Placed):
     confidence: float
 
 
+def beside(found: Sequence[Proposal], taken: NDArray[np.bool_]) -> list[Proposal]:
+    """Return the proposals that lie on taken pixels of their plane with half of theirs at most.
+
+    Parameters
+    ----------
+    found : sequence of Proposal
+        Of one plane.
+    taken : (H, W) bool array
+        Pixels of other objects.
+    """
+    return [p for p in found if (taken[p.part] & p.mask).sum() <= p.mask.sum() / 2]
+
+
 @dataclass(frozen=True, slots=True)
 class Knowledge:
     """What a class is looked for by.

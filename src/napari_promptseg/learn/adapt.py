@@ -88,6 +88,28 @@ def adapt(
     return concept
 
 
+def example_scenes(
+    image: ArrayLike | Volume, labels: NDArray[np.integer], source: str
+) -> list[Scene]:
+    """Return the planes of an image that hold marked objects, as `tuning.tune` takes them.
+
+    Parameters
+    ----------
+    image : array or Volume
+        Of volumes and videos up to 16 planes with objects are taken.
+    labels : integer array
+        Of the spatial shape of the image.
+    source : str
+        What planes of one image have in common: they are held back together.
+
+    Raises
+    ------
+    ValueError
+        If the labels do not fit.
+    """
+    return [_scene(plane, marked, source) for plane, marked in _examples(image, labels)]
+
+
 def learn_from(
     concept: Concept, examples: Iterable[tuple[PlaneImage, NDArray[np.integer]]], source: str
 ) -> list[Scene]:

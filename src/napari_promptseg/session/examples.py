@@ -9,7 +9,7 @@ import numpy as np
 from napari_promptseg.core.geometry import Plane, box_slices, plane_by_index
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from numpy.typing import NDArray
 
@@ -22,13 +22,13 @@ _PLANES: Final = 3
 
 
 def example_planes(
-    store: Store, volume: Volume, name: str | None
+    store: Store, volume: Volume, name: str | None, without: Collection[int] = ()
 ) -> Iterator[tuple[PlaneImage, NDArray[np.integer]]]:
     """Yield planes with committed objects; see `Session.examples`."""
     chosen = {
         label: stored
         for label, stored in store.objects.items()
-        if name is None or stored.name == name
+        if label not in without and (name is None or stored.name == name)
     }
     by_plane: dict[Plane, list[int]] = {}
     for label, stored in chosen.items():

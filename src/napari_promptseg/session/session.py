@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -387,7 +387,7 @@ class Session(Results):
     # Classes
 
     def examples(
-        self, name: str | None = None
+        self, name: str | None = None, without: Collection[int] = ()
     ) -> list[tuple[PlaneImage, NDArray[np.integer[Any]]]]:
         """Return planes with committed objects, to learn a class from.
 
@@ -395,13 +395,15 @@ class Session(Results):
         ----------
         name : str, optional
             Of the objects; all of them when not given.
+        without : collection of int
+            Ids of objects to leave out, such as those learnt before.
 
         Returns
         -------
         list of (PlaneImage, (H, W) int64 array)
             Planes where they are large, with their ids; 0 elsewhere.
         """
-        return list(example_planes(self._store, self.volume, name))
+        return list(example_planes(self._store, self.volume, name, without))
 
     def propose(
         self,
@@ -433,8 +435,9 @@ class Session(Results):
         plane = self._plane(index)
         self.volume.check_whole(plane, "finding objects of a class")
         found = concept.proposals(self.volume.plane(plane), stopped)
-        taken = np.asarray(self.labels[plane.slices]) > 0
-        return [p for p in found if (taken[p.part] & p.mask).sum() <= p.mask.sum() / 2]
+        from napari_promptseg.concepts.proposing import beside
+
+        return beside(found, np.asarray(self.labels[plane.slices]) > 0)
 
     def accept(
         self,
