@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from napari_promptseg.backends import catalogue
 from napari_promptseg.backends.catalogue import Model, find_model, list_models, models_folder
-from napari_promptseg.backends.registry import list_backends
+from napari_promptseg.backends.clicknet import shipped_weights
+from napari_promptseg.backends.registry import create_backend, list_backends
 
 FILED = Model("a:one", "A one", ("point",), "MIT", "one.pth", source="https://example.org/one")
 SECOND = replace(FILED, name="a:two", file="two.pth")
@@ -60,3 +63,26 @@ def test_first_ready_model_is_the_default(folder):
 def test_unknown_variant_names_the_valid_ones(folder):
     with pytest.raises(ValueError, match=r"'three'.*\['one', 'two'\]"):
         find_model("a", "three")
+
+
+def test_networks_of_the_user_and_adapted_classes_are_models(tmp_path, monkeypatch):
+    monkeypatch.setenv(catalogue.FOLDER_VARIABLE, str(tmp_path / "models"))
+    monkeypatch.setenv("PROMPTSEG_CLASSES", str(tmp_path / "classes"))
+    (tmp_path / "classes").mkdir()
+    weight = {"adapter.decoder": torch.zeros(1)}
+    save_file(weight, tmp_path / "classes" / "cell.safetensors", {"name": "Cell wall"})
+    save_file({"features": torch.zeros(1)}, tmp_path / "classes" / "plain.safetensors")
+    (tmp_path / "classes" / "broken.safetensors").write_bytes(b"nothing")
+    trained = catalogue.trained_file("My organoid")
+    trained.parent.mkdir(exist_ok=True)
+    trained.write_bytes(shipped_weights().read_bytes())
+    offers = catalogue.list_offers()
+    own = {name: offers[name].model.title for name in offers if name.startswith("clicknet:")}
+    assert own == {
+        "clicknet:my_organoid": "ClickNet for my organoid",
+        "clicknet:cell": "ClickNet for Cell wall",
+    }
+    backend = create_backend("clicknet:my_organoid", device="cpu")
+    assert backend.identity == create_backend("clicknet", device="cpu").identity
+    with pytest.raises(ValueError, match="no class 'other'"):
+        create_backend("clicknet:other", device="cpu")

@@ -12,6 +12,7 @@ from napari_promptseg._napari.native import prepare_for_torch
 from napari_promptseg._napari.overlay import is_overlay
 from napari_promptseg._napari.proposing import Found
 from napari_promptseg._napari.reviewing import Reviewing
+from napari_promptseg._napari.training import Training, new_run
 from napari_promptseg._napari.worker import Job, Worker
 from napari_promptseg.backends.adapters import class_key, list_classes
 from napari_promptseg.core.geometry import all_planes
@@ -84,7 +85,13 @@ class ClassDesk:
         section.find.connect(self.find)
         section.stop.connect(self.stop)
         section.next.connect(self.rank)
+        section.train.connect(self.train)
         section.went.connect(self._go_to)
+        self.training = Training()
+        self.training.progressed.connect(
+            lambda done, total: section.show_running("Training: step %v of %m", done, total)
+        )
+        self.training.ended.connect(self._trained)
         self.review.events.rejected.connect(self._reject)
         self.review.events.fixed.connect(self._fix)
         self._show_classes()
@@ -92,11 +99,13 @@ class ClassDesk:
     @property
     def busy(self) -> bool:
         """Whether anything that was asked for is not done and shown yet."""
-        return self._worker.busy or self._tuner.busy
+        return self._worker.busy or self._tuner.busy or self.training.running
 
     def follow(self, binding: Binding | None) -> None:
         """Go on with another image, or with none."""
-        self.stop()
+        self._stop_search()
+        if not self.busy:
+            self._section.show_running("")
         self._binding = binding
         self.review.follow(binding)
         self._section.setEnabled(binding is not None)
@@ -106,6 +115,7 @@ class ClassDesk:
         self.follow(None)
         self._worker.close()
         self._tuner.close()
+        self.training.close()
 
     # Learning
 
@@ -118,9 +128,10 @@ class ClassDesk:
             self._tell("Commit some objects first: the class is learnt from them")
             return
         known = self._learnt.setdefault(binding.image, {}).setdefault(class_key(name), set())
-        binding.controller.examples(name, known, partial(self._learn_from, name, known))
+        then = partial(self._learn_from, name, known, binding.controller.volume)
+        binding.controller.examples(name, known, then)
 
-    def _learn_from(self, name: str, known: set[int], examples: Examples) -> None:
+    def _learn_from(self, name: str, known: set[int], volume: Volume, examples: Examples) -> None:
         if not examples:
             self._tell(f"All objects here are examples of {name!r} already")
             return
@@ -128,11 +139,12 @@ class ClassDesk:
 
         def work(_: Job) -> Concept:
             from napari_promptseg.concepts.files import save_concept
-            from napari_promptseg.learn.adapt import learn_from
+            from napari_promptseg.learn.adapt import has_upright_planes, learn_from
 
             concept = self._concept(name, new=True)
-            source = str(len(self._scenes.get(name, ())))
-            self._scenes.setdefault(name, []).extend(learn_from(concept, examples, source))
+            scenes = self._scenes.setdefault(name, [])
+            upright = has_upright_planes(volume)
+            scenes += learn_from(concept, examples, str(len(scenes)), upright)
             save_concept(concept)
             return concept
 
@@ -251,6 +263,47 @@ class ClassDesk:
             self.events.named.emit(name)
             self._binding.controller.take_over(found)
 
+    # Training
+
+    def train(self, name: str) -> None:
+        """Fine-tune the network on all committed objects of the image, in its own process."""
+        binding = self._binding
+        if binding is None or not self._named(name):
+            return
+        if self.training.running:
+            self._tell("Another training goes on: stop it first")
+            return
+        volume, labels = binding.controller.volume, binding.controller.labels
+        run = new_run(name)
+
+        def work(_: Job) -> int:
+            from napari_promptseg.learn.own_labels import write_training_set
+
+            return write_training_set([volume], [labels], run / "data")
+
+        def then(count: int) -> None:
+            from napari_promptseg.learn.own_labels import FEWEST
+
+            self._section.show_running("")
+            if count < FEWEST:
+                self._tell(
+                    f"Training needs objects on {FEWEST} planes or more, here are {count}; "
+                    "Learn needs fewer"
+                )
+                return
+            self.training.start([str(run / "data"), "--output", str(run), "--name", name])
+            self._section.show_running("Training …")
+            self._tell(f"Training on {count} planes; napari can be used meanwhile")
+
+        self._section.show_running("Writing the planes …")
+        self._run(self._worker, work, then)
+
+    def _trained(self, well: bool, words: str) -> None:
+        self._section.show_running("")
+        if well:
+            self.events.adapted.emit()
+        self._tell(f"Trained: {words}" if well else f"Training: {words}")
+
     # What next
 
     def rank(self, name: str) -> None:
@@ -316,6 +369,7 @@ class ClassDesk:
         """End a search and fine-tuning; what is found stays, what is learnt is measured."""
         self._stop_search()
         self._tuner.drop(self)
+        self.training.stop()
         self._section.show_running("")
 
     def _stop_search(self) -> None:

@@ -43,6 +43,8 @@ class ClassSection(QWidget):
     """Rows of proposals are selected."""
     decided = Signal(str)
     """What to do with the selected proposals: "accept", "reject", "fix" or "accept all"."""
+    train = Signal(str)
+    """The network is to be trained on all committed objects, and called so."""
     went = Signal(int)
     """A row of what comes next was chosen."""
 
@@ -78,6 +80,12 @@ class ClassSection(QWidget):
                 "What next?",
                 "List planes, or images that are open, by how much annotating them would teach",
                 lambda: self.next.emit(self.class_name),
+            ),
+            "Train…": push_button(
+                "Train…",
+                "Fine-tune the network on all committed objects of this image, in the background.\n"
+                "It takes some minutes, and is kept only where it saves clicks",
+                lambda: self.train.emit(self.class_name),
             ),
         }
         self.bar = QProgressBar()
@@ -121,9 +129,9 @@ class ClassSection(QWidget):
         column.setContentsMargins(4, 4, 4, 2)
         column.setSpacing(4)
         column.addWidget(self.name)
-        learn, here, everywhere, what_next = self.buttons.values()
-        column.addLayout(side_by_side(learn, what_next))
-        column.addLayout(side_by_side(here, everywhere))
+        learn, here, everywhere, what_next, train = self.buttons.values()
+        column.addLayout(side_by_side(learn, here, everywhere))
+        column.addLayout(side_by_side(what_next, train))
         for part in (self.running, self.review, self.queue):
             column.addWidget(part)
         self.folded = collapsible("Similar objects")

@@ -11,11 +11,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, Literal
 
-from napari_promptseg.backends.adapters import list_adapted
+from napari_promptseg.backends.adapters import class_key, list_adapted
 from napari_promptseg.backends.registry import backend_prompts, list_backends, load_error
 
 State = Literal["ready", "needs file", "needs package", "broken"]
 
+_SHIPPED: Final = "clicknet"
+_TRAINED: Final = "clicknet-"
+"""How the names of files of networks begin that the user trained."""
 FOLDER_VARIABLE: Final = "PROMPTSEG_MODELS"
 """Environment variable that names another folder for files of models."""
 
@@ -122,6 +125,17 @@ def models_folder() -> Path:
     return user_data_path("napari-promptseg", appauthor=False) / "models"
 
 
+def list_trained() -> dict[str, Path]:
+    """Return the files of networks that the user trained, by their keys; see `class_key`."""
+    found = sorted(models_folder().glob(f"{_TRAINED}*.safetensors"))
+    return {path.stem.removeprefix(_TRAINED): path for path in found}
+
+
+def trained_file(name: str) -> Path:
+    """Return where the network of a name is kept once it is trained."""
+    return models_folder() / f"{_TRAINED}{class_key(name)}.safetensors"
+
+
 @lru_cache(maxsize=1)
 def list_models() -> dict[str, Model]:
     """Return all known models by name, in the order of the catalogue."""
@@ -195,13 +209,12 @@ def list_offers(load: bool = False) -> dict[str, Offer]:
         for model in list_models().values()
         if model.backend in registered
     }
-    for key, title in list_adapted().items():
-        shipped = offers.get("clicknet")
-        if shipped is not None:
-            model = replace(
-                shipped.model, name=f"clicknet:{key}", title=f"{shipped.model.title} for {title}"
-            )
-            offers[model.name] = Offer(model, model.state)
+    if _SHIPPED in offers:
+        shipped = offers[_SHIPPED].model
+        own = {key: key.replace("_", " ") for key in list_trained()} | list_adapted()
+        for key, title in own.items():
+            model = replace(shipped, name=f"{_SHIPPED}:{key}", title=f"{shipped.title} for {title}")
+            offers[model.name] = Offer(model, "ready")
     told = {offer.model.backend for offer in offers.values()}
     for name, info in registered.items():
         if name not in told:

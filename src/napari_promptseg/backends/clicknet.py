@@ -11,6 +11,7 @@ import numpy as np
 
 from napari_promptseg.backends.adapters import apply_adapter, load_adapter
 from napari_promptseg.backends.base import Capabilities, Float32, Prediction
+from napari_promptseg.backends.catalogue import list_trained
 from napari_promptseg.backends.device import pick_device
 from napari_promptseg.backends.encoding import Encoding, encode
 from napari_promptseg.backends.stages import Stage, sample
@@ -53,13 +54,14 @@ class ClickNetBackend:
     encoding : {"disk", "gaussian", "distance"}
         How clicks are drawn; the shipped weights were trained with disks.
     variant : str
-        Key of a saved class whose adapter is used, as in "clicknet:nucleus".
+        Key of a saved class whose adapter is used, or of a network that the user trained, as
+        in "clicknet:nucleus".
 
     Raises
     ------
     ValueError
         If the device is not there, `side` is not a positive multiple of 32, the weights are
-        damaged or of another network, or there is no class with an adapter of that name.
+        damaged or of another network, or there is no adapter and no network of that name.
     FileNotFoundError
         If the weights are not there.
     """
@@ -84,7 +86,8 @@ class ClickNetBackend:
 
         if side <= 0 or side % _STRIDE:
             raise ValueError(f"side must be a positive multiple of {_STRIDE}, got {side}")
-        path = weights or shipped_weights()
+        trained = list_trained().get(variant) if variant and weights is None else None
+        path = weights or trained or shipped_weights()
         self.device = pick_device(device)
         self.side, self.encoding = side, encoding
         net = ClickNet()
@@ -93,7 +96,7 @@ class ClickNetBackend:
         self.net = (
             net.eval().requires_grad_(False).to(self.device).to(memory_format=torch.channels_last)
         )
-        if variant:
+        if variant and trained is None:
             self._adapt(load_adapter(variant))
 
     def adapted(self, adapter: Mapping[str, Tensor]) -> ClickNetBackend:

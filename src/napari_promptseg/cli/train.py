@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,24 +16,63 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
+    from napari_promptseg.learn.config import TrainConfig
     from napari_promptseg.learn.train import Trainer
 
 Recipe = Annotated[Path, typer.Argument(help="A TOML file; see docs/training.md.")]
 
 
-def train(recipe: Recipe) -> None:
+def train(
+    sources: Annotated[
+        list[Path],
+        typer.Argument(
+            help="A recipe (TOML; see docs/training.md); or what to fine-tune the shipped network "
+            "on: the folder of a data set, or images and their labels in turn."
+        ),
+    ],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder of the run; not with a recipe.")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Offer the network as a model, 'ClickNet for NAME'.")
+    ] = None,
+    steps: Annotated[
+        int, typer.Option(min=1, help="Optimiser steps at most; not with a recipe.")
+    ] = 2000,
+) -> None:
     """Train ClickNet; the same command goes on with a run that was stopped or killed.
 
-    Ctrl+C and SIGTERM end it after the present step, with a checkpoint.
+    Ctrl+C and SIGTERM end it after the present step, with a checkpoint. Fine-tuning ends
+    early where it gains nothing more; it keeps the weights it started from unless others
+    need fewer clicks on scenes that were held out. MODEL_CARD.md is the report.
     """
     from napari_promptseg.learn.config import TrainConfig
     from napari_promptseg.learn.train import Trainer
 
     try:
-        trainer = Trainer(TrainConfig.read(recipe), report=typer.echo)
+        if len(sources) == 1 and sources[0].suffix == ".toml":
+            config = TrainConfig.read(sources[0])
+        else:
+            config = _own_recipe(sources, output, steps)
+        trainer = Trainer(config, report=typer.echo)
     except (ValueError, OSError, ImportError) as error:
         fail(error)
-    _run(trainer)
+    _run(trainer, name)
+
+
+def _own_recipe(sources: list[Path], output: Path | None, steps: int) -> TrainConfig:
+    """Make the recipe to fine-tune on a folder, or on images and their labels."""
+    from napari_promptseg.learn.examples import read_examples
+    from napari_promptseg.learn.own_labels import fine_tuning, write_training_set
+
+    if output is None:
+        raise ValueError("name a folder for the run with --output")
+    folder = sources[0]
+    if len(sources) > 1:
+        folder = output / "data"
+        if not folder.exists():
+            write_training_set(*read_examples(sources), folder)
+    return fine_tuning(folder.absolute(), output.absolute(), steps=steps)
 
 
 def pretrain(
@@ -69,8 +109,8 @@ def pretrain(
     _run(trainer)
 
 
-def _run(trainer: Trainer) -> None:
-    """Train to the end or until a signal, and say what came of it."""
+def _run(trainer: Trainer, name: str | None = None) -> None:
+    """Train to the end or until a signal, say what came of it, and offer it by a name."""
     try:
         with _stop_on_signals(trainer) as came:
             weights = trainer.run()
@@ -81,6 +121,24 @@ def _run(trainer: Trainer) -> None:
         raise typer.Exit(128 + came[0])
     if trainer.peers.leads:
         typer.echo(f"best weights: {weights}")
+        if verdict := trainer.verdict():
+            typer.echo(verdict)
+        if name is not None:
+            _offer(weights, name)
+
+
+def _offer(weights: Path, name: str) -> None:
+    from napari_promptseg.backends.catalogue import trained_file
+
+    try:
+        kept = trained_file(name)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        partial = kept.with_suffix(".partial")
+        shutil.copyfile(weights, partial)
+        partial.replace(kept)
+    except (ValueError, OSError) as error:
+        fail(error)
+    typer.echo(f"offered as clicknet:{kept.stem.partition('-')[2]}")
 
 
 @contextmanager

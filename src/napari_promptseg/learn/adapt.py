@@ -79,7 +79,9 @@ def adapt(
     concept = Concept(name, tuple(synonyms), description, device)
     scenes = []
     for number, (image, labels) in enumerate(zip(images, label_images, strict=True)):
-        scenes += learn_from(concept, _examples(image, labels), str(number))
+        volume = image if isinstance(image, Volume) else Volume(image)
+        examples = _examples(volume, labels, _PLANES)
+        scenes += learn_from(concept, examples, str(number), has_upright_planes(volume))
     if not concept.examples:
         raise ValueError("the labels hold no object of 12 pixels or more")
     report(f"{concept.examples} objects, {concept.diameter:.0f} pixels across")
@@ -89,29 +91,43 @@ def adapt(
 
 
 def example_scenes(
-    image: ArrayLike | Volume, labels: NDArray[np.integer], source: str
+    image: ArrayLike | Volume, labels: NDArray[np.integer], source: str, most: int = _PLANES
 ) -> list[Scene]:
     """Return the planes of an image that hold marked objects, as `tuning.tune` takes them.
 
     Parameters
     ----------
     image : array or Volume
-        Of volumes and videos up to 16 planes with objects are taken.
+        2D, a volume or a video.
     labels : integer array
         Of the spatial shape of the image.
     source : str
         What planes of one image have in common: they are held back together.
+    most : int
+        Planes with objects that are taken, evenly spread.
 
     Raises
     ------
     ValueError
         If the labels do not fit.
     """
-    return [_scene(plane, marked, source) for plane, marked in _examples(image, labels)]
+    volume = image if isinstance(image, Volume) else Volume(image)
+    upright = has_upright_planes(volume)
+    return [
+        _scene(plane, marked, source, upright) for plane, marked in _examples(volume, labels, most)
+    ]
+
+
+def has_upright_planes(volume: Volume) -> bool:
+    """Tell whether all planes are seen from one side, as those of volumes and videos are."""
+    return len(volume.names) > 2
 
 
 def learn_from(
-    concept: Concept, examples: Iterable[tuple[PlaneImage, NDArray[np.integer]]], source: str
+    concept: Concept,
+    examples: Iterable[tuple[PlaneImage, NDArray[np.integer]]],
+    source: str,
+    upright: bool = False,
 ) -> list[Scene]:
     """Teach a class planes with marked objects; return them for `fine_tune`.
 
@@ -123,9 +139,13 @@ def learn_from(
         Planes, and the numbers of the objects on each.
     source : str
         What planes of one image have in common: they are held back together.
+    upright : bool
+        Whether others will be seen from the same side: planes of volumes and videos are.
     """
     return [
-        _scene(plane, marked, source) for plane, marked in examples if concept.learn(plane, marked)
+        _scene(plane, marked, source, upright)
+        for plane, marked in examples
+        if concept.learn(plane, marked)
     ]
 
 
@@ -155,10 +175,9 @@ def take_tuned(concept: Concept, tuned: Tuned) -> None:
 
 
 def _examples(
-    image: ArrayLike | Volume, labels: NDArray[np.integer]
+    volume: Volume, labels: NDArray[np.integer], most: int
 ) -> Iterator[tuple[PlaneImage, NDArray[np.integer]]]:
     """Yield planes that hold objects, with their labels."""
-    volume = image if isinstance(image, Volume) else Volume(image)
     labels = np.asarray(labels)
     if labels.shape != volume.shape or labels.dtype.kind not in "uib":
         raise ValueError(
@@ -166,13 +185,13 @@ def _examples(
             f"got {labels.dtype} of shape {labels.shape}"
         )
     planes = [p for p in all_planes(volume.names, volume.shape) if labels[p.slices].any()]
-    for plane in spread(planes, _PLANES):
+    for plane in spread(planes, most):
         yield volume.plane(plane), labels[plane.slices].astype(np.int64)
 
 
-def _scene(plane: PlaneImage, labels: NDArray[np.integer], name: str) -> Scene:
+def _scene(plane: PlaneImage, labels: NDArray[np.integer], name: str, upright: bool) -> Scene:
     """Make a plane what clicks are simulated on; its pixels become square."""
     seen = square_pixels(plane)
     marked = square_labels(labels, (seen.shape[0], seen.shape[1]))
     image = np.rint(seen * 255).astype(np.uint8)
-    return Scene(image, marked, "instances", (1.0, 1.0), name)
+    return Scene(image, marked, "instances", (1.0, 1.0), name, upright)

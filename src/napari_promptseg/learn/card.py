@@ -234,6 +234,22 @@ def _validation(config: TrainConfig, figures: dict[str, float], step: int | None
         _MEASURED[config.model],
         "These figures picked the weights, so they are no test.",
         _table(("set", "scenes", *(_TITLES[kind] for kind in kinds)), rows),
+        *_before_and_after(config, figures, kinds, step),
+    ]
+
+
+def _before_and_after(
+    config: TrainConfig, figures: dict[str, float], kinds: Sequence[str], step: int | None
+) -> list[str]:
+    """Tell what training made of the weights that it started from, where that was measured."""
+    first = next((row for row in read_log(config.output / "log.csv") if row["step"] == 0), None)
+    if first is None:
+        return []
+    rows = [(_TITLES[kind], f"{first[kind]:.2f}", f"{figures[kind]:.2f}") for kind in kinds]
+    verdict = "Training made nothing better of the weights it started from: these are they."
+    return [
+        _table(("mean of all sets", "before training", "of these weights"), rows),
+        *([verdict] if step == 0 else []),
     ]
 
 

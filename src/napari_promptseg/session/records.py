@@ -1,14 +1,14 @@
 """A session on disk: a header, the arrays it began with, and one checked line a step.
 
-The same three parts make a journal (a folder that grows with every step) and a saved
-session (a zip file), so both are read back in one way.
+The same three parts make a journal (`napari_promptseg.session.journal`: a folder that grows
+with every step) and a saved session (a zip file), so both are read back in one way.
 """
 
 from __future__ import annotations
 
-import os
 import zipfile
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any, Final, Literal, Protocol
 
@@ -45,11 +45,26 @@ class Moved(BaseModel):
     kind: Literal["undo", "redo"]
 
 
+class Part(BaseModel):
+    """A propagation goes on: what it wrote since the part before, for the case of a kill.
+
+    The change that it is in the end, a `Done`, holds all of it again and takes the place of
+    its parts.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    kind: Literal["part"] = "part"
+    change: Change
+
+
 Arrays = dict[str, ArrayLike | None]
 """Arrays by the name of their part; None is left out."""
 
 Record = Done | Moved
-_RECORDS: TypeAdapter[Record] = TypeAdapter(Annotated[Record, Field(discriminator="kind")])
+"""What a history is made of."""
+Line = Record | Part
+"""What a journal may hold."""
+_LINES: TypeAdapter[Line] = TypeAdapter(Annotated[Line, Field(discriminator="kind")])
 
 
 class Header(BaseModel):
@@ -65,6 +80,8 @@ class Header(BaseModel):
         See `Volume`.
     shape, dtype
         Of the image, which must be the same when it is opened again.
+    pixels : str, optional
+        Hash of some of its pixels, by which it is known again; see `Volume.fingerprint`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -80,9 +97,12 @@ class Header(BaseModel):
     source: str | None = None
     shape: tuple[int, ...]
     dtype: str
+    pixels: str | None = None
 
     @classmethod
-    def describe(cls, volume: Volume, backend: str, model: str | None) -> Header:
+    def describe(
+        cls, volume: Volume, backend: str, model: str | None, pixels: str | None = None
+    ) -> Header:
         """Make the header of a volume."""
         window = volume.window
         assert volume.affine is not None
@@ -99,6 +119,7 @@ class Header(BaseModel):
             source=volume.source,
             shape=tuple(volume.data.shape),
             dtype=np.dtype(volume.data.dtype).str,
+            pixels=pixels,
         )
 
     def volume(self, data: Any, levels: Sequence[ArrayLike] = ()) -> Volume:
@@ -174,19 +195,48 @@ def from_history(history: History) -> list[Record]:
     return steps + [Moved(kind="undo")] * len(history.undone)
 
 
-def encode_record(record: Record) -> bytes:
+def encode_record(record: Line) -> bytes:
     """Return a record as one line: its CRC-32, a blank, its JSON."""
-    body = _RECORDS.dump_json(record)
+    body = _LINES.dump_json(record)
     return b"%08x %s\n" % (zlib.crc32(body), body)
 
 
 def read_records(lines: IO[bytes]) -> Iterator[Record]:
-    """Read records up to the first line that is cut or damaged."""
+    """Read records up to the first line that is cut or damaged.
+
+    Parts of a propagation that did not come to its end become one change.
+    """
+    parts: list[Change] = []
+    for line in _whole_lines(lines):
+        if isinstance(line, Part):
+            parts.append(line.change)
+            continue
+        if parts and not _ends(line, parts):
+            yield _joined(parts)
+        parts = []
+        yield line
+    if parts:
+        yield _joined(parts)
+
+
+def _whole_lines(lines: IO[bytes]) -> Iterator[Line]:
     for line in lines:
         check, _, body = line.rstrip(b"\n").partition(b" ")
         if not line.endswith(b"\n") or b"%08x" % zlib.crc32(body) != check:
             return
-        yield _RECORDS.validate_json(body)
+        yield _LINES.validate_json(body)
+
+
+def _ends(line: Record, parts: Sequence[Change]) -> bool:
+    """Whether a line is the change that parts are the beginning of."""
+    if not isinstance(line, Done):
+        return False
+    return (line.change.name, line.change.draft[0]) == (parts[-1].name, parts[-1].draft[0])
+
+
+def _joined(parts: Sequence[Change]) -> Done:
+    patches = tuple(patch for part in parts for patch in part.patches)
+    return Done(change=replace(parts[-1], patches=patches))
 
 
 def read_header(container: Container) -> Header:
@@ -305,56 +355,3 @@ def write_archive(
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
-
-
-class Journal:
-    """Appends every step to a folder, and has it on disk before the call returns.
-
-    Parameters
-    ----------
-    folder : Path
-        Made if it is not there.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder.absolute()
-        folder.mkdir(parents=True, exist_ok=True)
-
-    def begin(self, header: Header, arrays: Arrays) -> None:
-        """Start an empty journal.
-
-        Raises
-        ------
-        FileExistsError
-            If the folder holds a journal already.
-        """
-        if (self.folder / HEADER).exists():
-            raise FileExistsError(
-                f"{str(self.folder)!r} holds a journal already: recover it with "
-                "Session.recover, or choose another folder"
-            )
-        for name, array in arrays.items():
-            if array is not None:
-                with (self.folder / name).open("wb") as file:
-                    write_array(file, array)
-        (self.folder / HISTORY).touch()
-        (self.folder / HEADER).write_text(header.model_dump_json(), encoding="utf-8")
-
-    def resume(self, records: Sequence[Record]) -> None:
-        """Go on after a recovery: drop what follows the last whole record."""
-        partial = self.folder / (HISTORY + ".partial")
-        partial.write_bytes(b"".join(map(encode_record, records)))
-        partial.replace(self.folder / HISTORY)
-
-    def append(self, record: Record) -> None:
-        """Write a record through to the disk; a failure leaves the records before it whole."""
-        line = encode_record(record)
-        with (self.folder / HISTORY).open("ab", buffering=0) as file:
-            whole = file.tell()
-            try:
-                if file.write(line) != len(line):
-                    raise OSError(f"no room for {len(line)} bytes in {str(self.folder)!r}")
-                os.fsync(file.fileno())
-            except BaseException:
-                file.truncate(whole)
-                raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -26,11 +26,12 @@ from napari_promptseg.core.prompts import (
     prompt_plane,
 )
 from napari_promptseg.core.volume import Volume
-from napari_promptseg.propagate.registry import AUTO, split_spec
-from napari_promptseg.session import objects, records
+from napari_promptseg.propagate.registry import AUTO
+from napari_promptseg.session import objects
 from napari_promptseg.session.advice import PlaneView, Suggestion
 from napari_promptseg.session.choosing import with_choice
-from napari_promptseg.session.examples import example_planes
+from napari_promptseg.session.classes import Classes
+from napari_promptseg.session.files import Files
 from napari_promptseg.session.fill import Filling
 from napari_promptseg.session.looking import PlaneAnswer, crop_around
 from napari_promptseg.session.predictor import Predictor
@@ -46,11 +47,8 @@ if TYPE_CHECKING:
 
     from napari_promptseg.backends.base import Backend
     from napari_promptseg.backends.words import Named
-    from napari_promptseg.concepts.concept import Concept
-    from napari_promptseg.concepts.proposing import Proposal
     from napari_promptseg.core.geometry import Box as BoxRange
     from napari_promptseg.core.intensity import Window
-    from napari_promptseg.core.volume import PlaneImage
     from napari_promptseg.refine.options import Refinement
     from napari_promptseg.refine.quality import QualityNote
     from napari_promptseg.session.history import Patch
@@ -72,7 +70,7 @@ def _path(positions: Sequence[Position]) -> tuple[tuple[float, ...], ...]:
         raise ValueError(f"path {positions!r} is not a sequence of positions") from error
 
 
-class Session(Results):
+class Session(Results, Classes, Files):
     """Interactive segmentation of one image, volume, video or series.
 
     One object is in work at a time: prompts and `propagate` change its `mask`, `commit`
@@ -134,8 +132,7 @@ class Session(Results):
         if labels is not None:
             self._store.take_labels(labels)
         if journal is not None:
-            self._store.journal = records.Journal(Path(journal))
-            self._store.journal.begin(self._header(), self._arrays())
+            self.keep_journal(journal)
 
     @property
     def events(self) -> SessionEvents:
@@ -380,102 +377,6 @@ class Session(Results):
         self.volume.check_whole(plane, "segmenting everything")
         found = self._predictor.segment_everything(plane)
         labels, change = objects.add_found(self._store, plane, found, "segment everything")
-        if labels:
-            self._store.do(change)
-        return labels
-
-    # Classes
-
-    def examples(
-        self, name: str | None = None, without: Collection[int] = ()
-    ) -> list[tuple[PlaneImage, NDArray[np.integer[Any]]]]:
-        """Return planes with committed objects, to learn a class from.
-
-        Parameters
-        ----------
-        name : str, optional
-            Of the objects; all of them when not given.
-        without : collection of int
-            Ids of objects to leave out, such as those learnt before.
-
-        Returns
-        -------
-        list of (PlaneImage, (H, W) int64 array)
-            Planes where they are large, with their ids; 0 elsewhere.
-        """
-        return list(example_planes(self._store, self.volume, name, without))
-
-    def propose(
-        self,
-        concept: Concept,
-        index: int | Sequence[int] | Plane | None = None,
-        stopped: Callable[[], bool] = lambda: False,
-    ) -> list[Proposal]:
-        """Find objects of a class on a plane, beside those that are committed; none changes.
-
-        Parameters
-        ----------
-        concept : Concept
-            The class.
-        index : int, (int, int) or Plane, optional
-            Which plane, as in `add_mask`; the middle one when not given.
-        stopped : callable
-            Asked now and then; once it says so, nothing is found.
-
-        Returns
-        -------
-        list of Proposal
-            The likeliest first, for `accept`.
-
-        Raises
-        ------
-        ValueError
-            If there is no such plane, or it is too large.
-        """
-        plane = self._plane(index)
-        self.volume.check_whole(plane, "finding objects of a class")
-        found = concept.proposals(self.volume.plane(plane), stopped)
-        from napari_promptseg.concepts.proposing import beside
-
-        return beside(found, np.asarray(self.labels[plane.slices]) > 0)
-
-    def accept(
-        self,
-        proposals: Sequence[Proposal],
-        index: int | Sequence[int] | Plane | None = None,
-        name: str = "",
-    ) -> list[int]:
-        """Commit proposals of a plane in one step; other objects keep their pixels.
-
-        Parameters
-        ----------
-        proposals : sequence of Proposal
-            From `propose`.
-        index : int, (int, int) or Plane, optional
-            The plane that they are of.
-        name : str
-            Of the new objects, such as that of the class.
-
-        Returns
-        -------
-        list of int
-            Ids of the new objects; fewer where others have all pixels of one.
-
-        Raises
-        ------
-        ValueError
-            If there is no such plane, or a proposal does not fit it.
-        """
-        self._interrupt()
-        plane = self._plane(index)
-        found = np.zeros(self.labels[plane.slices].shape, np.int32)
-        for number, proposal in enumerate(proposals, start=1):
-            if found[proposal.part].shape != proposal.mask.shape:
-                raise ValueError(
-                    f"a proposal at {proposal.part} does not fit a plane of {found.shape}"
-                )
-            found[proposal.part][proposal.mask] = number
-        labels, change = objects.add_found(self._store, plane, found, "accept proposals", name)
         if labels:
             self._store.do(change)
         return labels
@@ -936,93 +837,12 @@ class Session(Results):
         """Load the backend and let it answer once, so that the first prompt is quick."""
         self._predictor.warm_up()
 
-    # Files
-
-    def save(self, path: str | Path) -> None:
-        """Write everything to one file: prompts, masks, labels, history, model identity.
-
-        An image that was not read from a file is stored with it. A propagation that is
-        under way ends here, as before any other step: what it has done is saved.
-        """
-        self._interrupt()
-        steps = records.from_history(self._store.history)
-        records.write_archive(Path(path), self._header(), self._arrays(), steps)
-
-    @classmethod
-    def load(
-        cls, path: str | Path, volume: Volume | Any = None, backend: str | Backend | None = None
-    ) -> Session:
-        """Read what `save` wrote.
-
-        Parameters
-        ----------
-        path : path
-            The file.
-        volume : Volume or array-like, optional
-            The image, if its file has moved.
-        backend : str or Backend, optional
-            Another backend than the saved one.
-
-        Raises
-        ------
-        FileNotFoundError
-            If the file, or the image it refers to, is not there.
-        ValueError
-            If the file is no saved session, or the image is another one.
-        """
-        path = Path(path)
-        if not path.is_file():
-            raise FileNotFoundError(f"no saved session at {str(path)!r}")
-        return cls._restore(records.Archive(path), volume, backend)[0]
-
-    @classmethod
-    def recover(
-        cls, folder: str | Path, volume: Volume | Any = None, backend: str | Backend | None = None
-    ) -> Session:
-        """Bring back what a process with this journal had done, and go on with the journal.
-
-        A last record that was cut or damaged is dropped. Parameters and errors are those
-        of `load`.
-        """
-        folder = Path(folder)
-        if not folder.is_dir():
-            raise FileNotFoundError(f"no journal at {str(folder)!r}")
-        session, done = cls._restore(records.Folder(folder), volume, backend)
-        journal = records.Journal(folder)
-        journal.resume(done)
-        session._store.journal = journal
-        return session
-
-    @classmethod
-    def _restore(
-        cls, container: records.Container, volume: Any, backend: str | Backend | None
-    ) -> tuple[Session, list[records.Record]]:
-        header = records.read_header(container)
-        image = records.read_volume(container, header, volume)
-        propagator = split_spec(header.backend)[1]
-        session = cls(image, backend or header.backend, propagator=propagator)
-        given = records.read_array(container, records.LABELS)
-        if given is not None:
-            session._store.take_labels(given)
-        with container.open(records.HISTORY) as lines:
-            done = list(records.read_records(lines))
-        for record in done:
-            session._store.replay(record)
-        return session, done
-
     def close(self) -> None:
         """Free the model; the session can still be read and saved."""
         self._interrupt()
         self._predictor.close()
 
     # Inside
-
-    def _header(self) -> records.Header:
-        return records.Header.describe(self.volume, self._predictor.spec, self._predictor.identity)
-
-    def _arrays(self) -> records.Arrays:
-        image = records.embedded_image(self.volume)
-        return {records.IMAGE: image, records.LABELS: self._store.given_labels}
 
     def _settle(self) -> None:
         """Let a propagation that nobody iterates run to its end."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -14,7 +15,7 @@ from napari_promptseg.core.labels import label_boxes
 from napari_promptseg.core.paging import paged_zeros, slabs
 from napari_promptseg.session.history import Change, History, Patch
 from napari_promptseg.session.propagated import Propagated, Underway
-from napari_promptseg.session.records import Done, Journal, Moved, Record
+from napari_promptseg.session.records import Done, Line, Moved, Part, Record, from_history
 from napari_promptseg.session.state import Draft, StoredObject
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_promptseg.core.prompts import Prompt
+    from napari_promptseg.session.journal import Journal
     from napari_promptseg.session.looking import PlaneAnswer
 
 LABEL_TYPE: Final = np.uint16
@@ -90,6 +92,7 @@ class Store:
         self._log(Done(change=change))
         self._apply(change, forward=True)
         self.history.record(change)
+        self._compact()
         self._announce(change)
 
     def record(self, change: Change) -> None:
@@ -102,6 +105,7 @@ class Store:
             raise
         self.draft = change.draft[1]
         self.history.record(change)
+        self._compact()
         self._announce(replace(change, patches=()))
 
     def undo(self) -> bool:
@@ -164,9 +168,24 @@ class Store:
     def _emit_box(self, patch: Patch) -> None:
         (self.events.mask if patch.array == "mask" else self.events.labels).emit(patch.box)
 
-    def _log(self, record: Record) -> None:
+    def keep(self, change: Change) -> None:
+        """Have on disk what a change that is not over has written since the last time.
+
+        A journal that cannot be written to is told of at the end, not here.
+        """
+        with suppress(OSError):
+            self._log(Part(change=change))
+
+    def _log(self, record: Line) -> None:
         if self.journal is not None:
             self.journal.append(record)
+
+    def _compact(self) -> None:
+        """Leave out of the journal what was undone and replaced, once that is most of it."""
+        reached = len(self.history.done) + len(self.history.undone)
+        if self.journal is not None and self.journal.is_wasteful(reached):
+            with suppress(OSError):  # such as a full disk: what is there is whole
+                self.journal.resume(from_history(self.history))
 
     # Making changes
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -13,18 +14,20 @@ from napari_promptseg.session.propagated import Underway
 from napari_promptseg.session.propagation import PlaneResult
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from napari_promptseg.core.geometry import Plane
     from napari_promptseg.propagate.stack import Propagator, Stack
     from napari_promptseg.session.evidence import Evidence
-    from napari_promptseg.session.history import Patch
+    from napari_promptseg.session.history import Change, Patch
     from napari_promptseg.session.propagated import Segment
     from napari_promptseg.session.rows import Row
     from napari_promptseg.session.store import Store
 
+_KEEP_EVERY: Final = 0.5
+"""Seconds between two writes of a propagation under way to the journal."""
 DOUBT: Final = 0.5
 """Planes without the object are worth a look only up to this confidence, and are kept so far."""
 
@@ -44,6 +47,7 @@ class Writer:
         self._store, self._propagator = store, propagator
         self._prompts = store.draft.prompts
         self._patches: list[Patch] = []
+        self._kept, self._kept_at = 0, monotonic()
         self.segments: list[Segment] = []
         self.done = self.total = 0
 
@@ -95,15 +99,30 @@ class Writer:
             self._store.underway.wrote(patch.box)
             self._store.write(patch)
             self._patches.append(patch)
+        self._keep()
         self._store.events.confidences.emit()
         box = box_union([patch.box for patch in patches]) if patches else None
         return PlaneResult(plane, sure, box, empty, self.done, self.total)
+
+    def _keep(self) -> None:
+        """Have on disk what was written, about twice a second."""
+        if self._store.journal is None or monotonic() - self._kept_at < _KEEP_EVERY:
+            return
+        new = self._patches[self._kept :]
+        self._store.keep(self._change(self._store.underway, new))
+        self._kept, self._kept_at = len(self._patches), monotonic()
+
+    def _change(self, written: Underway, patches: Sequence[Patch]) -> Change:
+        """Return the change that was made so far, with some of its patches."""
+        store = self._store
+        known = store.draft.propagated.without(written.boxes).with_segments(self.segments)
+        known = known.with_confidences(written.confidences, store.mask.shape)
+        return store.change_mask("propagate", self._prompts, patches, known)
 
     def finish(self) -> None:
         """Record what was done as one change."""
         store = self._store
         written, store.underway = store.underway, Underway()
-        known = store.draft.propagated.without(written.boxes).with_segments(self.segments)
-        known = known.with_confidences(written.confidences, store.mask.shape)
-        if self._patches or known != store.draft.propagated:
-            store.record(store.change_mask("propagate", self._prompts, self._patches, known))
+        change = self._change(written, self._patches)
+        if self._patches or change.draft[1].propagated != store.draft.propagated:
+            store.record(change)
