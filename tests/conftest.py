@@ -40,3 +40,9 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(autouse=True)
+def journals(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep journals and locks of the user of this machine out of the tests."""
+    monkeypatch.setenv("PROMPTSEG_JOURNALS", str(tmp_path_factory.mktemp("journals")))

@@ -132,4 +132,5 @@ def test_lazy_series_is_read_plane_by_plane(bench, blobs):
     reads.clear()
     b.click((1, 5, 15, 15))
     assert np.array_equal(b.controller.mask[1, 5], blobs[5] == 200)
-    assert set(reads) <= {(1, 5, 0, 0)}
+    middle = (3, 6, 0, 0)  # by which the journal knows the image again
+    assert set(reads) <= {(1, 5, 0, 0), middle}

@@ -82,8 +82,10 @@ def test_another_process_is_told_who_has_it(folder: Path, other_process) -> None
 
 def test_a_journal_in_use_is_not_offered(tmp_path: Path, other_process, folder: Path) -> None:
     session = begun(tmp_path / "mine")
-    assert [kept.folder for kept in list_kept(tmp_path)] == [tmp_path / "mine"]
+    assert list_kept(tmp_path) == []  # it is written to by this process, and by the other one
     session.end_journal()
+    assert [kept.folder for kept in list_kept(tmp_path)] == [tmp_path / "mine"]
+    begun(tmp_path / "again").end_journal(discard=True)
     other_process.communicate("\n", timeout=30)
     (kept,) = list_kept(tmp_path)
     assert kept.steps == 1
@@ -182,6 +184,7 @@ def test_an_image_may_stay_outside(folder: Path) -> None:
     session = Session(data, ToyBackend())
     session.add_point((4, 11, 14))
     session.keep_journal(folder, image=False)
+    session.end_journal()
     assert not (folder / records.IMAGE).exists()
     assert list_kept(folder.parent)[0].header.pixels == Volume(data).fingerprint()
     with pytest.raises(FileNotFoundError, match="pass volume="):
@@ -218,3 +221,46 @@ def test_a_lock_is_shared_within_a_process(tmp_path: Path) -> None:
     assert second.is_locked
     second.release()
     assert not second.is_locked
+
+
+# Saved files
+
+
+def test_former_versions_stay_beside_a_saved_session(tmp_path: Path) -> None:
+    session = Session(make_scene("zyx").data, ToyBackend())
+    for column in range(14, 19):
+        session.add_point((4, 11, column))
+        session.save(tmp_path / "a.promptseg", versions=2)
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["a.1.promptseg", "a.2.promptseg", "a.promptseg"]
+    counts = [len(Session.load(tmp_path / n, backend=ToyBackend()).prompts) for n in names]
+    assert counts == [4, 3, 5]
+
+
+_SAVER = """
+import sys
+import numpy as np
+from napari_promptseg import Session
+Session(np.zeros((8, 8), np.uint8), "grabcut").save(sys.argv[1])
+"""
+
+
+def test_two_processes_do_not_write_one_file(tmp_path: Path) -> None:
+    session = Session(make_scene("zyx").data, ToyBackend())
+    session.save(tmp_path / "saved")
+    before = (tmp_path / "saved").read_bytes()
+    command = [sys.executable, "-c", _SAVER, str(tmp_path / "saved")]
+    refused = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "open in another window or process" in refused.stderr
+    assert (tmp_path / "saved").read_bytes() == before
+    session.save(tmp_path / "other")  # lets go of the first one
+    subprocess.run(command, check=True)
+    with pytest.raises(FileExistsError):
+        Session(make_scene("zyx").data, ToyBackend(), journal=begun(tmp_path / "j").journal)
+
+
+def test_a_home_without_write_access_has_no_locks(tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("PROMPTSEG_JOURNALS", str(tmp_path / "file"))
+    Session(make_scene("zyx").data, ToyBackend()).save(tmp_path / "saved")
+    assert (tmp_path / "saved").exists()

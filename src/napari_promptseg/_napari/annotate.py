@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from napari.utils.notifications import show_error
+from napari.utils.notifications import show_error, show_warning
 from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtWidgets import (
     QFrame,
@@ -42,6 +42,7 @@ from napari_promptseg._napari.object_list import ObjectList
 from napari_promptseg._napari.object_views import ObjectViews
 from napari_promptseg._napari.prepare_section import PrepareSection
 from napari_promptseg._napari.propagate_section import PropagateSection
+from napari_promptseg._napari.recovery import Recovery, RecoveryBar
 from napari_promptseg._napari.refine_section import RefineSection
 from napari_promptseg._napari.relay import Relay
 from napari_promptseg._napari.sureness import Sureness
@@ -84,6 +85,8 @@ class AnnotateWidget(QWidget):
         self._reads = False
         self._relay = Relay()
         self.desk = Desk(napari_viewer, self._relay)
+        self.recovery_bar = RecoveryBar()
+        self.recovery = Recovery(self.recovery_bar, self.desk)
         self.images = ImageSection(napari_viewer)
         self.preparation = PrepareSection()
         self.refinement = RefineSection()
@@ -116,6 +119,7 @@ class AnnotateWidget(QWidget):
         column = QVBoxLayout(inner)
         column.setContentsMargins(6, 4, 6, 4)
         column.setSpacing(4)
+        column.addWidget(self.recovery_bar)
         column.addWidget(self.images.widget)
         column.addWidget(self.preparation)
         for section in (self.refinement, self.prompts, self.propagation, self.objects):
@@ -158,6 +162,7 @@ class AnnotateWidget(QWidget):
         images.free.connect(lambda: self._call("free"))
         self.desk.events.chosen.connect(self._show_binding)
         self.desk.events.failed.connect(self._fail)
+        self.desk.events.stuck.connect(self._tell_stuck)
         self.preparation.asked.connect(self._prepare)
         self.preparation.paused.connect(lambda: self._call("pause_preparing"))
         self.refinement.switched.connect(self.desk.refine)
@@ -182,6 +187,8 @@ class AnnotateWidget(QWidget):
         self.classes.events.adapted.connect(self.images.update_models)
         self.classes.events.named.connect(self.objects.show_name)
         self.classes.events.failed.connect(self._fail)
+        self.recovery.events.status.connect(self.tell)
+        self.recovery.events.failed.connect(self._fail)
         self.files.save.connect(self._save)
         self.files.load.connect(self._load)
         self.files.export.connect(self._export)
@@ -200,7 +207,7 @@ class AnnotateWidget(QWidget):
             "propagate": lambda: self._propagate("both"),
             "propagate_forward": lambda: self._propagate("forward"),
             "propagate_backward": lambda: self._propagate("backward"),
-            "cancel": lambda: self._call("cancel"),
+            "cancel": self._cancel,
             "review": self.sureness.review,
             "commit": self.objects.ask_commit,
             "discard": lambda: self._call("discard"),
@@ -295,6 +302,11 @@ class AnnotateWidget(QWidget):
             axis = self.propagation.chosen_axis
             self._call("propagate", direction, position, first, last, axis)
 
+    def _cancel(self) -> None:
+        """Stop a propagation; leave a model behind that does not answer any more."""
+        if not self.desk.give_up():
+            self._call("cancel")
+
     def _prepare(self) -> None:
         if self.binding is not None:
             self._call("prepare", self.binding.view.position(self.viewer.dims.point))
@@ -347,6 +359,9 @@ class AnnotateWidget(QWidget):
         """Say something in the status line."""
         self.status.setText(text)
 
+    def _tell_stuck(self, seconds: float) -> None:
+        self.tell(f"No answer for {seconds:.0f} s: wait, or press Shift+G to give up on it")
+
     def _fail(self, error: Exception) -> None:
         self.tell(f"Not done: {error}")
         show_error(str(error) or type(error).__name__)
@@ -365,6 +380,7 @@ class AnnotateWidget(QWidget):
             self.sureness.follow(None)
             self.classes.follow(None)
             self.tell(NO_IMAGE)
+            self.recovery.look()
             return
         self._follow(binding)
         self.advisor.follow(binding)
@@ -378,6 +394,7 @@ class AnnotateWidget(QWidget):
         self.sureness.follow(binding)
         self.propagation.show_running(binding.controller.propagating)
         self._show_state(binding.controller.shown)
+        self.recovery.look()
 
     def _follow(self, binding: Binding) -> None:
         """Hear a binding, and those before it no more."""
@@ -386,6 +403,7 @@ class AnnotateWidget(QWidget):
         self._heard = [
             (events.shown, self._show_state),
             (events.status, self.tell),
+            (events.notice, show_warning),
             (events.progress, self.propagation.show_progress),
             (events.running, self.propagation.show_running),
             (events.failed, self._fail),

@@ -33,8 +33,19 @@ if TYPE_CHECKING:
     from napari_promptseg.session.state import Colour
 
 
+_VERSIONS = 3
+"""Former versions of a saved session that stay beside it."""
+
+
 class Controller(Propagating, Preparing, Proposing, Outcomes):
     """Turns what the user does into calls of the session; parameters: see `SessionLink`."""
+
+    def give_up(self) -> bool:
+        """See `SessionLink.give_up`; the model is loaded anew with the next prompt."""
+        given_up = super().give_up()
+        if given_up:
+            self.events.status.emit("Given up: what was done before is as it was")
+        return given_up
 
     # Prompts
 
@@ -291,7 +302,13 @@ class Controller(Propagating, Preparing, Proposing, Outcomes):
 
     def save(self, path: str | Path) -> None:
         """Write the session to a file."""
-        self._do(lambda session, _: session.save(path), self._say(f"Saved {Path(path).name}"))
+        keeper = self.keeper
+
+        def work(session: Session, _: Job) -> None:
+            session.save(path, versions=_VERSIONS)
+            keeper.saved(session)
+
+        self._do(work, self._say(f"Saved {Path(path).name}"))
 
     def export(self, path: str | Path, colours: Mapping[int, Colour]) -> None:
         """Write the labels to a file, over one that is there, in the colours that are shown."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 from psygnal import Signal, SignalGroup
+from qtpy.QtCore import QTimer
 
 from napari_promptseg._napari.binding import Binding
 from napari_promptseg._napari.channel_choice import remembered
@@ -32,6 +33,10 @@ _PARKED: WeakKeyDictionary[Image, tuple[Session, Layout, dict[str, Layer]]] = We
 """Sessions of images whose dock was closed: opened again, it goes on where it was."""
 
 
+PATIENCE: Final = 10.0
+"""Seconds for one piece of work, after which the user is told that it may be stuck."""
+
+
 class DeskEvents(SignalGroup):
     """What a desk tells the dock."""
 
@@ -39,6 +44,8 @@ class DeskEvents(SignalGroup):
     """Another binding is in use, or None is."""
     failed = Signal(Exception)
     """Something went wrong outside of any session."""
+    stuck = Signal(float)
+    """The worker has been at one thing for so many seconds."""
 
 
 class Desk:
@@ -62,6 +69,22 @@ class Desk:
         self._worker = Worker(later)
         self._bindings: dict[Image, Binding] = {}
         viewer.layers.events.removed.connect(self._removed)
+        self._watch = QTimer()
+        self._watch.setInterval(1000)
+        self._watch.timeout.connect(self._look_for_stuck)
+        self._watch.start()
+
+    def _look_for_stuck(self) -> None:
+        seconds = self._worker.stuck_for
+        busy = self.current is not None and self.current.controller.propagating
+        if seconds >= PATIENCE and not busy:
+            self.events.stuck.emit(seconds)
+
+    def give_up(self) -> bool:
+        """Leave behind what does not answer; return whether anything was so."""
+        if self.current is None or self._worker.stuck_for < PATIENCE:
+            return False
+        return self.current.controller.give_up()
 
     @property
     def busy(self) -> bool:
@@ -155,16 +178,24 @@ class Desk:
 
         def done(answer: tuple[Session, bool]) -> None:
             session, same = answer
-            self.refinement = session.refinement or Refinement()
-            if same and self.current is not None:
-                self.current.controller.replace_session(session)
-                self.current.controller.warm_up(self.refinement)
-            else:
-                self._open(session, path.stem)
+            self.adopt(session, path.stem, same)
 
         self._worker.submit(
             Job(lambda _: load_session(path, volume), done, self.events.failed.emit)
         )
+
+    def run(self, job: Job) -> None:
+        """Do something that is about no session yet."""
+        self._worker.submit(job)
+
+    def adopt(self, session: Session, name: str, same: bool) -> None:
+        """Go on with a session that was read: on the present image, or on its own."""
+        self.refinement = session.refinement or Refinement()
+        if same and self.current is not None:
+            self.current.controller.replace_session(session)
+            self.current.controller.warm_up(self.refinement)
+        else:
+            self._open(session, name)
 
     def _open(self, session: Session, name: str) -> None:
         """Add the image of a loaded session as a layer."""
@@ -184,8 +215,13 @@ class Desk:
         binding = self._bindings.pop(image, None)
         if binding is None:
             return
-        session = binding.controller.close()
-        self._worker.submit(Job(lambda _: session.close(), lambda _: None, self.events.failed.emit))
+        session, keeper = binding.controller.close(), binding.controller.keeper
+
+        def end(_: Job) -> None:
+            session.close()
+            keeper.finish(session)
+
+        self._worker.submit(Job(end, lambda _: None, self.events.failed.emit))
         kept = {"labels"} | ({"object"} if binding.controller.shown.has_object else set())
         for role, layer in binding.close().items():
             if role not in kept:
@@ -196,11 +232,14 @@ class Desk:
 
     def close(self) -> None:
         """Stop all work and let go of all layers; sessions wait for the next dock."""
+        self._watch.stop()
         self._worker.close()
         self._viewer.layers.events.removed.disconnect(self._removed)
         for image, binding in self._bindings.items():
             session = binding.controller.close()
             layers = binding.close()
+            if binding.controller.keeper.is_safe(session):
+                binding.controller.keeper.finish(session)
             _PARKED[image] = session, binding.layout, layers
         self._bindings.clear()
         self.current = None

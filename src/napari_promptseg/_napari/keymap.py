@@ -37,7 +37,7 @@ VIEWER_KEYS: Final = (
     Key("G", "propagate", "propagate through the whole volume"),
     Key("K", "propagate_forward", "propagate forward from this plane"),
     Key("J", "propagate_backward", "propagate backward from this plane"),
-    Key("Shift-G", "cancel", "stop the propagation"),
+    Key("Shift-G", "cancel", "stop the propagation, or what does not answer"),
     Key("Shift-W", "review", "go to the plane that it is least sure of"),
     Key("N", "commit", "commit the object, go on with the next"),
     Key("Shift-N", "discard", "discard the object in work"),

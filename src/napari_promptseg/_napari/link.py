@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from napari_promptseg._napari.keeper import Keeper
 from napari_promptseg._napari.native import prepare_for_torch
 from napari_promptseg._napari.snapshot import ControllerEvents, Snapshot
 from napari_promptseg._napari.worker import Job
@@ -49,6 +51,7 @@ class SessionLink:
         self._wish: Wish | None = None
         self._resuming: Wish | None = None
         self._asked: dict[str, Job] = {}
+        self.keeper = Keeper()
         self._adopt(session)
 
     # State
@@ -61,6 +64,7 @@ class SessionLink:
         self._state = Snapshot.of(session)
         session.events.mask.connect(self._mask_changed)
         session.events.labels.connect(self._labels_changed)
+        session.events.notice.connect(self._noticed)
 
     @property
     def shown(self) -> Snapshot:
@@ -84,15 +88,46 @@ class SessionLink:
         """Go on with another session; results of the present one are dropped."""
         self._worker.drop(self.session)
         self._detach()
+        former, keeper = self.session, self.keeper
+        self._worker.submit(
+            Job(lambda _: keeper.finish(former), lambda _: None, self.events.failed.emit)
+        )
+        self.keeper = Keeper()
+        self._forget_work()
+        self._adopt(session)
+        self.events.replaced.emit()
+        self.events.shown.emit(self.shown)
+
+    def give_up(self) -> bool:
+        """Leave work that does not end to itself, and go on from the last step that was done.
+
+        The session is made anew from its history: what the work may do later reaches nobody.
+
+        Returns
+        -------
+        bool
+            Whether there was such work.
+        """
+        if not self._worker.abandon():
+            return False
+        stuck, keeper = self.session, self.keeper
+        self._worker.drop(stuck)
+        self._detach()
+        self._forget_work()
+        self._adopt(stuck.renewed())
+        self.keeper = keeper
+        self.events.replaced.emit()
+        self.events.shown.emit(self.shown)
+        return True
+
+    def _forget_work(self) -> None:
+        """Wait no more for what was asked for."""
         self._waiting.clear()
         self._removing.clear()
         self._asked.clear()
         self._resuming = None
         if self._propagation is not None:
             self._end_propagation(self._propagation)
-        self._adopt(session)
-        self.events.replaced.emit()
-        self.events.shown.emit(self.shown)
 
     def close(self) -> Session:
         """Stop all work on the session and let go of it; the views get what is done."""
@@ -114,6 +149,7 @@ class SessionLink:
     def _detach(self) -> None:
         self.session.events.mask.disconnect(self._mask_changed)
         self.session.events.labels.disconnect(self._labels_changed)
+        self.session.events.notice.disconnect(self._noticed)
 
     # From the worker to the front end
 
@@ -122,6 +158,9 @@ class SessionLink:
 
     def _labels_changed(self, box: Box) -> None:
         self._note("labels", box)
+
+    def _noticed(self, text: str) -> None:
+        self._deliver(partial(self.events.notice.emit, text))
 
     def _note(self, array: str, box: Box) -> None:
         """Keep a changed box; one delivery at a time takes all that came together."""
@@ -194,6 +233,7 @@ class SessionLink:
                 self._state = state
             self._flush()
             self.events.shown.emit(self.shown)
+            self._keep(session)
 
         def done(answer: tuple[T, Snapshot]) -> None:
             if session is self.session:
@@ -212,6 +252,14 @@ class SessionLink:
         job = Job(run, done, failed, session, key, list(items))
         self._worker.submit(job)
         return job
+
+    def _keep(self, session: Session) -> None:
+        """Have on disk what was done, after it was shown: the first step writes most."""
+        keeper = self.keeper
+        if keeper.wants(session):
+            self._worker.submit(
+                Job(lambda _: keeper.keep(session), lambda _: None, self.events.failed.emit)
+            )
 
     def ask(self, question: str, work: Callable[[Session], T], then: Callable[[T], None]) -> None:
         """Ask the session something that changes nothing, as soon as no other work waits.

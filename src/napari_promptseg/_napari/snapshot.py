@@ -90,6 +90,8 @@ class ControllerEvents(SignalGroup):
     """Work on the session is done: what was asked about it before may hold no longer."""
     status = Signal(str)
     """Something to tell the user."""
+    notice = Signal(str)
+    """Something to tell the user that is not said again."""
     planes = Signal(list)
     """Results of a propagation under way, each a `PlaneResult`."""
     progress = Signal(int, int)

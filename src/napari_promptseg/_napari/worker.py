@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from functools import partial
+from time import monotonic
 from typing import Any
 
 Deliver = Callable[[Callable[[], None]], None]
@@ -67,6 +68,7 @@ class Worker:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._running: Job | None = None
+        self._began: float | None = None
         self._unheard = 0
 
     @property
@@ -95,6 +97,29 @@ class Worker:
             self._idle = deque(job for job in self._idle if job.owner is not owner)
             if self._running is not None and self._running.owner is owner:
                 self._running.stopped.set()
+
+    @property
+    def stuck_for(self) -> float:
+        """Seconds for which the running job has run; 0 if none runs."""
+        began = self._began
+        return 0.0 if began is None else monotonic() - began
+
+    def abandon(self) -> bool:
+        """Leave the running job to itself, unheard; what waits is done by a new thread.
+
+        Returns
+        -------
+        bool
+            Whether a job was running.
+        """
+        with self._changed:
+            if self._running is None:
+                return False
+            self._running.stopped.set()
+            self._running, self._began = None, None
+            self._thread = threading.Thread(target=self._run, name="promptseg", daemon=True)
+            self._thread.start()
+            return True
 
     def close(self, timeout: float = 2.0) -> bool:
         """Forget all jobs and end the thread.
@@ -133,7 +158,7 @@ class Worker:
                 job.key is not None and not job.idle and self._queue and _same(self._queue[0], job)
             ):
                 job.items += self._queue.popleft().items
-            self._running = job
+            self._running, self._began = job, monotonic()
             return job
 
     def _run(self) -> None:
@@ -143,8 +168,9 @@ class Worker:
             except Exception as error:
                 call = partial(job.failed, error)
             with self._changed:
-                self._running = None
                 heard = self._thread is threading.current_thread()
+                if heard or self._running is job:
+                    self._running, self._began = None, None
                 self._unheard += heard
             if heard:
                 self._deliver(partial(self._hand_over, call))

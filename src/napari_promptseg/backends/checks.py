@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_promptseg.backends.answers import find_fault
 from napari_promptseg.backends.base import Backend
 from napari_promptseg.core.intensity import Window
 from napari_promptseg.core.plane_prompts import PlanePrompts, Region, Stroke, box_region
@@ -63,19 +64,8 @@ def _require(condition: object, message: str) -> None:
 
 
 def _check_answer(answer: Prediction, shape: tuple[int, int], what: str) -> None:
-    probability = answer.probability
-    size = (answer.rows[1] - answer.rows[0], answer.columns[1] - answer.columns[0])
-    _require(probability.dtype == np.float32, f"{what}: {probability.dtype}, not float32")
-    _require(probability.shape == size, f"{what}: {probability.shape} for a box of {size}")
-    inside = all(
-        0 <= start <= stop <= n
-        for (start, stop), n in zip((answer.rows, answer.columns), shape, strict=True)
-    )
-    _require(inside, f"{what}: rows {answer.rows}, columns {answer.columns} of a plane {shape}")
-    _require(np.isfinite(probability).all(), f"{what}: values that are no numbers")
-    low, high = float(probability.min(initial=0)), float(probability.max(initial=0))
-    _require(0 <= low <= high <= 1, f"{what}: values from {low} to {high}")
-    _require(0 <= answer.score <= 1, f"{what}: a score of {answer.score}")
+    fault = find_fault(answer, shape)
+    _require(not fault, f"{what}: {fault}")
 
 
 def _images() -> Iterator[PlaneImage]:

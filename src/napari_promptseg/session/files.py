@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from napari_promptseg.propagate.registry import split_spec
 from napari_promptseg.session import records
-from napari_promptseg.session.journal import Journal
+from napari_promptseg.session.journal import Claim, Journal
 
 if TYPE_CHECKING:
     from napari_promptseg.backends.base import Backend
@@ -23,23 +23,52 @@ class Files:
     volume: Volume
     _store: Store
     _predictor: Predictor
+    _claim: Claim | None = None
 
     if TYPE_CHECKING:
 
         def __init__(
-            self, volume: Volume, backend: str | Backend = ..., *, propagator: str = ...
+            self,
+            volume: Volume,
+            backend: str | Backend = ...,
+            *,
+            device: str = ...,
+            propagator: str = ...,
         ) -> None: ...
         def _interrupt(self) -> None: ...
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | Path, versions: int = 0) -> None:
         """Write everything to one file: prompts, masks, labels, history, model identity.
 
         An image that was not read from a file is stored with it. A propagation that is
         under way ends here, as before any other step: what it has done is saved.
+
+        Parameters
+        ----------
+        path : path
+            The file; what it held before is replaced once all of it is written.
+        versions : int
+            Former files that stay beside it: "a.promptseg" becomes "a.1.promptseg", and so on.
+
+        Raises
+        ------
+        BlockingIOError
+            If another window or process has saved this file and is still open.
+        OSError
+            If it cannot be written; what was there before stays.
         """
         self._interrupt()
+        path = Path(path)
+        claim = self._claimed(path)
         steps = records.from_history(self._store.history)
-        records.write_archive(Path(path), self._header(), self._arrays(), steps)
+        records.write_archive(path, self._header(), self._arrays(), steps, versions)
+        self._claim = claim
+
+    def _claimed(self, path: Path) -> Claim:
+        """Take the right to write a file, unless the session has it already."""
+        if self._claim is not None and self._claim.path == path.absolute():
+            return self._claim
+        return Claim(path.absolute())
 
     @classmethod
     def load(
@@ -142,6 +171,25 @@ class Files:
             journal.close()
             if discard:
                 shutil.rmtree(journal.folder, ignore_errors=True)
+
+    def renewed(self) -> Self:
+        """Return a session in the same state that shares nothing with this one, which is over.
+
+        For a session whose thread is stuck in a model: whatever that does later fails, and
+        changes nothing. The journal goes on with the new one.
+        """
+        self._store.retired = True
+        volume, predictor = self.volume, self._predictor
+        again = type(self)(volume, predictor.source, device=predictor.device)
+        again._predictor.refinement = predictor.refinement
+        again._predictor.propagator = predictor.propagator
+        if self._store.given_labels is not None:
+            again._store.take_labels(self._store.given_labels)
+        for record in records.from_history(self._store.history):
+            again._store.replay(record)
+        again._store.journal, self._store.journal = self._store.journal, None
+        again._claim = self._claim
+        return again
 
     def _header(self, pixels: str | None = None) -> records.Header:
         return records.Header.describe(

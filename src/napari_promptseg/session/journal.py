@@ -7,6 +7,7 @@ import shutil
 import weakref
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 FOLDER_VARIABLE: Final = "PROMPTSEG_JOURNALS"
 """Environment variable that names another folder for the journals of the dock."""
 _LOCK: Final = "lock"
+_CLAIMS: Final = "claims"
+"""Folder of locks of saved sessions."""
 _SLACK: Final = 64
 """Records that nobody can reach any more, beside as many as are reached: then it is compacted."""
 
@@ -119,6 +122,11 @@ class Journal:
             partial.unlink(missing_ok=True)
 
 
+def _lock(file: Path) -> FileLock:
+    """Return the lock of a file; there is one of each in a process."""
+    return FileLock(file, timeout=0, thread_local=False, is_singleton=True)
+
+
 def hold(file: Path, what: str) -> FileLock:
     """Lock a file for this process until `release`.
 
@@ -134,15 +142,44 @@ def hold(file: Path, what: str) -> FileLock:
     BlockingIOError
         If another process has it.
     """
-    lock = FileLock(file, timeout=0, thread_local=False, is_singleton=True)
+    lock = _lock(file)
     try:
         lock.acquire()
     except Timeout:
         raise BlockingIOError(
-            f"this {what} is open in another window or process ({str(file.parent)!r}): "
-            "close it there first"
+            f"this {what} is open in another window or process: close it there first"
         ) from None
     return lock
+
+
+class Claim:
+    """The right of this process to write one file, until it is garbage or the process ends.
+
+    Parameters
+    ----------
+    path : Path
+        The file. Its lock lies with the journals: none is left beside it.
+
+    Where no lock can be written, such as a home without write access, everybody has it.
+
+    Raises
+    ------
+    BlockingIOError
+        If another process has it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        locks = journals_folder() / _CLAIMS
+        name = blake2b(str(path).encode(), digest_size=16).hexdigest()
+        try:
+            locks.mkdir(parents=True, exist_ok=True)
+            lock = hold(locks / name, f"file {path.name}")
+        except BlockingIOError:
+            raise
+        except OSError:
+            return
+        weakref.finalize(self, lock.release)
 
 
 def _flush(file: IO[bytes]) -> None:
@@ -192,6 +229,12 @@ def journals_folder() -> Path:
     return user_state_path("napari-promptseg", appauthor=False) / "journals"
 
 
+def has_journals() -> bool:
+    """Tell whether there may be a journal in the folder of the dock; quick."""
+    root = journals_folder()
+    return root.is_dir() and any(path.name != _CLAIMS for path in root.iterdir())
+
+
 def list_kept(root: Path | None = None) -> list[Kept]:
     """Return the journals in a folder that nobody writes to, the latest first.
 
@@ -202,6 +245,8 @@ def list_kept(root: Path | None = None) -> list[Kept]:
     for folder in root.iterdir() if root.is_dir() else ():
         history = folder / HISTORY
         try:
+            if _lock(folder / _LOCK).is_locked:  # by this process
+                continue
             hold(folder / _LOCK, "journal").release()
             header = read_header(Folder(folder))
             with history.open("rb") as lines:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from napari_promptseg.backends.answers import find_fault, is_out_of_memory
 from napari_promptseg.backends.encoding import refused
 from napari_promptseg.backends.registry import create_backend
 from napari_promptseg.backends.stages import Everything
 from napari_promptseg.backends.words import Named
 from napari_promptseg.concepts.words import KnownWords
-from napari_promptseg.core.geometry import mask_box
+from napari_promptseg.core.geometry import Crop, box_union, mask_box
 from napari_promptseg.core.plane_prompts import PlanePrompts, Stroke
 from napari_promptseg.core.volume import PlaneImage
 from napari_promptseg.propagate.registry import (
@@ -30,15 +31,19 @@ from napari_promptseg.refine.wrapper import Wrapper
 from napari_promptseg.session.looking import PlaneAnswer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from napari_promptseg.backends.base import Backend
-    from napari_promptseg.core.geometry import Crop, Plane
+    from napari_promptseg.core.geometry import Plane
     from napari_promptseg.core.volume import Volume
     from napari_promptseg.propagate.stack import Propagator
     from napari_promptseg.refine.uncertainty import Uncertainty
 
 _KEPT_PLANES: Final = 4
+_LEAST: Final = 256
+"""Pixels around an object that are looked at where memory is short."""
 
 
 class Predictor:
@@ -91,6 +96,8 @@ class Predictor:
         """The classes of the user and the models of words."""
         self.named: Named | None = None
         """What the last word was found as."""
+        self.tell: Callable[[str], None] = lambda text: None
+        """Called when a model has to do with less than it was meant to have."""
         self._embedded: OrderedDict[tuple[Plane, Crop | None], Any] = OrderedDict()
         self.propagator = propagator
 
@@ -98,6 +105,16 @@ class Predictor:
     def name(self) -> str:
         """Name of the backend."""
         return self._name
+
+    @property
+    def source(self) -> str | Backend:
+        """What the backend is made from: its name, or itself where it was given."""
+        return self._name if self._given is None else self._given
+
+    @property
+    def device(self) -> str:
+        """Name of the device that was asked for."""
+        return self._device
 
     @property
     def refinement(self) -> Refinement | None:
@@ -164,6 +181,8 @@ class Predictor:
     ) -> PlaneAnswer:
         """Return the mask of a plane, or of a part of it, without what is empty around it.
 
+        Where memory is not enough, less of the plane is looked at, then the CPU answers.
+
         Parameters
         ----------
         plane : Plane
@@ -181,7 +200,72 @@ class Predictor:
             If the backend does not understand one of the prompts, or no model knows a word.
         ImportError, FileNotFoundError
             If there is a word, and no model for words is ready; the message says what to do.
+        MemoryError
+            If there is too little memory even so.
+        RuntimeError
+            If the answer of the backend is none.
         """
+        try:
+            return self._answer(plane, prompts, prior, crop)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+        self._embedded.clear()
+        less = self._less(plane, prompts, prior) if crop is None else None
+        if less is not None:
+            try:
+                answer = self._answer(
+                    plane, prompts, None if prior is None else prior[less.slices], less
+                )
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+            else:
+                self.tell("Too little memory for all of the plane: a part of it was looked at")
+                return answer
+        self._go_to_cpu()
+        return self._answer(plane, prompts, prior, crop)
+
+    def _less(
+        self, plane: Plane, prompts: PlanePrompts, prior: NDArray[np.bool_] | None
+    ) -> Crop | None:
+        """Return a part of a plane that holds prompts and object, None if it is no smaller."""
+        rows, columns = (self._volume.shape[axis] for axis in plane.in_plane)
+        extent = None if prior is None else mask_box(prior)
+        known = [box for box in (prompts.bounds(), extent) if box is not None]
+        if not known:
+            return None
+        ranges = []
+        for (start, stop), size in zip(box_union(known), (rows, columns), strict=True):
+            margin = max(stop - start, _LEAST) // 2
+            ranges.append((max(start - margin, 0), min(stop + margin, size)))
+        less = Crop(ranges[0], ranges[1])
+        seen = (ranges[0][1] - ranges[0][0]) * (ranges[1][1] - ranges[1][0])
+        return less if 2 * seen <= rows * columns else None
+
+    def _go_to_cpu(self) -> None:
+        """Load the backend again, on the CPU.
+
+        Raises
+        ------
+        MemoryError
+            If it was there already, or was given ready-made.
+        """
+        if self._given is not None or self._device == "cpu" or not _has_gpu(self._base):
+            raise MemoryError(f"{self.name} needs more memory than there is")
+        self.close()
+        self._device = "cpu"
+        self.tell(f"Too little memory on the GPU: {self.name} goes on on the CPU")
+
+    def _answer(
+        self,
+        plane: Plane,
+        prompts: PlanePrompts,
+        prior: NDArray[np.bool_] | None,
+        crop: Crop | None,
+    ) -> PlaneAnswer:
+        whole = Crop.whole([self._volume.shape[axis] for axis in plane.in_plane])
+        shape = (crop or whole).shape
         backend = self._reader if prompts.text else self.backend
         self._check(prompts, backend)
         if crop is not None:
@@ -192,6 +276,8 @@ class Predictor:
         if isinstance(backend, Worded):
             embedding = embedding, self._volume.plane(plane, crop)
         answer = backend.predict(embedding, prompts, prior)
+        if fault := find_fault(answer, shape):
+            raise RuntimeError(f"{backend.name} gave no answer: {fault}")
         if isinstance(backend, Worded):
             self.named = backend.named or self.named
         elif prompts.text:
@@ -281,3 +367,8 @@ class Predictor:
             self._base.close()
         self.words.close()
         self._base = self._backend = self._made = None
+
+
+def _has_gpu(backend: Backend | None) -> bool:
+    """Whether a backend says that it runs elsewhere than on the CPU."""
+    return "cpu" not in str(getattr(backend, "device", "cpu"))

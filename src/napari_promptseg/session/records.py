@@ -6,9 +6,12 @@ with every step) and a saved session (a zip file), so both are read back in one 
 
 from __future__ import annotations
 
+import os
+import shutil
 import zipfile
 import zlib
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any, Final, Literal, Protocol
 
@@ -308,6 +311,20 @@ def embedded_image(volume: Volume) -> ArrayLike | None:
     return volume.data
 
 
+def _make_room(path: Path, versions: int) -> None:
+    """Rename former files; what is to be replaced stays where it is, and is number 1 as well."""
+    if versions < 1 or not path.exists():
+        return
+    former = [path.with_name(f"{path.stem}.{n}{path.suffix}") for n in range(1, versions + 1)]
+    for newer, older in reversed([*pairwise(former)]):
+        if newer.exists():
+            newer.replace(older)
+    try:
+        os.link(path, former[0])
+    except OSError:  # a file system without links
+        shutil.copyfile(path, former[0])
+
+
 def write_array(file: IO[bytes], array: ArrayLike) -> None:
     """Write an array in the format of `numpy.save`, a lazy one part by part."""
     dtype, shape = np.dtype(array.dtype), tuple(int(n) for n in array.shape)
@@ -329,6 +346,7 @@ def write_archive(
     header: Header,
     arrays: Arrays,
     records: Sequence[Record],
+    versions: int = 0,
 ) -> None:
     """Write a saved session; a failure leaves what was there before.
 
@@ -342,6 +360,8 @@ def write_archive(
         Arrays by the name of their part; None is left out.
     records : sequence of Record
         All steps.
+    versions : int
+        Former files that stay beside it.
     """
     partial = path.with_name(path.name + ".partial")
     try:
@@ -352,6 +372,9 @@ def write_archive(
                 if array is not None:
                     with archive.open(name, "w", force_zip64=True) as file:
                         write_array(file, array)
+        with partial.open("rb") as written:
+            os.fsync(written.fileno())
+        _make_room(path, versions)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

@@ -127,6 +127,7 @@ class Session(Results, Classes, Files):
         self.volume: Volume = volume
         self._store = Store(volume.shape)
         self._predictor = Predictor(volume, backend, device, refinement, propagator)
+        self._predictor.tell = self.events.notice.emit
         self._running: Propagation | None = None
         self._review = Review()
         if labels is not None:
@@ -791,6 +792,7 @@ class Session(Results, Classes, Files):
         """
         self._interrupt()
         predictor = Predictor(self.volume, backend, device, refinement, self.propagator)
+        predictor.tell = self.events.notice.emit
         self._predictor.close()
         self._predictor = predictor
 

@@ -58,6 +58,8 @@ class SessionEvents(SignalGroup):
     """Committed objects changed."""
     confidences = Signal()
     """How sure the object in work is on some plane changed."""
+    notice = Signal(str)
+    """A model has to do with less than it was meant to have."""
     history = Signal()
     """What can be undone or redone changed."""
 
@@ -84,6 +86,8 @@ class Store:
         self.history = History()
         self.events = SessionEvents()
         self.journal: Journal | None = None
+        self.retired = False
+        """Whether another session has taken the place of this one: it changes no more."""
 
     # Changing
 
@@ -159,6 +163,8 @@ class Store:
 
     def write(self, patch: Patch, forward: bool = True) -> None:
         """Write one side of a patch into its array, and tell."""
+        if self.retired:
+            raise RuntimeError("this session was given up; another one goes on with it")
         patch.write(self._array(patch), "new" if forward else "old")
         self._emit_box(patch)
 
@@ -177,6 +183,8 @@ class Store:
             self._log(Part(change=change))
 
     def _log(self, record: Line) -> None:
+        if self.retired:
+            raise RuntimeError("this session was given up; another one goes on with it")
         if self.journal is not None:
             self.journal.append(record)
 

@@ -91,6 +91,9 @@ class Writer:
         self, evidence: Evidence, plane: Plane, mask: NDArray[np.bool_], confidence: float | None
     ) -> PlaneResult:
         """Write a plane; one without confidence is one where nothing was answered."""
+        size = tuple(self._store.mask.shape[axis] for axis in plane.in_plane)
+        if mask.shape != size:
+            raise RuntimeError(f"a mask of {mask.shape} was answered for a plane of {size}")
         sure, empty = 1.0 if confidence is None else float(confidence), not mask.any()
         self._store.underway.confidences[plane] = None if empty and sure > DOUBT else sure
         answer = PlaneAnswer(evidence.with_lines(plane, mask))

@@ -1,0 +1,299 @@
+"""What client and server say to each other: typed JSON and compressed boxes, nothing executable."""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+import numpy as np
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, TypeAdapter
+
+from napari_promptseg.core.geometry import Box as BoxRange
+from napari_promptseg.core.geometry import box_slices
+from napari_promptseg.core.prompts import Prompt
+from napari_promptseg.session.state import StoredObject
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_promptseg.session.propagation import PlaneResult
+    from napari_promptseg.session.session import Session
+
+VERSION: Final = 1
+CHUNK: Final = 4 * 2**20
+"""Bytes of a part of an image, before compression."""
+ArrayName = Literal["mask", "labels"]
+TYPES: Final[dict[str, np.dtype[Any]]] = {
+    "mask": np.dtype(np.bool_),
+    "labels": np.dtype(np.uint16),
+}
+Text = Annotated[str, Field(max_length=500)]
+Number = Annotated[int, Field(ge=0, le=2**31)]
+
+
+class Message(BaseModel):
+    """Base of all that is said: fixed fields, checked."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+# From the client
+
+
+class AddPrompts(Message):
+    """See `Session.add_prompts`."""
+
+    do: Literal["add"] = "add"
+    prompts: Annotated[tuple[Prompt, ...], Field(min_length=1, max_length=1000)]
+
+
+class RemovePrompt(Message):
+    """See `Session.remove_prompt`."""
+
+    do: Literal["remove"] = "remove"
+    number: int
+
+
+class Choose(Message):
+    """See `Session.choose`."""
+
+    do: Literal["choose"] = "choose"
+    number: int | None = None
+
+
+class Propagate(Message):
+    """See `Session.propagate`."""
+
+    do: Literal["propagate"] = "propagate"
+    start: Number | None = None
+    stop: Number | None = None
+    axis: Annotated[str, Field(max_length=4)] | None = None
+    near: Number | Annotated[tuple[Number, ...], Field(max_length=2)] | None = None
+
+
+class Commit(Message):
+    """See `Session.commit`."""
+
+    do: Literal["commit"] = "commit"
+    name: Text | None = None
+    overwrite: bool = False
+
+
+class Plain(Message):
+    """Steps without arguments."""
+
+    do: Literal["discard", "undo", "redo"]
+
+
+class OfLabel(Message):
+    """See `Session.reopen` and `Session.delete`."""
+
+    do: Literal["reopen", "delete"]
+    label: Number
+
+
+class Rename(Message):
+    """See `Session.rename`."""
+
+    do: Literal["rename"] = "rename"
+    label: Number
+    name: Text
+
+
+Call = Annotated[
+    AddPrompts | RemovePrompt | Choose | Propagate | Commit | Plain | OfLabel | Rename,
+    Field(discriminator="do"),
+]
+
+
+class Request(Message):
+    """A call with a number, by which its answers are known; without one it cancels that call."""
+
+    id: Number
+    call: Call | None = None
+
+
+class ImageOffer(Message):
+    """An image that is to be sent, part by part."""
+
+    key: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+    shape: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=2, max_length=5)]
+    dtype: Annotated[str, Field(pattern=r"^[<|][buif][1248]$")]
+    axes: Annotated[str, Field(max_length=5)]
+    spacing: Annotated[tuple[float, ...], Field(max_length=4)]
+    units: Text = "pixel"
+    window: tuple[float, float] | None = None
+    channels: Annotated[tuple[Number, ...], Field(max_length=3)] | None = None
+
+    @property
+    def bytes(self) -> int:
+        """Size of the pixels."""
+        size = np.dtype(self.dtype).itemsize
+        for n in self.shape:
+            size *= n
+        return size
+
+    @property
+    def parts(self) -> int:
+        """Number of parts of `CHUNK` bytes, the last of which may be shorter."""
+        return -(-self.bytes // CHUNK)
+
+
+class SessionWish(Message):
+    """A session that is to be opened on an image."""
+
+    image: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+    name: Text = ""
+
+
+# From the server
+
+
+class ImageState(Message):
+    """How much of an image is there."""
+
+    key: str
+    missing: tuple[int, ...]
+
+
+class Changed(Message):
+    """New values of a box of an array.
+
+    Parameters
+    ----------
+    array : {"mask", "labels"}
+        Which.
+    box : Box
+        Where.
+    data : bytes
+        Compressed; bits of the mask, uint16 of the labels.
+    """
+
+    array: ArrayName
+    box: BoxRange
+    data: Base64Bytes
+
+    @classmethod
+    def of(cls, name: ArrayName, array: NDArray[Any], box: BoxRange) -> Changed:
+        """Pack what is in a box."""
+        values = np.ascontiguousarray(array[box_slices(box)])
+        raw = np.packbits(values) if name == "mask" else values.astype("<u2")
+        return cls.model_construct(array=name, box=box, data=zlib.compress(raw.tobytes(), 1))
+
+    def write(self, target: NDArray[Any]) -> None:
+        """Write it into an array."""
+        shape = tuple(stop - start for start, stop in self.box)
+        raw = zlib.decompress(self.data)
+        if self.array == "mask":
+            bits = np.frombuffer(raw, np.uint8)
+            values = np.unpackbits(bits, count=int(np.prod(shape))).astype(bool)
+        else:
+            values = np.frombuffer(raw, "<u2")
+        target[box_slices(self.box)] = values.reshape(shape)
+
+
+class State(Message):
+    """What a session is, beside its arrays."""
+
+    prompts: tuple[Prompt, ...]
+    objects: tuple[StoredObject, ...]
+    label: int | None
+    name: str
+    history: tuple[str, ...]
+    can_undo: bool
+    can_redo: bool
+
+    @classmethod
+    def of(cls, session: Session) -> State:
+        """Look at a session."""
+        return cls.model_construct(
+            prompts=session.prompts,
+            objects=tuple(stored for _, stored in sorted(session.objects.items())),
+            label=session.draft.label,
+            name=session.draft.name,
+            history=session.history,
+            can_undo=session.can_undo,
+            can_redo=session.can_redo,
+        )
+
+
+class PlaneDone(Message):
+    """A plane that a propagation has written; see `PlaneResult`."""
+
+    index: tuple[int | None, ...]
+    confidence: float
+    box: BoxRange | None
+    empty: bool
+    done: int
+    total: int
+
+    @classmethod
+    def of(cls, result: PlaneResult) -> PlaneDone:
+        """Take over a result."""
+        return cls.model_construct(
+            index=result.plane.index,
+            confidence=result.confidence,
+            box=result.box,
+            empty=result.empty,
+            done=result.done,
+            total=result.total,
+        )
+
+
+class Fault(Message):
+    """An error: the name of a built-in exception, and what it says."""
+
+    kind: str
+    message: str
+
+
+class Reply(Message):
+    """An answer, or a part of one.
+
+    Parameters
+    ----------
+    id : int
+        Of the request.
+    last : bool
+        Whether no other follows.
+    value : int, bool or None
+        What the call returned.
+    changes : tuple of Changed
+        What it changed.
+    state : State or None
+        How the session is now; with the last one.
+    planes : tuple of PlaneDone
+        Of a propagation.
+    fault : Fault or None
+        What went wrong; then nothing was changed since the last reply.
+    """
+
+    id: int
+    last: bool = True
+    value: int | bool | None = None
+    changes: tuple[Changed, ...] = ()
+    state: State | None = None
+    planes: tuple[PlaneDone, ...] = ()
+    fault: Fault | None = None
+
+
+class SessionInfo(Message):
+    """A session in the list of a user."""
+
+    id: str
+    name: str
+    image: str
+    backend: str
+    shape: tuple[int, ...]
+    changed: float
+
+
+class Whole(Message):
+    """All of a session, for a client that connects."""
+
+    info: SessionInfo
+    state: State
+    changes: tuple[Changed, ...]
+
+
+CALL: Final[TypeAdapter[Any]] = TypeAdapter(Call)

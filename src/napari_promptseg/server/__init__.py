@@ -1,0 +1,1 @@
+"""`promptseg serve`: sessions for clients without a GPU."""
