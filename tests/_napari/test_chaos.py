@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import random
 from collections import Counter
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import psutil
@@ -21,11 +21,15 @@ from helpers import Snapshot as State
 from napari_promptseg.session.journal import Journal
 from napari_promptseg.session.session import Session
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 pytestmark = pytest.mark.gui
 ACTIONS = int(os.environ.get("PROMPTSEG_CHAOS", "150"))
 FAULTS = ("the model failed", "the disk is full")
 _EXPECTED = (
     *FAULTS,
+    "the model is out of order",
     "the object in work is empty",
     "no object",
     "nothing left",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ssl
 import zlib
+from contextlib import ExitStack, contextmanager
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -171,29 +173,39 @@ class Server:
         """Go on with a session, such as after the client or the server was started again."""
         return RemoteSession(self, session, volume)
 
-    def connect(self, session: str) -> ClientConnection:
-        """Return a socket to a session."""
+    @contextmanager
+    def connect(self, session: str) -> Iterator[ClientConnection]:
+        """Hold a socket to a session.
+
+        Raises
+        ------
+        PermissionError
+            If the user has no such session.
+        OSError
+            If the server cannot be reached.
+        """
         url = self.url.copy_with(scheme="wss" if self.url.scheme == "https" else "ws")
         context = None
         if url.scheme == "wss":
-            import ssl
-
             context = ssl.create_default_context(cafile=self._certificate)
-        try:
-            return connect(
-                f"{str(url).rstrip('/')}/api/sessions/{session}",
-                additional_headers={"Authorization": f"Bearer {self._token}"},
-                max_size=_LARGEST,
-                ssl=context,
-                compression=None,
-                open_timeout=_SECONDS,
-            )
-        except InvalidStatus as error:
-            raise PermissionError(
-                f"{self.url} has no session {session!r} for this token"
-            ) from error
-        except (OSError, ConnectionClosed) as error:
-            raise OSError(f"{self.url} cannot be reached: {error}") from error
+        with ExitStack() as held:
+            try:
+                socket = held.enter_context(
+                    connect(
+                        f"{str(url).rstrip('/')}/api/sessions/{session}",
+                        additional_headers={"Authorization": f"Bearer {self._token}"},
+                        max_size=_LARGEST,
+                        ssl=context,
+                        compression=None,
+                        open_timeout=_SECONDS,
+                    )
+                )
+            except InvalidStatus as error:
+                said = f"{self.url} has no session {session!r} for this token"
+                raise PermissionError(said) from error
+            except (OSError, ConnectionClosed) as error:
+                raise OSError(f"{self.url} cannot be reached: {error}") from error
+            yield socket
 
 
 class RemoteSession:
@@ -215,6 +227,7 @@ class RemoteSession:
     def __init__(self, server: Server, session: str, volume: Volume | None = None) -> None:
         self.id, self._server = session, server
         self.events = SessionEvents()
+        self._held = ExitStack()
         self._socket: ClientConnection | None = None
         self._numbers = count(1)
         self._propagation: Propagation | None = None
@@ -249,12 +262,14 @@ class RemoteSession:
     @property
     def mask(self) -> NDArray[np.bool_]:
         """See `Session.mask`."""
-        return read_only(self._arrays["mask"])
+        mask: NDArray[np.bool_] = read_only(self._arrays["mask"])
+        return mask
 
     @property
     def labels(self) -> NDArray[np.uint16]:
         """See `Session.labels`."""
-        return read_only(self._arrays["labels"])
+        labels: NDArray[np.uint16] = read_only(self._arrays["labels"])
+        return labels
 
     @property
     def prompts(self) -> tuple[Prompt, ...]:
@@ -379,6 +394,7 @@ class RemoteSession:
         def steps() -> Iterator[PlaneResult]:
             self._send(Request(id=number, call=call))
             while not over[0]:
+                over[0] = True  # also after an error
                 reply = self._receive(number)
                 over[0] = reply.last
                 yield from self._results(reply)
@@ -407,9 +423,11 @@ class RemoteSession:
     def close(self) -> None:
         """Leave the session to the server, which keeps it."""
         self._finish()
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
+        self._let_go()
+
+    def _let_go(self) -> None:
+        self._socket = None
+        self._held.close()
 
     # Inside
 
@@ -436,10 +454,10 @@ class RemoteSession:
             try:
                 self._socket.send(text)
             except ConnectionClosed:
-                self._socket = None
+                self._let_go()
             else:
                 return
-        self._socket = self._server.connect(self.id)
+        self._socket = self._held.enter_context(self._server.connect(self.id))
         self.refresh()
         self._socket.send(text)
 
@@ -450,7 +468,7 @@ class RemoteSession:
             try:
                 reply = Reply.model_validate_json(self._socket.recv())
             except ConnectionClosed as error:
-                self._socket = None
+                self._let_go()
                 raise OSError(
                     f"the connection to {self._server.url} broke; what the server has done is "
                     "there with the next call"
