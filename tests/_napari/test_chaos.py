@@ -272,6 +272,8 @@ def test_chaos(bench, blobs, faults, errors, tmp_path, monkeypatch) -> None:
             chaos.check()
         if number == max(ACTIONS // 5, 100):
             settled = process.memory_info().rss
+        if number % 500 == 0:
+            print(f"{number} actions, {process.memory_info().rss / 2**20:.0f} MiB", flush=True)
     chaos.settle()
     chaos.check()
     monkeypatch.undo()

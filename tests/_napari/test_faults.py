@@ -9,7 +9,9 @@ import pytest
 from gui_backends import Slow, Toy
 
 from napari_promptseg._napari import annotate, desk
+from napari_promptseg._napari.latency import Watchdog
 from napari_promptseg.backends.base import Prediction
+from napari_promptseg.session.session import Session
 
 pytestmark = pytest.mark.gui
 
@@ -144,3 +146,35 @@ def test_too_little_memory_is_told_of_and_less_is_looked_at(bench, monkeypatch) 
     b.click((320, 320))
     assert np.array_equal(b.controller.mask, data == 200)
     assert told == ["Too little memory for all of the plane: a part of it was looked at"]
+
+
+def test_the_event_loop_never_waits_for_a_model_or_a_disk(
+    bench, blobs, monkeypatch, tmp_path
+) -> None:
+    """A second each for an answer and a file: the window is never still for half as long."""
+    never = threading.Event()
+    answer, save = Toy.predict, Session.save
+
+    def slow_answer(self, *args, **kwargs):
+        never.wait(1.0)
+        return answer(self, *args, **kwargs)
+
+    def slow_save(self, *args, **kwargs):
+        never.wait(1.0)
+        save(self, *args, **kwargs)
+
+    b = bench(blobs)
+    b.click((5, 15, 15))
+    monkeypatch.setattr(Toy, "predict", slow_answer)
+    monkeypatch.setattr(Session, "save", slow_save)
+    with Watchdog() as watchdog:
+        b.dock.desk.set_model("slow", "cpu")
+        b.robot.click((5, 16, 16))
+        b.press("G", wait=False)
+        b.robot.wait(lambda: b.controller.propagating, "the propagation", 20)
+        b.press("Shift+G")
+        b.press("N")
+        b.controller.save(tmp_path / "saved.promptseg")
+        b.wait("the file")
+    assert watchdog.longest < 0.5
+    assert (tmp_path / "saved.promptseg").exists()

@@ -171,6 +171,8 @@ class ClickLayer(PromptLayer):
         rows = [self._layout.to_layer(p.position) for p in clicks]
         self.layer.selected_data = set()
         self.layer.data = np.array(rows, float).reshape(len(rows), self.layer.ndim)
+        if not self.layer.visible:
+            self.layer.set_view_slice()  # napari leaves that of a hidden layer as it was
         if clicks:
             self.layer.face_color = [colour(p.positive) for p in clicks]
 
