@@ -119,17 +119,19 @@ class Files:
     def _restore(
         cls, container: records.Container, volume: Any, backend: str | Backend | None
     ) -> tuple[Self, list[records.Record]]:
-        header = records.read_header(container)
-        image = records.read_volume(container, header, volume)
+        with records.damage_told(container.path):
+            header = records.read_header(container)
+            image = records.read_volume(container, header, volume)
         propagator = split_spec(header.backend)[1]
         session = cls(image, backend or header.backend, propagator=propagator)
-        given = records.read_array(container, records.LABELS)
-        if given is not None:
-            session._store.take_labels(given)
-        with container.open(records.HISTORY) as lines:
-            done = list(records.read_records(lines))
-        for record in done:
-            session._store.replay(record)
+        with records.damage_told(container.path):
+            given = records.read_array(container, records.LABELS)
+            if given is not None:
+                session._store.take_labels(given)
+            with container.open(records.HISTORY) as lines:
+                done = list(records.read_records(lines))
+            for record in done:
+                session._store.replay(record)
         return session, done
 
     @property

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 from pydantic import Base64Bytes
@@ -14,9 +15,14 @@ from napari_promptseg.core.geometry import Box, box_slices
 from napari_promptseg.session.state import Draft, StoredObject
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 ArrayName = Literal["mask", "labels"]
+
+
+_TYPES: Final = {"mask": np.dtype(np.bool_), "labels": np.dtype(np.uint16)}
 
 
 def _pack(values: NDArray[Any]) -> bytes:
@@ -54,10 +60,30 @@ class Patch:
     def values(self, side: Literal["old", "new"]) -> NDArray[Any]:
         """Return one side as an array of the shape of the box."""
         shape = tuple(stop - start for start, stop in self.box)
-        raw = np.frombuffer(zlib.decompress(self.old if side == "old" else self.new), np.uint8)
-        if np.dtype(self.dtype) == np.bool_:
-            return np.unpackbits(raw, count=int(np.prod(shape))).astype(bool).reshape(shape)
-        return raw.view(self.dtype).reshape(shape)
+        count, kind = math.prod(shape), np.dtype(self.dtype)
+        size = -(-count // 8) if kind == np.bool_ else count * kind.itemsize
+        packed = self.old if side == "old" else self.new
+        # No more than is needed, whatever a file says: it may hold anything.
+        raw = np.frombuffer(zlib.decompressobj().decompress(packed, size + 1), np.uint8)
+        if len(raw) != size:
+            raise ValueError(f"{len(raw)} bytes do not fill the box {self.box}")
+        if kind == np.bool_:
+            return np.unpackbits(raw, count=count).astype(bool).reshape(shape)
+        return raw.view(kind).reshape(shape)
+
+    def check(self, shape: Sequence[int]) -> None:
+        """Check that it fits an array, as nobody knows of one that was read.
+
+        Raises
+        ------
+        ValueError
+            If its box is not within a volume of that shape, or it holds other values.
+        """
+        inside = len(self.box) == len(shape) and all(
+            0 <= start <= stop <= n for (start, stop), n in zip(self.box, shape, strict=True)
+        )
+        if not inside or np.dtype(self.dtype) != _TYPES[self.array]:
+            raise ValueError(f"a patch of {self.dtype} at {self.box} does not fit {tuple(shape)}")
 
     def write(self, target: NDArray[Any], side: Literal["old", "new"]) -> None:
         """Write one side into the array."""

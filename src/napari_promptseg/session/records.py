@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import struct
 import zipfile
 import zlib
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -154,6 +156,8 @@ class Header(BaseModel):
 class Container(Protocol):
     """Where the parts of a session lie: a folder or a zip file."""
 
+    path: Path
+
     def names(self) -> set[str]:
         """Return the names of the parts."""
 
@@ -190,6 +194,32 @@ class Archive:
     def open(self, name: str) -> IO[bytes]:
         """See `Container`."""
         return zipfile.ZipFile(self.path).open(name)
+
+
+@contextmanager
+def damage_told(path: Path) -> Iterator[None]:
+    """Raise a `ValueError` that names the file for whatever its content makes go wrong."""
+    try:
+        yield
+    except _DAMAGE as error:
+        raise ValueError(f"{str(path)!r} is damaged: {error}") from error
+
+
+_DAMAGE: Final = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    NotImplementedError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+)
+"""What reading raises for parts that are not what they should be, beside `ValueError`."""
 
 
 def from_history(history: History) -> list[Record]:

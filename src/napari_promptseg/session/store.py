@@ -123,9 +123,38 @@ class Store:
     def replay(self, record: Record) -> None:
         """Carry out a record that was read back from disk, before there is a journal."""
         if isinstance(record, Done):
+            self._check(record.change)
             self.do(record.change)
         else:
             self._move(record.kind)
+
+    def _check(self, change: Change) -> None:
+        """Refuse a change, read from a file, that no session could have made here.
+
+        Raises
+        ------
+        ValueError
+            If something of it does not fit.
+        """
+        shape, names = self.mask.shape, len(self.mask.shape)
+        for patch in change.patches:
+            patch.check(shape)
+        drafts = [draft for draft in change.draft if draft.extent is not None]
+        stored = [s for sides in change.objects.values() for s in sides if s is not None]
+        boxes = [draft.extent for draft in drafts] + [s.box for s in stored]
+        for box in boxes:
+            if (
+                box is None
+                or len(box) != names
+                or any(
+                    not 0 <= start <= stop <= n for (start, stop), n in zip(box, shape, strict=True)
+                )
+            ):
+                raise ValueError(f"a box {box} does not fit {shape}")
+        wrong = [s.label for s in stored if not 0 < s.label <= LARGEST_LABEL]
+        wrong += [d.label for d in change.draft if d.label is not None and not d.label > 0]
+        if wrong:
+            raise ValueError(f"labels {wrong} must be 1 to {LARGEST_LABEL}")
 
     def _move(self, kind: Literal["undo", "redo"]) -> bool:
         forward = kind == "redo"
