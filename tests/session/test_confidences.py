@@ -30,10 +30,12 @@ class Doubting:
     name = "doubting"
 
     def fill(self, stack: Stack):
+        axis = 0 if next(iter(stack.anchors.values())).shape == SHAPE[1:] else 1
         for index in stack.open:
-            if BALL[index].any():
+            truth = BALL.take(index, axis)
+            if truth.any():
                 far = min(abs(index - anchor) for anchor in stack.anchors)
-                yield Step(index, BALL[index], 1 - far / 8 - index / 64)
+                yield Step(index, truth, 1 - far / 8 - index / 64)
 
 
 @pytest.fixture(autouse=True)

@@ -175,6 +175,31 @@ def export(session: Path, output: Path, overwrite: Overwrite = False) -> None:
         fail(error)
 
 
+@app.command()
+def verify(
+    session: Annotated[Path, typer.Argument(help="A saved session.")],
+    image: Annotated[Path | None, typer.Option(help="Its image, if that has moved.")] = None,
+) -> None:
+    """Answer all prompts of a saved session anew, and compare bit by bit.
+
+    It ends with 1 if an answer differs: another model, device or version made it.
+    """
+    from napari_promptseg.core.io.reading import open_volume
+    from napari_promptseg.session.session import Session
+
+    try:
+        volume = None if image is None else open_volume(image)
+        found = Session.load(session, volume).verify()
+    except (ValueError, OSError, ImportError) as error:
+        fail(error)
+    typer.echo(f"{found.same} answers as before, {len(found.different)} different")
+    for step in found.different:
+        typer.echo(f"different: {step}")
+    if found.skipped:
+        typer.echo(f"{found.skipped} steps are of another model, or were cancelled")
+    raise typer.Exit(bool(found.different))
+
+
 app.add_typer(batch, name="batch")
 app.add_typer(token, name="token")
 app.command()(serve)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from napari_promptseg.propagate.registry import split_spec
 from napari_promptseg.session import records
 from napari_promptseg.session.journal import Claim, Journal
+from napari_promptseg.session.replaying import Replayed, replay
 
 if TYPE_CHECKING:
     from napari_promptseg.backends.base import Backend
     from napari_promptseg.core.volume import Volume
     from napari_promptseg.session.predictor import Predictor
+    from napari_promptseg.session.session import Session
     from napari_promptseg.session.store import Store
 
 
@@ -192,6 +194,20 @@ class Files:
         again._store.journal, self._store.journal = self._store.journal, None
         again._claim = self._claim
         return again
+
+    def verify(self) -> Replayed:
+        """Answer all prompts of the history anew, and compare bit by bit.
+
+        The same model on the same device answers alike; of another one, see `Replayed`.
+        """
+        self._interrupt()
+        predictor = self._predictor
+        fresh: Any = type(self)(self.volume, predictor.source, device=predictor.device)
+        fresh._predictor.refinement = predictor.refinement
+        fresh._predictor.propagator = predictor.propagator
+        if self._store.given_labels is not None:
+            fresh._store.take_labels(self._store.given_labels)
+        return replay(cast("Session", self), fresh)
 
     def _header(self, pixels: str | None = None) -> records.Header:
         return records.Header.describe(

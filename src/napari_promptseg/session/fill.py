@@ -48,6 +48,7 @@ class Filling:
         near: int | Sequence[int] | None,
     ) -> None:
         self._store, self._volume = store, volume
+        asked = {"start": start, "stop": stop, "axis": axis, "near": near}
         names, self._anchors = volume.names, store.draft.anchors(volume.names)
         for plane in self._anchors:
             volume.check_whole(plane, "propagation")
@@ -62,9 +63,9 @@ class Filling:
             )
         self._range = range(start, stop)
         self._near = self._check_near(near)
-        self._writer = Writer(store, predictor.make_propagator())
+        self._writer = Writer(store, predictor.make_propagator(), predictor.describe(), asked)
         self._understood = predictor.backend.capabilities.prompts
-        self._model = f"{predictor.spec} {predictor.identity} {volume.window}"
+        self._model = predictor.describe()
         self.finish = self._writer.finish
 
     def _check_near(self, near: int | Sequence[int] | None) -> dict[int, int]:
@@ -130,6 +131,7 @@ class Filling:
                 writer.segments += plan.segments
         if series:
             yield from series.steps()
+        writer.complete = True
 
     def _series(self, evidence: Evidence) -> Series:
         return Series(

@@ -104,6 +104,11 @@ class Change:
         Committed objects that changed, before and after; None where there is none.
     patches : tuple of Patch
         Changed boxes, in the order of writing.
+    model : str
+        What answered, with its wrappers, propagator, weights and window; empty where no
+        model did.
+    arguments : mapping of str to value
+        Of a propagation that came to its end; see `Session.propagate`.
     """
 
     name: str
@@ -112,6 +117,8 @@ class Change:
         default_factory=dict
     )
     patches: tuple[Patch, ...] = ()
+    model: str = ""
+    arguments: Mapping[str, int | tuple[int, ...] | str | None] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -159,6 +159,10 @@ class Predictor:
         name = self._name if self._refinement is None else self._refinement.spec(self._name)
         return join_spec(name, self._propagator)
 
+    def describe(self) -> str:
+        """Return all that an answer depends on beside prompts and image, as one text."""
+        return f"{self.spec} {self.identity} {self._volume.window}"
+
     @property
     def identity(self) -> str | None:
         """Identity of the backend, None before it is loaded."""

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from napari_promptseg.core.intensity import Window
     from napari_promptseg.refine.options import Refinement
     from napari_promptseg.refine.quality import QualityNote
-    from napari_promptseg.session.history import Patch
+    from napari_promptseg.session.history import Change, Patch
 
 Position = Sequence[float]
 
@@ -321,7 +321,9 @@ class Session(Results, Classes, Files):
         """
         self.add(Text(text, self._plane(index).index))
 
-    def choose(self, number: int | None = None, index: int | Sequence[int] | None = None) -> int:
+    def choose(
+        self, number: int | None = None, index: int | Sequence[int] | Plane | None = None
+    ) -> int:
         """Take another of the answers that a model has for ambiguous prompts.
 
         Parameters
@@ -350,7 +352,7 @@ class Session(Results, Classes, Files):
         plane = prompt_plane(given[-1], names) if last else self._plane(index)
         every, number = with_choice(given, plane, names, count, number)
         answer = {plane: self._answer(plane, every, every[-1:], anew=True)}
-        self._store.do(self._store.answer_prompts("choose", every, answer))
+        self._store.do(self._made(self._store.answer_prompts("choose", every, answer)))
         return number
 
     def segment_everything(self, index: int | Sequence[int] | Plane | None = None) -> list[int]:
@@ -414,7 +416,7 @@ class Session(Results, Classes, Files):
             new = [p for p in checked if prompt_plane(p, names) == plane]
             answers[plane] = self._answer(plane, every, new)
         what = checked[0].kind if len(checked) == 1 else f"{len(checked)} prompts"
-        self._store.do(self._store.answer_prompts(f"add {what}", every, answers))
+        self._store.do(self._made(self._store.answer_prompts(f"add {what}", every, answers)))
 
     def remove_prompt(self, number: int) -> None:
         """Take back one prompt, wherever in the order, and answer its plane anew.
@@ -432,7 +434,12 @@ class Session(Results, Classes, Files):
         plane = prompt_plane(prompts[number], self.volume.names)
         same = [p for p in kept if prompt_plane(p, self.volume.names) == plane]
         answer = {plane: self._answer(plane, kept, same, anew=True)}
-        self._store.do(self._store.answer_prompts(f"remove {prompts[number].kind}", kept, answer))
+        what = f"remove {prompts[number].kind}"
+        self._store.do(self._made(self._store.answer_prompts(what, kept, answer)))
+
+    def _made(self, change: Change) -> Change:
+        """Note on a change which model made it."""
+        return replace(change, model=self._predictor.describe())
 
     def _answer(
         self,

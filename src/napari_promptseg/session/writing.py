@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from time import monotonic
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from napari_promptseg.session.propagated import Underway
 from napari_promptseg.session.propagation import PlaneResult
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -41,10 +42,18 @@ class Writer:
         Written to; its prompts are those of the propagation.
     propagator : Propagator
         Answers.
+    model : str
+        See `Change`.
+    arguments : mapping of str to value
+        Of the propagation; noted if it comes to its end, `complete`.
     """
 
-    def __init__(self, store: Store, propagator: Propagator) -> None:
+    def __init__(
+        self, store: Store, propagator: Propagator, model: str, arguments: Mapping[str, Any]
+    ) -> None:
         self._store, self._propagator = store, propagator
+        self._model, self._arguments = model, arguments
+        self.complete = False
         self._prompts = store.draft.prompts
         self._patches: list[Patch] = []
         self._kept, self._kept_at = 0, monotonic()
@@ -120,7 +129,10 @@ class Writer:
         store = self._store
         known = store.draft.propagated.without(written.boxes).with_segments(self.segments)
         known = known.with_confidences(written.confidences, store.mask.shape)
-        return store.change_mask("propagate", self._prompts, patches, known)
+        change = store.change_mask("propagate", self._prompts, patches, known)
+        if not self.complete:
+            return change
+        return replace(change, model=self._model, arguments=self._arguments)
 
     def finish(self) -> None:
         """Record what was done as one change."""
