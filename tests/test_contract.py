@@ -157,10 +157,11 @@ FLOORS = (
         "concepts",
         "propagate",
         "session",
+        "remote",
         "learn",
         "evaluate",
     ),
-    *("batch", "_napari", "cli"),
+    *("batch", "server", "_napari", "cli"),
 )
 """Each may import those before it, and itself."""
 

@@ -190,6 +190,10 @@ class Chaos:
         if image in self.b.viewer.layers:
             self.b.viewer.layers.remove(image)
             QApplication.processEvents()
+            used = list(self.b.dock.desk._bindings.values())
+            for layer in list(self.b.viewer.layers):  # results stay: the user deletes them
+                if layer not in self.images and not any(one.owns(layer) for one in used):
+                    self.b.viewer.layers.remove(layer)
         self.images[number] = self.b.viewer.add_image(image.data, name=f"image {number}")
         self.b.dock.images.choose(self.images[number])
 

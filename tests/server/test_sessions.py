@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -192,3 +195,11 @@ def test_an_image_with_missing_parts_is_no_image(place, small_parts, blobs) -> N
 def test_a_token_does_not_go_out_unencrypted() -> None:
     with pytest.raises(ValueError, match="unencrypted: use https"):
         Server("http://gpu.example.org", "token")
+
+
+def test_the_client_needs_no_torch() -> None:
+    script = "import sys, napari_promptseg.remote.client; print('torch' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "False"

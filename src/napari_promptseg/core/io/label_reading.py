@@ -48,12 +48,17 @@ def read_labels(path: str | Path, volume: Volume | None = None) -> tuple[NDArray
         volume.
     """
     found = open_volume(path)
-    values = np.asarray(found.data)
+    try:
+        values = np.asarray(found.data)
+    # Each kind of lazy array has its own errors for damaged chunks.
+    except Exception as error:
+        raise ValueError(f"cannot read {path}: {error}") from error
     # Three last planes are guessed to be colours where a file does not name its axes.
     if "c" in found.axes and (volume is None or values.shape != volume.shape):
         raise ValueError(f"{path} holds channels (axes {found.axes!r}) and no labels")
     if values.dtype.kind == "f":
-        whole = values.astype(np.int64, copy=True) if np.isfinite(values).all() else None
+        with np.errstate(invalid="ignore"):  # numbers too large are no labels, which shows below
+            whole = values.astype(np.int64, copy=True) if np.isfinite(values).all() else None
         if whole is None or not np.array_equal(whole, values):
             raise ValueError(f"{path} holds fractions ({values.dtype}) and no labels")
         values = whole
