@@ -160,4 +160,4 @@ def test_missing_files_are_named(folder, tmp_path) -> None:
 def test_published_hashes_are_hashes() -> None:
     for model in list_models().values():
         assert model.sha256 is None or len(bytes.fromhex(model.sha256)) == 32
-        assert (model.file is None) == (model.source is None)
+        assert (model.file is None) == (model.source is None and model.command is None)

@@ -37,6 +37,8 @@ class Capabilities:
         Answers to prompts that can be meant in several ways, one of which `Choice` takes.
     everything : bool
         Whether it is `Everything`: it finds all objects of a plane without prompts.
+    refined : bool
+        Whether its answers are refined already: no wrapper is put around it by default.
     """
 
     prompts: frozenset[str]
@@ -46,6 +48,7 @@ class Capabilities:
     costly_embedding: bool = False
     choices: int = 1
     everything: bool = False
+    refined: bool = False
 
 
 @dataclass(frozen=True, slots=True)

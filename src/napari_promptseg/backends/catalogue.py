@@ -50,6 +50,8 @@ class Model:
         Module that has to be importable.
     extra : str, optional
         Extra of this distribution that installs it.
+    command : str, optional
+        What makes its file, where that is not published.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Model:
     source: str | None = None
     package: str | None = None
     extra: str | None = None
+    command: str | None = None
 
     @property
     def backend(self) -> str:
@@ -91,6 +94,8 @@ class Model:
         match self.state:
             case "needs package":
                 return f"install it with: pip install 'napari-promptseg[{self.extra}]'"
+            case "needs file" if self.command is not None:
+                return f"run: {self.command}"
             case "needs file":
                 return (
                     f"get {self.file} from {self.source} and add it with: "

@@ -13,7 +13,7 @@ from napari_promptseg.cli.classes import adapt, classes, propose, queue
 from napari_promptseg.cli.evaluate import evaluate
 from napari_promptseg.cli.models import backends
 from napari_promptseg.cli.options import Device, fail
-from napari_promptseg.cli.serve import serve, token
+from napari_promptseg.cli.serve import connect, serve, token
 from napari_promptseg.cli.train import card, pretrain, train
 from napari_promptseg.propagate.registry import AUTO, list_propagators
 
@@ -203,6 +203,7 @@ def verify(
 app.add_typer(batch, name="batch")
 app.add_typer(token, name="token")
 app.command()(serve)
+app.command()(connect)
 app.command()(backends)
 app.command()(cache)
 app.command()(evaluate)

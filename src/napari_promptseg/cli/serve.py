@@ -54,6 +54,28 @@ def serve(
     run(service, host, port, certificate, key)
 
 
+def connect(
+    url: Annotated[str, typer.Argument(help="Such as https://gpu.example.org:8765.")],
+    token: Annotated[
+        str, typer.Option(prompt=True, hide_input=True, help="Asked for if not given.")
+    ],
+    certificate: Annotated[
+        Path | None, typer.Option(help="Of the authority that signed that of the server.")
+    ] = None,
+) -> None:
+    """Use the model of a server: the backend "remote", also in the dock."""
+    from napari_promptseg.remote.backend import RemoteBackend
+    from napari_promptseg.remote.connection import Connection
+
+    try:
+        connection = Connection(url=url, token=token.strip(), certificate=certificate)
+        backend = RemoteBackend(connection=connection)
+        connection.save()
+    except (ValueError, OSError, ImportError) as error:
+        fail(error)
+    typer.echo(f"connected: {backend.identity.split()[1]} answers")
+
+
 @token.command("add")
 def add(
     user: Annotated[str, typer.Argument(help="a-z, 0-9, - and _.")],

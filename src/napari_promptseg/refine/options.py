@@ -98,6 +98,8 @@ def able(part: str, capabilities: Capabilities) -> bool:
 
 
 def _by_default(part: str, capabilities: Capabilities) -> bool:
+    if capabilities.refined:
+        return False
     if part == "zoom":  # each crop would be embedded anew
         return not capabilities.costly_embedding
     return part in _ON and bool(getattr(capabilities, _ON[part]))

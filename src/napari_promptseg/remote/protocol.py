@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import numpy as np
@@ -11,6 +10,7 @@ from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, TypeAdapter
 from napari_promptseg.core.geometry import Box as BoxRange
 from napari_promptseg.core.geometry import box_slices
 from napari_promptseg.core.prompts import Prompt
+from napari_promptseg.remote.packing import pack, unpack
 from napari_promptseg.session.state import StoredObject
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ TYPES: Final[dict[str, np.dtype[Any]]] = {
     "mask": np.dtype(np.bool_),
     "labels": np.dtype(np.uint16),
 }
+_WIRE: Final = {"mask": np.dtype(np.bool_), "labels": np.dtype("<u2")}
 Text = Annotated[str, Field(max_length=500)]
 Number = Annotated[int, Field(ge=0, le=2**31)]
 
@@ -139,6 +140,53 @@ class ImageOffer(Message):
         return -(-self.bytes // CHUNK)
 
 
+class Line(Message):
+    """A stroke, or the corners of a region, in the pixels of a plane."""
+
+    path: Annotated[tuple[tuple[float, float], ...], Field(min_length=1, max_length=10_000)]
+    positive: bool = True
+    width: Annotated[float, Field(ge=0, le=10_000)] = 1.0
+    box: bool = False
+
+
+class PlaneOffer(Message):
+    """A plane that prompts are to be answered on; its pixels compressed."""
+
+    shape: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=2, max_length=3)]
+    dtype: Annotated[str, Field(pattern=r"^[<|][buif][1248]$")]
+    window: tuple[float, float]
+    spacing: tuple[float, float]
+    data: Base64Bytes
+
+
+class PlaneQuestion(Message):
+    """Prompts of a plane, and its mask so far as compressed bits."""
+
+    strokes: Annotated[tuple[Line, ...], Field(max_length=1000)] = ()
+    regions: Annotated[tuple[Line, ...], Field(max_length=1000)] = ()
+    choice: int | None = None
+    prior: Base64Bytes | None = None
+
+
+class PlaneAnswered(Message):
+    """See `Prediction`; the probabilities compressed."""
+
+    rows: tuple[int, int]
+    columns: tuple[int, int]
+    score: float
+    data: Base64Bytes
+
+
+class ModelInfo(Message):
+    """What a server answers with; see `Capabilities`."""
+
+    name: str
+    identity: str
+    prompts: tuple[str, ...]
+    prior: bool
+    choices: int
+
+
 class SessionWish(Message):
     """A session that is to be opened on an image."""
 
@@ -176,20 +224,13 @@ class Changed(Message):
     @classmethod
     def of(cls, name: ArrayName, array: NDArray[Any], box: BoxRange) -> Changed:
         """Pack what is in a box."""
-        values = np.ascontiguousarray(array[box_slices(box)])
-        raw = np.packbits(values) if name == "mask" else values.astype("<u2")
-        return cls.model_construct(array=name, box=box, data=zlib.compress(raw.tobytes(), 1))
+        values = np.asarray(array[box_slices(box)], _WIRE[name])
+        return cls.model_construct(array=name, box=box, data=pack(values))
 
     def write(self, target: NDArray[Any]) -> None:
         """Write it into an array."""
-        shape = tuple(stop - start for start, stop in self.box)
-        raw = zlib.decompress(self.data)
-        if self.array == "mask":
-            bits = np.frombuffer(raw, np.uint8)
-            values = np.unpackbits(bits, count=int(np.prod(shape))).astype(bool)
-        else:
-            values = np.frombuffer(raw, "<u2")
-        target[box_slices(self.box)] = values.reshape(shape)
+        shape = [stop - start for start, stop in self.box]
+        target[box_slices(self.box)] = unpack(self.data, shape, _WIRE[self.array])
 
 
 class State(Message):

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
-from fastapi import Depends, FastAPI, HTTPException, WebSocket, WebSocketDisconnect
+from fastapi import Depends, FastAPI, HTTPException, Path, WebSocket, WebSocketDisconnect
 from fastapi import Request as Asked
 from fastapi.responses import JSONResponse, Response
 from pydantic import ValidationError
@@ -16,16 +16,21 @@ from napari_promptseg.remote.protocol import (
     CHUNK,
     ImageOffer,
     ImageState,
+    ModelInfo,
+    PlaneOffer,
+    PlaneQuestion,
     Reply,
     Request,
     SessionInfo,
     SessionWish,
     Whole,
 )
+from napari_promptseg.server.planes import LARGEST
 from napari_promptseg.server.service import Service, fault
 
 _LARGEST_PART: Final = CHUNK + CHUNK // 8
 """Bytes of a compressed part; zlib never makes more of it."""
+Key = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
 _REFUSED: Final = 4401
 _STATUS: Final = {
     "ValueError": 422,
@@ -98,6 +103,21 @@ def make_app(service: Service) -> FastAPI:
         data = await _body(asked, _LARGEST_PART)
         await service.run(user, lambda a: a.images.put(key, part, data))
         return Response(status_code=204)
+
+    @app.get("/api/model")
+    async def model(user: User) -> ModelInfo:
+        return await service.run(user, lambda a: a.planes.info())
+
+    @app.put("/api/planes/{key}")
+    async def put_plane(user: User, key: Key, asked: Asked) -> Response:
+        plane = PlaneOffer.model_validate_json(await _body(asked, 2 * LARGEST))
+        await service.run(user, lambda a: a.planes.put(key, plane))
+        return Response(status_code=204)
+
+    @app.post("/api/planes/{key}")
+    async def answer(user: User, key: Key, question: PlaneQuestion) -> Response:
+        found = await service.run(user, lambda a: a.planes.answer(key, question))
+        return Response(found.model_dump_json(), media_type="application/json")
 
     @app.get("/api/sessions")
     async def sessions(user: User) -> list[SessionInfo]:

@@ -28,6 +28,7 @@ from napari_promptseg.remote.protocol import (
     Whole,
 )
 from napari_promptseg.server.images import Images
+from napari_promptseg.server.planes import Planes
 from napari_promptseg.session.session import Session
 
 if TYPE_CHECKING:
@@ -163,6 +164,7 @@ class Account:
     def __init__(self, folder: Path, quotas: Quotas, backend: Callable[[], Backend]) -> None:
         self._folder, self._quotas, self._backend = folder, quotas, backend
         self.images = Images(folder / "images", quotas)
+        self.planes = Planes(backend)
         self._sessions: dict[str, Hosted] = {}
         for info in sorted((folder / "sessions").glob(f"*/{_INFO}")):
             found = SessionInfo.model_validate(json.loads(info.read_text(encoding="utf-8")))

@@ -6,13 +6,13 @@ import json
 import os
 import shutil
 import threading
-import zlib
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from napari_promptseg.core.intensity import Window
 from napari_promptseg.core.volume import Volume
+from napari_promptseg.remote.packing import unpack_bytes
 from napari_promptseg.remote.protocol import CHUNK, ImageOffer, ImageState
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Images:
         if not 0 <= part < image.parts:
             raise ValueError(f"no part {part}; valid: 0 to {image.parts - 1}")
         size = min(CHUNK, image.bytes - part * CHUNK)
-        unpacked = _unpacked(data, size)
+        unpacked = unpack_bytes(data, size)
         place = self._folder / key
         with (place / _PIXELS).open("r+b") as file:
             file.seek(part * CHUNK)
@@ -149,15 +149,3 @@ def _described(image: ImageOffer, pixels: Any) -> Volume:
         window=None if image.window is None else Window(*image.window),
         channels=image.channels,
     )
-
-
-def _unpacked(data: bytes, size: int) -> bytes:
-    """Decompress exactly so many bytes, and never more."""
-    packed = zlib.decompressobj()
-    try:
-        raw = packed.decompress(data, size + 1)
-    except zlib.error as error:
-        raise ValueError(f"a damaged part: {error}") from error
-    if len(raw) != size or not packed.eof:
-        raise ValueError(f"a part of {size} bytes was expected, got {len(raw)} or more")
-    return raw

@@ -1,0 +1,128 @@
+"""A model on a server as a backend: answers come from there, sessions and labels stay here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from napari_promptseg.backends.base import Capabilities, Prediction
+from napari_promptseg.remote.connection import Connection
+from napari_promptseg.remote.packing import pack, unpack
+from napari_promptseg.remote.protocol import (
+    Line,
+    ModelInfo,
+    PlaneAnswered,
+    PlaneOffer,
+    PlaneQuestion,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_promptseg.core.plane_prompts import PlanePrompts
+    from napari_promptseg.core.volume import PlaneImage
+
+
+_JSON: Final = {"Content-Type": "application/json"}
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class SentPlane:
+    """A plane that the server knows by a key, until it forgets it.
+
+    Parameters
+    ----------
+    key : str
+        Hash of what was sent.
+    offer : PlaneOffer
+        To be sent again.
+    """
+
+    key: str
+    offer: PlaneOffer
+
+
+class RemoteBackend:
+    """Sends planes and prompts to the server of `promptseg connect`.
+
+    Parameters
+    ----------
+    device : str
+        Of no meaning here: the server has its own.
+    connection : Connection, optional
+        Another server than that one.
+
+    Raises
+    ------
+    FileNotFoundError
+        If no server is known.
+    OSError
+        If it cannot be reached.
+    PermissionError
+        If the token is not valid.
+    """
+
+    name = "remote"
+
+    def __init__(self, device: str = "auto", connection: Connection | None = None) -> None:
+        self._server = (connection or Connection.load()).open()
+        info = ModelInfo.model_validate(self._server.ask("GET", "/api/model").json())
+        self.identity = f"remote {info.identity}"
+        self.capabilities = Capabilities(
+            frozenset(info.prompts) - {"text"},
+            prior=info.prior,
+            choices=info.choices,
+            refined=True,
+        )
+
+    def embed(self, image: PlaneImage) -> SentPlane:
+        """See `Backend.embed`; sends the plane."""
+        values = np.ascontiguousarray(image.values)
+        values = values.astype(values.dtype.newbyteorder("<"), copy=False)
+        offer = PlaneOffer.model_construct(
+            shape=values.shape,
+            dtype=values.dtype.str,
+            window=(image.window.low, image.window.high),
+            spacing=image.spacing,
+            data=pack(values),
+        )
+        text = offer.model_dump_json()
+        sent = SentPlane(blake2b(text.encode(), digest_size=16).hexdigest(), offer)
+        self._send(sent)
+        return sent
+
+    def _send(self, sent: SentPlane) -> None:
+        self._server.ask("PUT", f"/api/planes/{sent.key}", content=sent.offer.model_dump_json())
+
+    def predict(
+        self, embedding: SentPlane, prompts: PlanePrompts, prior: NDArray[np.bool_] | None = None
+    ) -> Prediction:
+        """See `Backend.predict`; a plane that the server forgot is sent again."""
+        question = PlaneQuestion.model_construct(
+            strokes=tuple(_line(s.path, s.positive, s.width) for s in prompts.strokes),
+            regions=tuple(_line(r.vertices, r.positive, box=r.box) for r in prompts.regions),
+            choice=prompts.choice,
+            prior=None if prior is None else pack(np.asarray(prior, np.bool_)),
+        ).model_dump_json()
+        path = f"/api/planes/{embedding.key}"
+        try:
+            answer = self._server.ask("POST", path, content=question, headers=_JSON)
+        except FileNotFoundError:
+            self._send(embedding)
+            answer = self._server.ask("POST", path, content=question, headers=_JSON)
+        found = PlaneAnswered.model_validate_json(answer.content)
+        shape = [stop - start for start, stop in (found.rows, found.columns)]
+        probability = unpack(found.data, shape, "<f4")
+        return Prediction(probability, found.rows, found.columns, found.score)
+
+    def close(self) -> None:
+        """See `Backend.close`."""
+        self._server.close()
+
+
+def _line(path: NDArray[np.float64], positive: bool, width: float = 1.0, box: bool = False) -> Line:
+    corners = tuple((float(row), float(column)) for row, column in path)
+    return Line(path=corners, positive=positive, width=width, box=box)

@@ -1,0 +1,72 @@
+"""Which server the dock and the command line use, kept in a file that its owner alone can read."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict
+
+from napari_promptseg.backends.catalogue import list_models
+
+if TYPE_CHECKING:
+    from napari_promptseg.remote.client import Server
+
+
+class Connection(BaseModel):
+    """A server and a token for it.
+
+    Parameters
+    ----------
+    url : str
+        Such as "https://gpu.example.org:8765".
+    token : str
+        From `promptseg token add`.
+    certificate : Path, optional
+        Of the authority that signed the certificate of the server.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    url: str
+    token: str
+    certificate: Path | None = None
+
+    def open(self) -> Server:
+        """Return the server."""
+        from napari_promptseg.remote.client import Server
+
+        return Server(self.url, self.token, self.certificate)
+
+    def save(self) -> Path:
+        """Keep it as the one in use."""
+        file = connection_file()
+        file.parent.mkdir(parents=True, exist_ok=True)
+        partial = file.with_suffix(".partial")
+        partial.unlink(missing_ok=True)
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as target:
+            target.write(self.model_dump_json())
+        partial.replace(file)
+        return file
+
+    @classmethod
+    def load(cls) -> Connection:
+        """Return the one in use.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is none; the message says how to make one.
+        ValueError
+            If the file is damaged.
+        """
+        list_models()["remote"].checked()
+        return cls.model_validate_json(connection_file().read_bytes())
+
+
+def connection_file() -> Path:
+    """Return where the connection is kept."""
+    file = list_models()["remote"].path
+    assert file is not None
+    return file
