@@ -126,9 +126,6 @@ class Chaos:
             dims.order = (0, 1, 2)
 
     def do_flip(self) -> None:
-        strokes = self.binding.layers.get("strokes")
-        if strokes is not None and strokes._is_creating:
-            return  # napari itself fails where a shape is half drawn
         self.b.viewer.dims.ndisplay = 3
         QApplication.processEvents()
         self.b.viewer.dims.ndisplay = 2

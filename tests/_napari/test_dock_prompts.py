@@ -176,3 +176,28 @@ def test_clicks_that_wait_on_one_plane_get_one_answer(bench, blobs, monkeypatch)
     steps = b.controller.session.history
     assert len(steps) == 2
     assert steps[1] == "add 3 prompts"
+
+
+def test_an_outline_that_is_too_short_leaves_nothing_behind(bench, blobs):
+    b = bench(blobs)
+    for _ in range(3):
+        b.press("W")
+    assert b.dock.prompts.tool_in_use == "lasso"
+    for _ in range(2):
+        b.robot.click((b.viewer.dims.current_step[0], 20, 20))
+        b.wait()
+    strokes = b.layer("strokes")
+    assert len(strokes.data) == len(strokes.face_color) == len(strokes.edge_color)
+    b.viewer.dims.ndisplay = 3
+    b.viewer.dims.ndisplay = 2
+    assert b.shown.prompts == ()
+
+
+def test_what_is_drawn_as_its_image_goes_is_dropped(bench, blobs):
+    b = bench(blobs)
+    b.dock.prompts.tools["scribble"].click()
+    z = b.viewer.dims.current_step[0]
+    b.robot.drag([(z, 12, 12), (z, 20, 22)])
+    b.viewer.layers.remove(b.image)
+    b.wait()
+    assert b.dock.binding is None

@@ -69,12 +69,13 @@ class PromptLayer(ABC):
         self._later, self._added, self._removed = later, added, removed
         self._keys: list[Any] = []
         self._drawn: list[Prompt] = []
-        self._drawing = self._waits = False
+        self._drawing = self._waits = self._released = False
         self._shown: Sequence[Prompt] = ()
         layer.events.data.connect(self._changed)
 
     def release(self) -> None:
-        """Leave the layer alone from now on."""
+        """Leave the layer alone from now on; what was drawn a moment ago is nobody's any more."""
+        self._released = True
         self.layer.events.data.disconnect(self._changed)
 
     def show(self, prompts: Sequence[Prompt]) -> None:
@@ -100,7 +101,7 @@ class PromptLayer(ABC):
     def _compare(self) -> None:
         """Find out what the user did since the layer was drawn."""
         self._waits = False
-        if self._busy():
+        if self._released or self._busy():
             return
         now = self._read()
         gone, new = Counter(self._keys), Counter(now)
@@ -196,6 +197,20 @@ class StrokeLayer(PromptLayer):
             self._creating = str(getattr(event, "action", "")) == "adding"
         super()._changed(event)
 
+    def _compare(self) -> None:
+        super()._compare()
+        # Of an outline that is too short napari drops the shape and keeps its colour, and then
+        # fails when the view changes to 3D.
+        if not (self._released or self._busy()) and self._has_stray_colours():
+            self._drawing = True
+            try:
+                self._draw(self._drawn)
+            finally:
+                self._drawing = False
+
+    def _has_stray_colours(self) -> bool:
+        return len(self.layer.face_color) != len(self.layer.data)
+
     def _can_show(self, prompt: Prompt) -> bool:
         return isinstance(prompt, Box | Scribble | Lasso)
 
@@ -211,7 +226,7 @@ class StrokeLayer(PromptLayer):
     def _draw(self, prompts: Sequence[Prompt]) -> None:
         layer = self.layer
         layer.selected_data = set()
-        if len(layer.data):
+        if len(layer.data) or self._has_stray_colours():
             layer.data = []
         for prompt in prompts:
             positive = getattr(prompt, "positive", True)
