@@ -156,6 +156,7 @@ FLOORS = (
         "refine",
         "concepts",
         "propagate",
+        "live",
         "session",
         "remote",
         "learn",

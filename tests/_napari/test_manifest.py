@@ -33,7 +33,7 @@ def manifest():
 def test_it_is_valid_and_names_are_right(manifest):
     manifest.validate_imports()
     assert (manifest.name, manifest.display_name) == ("napari-promptseg", "PromptSeg")
-    assert [w.display_name for w in manifest.contributions.widgets] == ["Annotate"]
+    assert [w.display_name for w in manifest.contributions.widgets] == ["Annotate", "Live"]
 
 
 def test_every_sample_is_contributed(manifest):

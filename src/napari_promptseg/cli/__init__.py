@@ -11,6 +11,7 @@ from napari_promptseg.cli.batch import batch
 from napari_promptseg.cli.cache import cache
 from napari_promptseg.cli.classes import adapt, classes, propose, queue
 from napari_promptseg.cli.evaluate import evaluate
+from napari_promptseg.cli.live import live
 from napari_promptseg.cli.models import backends
 from napari_promptseg.cli.options import Device, fail
 from napari_promptseg.cli.serve import connect, serve, token
@@ -203,6 +204,7 @@ def verify(
 app.add_typer(batch, name="batch")
 app.add_typer(token, name="token")
 app.command()(serve)
+app.command()(live)
 app.command()(connect)
 app.command()(backends)
 app.command()(cache)

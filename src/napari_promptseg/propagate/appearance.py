@@ -40,11 +40,9 @@ class Appearance:
         return cls(colours / len(pixels))
 
     def fits(self, image: PlaneImage, mask: Mask) -> bool:
-        """Whether an object in another image has much the same colours.
+        """Whether an object in another image has much the same colours."""
+        return bool(mask.any()) and self.alike(Appearance.of(image, mask)) > _ALIKE
 
-        Measured by the Bhattacharyya coefficient of the histograms.
-        """
-        if not mask.any():
-            return False
-        other = Appearance.of(image, mask)
-        return float(np.sqrt(self.colours * other.colours).sum()) > _ALIKE
+    def alike(self, other: Appearance) -> float:
+        """Return the Bhattacharyya coefficient of the histograms, in [0, 1]."""
+        return float(np.sqrt(self.colours * other.colours).sum())

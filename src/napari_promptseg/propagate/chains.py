@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 _LEAST_SHARE = 0.04
 """An object that shrinks below this share of its last plane has ended."""
 _LEAK_FILL, _LEAK_GROWTH, _LEAK_SHARE = 0.95, 1.5, 0.1
-"""See `_leaks`."""
+"""See `leaks`."""
 
 
-def _reach(prior: Mask) -> Mask:
+def reach(prior: Mask) -> Mask:
     """Where the object may be in the next plane: the prior grown by a third of its size."""
     slack = max(3, round(0.35 * float(np.sqrt(prior.sum()))))
     # Dilating by so much would take as long as all else together.
@@ -39,7 +39,7 @@ def _reach(prior: Mask) -> Mask:
     return np.asarray(distance < slack + 1)
 
 
-def _leaks(mask: Mask, prior: Mask) -> bool:
+def leaks(mask: Mask, prior: Mask) -> bool:
     """Whether an answer found no border: it grew at once to all that was in its reach.
 
     Small masks may do so, where an object opens up; one that covers a tenth of the plane
@@ -49,7 +49,7 @@ def _leaks(mask: Mask, prior: Mask) -> bool:
     return (
         size > _LEAK_SHARE * mask.size
         and size > _LEAK_GROWTH * prior.sum()
-        and size > _LEAK_FILL * _reach(prior).sum()
+        and size > _LEAK_FILL * reach(prior).sum()
     )
 
 
@@ -117,7 +117,7 @@ class Chains:
             probability, score = self._answer(stack, prior, image, index)
             found = probability > 0.5
             gone = np.count_nonzero(found) < max(LEAST_PIXELS, _LEAST_SHARE * mask.sum())
-            if gone or _leaks(found, prior) or (look is not None and not look.fits(image, found)):
+            if gone or leaks(found, prior) or (look is not None and not look.fits(image, found)):
                 if stack.step > 0:
                     return
                 look = look or Appearance.of(stack.read(origin), stack.anchors[origin])
@@ -137,7 +137,7 @@ class Chains:
         prompts = stack.prompts(index)
         prediction = self.backend.predict(self.backend.embed(image), prompts, prior)
         probability = prediction.paste(image.shape)
-        probability[~_reach(prior) | refused(prompts, image.shape)] = 0.0
+        probability[~reach(prior) | refused(prompts, image.shape)] = 0.0
         return probability, prediction.score
 
     def _blend(

@@ -37,10 +37,17 @@ class Motion:
     """Dense flow between neighbouring planes, measured around an object alone.
 
     DIS, Kroeger et al. 2016, doi:10.1007/978-3-319-46493-0_29.
+
+    Parameters
+    ----------
+    quick : bool
+        Whether speed matters more than precision: a coarser flow, in one direction, whose
+        agreement is not known and taken as 1.
     """
 
-    def __init__(self) -> None:
-        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    def __init__(self, quick: bool = False) -> None:
+        preset = cv2.DISOPTICAL_FLOW_PRESET_FAST if quick else cv2.DISOPTICAL_FLOW_PRESET_MEDIUM
+        self._flow, self._quick = cv2.DISOpticalFlow.create(preset), quick
 
     def carry(self, mask: Mask, image: PlaneImage, following: PlaneImage) -> tuple[Mask, float]:
         """Move a mask, which is not empty, from one image to the following one.
@@ -58,11 +65,13 @@ class Motion:
         part = mask[slice(*rows), slice(*columns)].astype(np.float32)
         shape = _working_shape(part.shape)
         first, second = (_grey(i.crop(rows, columns), shape) for i in (image, following))
-        back, there = self._measure(second, first), self._measure(first, second)
+        back = self._measure(second, first)
         arrived = _sample(part, _resized(back, part.shape)) > 0.5
         moved = np.zeros_like(mask)
         moved[slice(*rows), slice(*columns)] = arrived
-        agree = resize(_agreement(back, there), part.shape)
+        if self._quick:
+            return moved, 1.0
+        agree = resize(_agreement(back, self._measure(first, second)), part.shape)
         return moved, float(agree[arrived].mean()) if arrived.any() else 1.0
 
     def _measure(self, image: NDArray[np.uint8], other: NDArray[np.uint8]) -> Float32:
