@@ -46,6 +46,12 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
+def engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answer with one engine: which is the fastest depends on what else the machine does."""
+    monkeypatch.setenv("PROMPTSEG_ENGINE", "onnx")
+
+
+@pytest.fixture(autouse=True)
 def journals(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keep journals and locks of the user of this machine out of the tests."""
     monkeypatch.setenv("PROMPTSEG_JOURNALS", str(tmp_path_factory.mktemp("journals")))

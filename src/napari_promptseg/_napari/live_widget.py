@@ -202,7 +202,7 @@ class LiveWidget(QWidget):
         """Take a click on the video as a touch; a drag still moves the view."""
         if self.layer is None or event.button != 1 or self.viewer.dims.ndisplay == 3:
             return
-        if self.viewer.layers.selection.active is not self.layer:
+        if self.viewer.layers.selection.active != self.layer:  # both may be proxies
             return
         pressed, world = event.pos, tuple(event.position)
         yield
@@ -268,7 +268,8 @@ class LiveWidget(QWidget):
             self.status.setText(f"Out of sight: object {', '.join(map(str, lost))}")
         elif self.playing:
             dropped = 0 if self._clock is None else self._clock.dropped
-            self.status.setText(f"{_HINT}. {dropped} frames dropped")
+            left_out = f". {dropped} frame{'s' * (dropped != 1)} dropped" if dropped else ""
+            self.status.setText(f"{_HINT}{left_out}")
 
     def _run(self, work: Any, then: Any = lambda _: None) -> None:
         """Do something with the session on the worker, which makes it first."""

@@ -98,6 +98,14 @@ class ClickNetBackend:
         )
         if variant and trained is None:
             self._adapt(load_adapter(variant))
+        else:
+            self._choose_engine()
+
+    def _choose_engine(self) -> None:
+        """Take the fastest engine for the features; again after the weights have changed."""
+        from napari_promptseg.backends.optimize import fastest
+
+        self.engine, self._features = fastest(self.net, self.identity)
 
     def adapted(self, adapter: Mapping[str, Tensor]) -> ClickNetBackend:
         """Return the same backend with weights of `napari_promptseg.backends.adapters`.
@@ -118,6 +126,7 @@ class ClickNetBackend:
         apply_adapter(self.net, adapter)
         digest = tensors_hash(dict(sorted(adapter.items())))
         self.identity = f"{self.identity} adapted {digest}"
+        self._choose_engine()
 
     def embed(self, image: PlaneImage) -> PlaneImage:
         """Return the plane itself: prompts enter the network beside the image."""
@@ -158,20 +167,12 @@ class ClickNetBackend:
         prior: NDArray[np.bool_] | None = None,
     ) -> Stage:
         """See `Differentiable.stage`; what is left is the last, linear layer."""
-        import torch
         from torch.nn.functional import interpolate
 
         shape = self.view_shape(embedding, len(prompts.strokes) + len(prompts.regions))
         image = stretch_contrast(embedding.rgb(shape)).transpose(2, 0, 1)[None]
         maps = self._maps(prompts, prior, embedding.shape, shape)[None]
-        tensors = (
-            torch.from_numpy(np.ascontiguousarray(a)).to(
-                self.device, memory_format=torch.channels_last
-            )
-            for a in (image, maps)
-        )
-        with torch.no_grad():
-            features = self.net.features(*tensors)
+        features = self._features(image, maps)
 
         def last(given: tuple[Tensor, ...]) -> Tensor:
             return self.net.logits(given[0])

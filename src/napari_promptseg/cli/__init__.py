@@ -10,6 +10,7 @@ import typer
 from napari_promptseg.cli.batch import batch
 from napari_promptseg.cli.cache import cache
 from napari_promptseg.cli.classes import adapt, classes, propose, queue
+from napari_promptseg.cli.engines import engines, export_model
 from napari_promptseg.cli.evaluate import evaluate
 from napari_promptseg.cli.live import live
 from napari_promptseg.cli.models import backends
@@ -166,13 +167,26 @@ def propagate(
 
 
 @app.command()
-def export(session: Path, output: Path, overwrite: Overwrite = False) -> None:
-    """Write the labels of a saved session to a file."""
+def export(
+    source: Annotated[
+        str, typer.Argument(help="A saved session; for .onnx and .pt a model, such as clicknet.")
+    ],
+    output: Annotated[Path, typer.Argument(help="Its suffix decides.")],
+    overwrite: Overwrite = False,
+) -> None:
+    """Write the labels of a saved session to a file, or a model for other programs.
+
+    A model takes image (1, 3, H, W) in [0, 1] and prompts (1, 4, H, W): positive and negative
+    clicks as disks, regions, and the mask so far; it gives logits. Sides are multiples of 32.
+    """
     from napari_promptseg.session.session import Session
 
     try:
-        Session.load(session).export(output, overwrite=overwrite)
-    except (ValueError, OSError) as error:
+        if output.suffix in (".onnx", ".pt"):
+            export_model(source, output, overwrite)
+        else:
+            Session.load(source).export(output, overwrite=overwrite)
+    except (ValueError, OSError, ImportError) as error:
         fail(error)
 
 
@@ -204,6 +218,7 @@ def verify(
 app.add_typer(batch, name="batch")
 app.add_typer(token, name="token")
 app.command()(serve)
+app.command()(engines)
 app.command()(live)
 app.command()(connect)
 app.command()(backends)

@@ -168,7 +168,10 @@ def split_objects(scenes: Sequence[Scene]) -> tuple[list[Scene], list[Scene]]:
 
 
 def clicks_needed(
-    backend: ClickNetBackend, scenes: Sequence[Scene], most: int = _CLICKS
+    backend: ClickNetBackend,
+    scenes: Sequence[Scene],
+    most: int = _CLICKS,
+    target: float = _TARGET,
 ) -> NDArray[np.float64]:
     """Return the clicks that each object needs, with a fraction for how well the last are.
 
@@ -180,6 +183,8 @@ def clicks_needed(
         With one object each.
     most : int
         Clicks of a failure.
+    target : float
+        IoU that is good enough.
     """
     around = build(backend, Refinement(brs=False))  # which costs more than it tells here
     needed = []
@@ -189,7 +194,7 @@ def clicks_needed(
         strokes: tuple[Stroke, ...] = ()
         scores: list[float] = []
         embedding = around.embed(image)
-        while len(scores) < most and (not scores or scores[-1] < _TARGET):
+        while len(scores) < most and (not scores or scores[-1] < target):
             click = next_click(mask, truth)
             if click is None:
                 break
@@ -199,7 +204,7 @@ def clicks_needed(
             mask = answer.paste(image.shape) > 0.5
             scores.append(iou(mask, truth))
         # Of two that need as many, the one that gets closer is better.
-        needed.append(clicks_to(scores, _TARGET, most) - 0.5 * float(np.mean(scores)))
+        needed.append(clicks_to(scores, target, most) - 0.5 * float(np.mean(scores)))
     return np.array(needed)
 
 

@@ -161,7 +161,8 @@ class Predictor:
 
     def describe(self) -> str:
         """Return all that an answer depends on beside prompts and image, as one text."""
-        return f"{self.spec} {self.identity} {self._volume.window}"
+        engine = getattr(self._base, "engine", "")
+        return f"{self.spec} {self.identity} {engine} {self._volume.window}"
 
     @property
     def identity(self) -> str | None:

@@ -43,7 +43,17 @@ def _separable(inputs: int, outputs: int) -> nn.Sequential:
 
 
 def _resized(x: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    return F.interpolate(x, size=like.shape[-2:], mode="bilinear")
+    """Enlarge to the size of another level, a power of two times as large.
+
+    By that factor and not to that size: so an exported graph works for images of any size.
+    """
+    factor = int(like.shape[-1]) // int(x.shape[-1])
+    return x if factor == 1 else F.interpolate(x, scale_factor=float(factor), mode="bilinear")
+
+
+def _pooled(prompts: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """Reduce prompt maps to the size of a level, so that no click is lost."""
+    return F.max_pool2d(prompts, int(prompts.shape[-1]) // int(like.shape[-1]))
 
 
 class _Similarity(nn.Module):
@@ -59,7 +69,7 @@ class _Similarity(nn.Module):
         self.back = nn.Conv2d(3, width, 1, bias=False)
 
     def forward(self, x: torch.Tensor, prompts: torch.Tensor) -> torch.Tensor:
-        weights = F.adaptive_max_pool2d(prompts[:, [0, 1, 3]], x.shape[-2:]).flatten(2)
+        weights = _pooled(prompts[:, [0, 1, 3]], x).flatten(2)
         places = F.normalize(self.embed(x).flatten(2).float(), dim=1)
         weights = weights.float()
         means = torch.einsum("bpn,bdn->bpd", weights, places)
@@ -82,7 +92,7 @@ class _Reasoning(nn.Module):
         )
 
     def forward(self, x: torch.Tensor, prompts: torch.Tensor) -> torch.Tensor:
-        seen = self.prompts(F.adaptive_max_pool2d(prompts, x.shape[-2:]))
+        seen = self.prompts(_pooled(prompts, x))
         added: torch.Tensor = self.body(x + seen)
         return x + added
 
@@ -181,9 +191,9 @@ class ClickNet(nn.Module):
     def _decode(self, levels: list[torch.Tensor], prompts: torch.Tensor) -> torch.Tensor:
         """Merge levels, the coarsest first, into features at stride 4."""
         x = self.context(levels[0].mean((2, 3)))[:, :, None, None]
-        x = x.expand(-1, -1, *levels[0].shape[-2:])
         for number, level in enumerate(levels):
-            x = self.smooth[number](self.lateral[number](level) + _resized(x, level))
+            above = _resized(x, level) if number else x  # the context is the same everywhere
+            x = self.smooth[number](self.lateral[number](level) + above)
             if number < len(self.reasoning):
                 x = self.reasoning[number](x, prompts)
             if number >= len(levels) - len(self.similarity):
