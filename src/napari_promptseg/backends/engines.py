@@ -117,8 +117,6 @@ class Onnx:
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
-        # Threads that wait by spinning starve the GUI and PyTorch.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
         self._session = onnxruntime.InferenceSession(
             graph, options, providers=["CPUExecutionProvider"]
