@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import OrderedDict
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 def file(monkeypatch, tmp_path):
     monkeypatch.setenv(optimize.FILE_VARIABLE, str(tmp_path / "engines.json"))
     monkeypatch.delenv(optimize.VARIABLE, raising=False)
+    monkeypatch.setattr(optimize, "_engines", OrderedDict())
 
 
 @pytest.fixture(scope="module")
