@@ -154,3 +154,34 @@ def test_what_is_no_video_is_told(live) -> None:
     assert not live.playing
     live.toggle()
     assert not live.playing
+
+
+def test_of_a_camera_the_last_frame_is_shown(live, monkeypatch) -> None:
+    class Camera:
+        """Gives three pictures, then no more."""
+
+        is_camera, rate, position = True, 50.0, 0
+
+        def __init__(self, source: str) -> None:
+            self.closed = False
+
+        def read(self):
+            self.position += 1
+            grey = np.full((96, 128, 3), 10 * self.position, np.uint8)
+            return grey if self.position < 5 else None
+
+        def close(self) -> None:
+            self.closed = True
+
+    monkeypatch.setattr(live_widget, "Video", Camera)
+    live.effect.setCurrentIndex(live.effect.findData("none"))
+    live.source.setText("0")
+    live.open()
+    wait(live)
+    camera = live._video
+    live.toggle()
+    wait(live, lambda: not live.playing)
+    assert live.status.text() == "The end"
+    assert live.layer.data[0, 0, 0] == 40, "the last one, whatever came between"
+    live.shutdown()
+    assert camera.closed

@@ -84,15 +84,19 @@ def test_of_a_camera_the_last_frame_counts() -> None:
 
     camera = Camera()
     latest = Latest(camera)
-    camera.go.release()
-    assert latest.read()[0, 0, 0] == 1
-    for _ in range(3):
+    assert latest.take() is None, "nothing came yet, and nobody waits"
+    for _ in range(4):
+        camera.reading.wait(10)
         camera.reading.clear()
         camera.go.release()
-        camera.reading.wait(10)
-    assert latest.read()[0, 0, 0] == 4, "what nobody took was dropped"
+    camera.reading.wait(10)
+    assert latest.take()[0, 0, 0] == 4, "what nobody took was dropped"
+    assert latest.take() is None
+    assert not latest.ended
     camera.go.release(5)
-    assert latest.read() is None or latest.read() is None
+    latest._thread.join(10)
+    assert latest.take()[0, 0, 0] == 5
+    assert latest.ended
     latest.close()
     assert camera.closed
 

@@ -23,7 +23,7 @@ from napari_promptseg._napari.controls import heading, push_button, side_by_side
 from napari_promptseg._napari.native import prepare_for_torch
 from napari_promptseg._napari.relay import Relay
 from napari_promptseg._napari.worker import Job, Worker
-from napari_promptseg.live.video import Clock, Recording, Video
+from napari_promptseg.live.video import Clock, Latest, Recording, Video
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,6 +64,7 @@ class LiveWidget(QWidget):
         self._relay = Relay()
         self._worker = Worker(self._relay)
         self._video: Video | None = None
+        self._camera: Latest | None = None
         self._clock: Clock | None = None
         self._session: LiveSession | None = None
         self._recording: Recording | None = None
@@ -132,6 +133,8 @@ class LiveWidget(QWidget):
             return
         self._fresh = True
         self._show(self._video.read())
+        if self._video.is_camera:
+            self._camera = Latest(self._video)
 
     def toggle(self) -> None:
         """Play or pause."""
@@ -227,9 +230,13 @@ class LiveWidget(QWidget):
         video, clock = self._video, self._clock
         if video is None or clock is None or self._worker.busy:
             return
-        late = 0 if video.is_camera else clock.late(video.position - self._start)
-        frame = video.read() if video.skip(late) else None
-        if frame is None:
+        if self._camera is not None:
+            frame, ended = self._camera.take(), self._camera.ended
+        else:
+            late = clock.late(video.position - self._start)
+            frame = video.read() if video.skip(late) else None
+            ended = frame is None
+        if ended:
             self.pause()
             self.status.setText("The end")
             return
@@ -292,9 +299,10 @@ class LiveWidget(QWidget):
     # The end
 
     def _close_video(self) -> None:
-        if self._video is not None:
-            self._video.close()
-            self._video = None
+        video = self._camera or self._video
+        if video is not None:
+            video.close()
+        self._video = self._camera = None
 
     def shutdown(self) -> None:
         """Stop, and let go of the source; the layer stays."""

@@ -122,7 +122,7 @@ class Latest:
     def __init__(self, video: Video) -> None:
         self._video = video
         self._frame: Frame | None = None
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
         self._open = True
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -130,24 +130,26 @@ class Latest:
     def _run(self) -> None:
         while self._open:
             frame = self._video.read()
-            with self._changed:
-                self._frame = frame
+            with self._lock:
+                self._frame = frame if frame is not None else self._frame
                 self._open = self._open and frame is not None
-                self._changed.notify()
 
-    def read(self) -> Frame | None:
-        """Wait for a frame that was not taken yet; None once there are no more."""
-        with self._changed:
-            while self._open and self._frame is None:
-                self._changed.wait()
+    @property
+    def ended(self) -> bool:
+        """Whether no frame comes any more."""
+        with self._lock:
+            return not self._open and self._frame is None
+
+    def take(self) -> Frame | None:
+        """Return the last frame if it was not taken yet, at once; otherwise None."""
+        with self._lock:
             frame, self._frame = self._frame, None
             return frame
 
     def close(self) -> None:
         """End the thread and let go of the camera."""
-        with self._changed:
+        with self._lock:
             self._open = False
-            self._changed.notify()
         self._thread.join()
         self._video.close()
 

@@ -183,12 +183,7 @@ class Files:
         changes nothing. The journal goes on with the new one.
         """
         self._store.retired = True
-        volume, predictor = self.volume, self._predictor
-        again = type(self)(volume, predictor.source, device=predictor.device)
-        again._predictor.refinement = predictor.refinement
-        again._predictor.propagator = predictor.propagator
-        if self._store.given_labels is not None:
-            again._store.take_labels(self._store.given_labels)
+        again = self._fresh()
         for record in records.from_history(self._store.history):
             again._store.replay(record)
         again._store.journal, self._store.journal = self._store.journal, None
@@ -201,13 +196,17 @@ class Files:
         The same model on the same device answers alike; of another one, see `Replayed`.
         """
         self._interrupt()
+        return replay(cast("Session", self), cast("Session", self._fresh()))
+
+    def _fresh(self) -> Self:
+        """Return a session without any step, on the same image with the same model."""
         predictor = self._predictor
-        fresh: Any = type(self)(self.volume, predictor.source, device=predictor.device)
+        fresh = type(self)(self.volume, predictor.source, device=predictor.device)
         fresh._predictor.refinement = predictor.refinement
         fresh._predictor.propagator = predictor.propagator
         if self._store.given_labels is not None:
             fresh._store.take_labels(self._store.given_labels)
-        return replay(cast("Session", self), fresh)
+        return fresh
 
     def _header(self, pixels: str | None = None) -> records.Header:
         return records.Header.describe(
