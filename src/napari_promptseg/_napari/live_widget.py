@@ -236,11 +236,11 @@ class LiveWidget(QWidget):
             late = clock.late(video.position - self._start)
             frame = video.read() if video.skip(late) else None
             ended = frame is None
-        if ended:
+        if frame is not None:
+            self._show(frame)
+        elif ended:
             self.pause()
             self.status.setText("The end")
-            return
-        self._show(frame)
 
     def _again(self) -> None:
         """Show the present frame anew while the video is paused."""
