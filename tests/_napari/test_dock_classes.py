@@ -281,3 +281,24 @@ def taught() -> Concept:
 
     concept.learn(volume.plane(plane_by_index("yx", volume.shape, 0)), first(labels, 5))
     return concept
+
+
+def test_the_map_of_a_word_is_shown_until_the_next_prompt(bench) -> None:
+    save_concept(taught())
+    image, labels = draw_discs(2)
+    b = bench(image, backend="grabcut", rgb=True)
+    b.dock.prompts.text.setText("disc")
+    b.dock.prompts.text.returnPressed.emit()
+    settle(b)
+    assert "disc found 'disc': sure" in b.status
+    (shown,) = [layer for layer in b.viewer.layers if layer.name == "image word"]
+    inside = np.asarray(shown.data)[labels > 0].mean()
+    assert inside > 0.5 > np.asarray(shown.data)[labels == 0].mean()
+    assert b.viewer.layers.selection.active != shown
+    row, column = np.argwhere(labels == 0)[0]
+    b.click((row, column), positive=False)
+    assert not [layer for layer in b.viewer.layers if layer.name == "image word"]
+    b.dock.prompts.text.setText("unicorn")
+    b.dock.prompts.text.returnPressed.emit()
+    settle(b)
+    assert "not know 'unicorn' here" in b.status

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from napari_promptseg._napari import questions
 from napari_promptseg._napari.next_click import NextClick
 from napari_promptseg._napari.uncertainty_map import UncertaintyMap
+from napari_promptseg._napari.word_map import WordMap
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Advisor:
-    """Follows the image in use with the notes, the uncertainty map and the next click.
+    """Follows the image in use: notes, the uncertainty map, the next click, the map of a word.
 
     Parameters
     ----------
@@ -43,6 +44,7 @@ class Advisor:
         self._binding: Binding | None = None
         self._map: UncertaintyMap | None = None
         self._next: NextClick | None = None
+        self._word: WordMap | None = None
         section.mapped.connect(self._update_map)
         section.asked.connect(self.suggest)
         notes.chosen.connect(self._look_at)
@@ -53,16 +55,17 @@ class Advisor:
         self._binding = binding
         if binding is not None:
             self._next = NextClick(binding, self._tell)
+            self._word = WordMap(binding)
             binding.controller.events.settled.connect(self._settled)
             binding.controller.events.ability.connect(self._update_map)
 
     def release(self) -> None:
         """Leave the image as it is without advice."""
         self._notes.show_notes(())
-        for shown in (self._map, self._next):
+        for shown in (self._map, self._next, self._word):
             if shown is not None:
                 shown.close()
-        self._map = self._next = None
+        self._map = self._next = self._word = None
         if self._binding is not None:
             self._binding.controller.events.settled.disconnect(self._settled)
             self._binding.controller.events.ability.disconnect(self._update_map)

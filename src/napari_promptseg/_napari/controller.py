@@ -14,7 +14,7 @@ from napari_promptseg._napari.outcomes import Outcomes
 from napari_promptseg._napari.preparing import Preparing
 from napari_promptseg._napari.propagating import Propagating
 from napari_promptseg._napari.proposing import Proposing
-from napari_promptseg.backends.words import UnknownWordError
+from napari_promptseg.backends.words import Named, UnknownWordError
 from napari_promptseg.core.geometry import Plane, box_slices
 from napari_promptseg.core.masks import pack_mask
 from napari_promptseg.core.prompts import check_prompt, prompt_plane
@@ -88,16 +88,19 @@ class Controller(Propagating, Preparing, Proposing, Outcomes):
         plane = prompt_plane(word, self.volume.names)
         self.pause()
 
-        def work(session: Session, _: Job) -> str:
+        def work(session: Session, _: Job) -> Named | UnknownWordError:
             try:
                 session.add(word)
             except UnknownWordError as unknown:
-                return str(unknown)
-            found = session.named
-            assert found is not None
-            return f"{found.model} found {found.text!r}: sure {found.confidence:.2f}"
+                return unknown
+            assert session.named is not None
+            return session.named
 
-        def then(said: str) -> None:
+        def then(found: Named | UnknownWordError) -> None:
+            said = str(found)
+            if isinstance(found, Named):
+                said = f"{found.model} found {found.text!r}: sure {found.confidence:.2f}"
+                self.events.word.emit(plane, found.probability)
             milliseconds = 1000 * (perf_counter() - asked)
             going_on = "; propagating on" if self.resume(plane) else ""
             self.events.status.emit(f"{said} ({milliseconds:.0f} ms){going_on}")

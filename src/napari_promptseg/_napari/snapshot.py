@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from psygnal import Signal, SignalGroup
 
 from napari_promptseg._napari.ability import Ability
-from napari_promptseg.core.geometry import Box
+from napari_promptseg.core.geometry import Box, Plane
 from napari_promptseg.core.prompts import Prompt
 from napari_promptseg.propagate.registry import AUTO
 from napari_promptseg.session.propagated import Propagated
@@ -90,6 +90,8 @@ class ControllerEvents(SignalGroup):
     """Work on the session is done: what was asked about it before may hold no longer."""
     status = Signal(str)
     """Something to tell the user."""
+    word = Signal(Plane, object)
+    """A word was found on a plane; where, as its probabilities."""
     notice = Signal(str)
     """Something to tell the user that is not said again."""
     planes = Signal(list)

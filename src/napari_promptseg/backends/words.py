@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from napari_promptseg.backends.adapters import list_classes
@@ -51,11 +51,14 @@ class Named:
         Name of the model that knows it.
     confidence : float
         How sure it is, in [0, 1].
+    probability : (H, W) float32 array, optional
+        Where it is on what was looked at, values in [0, 1].
     """
 
     text: str
     model: str
     confidence: float
+    probability: Float32 | None = field(default=None, repr=False, compare=False)
 
 
 @runtime_checkable
@@ -92,7 +95,7 @@ def ask(models: Iterable[WordModel], image: PlaneImage, text: str) -> tuple[Name
     for model in models:
         answer = model.map(image, text)
         if answer.known:
-            return Named(text, model.name, answer.confidence), answer
+            return Named(text, model.name, answer.confidence, answer.probability), answer
         asked.append(model.name)
     verb = "does" if len(asked) == 1 else "do"
     raise UnknownWordError(

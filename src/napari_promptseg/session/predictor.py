@@ -286,7 +286,7 @@ class Predictor:
         if isinstance(backend, Worded):
             self.named = backend.named or self.named
         elif prompts.text:
-            self.named = Named(prompts.text, backend.name, answer.score)
+            self.named = Named(prompts.text, backend.name, answer.score, answer.paste(shape))
         mask, corner = answer.mask, (answer.rows[0], answer.columns[0])
         if any(not region.positive for region in prompts.regions):
             seen = prompts.mapped(offset=(-corner[0], -corner[1]))
