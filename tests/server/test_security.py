@@ -200,13 +200,14 @@ def test_quotas_hold(make_place, blobs) -> None:
 
 
 def test_who_asks_too_often_waits(make_place) -> None:
-    with make_place(requests=5.0) as place:
+    with make_place(requests=0.001) as place:
         server, other = place.client(), place.client("eve")
         header = {"Authorization": f"Bearer {server._token}"}
         url = f"{place.url}/api/sessions"
-        answers = [httpx.get(url, headers=header) for _ in range(30)]
+        answers = [httpx.get(url, headers=header) for _ in range(2)]
+        assert answers[0].status_code == 200
         assert answers[-1].status_code == 429
-        assert 0 < float(answers[-1].headers["Retry-After"]) <= 0.2
+        assert 900 < float(answers[-1].headers["Retry-After"]) <= 1000
         with pytest.raises(ValueError, match="too many requests"):
             server.sessions()
         assert other.sessions() == []

@@ -39,7 +39,7 @@ class Rate:
     Parameters
     ----------
     a_second : float
-        Requests that come back each second; the bucket holds twice as many.
+        Requests that come back each second; the bucket holds twice as many, and one at least.
     clock : callable
         Returns seconds.
     """
@@ -50,7 +50,7 @@ class Rate:
 
     def take(self, user: str) -> float:
         """Take a request; return the seconds to wait before the next try, 0 if it was there."""
-        full, now = 2 * self.a_second, self.clock()
+        full, now = max(2 * self.a_second, 1.0), self.clock()
         left, at = self._left.get(user, (full, now))
         left = min(full, left + (now - at) * self.a_second)
         if left < 1:
