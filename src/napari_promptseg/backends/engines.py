@@ -60,7 +60,9 @@ class Eager:
         formats = {"channels_last": torch.channels_last, "contiguous": torch.contiguous_format}
         self._format: Any = formats[layout]
         self._device = next(net.parameters()).device
-        self._net = net.to(memory_format=self._format)
+        # The network of a backend is channels-last; another layout needs weights of its own.
+        shared = layout == "channels_last"
+        self._net = (net if shared else copy.deepcopy(net)).to(memory_format=self._format)
         self._half = half
 
     def __call__(self, image: Float32, prompts: Float32) -> torch.Tensor:

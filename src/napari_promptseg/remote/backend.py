@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from napari_promptseg.backends.base import Capabilities, Prediction
+from napari_promptseg.core.packing import pack, unpack
 from napari_promptseg.remote.connection import Connection
-from napari_promptseg.remote.packing import pack, unpack
 from napari_promptseg.remote.protocol import (
     Line,
     ModelInfo,

@@ -20,6 +20,7 @@ from napari_promptseg.core.prompts import Box, Lasso, Point, Prompt, Scribble, c
 from napari_promptseg.core.volume import Volume
 from napari_promptseg.remote.protocol import (
     CHUNK,
+    KINDS,
     TYPES,
     AddPrompts,
     Choose,
@@ -52,10 +53,6 @@ if TYPE_CHECKING:
 
 _SECONDS: Final = 60.0
 _LARGEST: Final = 2**30
-_KINDS: Final[dict[str, type[Exception]]] = {
-    kind.__name__: kind
-    for kind in (ValueError, FileNotFoundError, MemoryError, RuntimeError, OSError, ImportError)
-}
 _REFUSED: Final = (401, 403)
 
 
@@ -123,7 +120,7 @@ class Server:
                 told = answer.json()
             except ValueError:
                 told = {}
-            kind = _KINDS.get(str(told.get("kind")), ValueError)
+            kind = KINDS.get(str(told.get("kind")), ValueError)
             raise kind(str(told.get("message") or told.get("detail") or answer.text)[:1000])
         return answer
 
@@ -477,7 +474,7 @@ class RemoteSession:
                 break
         self._apply(reply)
         if reply.fault is not None:
-            raise _KINDS.get(reply.fault.kind, RuntimeError)(reply.fault.message)
+            raise KINDS.get(reply.fault.kind, RuntimeError)(reply.fault.message)
         return reply
 
     def _apply(self, reply: Reply) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
 from napari_promptseg.backends.catalogue import list_models
+from napari_promptseg.remote.secret import write_secret
 
 if TYPE_CHECKING:
     from napari_promptseg.remote.client import Server
@@ -41,13 +41,7 @@ class Connection(BaseModel):
     def save(self) -> Path:
         """Keep it as the one in use."""
         file = connection_file()
-        file.parent.mkdir(parents=True, exist_ok=True)
-        partial = file.with_suffix(".partial")
-        partial.unlink(missing_ok=True)
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as target:
-            target.write(self.model_dump_json())
-        partial.replace(file)
+        write_secret(file, self.model_dump_json().encode())
         return file
 
     @classmethod

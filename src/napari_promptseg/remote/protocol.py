@@ -9,8 +9,8 @@ from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, TypeAdapter
 
 from napari_promptseg.core.geometry import Box as BoxRange
 from napari_promptseg.core.geometry import box_slices
+from napari_promptseg.core.packing import pack, unpack
 from napari_promptseg.core.prompts import Prompt
-from napari_promptseg.remote.packing import pack, unpack
 from napari_promptseg.session.state import StoredObject
 
 if TYPE_CHECKING:
@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 VERSION: Final = 1
 CHUNK: Final = 4 * 2**20
 """Bytes of a part of an image, before compression."""
+KINDS: Final[dict[str, type[Exception]]] = {
+    kind.__name__: kind
+    for kind in (ValueError, FileNotFoundError, MemoryError, RuntimeError, OSError, ImportError)
+}
+"""Errors that a client is told in full; of all others it is told that there was one."""
 ArrayName = Literal["mask", "labels"]
 TYPES: Final[dict[str, np.dtype[Any]]] = {
     "mask": np.dtype(np.bool_),

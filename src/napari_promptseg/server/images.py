@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from napari_promptseg.core.intensity import Window
+from napari_promptseg.core.packing import unpack_bytes
 from napari_promptseg.core.volume import Volume
-from napari_promptseg.remote.packing import unpack_bytes
 from napari_promptseg.remote.protocol import CHUNK, ImageOffer, ImageState
 
 if TYPE_CHECKING:

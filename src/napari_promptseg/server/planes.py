@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from napari_promptseg.core.intensity import Window
+from napari_promptseg.core.packing import pack, unpack
 from napari_promptseg.core.plane_prompts import PlanePrompts, Region, Stroke
 from napari_promptseg.core.volume import PlaneImage
 from napari_promptseg.refine.options import Refinement, build
-from napari_promptseg.remote.packing import pack, unpack
 from napari_promptseg.remote.protocol import ModelInfo, PlaneAnswered
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from napari_promptseg.backends.registry import create_backend
-from napari_promptseg.remote.protocol import Fault, PlaneDone, Propagate, Reply, State
+from napari_promptseg.remote.protocol import KINDS, Fault, PlaneDone, Propagate, Reply, State
 from napari_promptseg.server.audit import Audit
 from napari_promptseg.server.engine import Engine
 from napari_promptseg.server.hosting import Account, Hosted
@@ -25,11 +25,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _TURN: Final = 0.1
 """Seconds of a propagation, until others have their turn."""
-KINDS: Final = {
-    kind.__name__: kind
-    for kind in (ValueError, FileNotFoundError, MemoryError, RuntimeError, OSError, ImportError)
-}
-"""Errors that a client is told in full; of all others it is told that there was one."""
 
 
 class Service:

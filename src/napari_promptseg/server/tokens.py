@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import secrets
 import time
 from typing import TYPE_CHECKING, Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from napari_promptseg.remote.secret import write_secret
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -114,13 +115,7 @@ class Tokens:
         return self._known
 
     def _write(self, tokens: list[Token]) -> None:
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        partial = self._file.with_suffix(".partial")
-        partial.unlink(missing_ok=True)
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(_FILE.dump_json(tokens))
-        partial.replace(self._file)
+        write_secret(self._file, _FILE.dump_json(tokens))
         self._changed = None
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -12,6 +10,7 @@ import numpy as np
 from pydantic import Base64Bytes
 
 from napari_promptseg.core.geometry import Box, box_slices
+from napari_promptseg.core.packing import pack, unpack
 from napari_promptseg.session.state import Draft, StoredObject
 
 if TYPE_CHECKING:
@@ -23,11 +22,6 @@ ArrayName = Literal["mask", "labels"]
 
 
 _TYPES: Final = {"mask": np.dtype(np.bool_), "labels": np.dtype(np.uint16)}
-
-
-def _pack(values: NDArray[Any]) -> bytes:
-    raw = np.packbits(values).tobytes() if values.dtype == np.bool_ else values.tobytes()
-    return zlib.compress(raw, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +49,12 @@ class Patch:
     @classmethod
     def between(cls, array: ArrayName, box: Box, old: NDArray[Any], new: NDArray[Any]) -> Patch:
         """Make a patch from the values of a box before and after."""
-        return cls(array, box, old.dtype.str, _pack(old), _pack(new))
+        return cls(array, box, old.dtype.str, pack(old), pack(new))
 
     def values(self, side: Literal["old", "new"]) -> NDArray[Any]:
         """Return one side as an array of the shape of the box."""
-        shape = tuple(stop - start for start, stop in self.box)
-        count, kind = math.prod(shape), np.dtype(self.dtype)
-        size = -(-count // 8) if kind == np.bool_ else count * kind.itemsize
-        packed = self.old if side == "old" else self.new
-        # No more than is needed, whatever a file says: it may hold anything.
-        raw = np.frombuffer(zlib.decompressobj().decompress(packed, size + 1), np.uint8)
-        if len(raw) != size:
-            raise ValueError(f"{len(raw)} bytes do not fill the box {self.box}")
-        if kind == np.bool_:
-            return np.unpackbits(raw, count=count).astype(bool).reshape(shape)
-        return raw.view(kind).reshape(shape)
+        shape = [stop - start for start, stop in self.box]
+        return unpack(self.old if side == "old" else self.new, shape, self.dtype)
 
     def check(self, shape: Sequence[int]) -> None:
         """Check that it fits an array, as nobody knows of one that was read.
