@@ -146,6 +146,19 @@ class Layout:
         order: list[int | None] = [*range(len(array.shape))]
         return Rearranged(array, [*order[: self.channel], None, *order[self.channel :]])
 
+    def expand_plane(self, values: NDArray[Any], index: Sequence[int | None]) -> Any:
+        """View the (H, W) values of a plane with the dimensions of the layers beside.
+
+        Parameters
+        ----------
+        values : (H, W) array
+            Of the plane.
+        index : sequence of int or None
+            Of the plane, one entry an axis of the volume; None along rows and columns.
+        """
+        cut = [axis for axis, entry in enumerate(index) if entry is not None]
+        return self.expand(np.expand_dims(values, cut))
+
     def to_layer(self, position: Sequence[float]) -> tuple[float, ...]:
         """Turn a position in the volume into data coordinates of the layers beside."""
         entries = list(position)

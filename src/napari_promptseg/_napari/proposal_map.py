@@ -8,6 +8,7 @@ import numpy as np
 
 from napari_promptseg._napari.overlay import Overlay
 from napari_promptseg._napari.placement import plane_placement
+from napari_promptseg._napari.view import VIEW_EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 SURE_COLOUR: Final = "#35d07f"
 DOUBTFUL_COLOUR: Final = "#f2b134"
 CHOSEN_COLOUR: Final = "#ffffff"
-_DIMS: Final = ("current_step", "order", "ndisplay")
 
 
 class ProposalMap:
@@ -37,12 +37,12 @@ class ProposalMap:
         self._sure: Collection[Found] = ()
         self._chosen: Collection[Found] = ()
         self._drawn: object = None
-        for name in _DIMS:
+        for name in VIEW_EVENTS:
             getattr(binding.viewer.dims.events, name).connect(self._moved)
 
     def close(self) -> None:
         """Remove the layer."""
-        for name in _DIMS:
+        for name in VIEW_EVENTS:
             getattr(self._binding.viewer.dims.events, name).disconnect(self._moved)
         self._overlay.remove()
 
@@ -75,8 +75,7 @@ class ProposalMap:
             usual = SURE_COLOUR if one in self._sure else DOUBTFUL_COLOUR
             colours[number] = CHOSEN_COLOUR if one in self._chosen else usual
         layout, image = self._binding.layout, self._binding.image
-        cut = [axis for axis, entry in enumerate(plane.index) if entry is not None]
-        data = layout.expand(np.expand_dims(values, cut))
+        data = layout.expand_plane(values, plane.index)
         place = plane_placement(image, layout, plane.index)
         self._put(data, colours, place)
 

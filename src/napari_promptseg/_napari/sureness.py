@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from napari_promptseg._napari.view import VIEW_EVENTS
 from napari_promptseg.core.prompts import prompt_plane
 from napari_promptseg.session.review import Review
 from napari_promptseg.session.writing import DOUBT
@@ -50,7 +51,7 @@ class Sureness:
             return
         binding.controller.events.shown.connect(self._shown)
         binding.controller.events.planes.connect(self._answered)
-        for name in ("current_step", "order", "ndisplay"):
+        for name in VIEW_EVENTS:
             getattr(binding.viewer.dims.events, name).connect(self._moved)
         self._shown(binding.controller.shown)
 
@@ -63,7 +64,7 @@ class Sureness:
         if binding is not None:
             binding.controller.events.shown.disconnect(self._shown)
             binding.controller.events.planes.disconnect(self._answered)
-            for name in ("current_step", "order", "ndisplay"):
+            for name in VIEW_EVENTS:
                 getattr(binding.viewer.dims.events, name).disconnect(self._moved)
 
     # From the controller and the viewer

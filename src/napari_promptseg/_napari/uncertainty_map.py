@@ -10,6 +10,7 @@ import numpy as np
 from napari_promptseg._napari import questions
 from napari_promptseg._napari.overlay import Overlay
 from napari_promptseg._napari.placement import TRANSFORM, plane_placement
+from napari_promptseg._napari.view import VIEW_EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 _SURE: Final = 0.3
 """Entropy in bits of a pixel that is object or not with a probability of 95 %."""
-_DIMS: Final = ("current_step", "order", "ndisplay")
 
 
 def _colormap() -> Colormap:
@@ -58,7 +58,7 @@ class UncertaintyMap:
         self._overlay = Overlay(binding, "object", deleted)
         self._plane: Plane | None = None
         self._waits = self._closed = False
-        for name in _DIMS:
+        for name in VIEW_EVENTS:
             getattr(binding.viewer.dims.events, name).connect(self.refresh)
         for name in TRANSFORM:
             getattr(binding.image.events, name).connect(self._move)
@@ -68,7 +68,7 @@ class UncertaintyMap:
     def close(self) -> None:
         """Remove the layer."""
         self._closed = True
-        for name in _DIMS:
+        for name in VIEW_EVENTS:
             getattr(self._binding.viewer.dims.events, name).disconnect(self.refresh)
         for name in TRANSFORM:
             getattr(self._binding.image.events, name).disconnect(self._move)
@@ -93,8 +93,7 @@ class UncertaintyMap:
         if self._closed:
             return
         layout, image = self._binding.layout, self._binding.image
-        cut = [axis for axis, entry in enumerate(plane.index) if entry is not None]
-        data = layout.expand(np.expand_dims(values, cut))
+        data = layout.expand_plane(values, plane.index)
         layer: Any = self._overlay.layer
         if layer is None or layer.data.shape != data.shape:
             self._show(plane, data)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from napari_promptseg._napari.layout import Layout
     from napari_promptseg.core.geometry import Box, Plane
 
+VIEW_EVENTS: Final = ("current_step", "order", "ndisplay")
+"""Of the dims of a viewer: after each of them, another plane may be in view."""
 _EDGE: Final = 0.05
 """Share of the view; what lies nearer to its edge is as good as out of view."""
 

@@ -51,11 +51,10 @@ class WordMap:
             return  # a part of a large plane
         colours = ensure_colormap("viridis").map(np.linspace(0, 1, 256))
         colours[: round(256 * _FAINT), 3] = 0
-        cut = [axis for axis, entry in enumerate(plane.index) if entry is not None]
         self._prompts = binding.controller.shown.prompts
         self._overlay.show(
             Image(
-                binding.layout.expand(np.expand_dims(probability, cut)),
+                binding.layout.expand_plane(probability, plane.index),
                 name=f"{binding.image.name} word",
                 colormap=Colormap(colours, name="word"),
                 contrast_limits=(0, 1),
