@@ -174,3 +174,69 @@ def test_another_scale_is_another_view_on_the_same_network(backend) -> None:
     assert (finer.side, backend.side) == (192, 128)
     assert finer.net is backend.net
     assert backend.at_scale(0.01).side == 32
+
+
+def test_weights_of_version_0_1_give_one_answer(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    state = {
+        name: tensor.contiguous()
+        for name, tensor in ClickNet().state_dict().items()
+        if not name.startswith(("alternatives.", "quality."))
+    }
+    save_file(state, tmp_path / "old.safetensors")
+    old = ClickNetBackend("cpu", tmp_path / "old.safetensors", side=64)
+    assert not old.net.ambiguity
+    image = plane_image(np.random.default_rng(3).integers(0, 255, (40, 64)).astype(np.uint8))
+    click = (Stroke(np.array([[9.0, 30.0]])),)
+    answers = [old.predict(image, PlanePrompts(click, choice=n)) for n in (None, 1, 3)]
+    for other in answers[1:]:
+        np.testing.assert_array_equal(other.probability, answers[0].probability)
+
+
+def several(tmp_path: Path) -> ClickNetBackend:
+    """A network whose four masks differ, and whose quality prefers the largest."""
+    torch.manual_seed(1)
+    net = ClickNet().eval()
+    save_file(
+        {k: v.contiguous() for k, v in net.state_dict().items()}, tmp_path / "net.safetensors"
+    )
+    return ClickNetBackend("cpu", tmp_path / "net.safetensors", side=64)
+
+
+def test_a_single_click_is_answered_by_the_mask_of_best_quality(tmp_path: Path) -> None:
+    backend = several(tmp_path)
+    image = plane_image(np.random.default_rng(3).integers(0, 255, (40, 64)).astype(np.uint8))
+    click = PlanePrompts((Stroke(np.array([[9.0, 30.0]])),))
+    numbers = [backend.stage(image, click)]
+    features = numbers[0].features[0]
+    _, quality = backend.net.answers(features)
+    best = int(quality[0].argmax())
+    wanted = backend.net.logits(features, best)
+    np.testing.assert_allclose(
+        numbers[0].logits((features,)).detach(),
+        torch.nn.functional.interpolate(wanted, scale_factor=2.0, mode="bilinear").detach(),
+        atol=1e-6,
+    )
+
+
+def test_choices_are_all_masks_in_the_order_of_their_quality(tmp_path: Path) -> None:
+    backend = several(tmp_path)
+    image = plane_image(np.random.default_rng(3).integers(0, 255, (40, 64)).astype(np.uint8))
+    click = (Stroke(np.array([[9.0, 30.0]])),)
+    answers = [backend.predict(image, PlanePrompts(click, choice=n)) for n in range(4)]
+    masks = [a.probability.tobytes() for a in answers]
+    assert len(set(masks)) == backend.capabilities.choices == 4
+    assert backend.predict(image, PlanePrompts(click)).probability.tobytes() == masks[0]
+
+
+def test_two_clicks_are_answered_by_the_main_mask(tmp_path: Path) -> None:
+    backend = several(tmp_path)
+    image = plane_image(np.random.default_rng(3).integers(0, 255, (40, 64)).astype(np.uint8))
+    clicks = (Stroke(np.array([[9.0, 30.0]])), Stroke(np.array([[30.0, 3.0]]), positive=False))
+    stage = backend.stage(image, PlanePrompts(clicks))
+    main = backend.net.logits(stage.features[0])
+    np.testing.assert_allclose(
+        stage.logits(stage.features).detach(),
+        torch.nn.functional.interpolate(main, scale_factor=2.0, mode="bilinear").detach(),
+        atol=1e-6,
+    )

@@ -8,7 +8,14 @@ import pytest
 from helpers import ToyBackend, bright, ellipsoid
 from napari_promptseg.core.geometry import Plane
 from napari_promptseg.core.prompts import Scribble
-from napari_promptseg.evaluate.robot import click_in_space, lift, scribble, tight_box, violated
+from napari_promptseg.evaluate.robot import (
+    click_in_space,
+    human_click,
+    lift,
+    scribble,
+    tight_box,
+    violated,
+)
 from napari_promptseg.learn.simulate import next_click
 from napari_promptseg.session.session import Session
 
@@ -113,3 +120,23 @@ def test_clicks_that_the_mask_contradicts_are_counted():
     assert violated(session) == 0
     session.add_mask(np.eye(20, dtype=bool)[::-1] | (np.arange(20) > 14))
     assert violated(session) == 2
+
+
+def test_people_click_anywhere_in_the_largest_error():
+    truth = np.zeros((40, 60), bool)
+    truth[5:25, 30:55] = truth[35:38, 2:6] = True
+    clicks = [human_click(np.zeros_like(truth), truth, np.random.default_rng(n)) for n in range(40)]
+    rows, columns = np.array([place for place, _ in clicks]).T
+    assert all(positive for _, positive in clicks)
+    assert truth[rows, columns].all()
+    assert rows.max() < 25  # never in the small piece
+    assert len(set(zip(rows.tolist(), columns.tolist(), strict=True))) > 20
+    assert human_click(truth, truth, np.random.default_rng(0)) is None
+
+
+def test_people_click_away_what_was_added():
+    truth = np.zeros((40, 60), bool)
+    truth[5:15, 30:40] = True
+    place, positive = human_click(np.ones_like(truth), truth, np.random.default_rng(2))
+    assert not positive
+    assert not truth[place]

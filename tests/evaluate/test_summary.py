@@ -73,3 +73,8 @@ def test_a_box_alone_has_its_iou():
     assert figures["iou"] == 0.9
     assert not any(name.startswith("noc") for name in figures)
     assert curve([run("box", [0.9])], Options()) == [0.9]
+
+
+def test_the_share_of_corrections_that_make_it_worse():
+    runs = [run("click", [0.7, 0.6, 0.9, 0.9]), run("click", [0.5]), run("click", [0.5, 0.4995])]
+    assert summarise(runs, Options(clicks=4))["worse"] == pytest.approx(1 / 4)

@@ -5,7 +5,14 @@ import math
 import pytest
 import torch
 
-from napari_promptseg.learn.losses import cross_entropy, dice_loss, normalized_focal_loss
+from napari_promptseg.learn.losses import (
+    best_of_loss,
+    click_loss,
+    cross_entropy,
+    dice_loss,
+    mask_overlap,
+    normalized_focal_loss,
+)
 
 
 def evenly(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -94,3 +101,25 @@ def test_huge_logits_stay_finite(loss, size: float) -> None:
     (gradient,) = torch.autograd.grad(value, logits)
     assert math.isfinite(value.item())
     assert torch.isfinite(gradient).all()
+
+
+def test_pixels_without_weight_teach_nothing() -> None:
+    logits = maps([2.0, -3.0, 7.0]).requires_grad_()
+    click_loss(logits, maps([1.0, 0.0, 0.0]), maps([1.0, 1.0, 0.0])).sum().backward()
+    assert logits.grad is not None
+    assert logits.grad[0, 0, 0, 2] == 0
+    assert (logits.grad[0, 0, 0, :2] != 0).all()
+
+
+def test_of_several_masks_the_best_learns_most() -> None:
+    target, weight = maps([1.0, 1.0, 0.0]), torch.ones(1, 1, 1, 3)
+    masks = torch.tensor([[[[-4.0, -4.0, 4.0]], [[1.0, 1.0, -1.0]], [[4.0, -4.0, -4.0]]]])
+    masks.requires_grad_()
+    loss = best_of_loss(masks, target, weight)
+    alone = click_loss(masks[:, 1:2], target, weight)
+    assert loss.item() > alone.item()
+    loss.sum().backward()
+    assert masks.grad is not None
+    pulls = masks.grad.abs().sum((0, 2, 3))
+    assert pulls[1] > 2 * pulls[[0, 2]].max()
+    assert mask_overlap(masks, target, weight).tolist() == [pytest.approx([0.0, 1.0, 0.5])]

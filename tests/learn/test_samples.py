@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from helpers import bright, ellipsoid, iou
-from napari_promptseg.learn.samples import draw_sample
-from napari_promptseg.learn.scenes import Scene
+from napari_promptseg.learn.samples import draw_sample, pick, random_window, show
+from napari_promptseg.learn.scenes import UNCOUNTED, Scene
 
 TWO = ellipsoid((90, 110), (40, 30), (20, 15)) + 2 * ellipsoid((90, 110), (50, 80), (25, 18))
 
@@ -121,3 +121,50 @@ def test_an_empty_volume_among_others_is_passed_over(rng: np.random.Generator) -
     scenes = [volume(np.zeros((8, 30, 30), bool)), SCENES["volume"]]
     for _ in range(10):
         draw_sample(scenes, 64, rng)
+
+
+def test_pixels_that_do_not_count_come_along() -> None:
+    labels = np.zeros((60, 90), np.int32)
+    labels[10:40, 20:50] = 1
+    labels[10:40, 50:60] = UNCOUNTED
+    sample = draw_sample([picture(labels)], 64, np.random.default_rng(5), recoloured=False)
+    assert sample.counted is not None
+    assert not sample.counted.all()
+    assert not (sample.truth & ~sample.counted).any()
+
+
+def test_a_piece_of_a_class_is_an_object_and_so_is_all_of_it() -> None:
+    labels = np.zeros((80, 120), np.int32)
+    labels[10:30, 10:30] = labels[50:75, 70:110] = 2
+    rng = np.random.default_rng(6)
+    pieces = {int(pick(labels, "classes", rng).sum()) for _ in range(40)}
+    assert pieces == {400, 1000, 1400}
+
+
+def test_superpixels_are_objects_of_scans_and_not_of_photographs() -> None:
+    labels = np.zeros((96, 96), np.int32)
+    labels[40:70, 20:50] = 1  # across two of three stripes
+    image = np.zeros((96, 96, 3), np.uint8)
+    image[:, :32], image[:, 32:64] = 240, 120
+    even = []
+    for upright in (False, True):
+        scene = Scene(image, labels, "instances", (1.0, 1.0), "stripes", upright)
+        rng = np.random.default_rng(8)
+        samples = [draw_sample([scene], 64, rng, recoloured=False, regions=1.0) for _ in range(12)]
+        even.append(sum(s.image[s.truth].std() < 20 for s in samples))
+    assert even[0] >= 6
+    assert even[1] == 0
+
+
+def test_windows_are_the_full_range_or_lie_around_the_data() -> None:
+    values = np.linspace(20000, 30000, 40 * 50).reshape(40, 50).astype(np.uint16)
+    rng = np.random.default_rng(1)
+    windows = [random_window(values, rng) for _ in range(50)]
+    assert (0.0, 65535.0) in windows
+    assert len(set(windows)) > 5
+    assert all(low < 26000 < high for low, high in windows)
+
+
+def test_values_are_shown_through_a_window() -> None:
+    values = np.array([[0, 100, 150, 200, 900]], np.uint16)
+    assert show(values, (100.0, 200.0)).tolist() == [[0, 0, 127, 255, 255]]

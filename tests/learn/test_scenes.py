@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from napari_promptseg.learn.scenes import layout_of, read_scenes
+from napari_promptseg.learn.scenes import UNCOUNTED, layout_of, read_scenes, without_void
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,9 +42,11 @@ def test_volumes_come_in_array_order_with_spacing(volumes: Path) -> None:
     assert scene.kind == "volume"
     assert scene.image.shape == scene.labels.shape == (10, 40, 50)
     assert scene.spacing == (3.0, 1.0, 1.0)
-    assert scene.image.dtype == np.uint8
-    assert (scene.image.min(), scene.image.max()) == (0, 255)
+    assert scene.image.dtype == np.uint16
+    assert (scene.image.min(), scene.image.max()) == (0, 65535)
     assert scene.labels[5, 20, 25] == 3
+    rows = np.flatnonzero((scene.labels == 3).any((0, 2)))
+    assert scene.boxes[3][1] == slice(int(rows[0]), int(rows[-1]) + 1)
 
 
 def test_videos_are_stacks_of_frames(videos: Path) -> None:
@@ -101,3 +103,17 @@ def test_a_broken_file_is_named(images: Path, part: str) -> None:
     (images / part / "picture1.png").write_bytes(b"not a picture")
     with pytest.raises(OSError, match=r"picture1\.png"):
         read_scenes(images)
+
+
+@pytest.mark.parametrize(
+    ("ids", "voids"),
+    [
+        pytest.param([0, 1, 255], 1, id="beside another id it does not count"),
+        pytest.param([0, 255, 255], 0, id="alone it is the object"),
+        pytest.param([1, 254, 255], 0, id="after 254 it is an id"),
+    ],
+)
+def test_255_of_eight_bits_does_not_count_beside_other_ids(ids: list[int], voids: int) -> None:
+    seen = without_void(np.array([ids], np.uint8))
+    assert np.count_nonzero(seen == UNCOUNTED) == voids
+    assert not (without_void(np.array([ids], np.uint16)) == UNCOUNTED).any()

@@ -19,6 +19,7 @@ from napari_promptseg.learn.simulate import (
     main_axis,
     next_click,
     scribble_along,
+    spoil,
 )
 
 if TYPE_CHECKING:
@@ -247,3 +248,29 @@ def test_a_tiny_mask_is_no_trouble(rng: np.random.Generator) -> None:
     click = click_inside(tiny, rng, 0.0)
     assert click is not None
     assert pixel(click) == (0, 0)
+
+
+def test_a_spoilt_mask_has_leaked_along_similar_grey_or_is_a_part() -> None:
+    mask = np.zeros((50, 70), bool)
+    mask[10:30, 20:40] = True
+    image = np.full(mask.shape, 0.9, np.float32)
+    image[10:30, 20:60] = 0.3  # what it may leak into
+    rng = np.random.default_rng(3)
+    spoilt = [spoil(mask, image, rng) for _ in range(40)]
+    parts = [s for s in spoilt if not (s & ~mask).any()]
+    leaks = [s for s in spoilt if (s & ~mask).any()]
+    assert parts
+    assert leaks
+    assert all(0.2 < s.sum() / mask.sum() <= 1 for s in parts)
+    assert all((s >= mask).all() and not s[35:].any() and not s[:10].any() for s in leaks)
+
+
+def test_what_does_not_count_is_not_clicked() -> None:
+    truth = np.zeros((30, 40), bool)
+    truth[5:25, 5:15] = truth[10:14, 30:34] = True
+    counted = np.ones_like(truth)
+    counted[:, :20] = False
+    for seed in range(10):
+        click = corrective_click(truth & False, truth, np.random.default_rng(seed), counted)
+        assert click is not None
+        assert click.path[0, 1] >= 30

@@ -8,6 +8,7 @@ from napari_promptseg.learn.imagined import imagine
 from napari_promptseg.learn.scenes import Scene
 from napari_promptseg.learn.seeded import grow_region
 from napari_promptseg.learn.stacks import UNNAMED, draw_stack
+from napari_promptseg.learn.synthetic import render_labels
 
 BALL = ellipsoid((20, 60, 70), (10, 30, 35), (7, 15, 15))
 
@@ -91,3 +92,19 @@ def test_imagined_volumes_hold_an_object(seed: int) -> None:
     assert image.shape == (*truth.shape, 3)
     assert truth.any()
     assert gap > 0
+
+
+def test_labels_are_rendered_in_intensities_of_their_own() -> None:
+    labels = np.zeros((6, 40, 50), np.int16)
+    labels[1:5, 5:25, 10:30] = 1
+    labels[1:5, 25:38, 10:45] = 7
+    image = np.full(labels.shape, 90, np.uint8)
+    rng = np.random.default_rng(4)
+    contrasts = []
+    for _ in range(30):
+        shown = render_labels(labels, image, rng)
+        assert shown.shape == labels.shape
+        assert shown.dtype == np.uint8
+        contrasts.append(float(shown[labels == 1].mean()) - float(shown[labels == 7].mean()))
+    assert min(contrasts) < -40
+    assert max(contrasts) > 40

@@ -34,6 +34,17 @@ _CLOSER: Final = (1.0, 1.0, 1.15, 1.15, 1.4)
 network sees that best at the scale of its training; later ones say where it ends."""
 
 
+def _is_single_click(prompts: PlanePrompts) -> bool:
+    """Whether a positive click is all there is, which can mean a part, an object or a group."""
+    strokes = prompts.strokes
+    return (
+        not prompts.regions
+        and len(strokes) == 1
+        and strokes[0].positive
+        and len(strokes[0].path) == 1
+    )
+
+
 def shipped_weights() -> Path:
     """Return the file of the weights that ship with the package."""
     return Path(str(files("napari_promptseg.backends") / "weights" / "clicknet.safetensors"))
@@ -68,7 +79,10 @@ class ClickNetBackend:
 
     name = "clicknet"
     capabilities = Capabilities(
-        frozenset({"point", "box", "scribble", "lasso"}), differentiable=True, scalable=True
+        frozenset({"point", "box", "scribble", "lasso"}),
+        differentiable=True,
+        scalable=True,
+        choices=4,
     )
 
     def __init__(
@@ -169,13 +183,20 @@ class ClickNetBackend:
         """See `Differentiable.stage`; what is left is the last, linear layer."""
         from torch.nn.functional import interpolate
 
+        from napari_promptseg.backends.models.clicknet import answer_order
+
         shape = self.view_shape(embedding, len(prompts.strokes) + len(prompts.regions))
         image = stretch_contrast(embedding.rgb(shape)).transpose(2, 0, 1)[None]
         maps = self._maps(prompts, prior, embedding.shape, shape)[None]
         features = self._features(image, maps)
+        ambiguous = prior is None and _is_single_click(prompts)
+        number = 0
+        if self.net.ambiguity and (ambiguous or prompts.choice):
+            order = answer_order(self.net, features, ambiguous)
+            number = order[min(prompts.choice or 0, len(order) - 1)]
 
         def last(given: tuple[Tensor, ...]) -> Tensor:
-            return self.net.logits(given[0])
+            return self.net.logits(given[0], number)
 
         def logits(given: tuple[Tensor, ...]) -> Tensor:
             return interpolate(last(given), size=shape, mode="bilinear")

@@ -12,7 +12,7 @@ from napari_promptseg.cli.options import Device, fail
 if TYPE_CHECKING:
     from napari_promptseg.evaluate.benchmark import Benchmark
     from napari_promptseg.evaluate.results import Result
-    from napari_promptseg.evaluate.runs import Ask, FirstFrame, Start
+    from napari_promptseg.evaluate.runs import Ask, FirstFrame, Start, User
 
 
 def evaluate(
@@ -44,6 +44,9 @@ def evaluate(
     clicks: Annotated[int, typer.Option(help="Clicks on an object at most.")] = 20,
     interactions: Annotated[int, typer.Option(help="With an object of a volume at most.")] = 5,
     stop_at: Annotated[float, typer.Option(help="IoU or Dice that is good enough.")] = 0.95,
+    user: Annotated[
+        str, typer.Option(help="Clicks on images are at the centre of an error, or as human ones.")
+    ] = "centre",
     seed: Annotated[int, typer.Option(help="Of the choice of objects.")] = 0,
     jobs: Annotated[int, typer.Option(help="Processes side by side, one thread each.")] = 1,
     device: Device = "auto",
@@ -73,6 +76,7 @@ def evaluate(
             union=union,
             start=cast("Start", start),
             first_frame=cast("FirstFrame", first_frame),
+            user=cast("User", user),
             seed=seed,
         )
         benchmark = Benchmark(folder, backend, options, device=device, jobs=jobs)

@@ -1,7 +1,8 @@
 """Data sets on disk, read one image, volume or sequence at a time.
 
 Beside the layouts of `napari_promptseg.learn.scenes`, a set may hold a folder ``ignore``
-with a file of the name of each mask: pixels that are not zero there do not count.
+with a file of the name of each mask: pixels that are not zero there do not count. Nor do
+those that are 255 in masks of 8 bits with other ids.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from napari_promptseg.core.io import pictures
 from napari_promptseg.core.io.reading import open_volume
 from napari_promptseg.core.volume import Volume
-from napari_promptseg.learn.scenes import Layout, layout_of, spread
+from napari_promptseg.learn.scenes import UNCOUNTED, Layout, layout_of, spread, without_void
 
 if TYPE_CHECKING:
     from napari_promptseg.core.geometry import Plane
@@ -117,13 +118,16 @@ class Case:
         volume = open_volume(self.image)
         if self.layout == "videos":
             volume = Volume(np.asarray(volume.data[...]), volume.axes.replace("z", "t"))
-        ids = _read_ids(self.labels)
+        ids = without_void(_read_ids(self.labels))
         ignored = None if self.ignored is None else _read_ids(self.ignored) > 0
         for path, array in ((self.labels, ids), (self.ignored, ignored)):
             if array is not None and array.shape != volume.shape:
                 raise ValueError(
                     f"{str(path)!r} has shape {array.shape}, its image has {volume.shape}"
                 )
+        void = ids == UNCOUNTED
+        if void.any():
+            ignored = void if ignored is None else ignored | void
         if ignored is not None:
             ids = np.where(ignored, 0, ids)
         return GroundTruth(volume, ids, ignored)

@@ -76,7 +76,7 @@ def ask_about(session: Session, target: Target, run: Run, options: Options) -> R
     """Segment one object of a 2D image by the prompt that the run names."""
     plane = Plane((None, None))
     if run.task == "click":
-        robot.click_until(session, plane, target, run, options.clicks, options.stop_at)
+        robot.click_until(session, plane, target, run, options)
     else:
         given = _single_prompt(run, plane, target)
         began = time.perf_counter()

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Ask = Literal["click", "box", "scribble"]
 Start = Literal["click", "middle"]
 FirstFrame = Literal["mask", "1", "3"]
+User = Literal["centre", "human"]
 Task = Literal["click", "box", "scribble", "volume", "middle", "video"]
 
 TARGETS: Final[dict[str, tuple[float, ...]]] = {
@@ -60,6 +61,9 @@ class Options:
         its true mask on the middle plane and one propagation.
     first_frame : {"mask", "1", "3"}
         How the object of a video is given: by its mask, or by that many clicks.
+    user : {"centre", "human"}
+        Where the robot user clicks on an image: at the centre of the largest error, or
+        anywhere in it, as people do.
     seed : int
         Of all that is drawn.
     """
@@ -74,6 +78,7 @@ class Options:
     union: bool = False
     start: Start = "click"
     first_frame: FirstFrame = "mask"
+    user: User = "centre"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -87,6 +92,8 @@ class Options:
             raise ValueError(f"prompts {self.prompts!r}; valid, one or more: {get_args(Ask)}")
         if self.start not in get_args(Start):
             raise ValueError(f"start {self.start!r}; valid: {get_args(Start)}")
+        if self.user not in get_args(User):
+            raise ValueError(f"user {self.user!r}; valid: {get_args(User)}")
         if self.first_frame not in get_args(FirstFrame):
             raise ValueError(f"first frame {self.first_frame!r}; valid: {get_args(FirstFrame)}")
 

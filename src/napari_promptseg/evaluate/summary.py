@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from napari_promptseg.evaluate.runs import Options, Run
 
 _AFTER: Final = {"click": (1, 3, 5), "volume": (1, 3, 5, 10)}
+_WORSE: Final = 1e-3
+"""A score that falls by less is as it was."""
 _NAMES: Final = {"click": ("noc", "iou"), "volume": ("interactions", "dice")}
 
 
@@ -46,6 +48,12 @@ def curve(runs: Sequence[Run], options: Options) -> list[float]:
     return [float(np.mean([score_after(run, count) for run in runs])) for count in counts]
 
 
+def share_of_worse(runs: Sequence[Run]) -> float:
+    """Return the share of corrections, in [0, 1], after which the score was lower."""
+    changes = np.concatenate([np.diff(run.scores) for run in runs])
+    return float(np.mean(changes < -_WORSE)) if len(changes) else 0.0
+
+
 def summarise(runs: Sequence[Run], options: Options) -> dict[str, float]:
     """Return the mean figures of one data set, task and backend.
 
@@ -74,6 +82,7 @@ def summarise(runs: Sequence[Run], options: Options) -> dict[str, float]:
         for count in _AFTER[task]:
             if count <= most:
                 summary[f"{score}{count}"] = float(np.mean([score_after(r, count) for r in runs]))
+        summary["worse"] = share_of_worse(runs)
     if task == "video":
         summary["jf"] = float(np.mean([np.mean(run.scores) for run in runs]))
     for name in runs[0].figures:

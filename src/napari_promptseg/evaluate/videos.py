@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -61,7 +62,7 @@ def carry(session: Session, target: Target, run: Run, options: Options) -> Run:
     else:
         asked = Run("click", run.case, run.label)
         most = int(options.first_frame)
-        robot.click_until(session, first, target[0], asked, most, options.stop_at)
+        robot.click_until(session, first, target[0], asked, replace(options, clicks=most))
     given = iou(target[0].judged(session.mask[0]), target[0].truth)
     pace = robot.propagate(session)
     answer = target.judged(session.mask)[1:]

@@ -27,8 +27,8 @@ class SceneFolder(BaseModel):
     ----------
     folder : Path
         In one of the layouts of `napari_promptseg.learn.scenes`.
-    kind : {"instances", "parts", "regions"}
-        What the label ids of a 2D set mean.
+    kind : {"instances", "parts", "regions", "classes"}
+        Meaning of the label ids of a 2D set.
     upright : bool
         Whether the images have an up and a down, as photographs do: such are turned and
         recoloured less.
@@ -39,7 +39,7 @@ class SceneFolder(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     folder: Path
-    kind: Literal["instances", "parts", "regions"] = "instances"
+    kind: Literal["instances", "parts", "regions", "classes"] = "instances"
     upright: bool = False
     limit: PositiveInt | None = None
 
@@ -148,6 +148,12 @@ class TrainConfig(BaseModel):
         Weight of the difference between the answers to two views of a crop, one of them
         mirrored and recoloured; 0 leaves the second view out. For masks that are not all
         right, as in pretraining.
+    regions : float
+        How often a superpixel is the object of a crop instead of what is labelled, in sets
+        that are not upright.
+    cooldown : float
+        Last share of the steps, in which the rate falls to nearly zero; before it the rate
+        stays at its peak, so that a run can be prolonged. 1 lets it fall from the start.
     precision : {"auto", "float32", "bfloat16"}
         Of the forward pass. "auto" takes bfloat16 on a GPU and on CPUs that have it.
     stored : {"float32", "float16"}
@@ -185,6 +191,8 @@ class TrainConfig(BaseModel):
     ema: float = Field(0.999, gt=0, lt=1)
     persistence: float = Field(0.65, ge=0, lt=1)
     consistency: float = Field(0.0, ge=0)
+    regions: float = Field(0.0, ge=0, le=1)
+    cooldown: float = Field(1.0, gt=0, le=1)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     stored: Literal["float32", "float16"] = "float32"
     validate_every: PositiveInt = 1000

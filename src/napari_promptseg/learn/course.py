@@ -6,9 +6,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
+from torch.nn import functional as F
 
+from napari_promptseg.learn.episodes import Episode as ClickEpisode
 from napari_promptseg.learn.episodes import start
-from napari_promptseg.learn.losses import click_loss, cross_entropy, dice_loss
+from napari_promptseg.learn.losses import (
+    best_of_loss,
+    click_loss,
+    cross_entropy,
+    dice_loss,
+    mask_overlap,
+)
 from napari_promptseg.learn.naming import Naming
 from napari_promptseg.learn.samples import draw_sample
 from napari_promptseg.learn.stack_episodes import start_stack
@@ -22,11 +30,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
+    from napari_promptseg.backends.models.clicknet import ClickNet
     from napari_promptseg.backends.models.volumenet import VolumeNet
     from napari_promptseg.learn.config import TrainConfig
     from napari_promptseg.learn.scenes import Scene
     from napari_promptseg.learn.stack_episodes import StackEpisode
 
+_LATER: float = 0.25
+"""Weight that each correction adds to a crop, until there are four (Sun et al. 2024)."""
+_QUALITY: float = 0.5
+"""Weight of the predicted quality in the loss of clicks."""
 _NAMING: float = 0.5
 """Weight of the names of organs in the loss of a network for volumes."""
 
@@ -86,6 +99,9 @@ class Course(Protocol):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the logits of a network, and their (B,) loss."""
 
+    def answer(self, net: Any, episodes: Sequence[Any], device: torch.device) -> torch.Tensor:
+        """Return the logits that a user would be shown."""
+
     def validation(self) -> Validation:
         """Read the validation sets of the recipe."""
 
@@ -111,6 +127,13 @@ def stack_truth(episodes: Sequence[Episode], logits: torch.Tensor) -> torch.Tens
     return stacked.to(logits).reshape(logits.shape)
 
 
+def stack_counted(episodes: Sequence[ClickEpisode], logits: torch.Tensor) -> torch.Tensor:
+    """Return 1 where pixels of crops count and 0 elsewhere, in the shape and type of logits."""
+    every = np.ones(logits.shape[-2:], bool)
+    masks = [every if e.counted is None else e.counted for e in episodes]
+    return torch.from_numpy(np.stack(masks)).to(logits).reshape(logits.shape)
+
+
 def _other_view(image: torch.Tensor) -> torch.Tensor:
     """Mirror and recolour (B, 3, H, W) images: gamma, gain of each colour, and noise."""
     shape = len(image), 3, 1, 1
@@ -129,24 +152,48 @@ class ClickCourse:
 
     def begin(self, chosen: int, scenes: list[Scene], rng: np.random.Generator) -> Episode:
         """See `Course.begin`."""
-        return start(draw_sample(scenes, self._config.crop, rng), rng)
+        sample = draw_sample(scenes, self._config.crop, rng, regions=self._config.regions)
+        return start(sample, rng)
 
     def learn(
         self,
-        net: nn.Module,
+        net: ClickNet,
         image: torch.Tensor,
         prompts: torch.Tensor,
-        episodes: Sequence[Episode],
+        episodes: Sequence[ClickEpisode],
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """See `Course.learn`."""
-        logits = net(image, prompts).float()
-        truth = stack_truth(episodes, logits)
-        loss = click_loss(logits, truth)
+        masks, quality = net.answers(net.features(image, prompts))
+        masks, quality = masks.float(), quality.float()
+        logits = F.interpolate(masks[:, :1], size=image.shape[-2:], mode="bilinear")
+        truth, counted = stack_truth(episodes, logits), stack_counted(episodes, logits)
+        rounds = logits.new_tensor([min(e.rounds, 4) for e in episodes])
+        loss = click_loss(logits, truth, counted) * (1 + _LATER * rounds)
+        half = F.avg_pool2d(truth, 2), (F.avg_pool2d(counted, 2) > 0.5).to(counted)
+        overlap = mask_overlap(masks, *half)
+        loss = loss + _QUALITY * (quality.sigmoid() - overlap).square().mean(1)
+        ambiguous = [i for i, episode in enumerate(episodes) if episode.ambiguous]
+        if ambiguous:
+            best = best_of_loss(masks[ambiguous, 1:], half[0][ambiguous], half[1][ambiguous])
+            loss = loss.index_add(0, torch.tensor(ambiguous, device=loss.device), best)
         if self._config.consistency:
             other = net(_other_view(image), prompts.flip(-1)).float().flip(-1)
             apart = (logits.sigmoid() - other.sigmoid()).square().mean((1, 2, 3))
             loss = loss + self._config.consistency * apart
         return logits, loss
+
+    def answer(
+        self, net: ClickNet, episodes: Sequence[ClickEpisode], device: torch.device
+    ) -> torch.Tensor:
+        """See `Course.answer`: of a single click the mask of the best predicted quality."""
+        image, prompts = stack_inputs(episodes, device)
+        masks, quality = net.answers(net.features(image, prompts))
+        best = [
+            int(scores.argmax()) if episode.ambiguous else 0
+            for episode, scores in zip(episodes, quality, strict=True)
+        ]
+        chosen = torch.stack([mask[i] for mask, i in zip(masks, best, strict=True)])[:, None]
+        return F.interpolate(chosen, size=image.shape[-2:], mode="bilinear")
 
     def validation(self) -> Validation:
         """See `Course.validation`."""
@@ -186,6 +233,13 @@ class StackCourse:
         names = torch.stack([torch.from_numpy(e.names) for e in episodes]).to(logits.device)
         loss = cross_entropy(logits, truth, open_) + dice_loss(logits, truth, open_)
         return logits, loss + _NAMING * self.extra.loss(features, names)
+
+    def answer(
+        self, net: VolumeNet, episodes: Sequence[StackEpisode], device: torch.device
+    ) -> torch.Tensor:
+        """See `Course.answer`."""
+        logits: torch.Tensor = net(*stack_inputs(episodes, device))
+        return logits
 
     def validation(self) -> Validation:
         """See `Course.validation`."""

@@ -31,19 +31,45 @@ _STARTS: Final = {
 
 @dataclass(slots=True)
 class Episode:
-    """A crop and what the user has given so far."""
+    """A crop and the prompts of the user so far.
+
+    Parameters
+    ----------
+    image : (H, W, 3) float32 array
+        Values in [0, 1].
+    truth : (H, W) bool array
+        The object.
+    strokes, regions : list
+        Prompts.
+    prior : (H, W) float32 array or None
+        Mask or probability that the prompts correct.
+    counted : (H, W) bool array or None
+        Pixels that are learnt from and clicked on; all when None.
+    rounds : int
+        How often an answer was corrected.
+    """
 
     image: NDArray[np.float32]
     truth: NDArray[np.bool_]
     strokes: list[Stroke] = field(default_factory=list)
     regions: list[Region] = field(default_factory=list)
     prior: NDArray[np.float32] | None = None
+    counted: NDArray[np.bool_] | None = None
+    rounds: int = 0
 
     @classmethod
     def on(cls, sample: Sample) -> Episode:
         """Begin without any prompt."""
         image = sample.image.astype(np.float32) / np.float32(255)
-        return cls(stretch_contrast(image), sample.truth)
+        return cls(stretch_contrast(image), sample.truth, counted=sample.counted)
+
+    @property
+    def ambiguous(self) -> bool:
+        """Whether a single positive click is all there is, which can mean several things."""
+        if self.prior is not None or self.regions or len(self.strokes) != 1:
+            return False
+        (stroke,) = self.strokes
+        return stroke.positive and len(stroke.path) == 1
 
     def maps(self) -> NDArray[np.float32]:
         """Return the (4, H, W) prompt maps."""
@@ -52,7 +78,8 @@ class Episode:
     def correct(self, probability: NDArray[np.float32], rng: np.random.Generator) -> None:
         """Take a prediction as the next prior and add the click that corrects it."""
         predicted = probability > 0.5
-        click = simulate.corrective_click(predicted, self.truth, rng)
+        self.rounds += 1
+        click = simulate.corrective_click(predicted, self.truth, rng, self.counted)
         if click is not None:
             self.strokes.append(click)
         soft = rng.random() < 0.3
@@ -90,7 +117,8 @@ def start(sample: Sample, rng: np.random.Generator) -> Episode:
     for _ in range(int(rng.integers(2, 4)) if way == "clicks" else 1):
         if click := simulate.click_inside(sample.truth, rng):
             episode.strokes.append(click)
-    if way == "clicks" and (click := simulate.click_inside(~sample.truth, rng, 0.2)):
+    outside = ~sample.truth if sample.counted is None else ~sample.truth & sample.counted
+    if way == "clicks" and (click := simulate.click_inside(outside, rng, 0.2)):
         episode.strokes.append(Stroke(click.path, positive=False))
     return episode
 

@@ -21,7 +21,7 @@ def _noise(shape: tuple[int, int, int], grain: float, rng: np.random.Generator) 
     return np.stack([cv2.resize(f, (columns, rows), interpolation=cv2.INTER_CUBIC) for f in field])
 
 
-def _smooth_noise(
+def smooth_noise(
     shape: tuple[int, int, int], grain: float, gap: float, rng: np.random.Generator
 ) -> Float32:
     """Noise that is smooth across planes too, which lie `gap` pixels apart."""
@@ -59,7 +59,7 @@ def imagine(
     z = (np.arange(planes) * gap)[:, None, None]
     yy, xx = np.mgrid[0:size, 0:size].astype(np.float32)
     image = np.full(shape, levels[0], np.float32)
-    image += rng.uniform(0, 0.15) * _smooth_noise(shape, rng.uniform(6, 60), gap, rng)
+    image += rng.uniform(0, 0.15) * smooth_noise(shape, rng.uniform(6, 60), gap, rng)
     ids = np.zeros(shape, np.int32)
     for body in range(1, bodies + 1):
         centre = rng.uniform(0.15, 0.85, 2) * size
@@ -73,17 +73,17 @@ def imagine(
         inside = 1 - np.sqrt(
             (y / radii[1]) ** 2 + (x / radii[2]) ** 2 + ((z - middle) / radii[0]) ** 2
         )
-        inside = inside + rng.uniform(0, 0.35) * _smooth_noise(shape, rng.uniform(8, 40), gap, rng)
+        inside = inside + rng.uniform(0, 0.35) * smooth_noise(shape, rng.uniform(8, 40), gap, rng)
         shell = rng.random() < 0.15
         mask = np.abs(inside) < rng.uniform(0.08, 0.25) if shell else inside > 0
         ids[mask] = body
-        texture = rng.uniform(0, 0.1) * _smooth_noise(shape, rng.uniform(3, 30), gap, rng)
+        texture = rng.uniform(0, 0.1) * smooth_noise(shape, rng.uniform(3, 30), gap, rng)
         image = np.where(mask, np.float32(levels[body]) + texture, image)
     present = [b for b in range(1, bodies + 1) if np.count_nonzero(ids == b) > 80]
     truth = ids == (rng.choice(present) if present else 1)
     blur = float(rng.uniform(0.3, 1.8))
     image = np.stack([cv2.GaussianBlur(p.astype(np.float32), (0, 0), blur) for p in image])
-    image = image + rng.uniform(0, 0.2) * _smooth_noise(shape, 120, gap, rng)  # bias field
+    image = image + rng.uniform(0, 0.2) * smooth_noise(shape, 120, gap, rng)  # bias field
     image = image + rng.normal(0, rng.uniform(0.01, 0.12), shape).astype(np.float32)
     low, high = np.percentile(image[:, ::4, ::4], (0.5, 99.5))
     grey = np.clip((image - low) / max(float(high - low), 1e-3), 0, 1) * 255

@@ -7,7 +7,10 @@ from torch.nn import functional as F
 
 
 def normalized_focal_loss(
-    logits: torch.Tensor, target: torch.Tensor, gamma: float = 2.0
+    logits: torch.Tensor,
+    target: torch.Tensor,
+    weight: torch.Tensor | None = None,
+    gamma: float = 2.0,
 ) -> torch.Tensor:
     """Focal loss whose total weight does not fade as predictions improve.
 
@@ -19,6 +22,8 @@ def normalized_focal_loss(
     ----------
     logits, target : (B, 1, H, W) tensor
         Logits, and the truth as 0 or 1.
+    weight : (B, 1, H, W) tensor, optional
+        1 where a pixel counts, 0 where it does not.
     gamma : float
         Focus on the pixels that are still wrong.
 
@@ -29,14 +34,52 @@ def normalized_focal_loss(
     """
     cross_entropy = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
     with torch.no_grad():
-        weight = (1.0 - torch.exp(-cross_entropy)) ** gamma
-        scale = weight.mean((1, 2, 3), keepdim=True).clamp_min(1e-4)
-    return (cross_entropy * weight / scale).mean((1, 2, 3))
+        focus = (1.0 - torch.exp(-cross_entropy)) ** gamma
+        if weight is not None:
+            focus = focus * weight
+        scale = focus.mean((1, 2, 3), keepdim=True).clamp_min(1e-4)
+    return (cross_entropy * focus / scale).mean((1, 2, 3))
 
 
-def click_loss(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+def click_loss(
+    logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor | None = None
+) -> torch.Tensor:
     """Return the loss of answers to clicks: `normalized_focal_loss` and `dice_loss` together."""
-    return normalized_focal_loss(logits, target) + dice_loss(logits, target)
+    return normalized_focal_loss(logits, target, weight) + dice_loss(logits, target, weight)
+
+
+def best_of_loss(logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Loss of the best of several masks.
+
+    Only the best mask of an image learns, so that the masks come to mean different things
+    (Guzman-Rivera et al. 2012; Kirillov et al. 2023, arXiv:2304.02643). A twentieth goes to the
+    mean of all, so that none is lost for good.
+
+    Parameters
+    ----------
+    logits : (B, M, H, W) tensor
+        M masks of each image.
+    target, weight : (B, 1, H, W) tensor
+        The truth in [0, 1], and 1 where a pixel counts.
+
+    Returns
+    -------
+    (B,) tensor
+        One loss an image.
+    """
+    losses = torch.stack(
+        [click_loss(logits[:, m : m + 1], target, weight) for m in range(logits.shape[1])], 1
+    )
+    return 0.95 * losses.min(1).values + 0.05 * losses.mean(1)
+
+
+def mask_overlap(logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Return the (B, M) IoU of (B, M, H, W) masks with a (B, 1, H, W) truth, without gradient."""
+    with torch.no_grad():
+        mask = (logits > 0) & (weight > 0)
+        truth = (target > 0.5) & (weight > 0)
+        union = (mask | truth).sum((2, 3)).clamp_min(1)
+        return (mask & truth).sum((2, 3)) / union
 
 
 def cross_entropy(logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:

@@ -3,11 +3,13 @@
 The layout is found by what a folder holds: ``images/NAME.webp`` with
 ``masks/NAME.png`` (2D), ``images/NAME.nii.gz`` with ``labels/NAME.nii.gz`` (3D), or
 ``SEQUENCE/images`` with ``SEQUENCE/masks`` (video).
+
+In masks of 8 bits, 255 beside other ids marks pixels that do not count, as in Pascal VOC.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -18,10 +20,13 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-Kind = Literal["instances", "parts", "regions", "volume", "video"]
+Kind = Literal["instances", "parts", "regions", "classes", "volume", "video"]
 Layout = Literal["images", "volumes", "videos"]
 UInt8 = NDArray[np.uint8]
 T = TypeVar("T")
+UNCOUNTED = -1
+"""Id of pixels that do not count."""
+_VOID = 255
 IMAGE_SUFFIXES = (".webp", ".png", ".jpg", ".tif")
 
 
@@ -31,34 +36,46 @@ class Scene:
 
     Parameters
     ----------
-    image : (H, W, 3) or (Z, H, W) or (T, H, W, 3) uint8 array
-        Already normalised to the full range.
+    image : (H, W, 3) or (T, H, W, 3) uint8 array, or (Z, H, W) uint8 or uint16 array
+        Normalised to the full range; volumes have 16 bits, so that windows can be cut from it.
     labels : (H, W) or (Z, H, W) or (T, H, W) integer array
-        0 is background.
-    kind : {"instances", "parts", "regions", "volume", "video"}
-        What the ids mean: separate objects; parts whose union is an object too; a
-        partition of the whole image whose neighbours may be merged; organs of a
-        volume; one object in many frames.
+        0 is background, `UNCOUNTED` does not count.
+    kind : {"instances", "parts", "regions", "classes", "volume", "video"}
+        Meaning of the ids: separate objects; parts whose union is an object too; a
+        partition of the whole image whose neighbours may be merged; classes whose pieces
+        are objects; organs of a volume; one object in many frames.
     spacing : tuple of float
         Size of a pixel along each axis of `labels`.
     name : str
         Unique in its set.
     upright : bool
         Whether it has an up and a down, as photographs do.
+    boxes : dict of int to tuple of slice
+        Bounding box of each id of a volume, found once; empty for images and videos.
     """
 
-    image: UInt8
-    labels: NDArray[np.int32]
+    image: NDArray[Any]
+    labels: NDArray[np.signedinteger[Any]]
     kind: Kind
     spacing: tuple[float, ...]
     name: str
     upright: bool = False
+    boxes: dict[int, tuple[slice, ...]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        boxes: dict[int, tuple[slice, ...]] = {}
+        if self.kind == "volume":
+            from scipy.ndimage import find_objects
+
+            found = find_objects(np.maximum(self.labels, 0))
+            boxes = {i: box for i, box in enumerate(found, start=1) if box is not None}
+        object.__setattr__(self, "boxes", boxes)
 
 
-def _stretch(data: NDArray[np.floating]) -> UInt8:
-    low, high = np.percentile(data, (0.5, 99.5))
+def _stretch(data: NDArray[np.floating]) -> NDArray[np.uint16]:
+    low, high = np.percentile(data, (0.1, 99.9))
     scaled = (data - low) / max(float(high - low), 1e-6)
-    return np.asarray(np.clip(scaled, 0, 1) * 255, np.uint8)
+    return np.asarray(np.clip(scaled, 0, 1) * 65535, np.uint16)
 
 
 def _read_rgb(path: Path, longest: int) -> UInt8:
@@ -71,13 +88,34 @@ def _read_rgb(path: Path, longest: int) -> UInt8:
     return np.ascontiguousarray(image[..., ::-1], np.uint8)
 
 
-def _read_labels(path: Path, shape: tuple[int, int]) -> NDArray[np.int32]:
+def _read_labels(path: Path, shape: tuple[int, int]) -> NDArray[np.signedinteger[Any]]:
     labels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if labels is None:
         raise OSError(f"cannot read the labels {str(path)!r}")
     if labels.shape != shape:
         labels = cv2.resize(labels, shape[::-1], interpolation=cv2.INTER_NEAREST)
-    return np.asarray(labels, dtype=np.int32)
+    return _compact(without_void(labels))
+
+
+def _compact(ids: NDArray[np.int32]) -> NDArray[np.signedinteger[Any]]:
+    """Return ids in as few bytes as hold them: many sets are in memory at once."""
+    types = (np.int8, np.int16, np.int32)
+    fitting = next(kind for kind in types if ids.max(initial=0) <= np.iinfo(kind).max)
+    return ids.astype(fitting)
+
+
+def without_void(ids: NDArray[Any]) -> NDArray[np.int32]:
+    """Return ids with `UNCOUNTED` where 8 bits say 255 beside other ids.
+
+    255 is an id like others where it is the only one, as in binary masks, or where 254 is
+    there too, as in masks of many instances.
+    """
+    out = ids.astype(np.int32)
+    if ids.dtype == np.uint8:
+        present = np.flatnonzero(np.bincount(ids.ravel(), minlength=_VOID + 1)[1:]) + 1
+        if len(present) > 1 and present[-1] == _VOID and present[-2] != _VOID - 1:
+            out[ids == _VOID] = UNCOUNTED
+    return out
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +169,7 @@ def _volume(files: _Files) -> Scene:
     source: Any = nibabel.load(files.image)
     labels: Any = nibabel.load(files.labels)
     image = _stretch(np.asarray(source.dataobj, dtype=np.float32).T)
-    ids = np.asarray(labels.dataobj).astype(np.int32).T
+    ids = _compact(np.asarray(labels.dataobj).astype(np.int32).T)
     spacing = tuple(float(s) for s in source.header.get_zooms()[:3])[::-1]
     return Scene(image, ids, "volume", spacing, files.name)
 
@@ -180,8 +218,8 @@ def read_scenes(
     ----------
     folder : Path
         The data set, in one of the layouts of this module.
-    kind : {"instances", "parts", "regions"}
-        What the ids of a 2D set mean; volumes and videos are found by their layout.
+    kind : {"instances", "parts", "regions", "classes"}
+        Meaning of the ids of a 2D set; volumes and videos are found by their layout.
     choose : callable, optional
         From the names of all images, volumes or sequences, without suffix, to those to
         read.

@@ -21,8 +21,8 @@ def grow_region(
 
     Parameters
     ----------
-    image : (Z, H, W) uint8 array
-        The volume.
+    image : (Z, H, W) uint8 or uint16 array
+        The volume, over the full range.
     spacing : (float, float, float)
         Size of a voxel.
     rng : numpy.random.Generator
@@ -42,9 +42,8 @@ def grow_region(
         slice(max(at - max(round(reach / s), 1), 0), at + max(round(reach / s), 1) + 1)
         for at, s in zip(seed, spacing, strict=True)
     )
-    part = gaussian_filter(
-        image[box].astype(np.float32), [rng.uniform(0.6, 1.5) * finest / s for s in spacing]
-    )
+    values = image[box].astype(np.float32) * np.float32(255 / np.iinfo(image.dtype).max)
+    part = gaussian_filter(values, [rng.uniform(0.6, 1.5) * finest / s for s in spacing])
     spread = float(part.std())
     if spread < 4:
         return None

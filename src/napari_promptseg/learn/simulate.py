@@ -55,8 +55,10 @@ def next_click(
 def click_inside(mask: Mask, rng: np.random.Generator, centred: float = 0.5) -> Stroke | None:
     """Sample a click on a region, at its centre with probability `centred`.
 
-    Otherwise the click falls anywhere in the region, deeper pixels being likelier.
-    Its polarity is positive. None if the region is empty.
+    Otherwise the click falls anywhere in the region, with a chance in proportion to a power of
+    the depth that is drawn from 0.5, which is almost anywhere, to 8, which is near the centre
+    (nnInteractive, Isensee et al. 2025, arXiv:2503.08373). Its polarity is positive. None if
+    the region is empty.
     """
     depth = _depth(mask)
     if depth.max() == 0:
@@ -64,15 +66,23 @@ def click_inside(mask: Mask, rng: np.random.Generator, centred: float = 0.5) -> 
     if rng.random() < centred:
         index = int(depth.argmax())
     else:
-        cumulative = np.cumsum(np.maximum(depth - 0.3 * depth.max(), 0).ravel())
+        power = float(np.exp(rng.uniform(np.log(0.5), np.log(8))))
+        cumulative = np.cumsum((depth / depth.max()).astype(np.float64).ravel() ** power)
         index = int(np.searchsorted(cumulative, rng.random() * cumulative[-1]))
     position = np.array([np.unravel_index(min(index, mask.size - 1), mask.shape)], np.float64)
     return Stroke(position, positive=True)
 
 
-def corrective_click(predicted: Mask, truth: Mask, rng: np.random.Generator) -> Stroke | None:
-    """Sample a correcting click in one of the larger error regions; None if all is right."""
+def corrective_click(
+    predicted: Mask, truth: Mask, rng: np.random.Generator, counted: Mask | None = None
+) -> Stroke | None:
+    """Sample a correcting click in one of the larger error regions; None if all is right.
+
+    Where `counted` is False, nothing is wrong.
+    """
     missed, added = predicted < truth, predicted > truth
+    if counted is not None:
+        missed, added = missed & counted, added & counted
     depths = _depth(missed).max(), _depth(added).max()
     if max(depths) == 0:
         return None
@@ -166,6 +176,35 @@ def lasso_around(mask: Mask, rng: np.random.Generator) -> Region | None:
     if len(vertices) < 3:
         return None
     return Region(vertices + rng.normal(0, 0.4 * slack, vertices.shape))
+
+
+def spoil(mask: Mask, image: NDArray[np.float32], rng: np.random.Generator) -> Mask:
+    """Make a mask wrong as a network makes it wrong: it leaks along similar grey, or is a part.
+
+    Parameters
+    ----------
+    mask : (H, W) bool array
+        The object; not empty.
+    image : (H, W) float32 array
+        What it lies in.
+    rng : numpy.random.Generator
+        Source of all randomness.
+    """
+    if rng.random() < 0.4:  # a part, on one side of a line through the object
+        rows, columns = np.nonzero(mask)
+        angle = rng.uniform(0, 2 * np.pi)
+        along = rows * np.sin(angle) + columns * np.cos(angle)
+        part = np.zeros_like(mask)
+        keep = along >= np.quantile(along, rng.uniform(0.2, 0.7))
+        part[rows[keep], columns[keep]] = True
+        return part
+    inside = image[mask]
+    similar = np.abs(image - np.median(inside)) < rng.uniform(0.7, 2.0) * (inside.std() + 0.02)
+    reach = int(rng.uniform(0.15, 0.7) * np.sqrt(mask.sum())) + 2
+    near = cv2.dilate(mask.astype(np.uint8), np.ones((2 * reach + 1,) * 2, np.uint8)) > 0
+    _, pieces = cv2.connectedComponents(((similar & near) | mask).astype(np.uint8))
+    leaked: Mask = np.isin(pieces, np.unique(pieces[mask]))
+    return leaked
 
 
 def disturb(mask: Mask, rng: np.random.Generator) -> Mask:

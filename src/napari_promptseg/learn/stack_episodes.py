@@ -25,11 +25,15 @@ if TYPE_CHECKING:
 
 _TOLD: Final = 0.1
 """How much a plane counts whose mask was given."""
+_CLICK_ALONE: Final = 0.15
+"""How often a click comes without an answer of another model to it."""
+_SPOILT: Final = 0.4
+"""How often the answer to a click has leaked, or is a part."""
 _STARTS: Final = {
-    "mask": 0.34,
-    "masks": 0.16,
-    "earlier": 0.26,
-    "click": 0.24,
+    "mask": 0.28,
+    "masks": 0.12,
+    "earlier": 0.22,
+    "click": 0.38,
 }
 """How often an episode starts in each way: a mask on one plane or on two, masks of an
 earlier step with errors, or a click and its answer."""
@@ -113,8 +117,17 @@ def start_stack(sample: StackSample, rng: np.random.Generator) -> StackEpisode:
         case "click":
             if click := simulate.click_inside(truth[first], rng, centred=0.7):
                 episode.planes[first].strokes.append(click)
-            episode.know(first, _maybe_disturbed(truth[first], 0.8, rng), CLICKED)
+            if rng.random() >= _CLICK_ALONE:
+                episode.know(first, _as_answered(episode, first, rng), CLICKED)
     return episode
+
+
+def _as_answered(episode: StackEpisode, plane: int, rng: np.random.Generator) -> Mask:
+    """Return the mask that a model for planes may give for a click, which may be quite wrong."""
+    truth: Mask = episode.truth[plane]
+    if truth.any() and rng.random() < _SPOILT:
+        return simulate.spoil(truth, episode.image[plane].mean(2), rng)
+    return _maybe_disturbed(truth, 0.7, rng)
 
 
 def _by_size(masks: Mask) -> NDArray[np.float64]:

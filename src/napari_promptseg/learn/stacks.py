@@ -11,8 +11,16 @@ import numpy as np
 from napari_promptseg.core.geometry import mask_box
 from napari_promptseg.core.resampling import resize
 from napari_promptseg.learn.imagined import imagine
-from napari_promptseg.learn.samples import crop_matrix, pick, recolour
+from napari_promptseg.learn.samples import (
+    crop_matrix,
+    organ_mask,
+    pick_organ,
+    random_window,
+    recolour,
+    show,
+)
 from napari_promptseg.learn.seeded import grow_region
+from napari_promptseg.learn.synthetic import render_labels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,12 +32,16 @@ if TYPE_CHECKING:
 
 _SMALLEST: Final = 24
 """Objects of fewer pixels on their largest plane are not used."""
+_FULL: Final = (0.0, 65535.0)
+"""Window of all values of a volume."""
 UNNAMED: Final = 255
 """Name of pixels of made-up volumes."""
 _IMAGINED: Final = 0.08
 """How often a volume is made up, to be told from any that was seen."""
-_SEEDED: Final = 0.1
+_SEEDED: Final = 0.15
 """How often the object of a volume is a region of similar intensity instead of a label."""
+_RENDERED: Final = 0.25
+"""How often the labels of a volume are shown in random intensities instead of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +103,21 @@ def _volume_row(
     """Cut a row of planes from a volume, in which some of the object lies."""
     thick = max(scene.spacing) > 3 * min(scene.spacing)
     axis = int(rng.choice(3, p=(0.9, 0.05, 0.05) if thick else (0.8, 0.1, 0.1)))
+    region = None
+    label: int | None = None
     if not labelled and rng.random() < _SEEDED:
-        found = grow_region(scene.image, scene.spacing, rng)
+        region = grow_region(scene.image, scene.spacing, rng)
+        extent = None if region is None else mask_box(region)
+        if extent is None:
+            return None
+        box = tuple(extent)
     else:
-        found = pick(scene.labels, "volume", rng)
-    box = None if found is None else mask_box(found)
-    if found is None or box is None:
-        return None
-    image, chosen = np.moveaxis(scene.image, axis, 0), np.moveaxis(found, axis, 0)
+        organ = pick_organ(scene, rng)
+        if organ is None:
+            return None
+        label, slices = organ
+        box = tuple((s.start, s.stop) for s in slices)
+    image, ids = np.moveaxis(scene.image, axis, 0), np.moveaxis(scene.labels, axis, 0)
     step = 1 if axis == 0 and thick else int(rng.choice([1, 1, 1, 1, 2]))
     step = max(step, _least_step(box, axis, scene.spacing, size))
     # As in use: around a plane with some of the object, and inside of the volume.
@@ -113,13 +132,22 @@ def _volume_row(
     indices = np.pad(indices, (0, planes - len(indices)), mode="edge")
     if rng.random() < 0.5:
         indices = indices[::-1]
-    around = _around(box, axis, image.shape)
+    around = _around(box, axis, scene.labels.shape)
     spacing = tuple(s for a, s in enumerate(scene.spacing) if a != axis)
-    cut = _square(image[indices][:, *around], (spacing[0], spacing[1]))
-    truth = _square(chosen[indices][:, *around], (spacing[0], spacing[1]))
-    labels = np.moveaxis(scene.labels, axis, 0)[indices][:, *around].astype(np.uint8)
+    values, labels = image[indices][:, *around], ids[indices][:, *around]
+    if region is None:
+        chosen = organ_mask(labels, label)
+    else:
+        chosen = np.moveaxis(region, axis, 0)[indices][:, *around]
+    if not labelled and rng.random() < _RENDERED:
+        shown = render_labels(labels, show(values, _FULL), rng)
+    else:
+        shown = show(values, _FULL if labelled else random_window(values, rng))
+    cut = _square(shown, (spacing[0], spacing[1]))
+    truth = _square(chosen, (spacing[0], spacing[1]))
+    named = np.where((labels >= 0) & (labels < UNNAMED), labels, UNNAMED).astype(np.uint8)
     names = np.stack(
-        [cv2.resize(p, cut.shape[:0:-1], interpolation=cv2.INTER_NEAREST) for p in labels]
+        [cv2.resize(p, cut.shape[:0:-1], interpolation=cv2.INTER_NEAREST) for p in named]
     )
     gap = step * scene.spacing[axis] / min(spacing)
     return Row(np.repeat(cut[..., None], 3, 3).astype(np.uint8), truth.astype(bool), names, gap)

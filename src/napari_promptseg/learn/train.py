@@ -23,6 +23,8 @@ from napari_promptseg.learn.logbook import read_log
 from napari_promptseg.learn.network import (
     begin_network,
     begin_optimiser,
+    follow,
+    rest_large_kernels,
     spare_the_processor,
 )
 from napari_promptseg.learn.peers import Peers
@@ -147,7 +149,7 @@ class Trainer:
     def _predict(self, episodes: list[Episode]) -> NDArray[np.float32]:
         """Return the probabilities of the averaged weights, of the shape of the truth."""
         with self._autocast():
-            logits: torch.Tensor = self.average(*stack_inputs(episodes, self.device))
+            logits = self.course.answer(self.average, episodes, self.device)
         answers: NDArray[np.float32] = logits.float().sigmoid().cpu().numpy()
         return answers.reshape(-1, *episodes[0].truth.shape)
 
@@ -163,13 +165,16 @@ class Trainer:
                 episodes[i] = supply.get()
 
     def _rate(self) -> float:
-        """Share of the peak learning rate: a linear start, then half a cosine."""
-        progress = self.step / self.config.steps
+        """Share of the peak learning rate: a linear start, a plateau, then half a cosine."""
+        share = self.config.cooldown
+        progress = max(0.0, (self.step / self.config.steps - (1 - share)) / share)
         warm = min(1.0, (self.step + 1) / self.config.warmup)
         return warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
 
     def _learn(self, episodes: list[Episode]) -> tuple[float, torch.Tensor, bool]:
         """Make a step; return loss, logits and whether a process was asked to stop."""
+        if self.config.light:
+            rest_large_kernels(self.net, self.step)
         for group in self.optimiser.param_groups:
             group["lr"] = group["peak"] * self._rate()
         with self._autocast():
@@ -184,14 +189,7 @@ class Trainer:
         torch.nn.utils.clip_grad_norm_(learnt, 5.0)
         self.optimiser.step()
         decay = min(self.config.ema, (self.step + 1) / (self.step + 10))
-        with torch.no_grad():
-            for kept, new in zip(
-                self.average.state_dict().values(), self.net.state_dict().values(), strict=True
-            ):
-                if kept.dtype.is_floating_point:
-                    kept.lerp_(new, 1 - decay)
-                else:
-                    kept.copy_(new)
+        follow(self.average, self.net, 1 - decay)
         self.step += 1
         return float(loss.detach()), logits, stop
 

@@ -88,11 +88,12 @@ def _scores(
 
     episodes = [Episode.on(sample) for sample in drawn]
     answers = [np.zeros(s.truth.shape, bool) for s in drawn]
+    uncounted = [np.zeros(s.truth.shape, bool) if s.counted is None else ~s.counted for s in drawn]
     scores: list[list[float]] = [[] for _ in drawn]
     active = list(range(len(drawn)))
     for _ in range(_CLICKS):
         for i in active:
-            click = next_click(answers[i], episodes[i].truth)
+            click = next_click(answers[i], episodes[i].truth, uncounted[i])
             if click is not None:
                 episodes[i].strokes.append(Stroke(np.array([click[0]], np.float64), click[1]))
         for begin in range(0, len(active), _BATCH):
@@ -101,6 +102,6 @@ def _scores(
                 predicted = predict([episodes[i] for i in chosen]) > 0.5
             for i, mask in zip(chosen, predicted, strict=True):
                 answers[i], episodes[i].prior = mask, mask.astype(np.float32)
-                scores[i].append(iou(mask, episodes[i].truth))
+                scores[i].append(iou(mask & ~uncounted[i], episodes[i].truth))
         active = [i for i in active if scores[i][-1] < max(_TARGETS)]
     return scores

@@ -4,19 +4,27 @@ An EfficientNet-Lite0 encoder reads the image; prompts join it at stride 4 and r
 through the rest of the encoder with it (early fusion, as in RITM, Sofiiuk et al. 2021,
 arXiv:2102.06583). A feature pyramid decoder, which also sees how similar every place
 is to what was clicked, brings the logits back to half the input resolution.
+
+A single click can mean a part, an object or a group. For it three further masks are there,
+each with a predicted quality, as in SAM (Kirillov et al. 2023, arXiv:2304.02643).
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import timm
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 PROMPT_CHANNELS: Final = 4
 """Positive map, negative map, region (box or lasso), prior mask."""
+ALTERNATIVES: Final = 3
+"""Masks beside the main one that answer a single click."""
 
 _ENCODER: Final = "tf_efficientnet_lite0"
 _FINE, _JOINT = 16, 24  # channels of the encoder at strides 2 and 4
@@ -97,6 +105,33 @@ class _Reasoning(nn.Module):
         return x + added
 
 
+class _Quality(nn.Module):
+    """Predicts the IoU of masks from the features under them and around them."""
+
+    def __init__(self, width: int, hidden: int = 64) -> None:
+        super().__init__()
+        self.mlp = nn.Sequential(
+            nn.Linear(2 * width + 3, hidden),
+            nn.ReLU(inplace=True),
+            nn.Linear(hidden, hidden),
+            nn.ReLU(inplace=True),
+            nn.Linear(hidden, 1),
+        )
+
+    def forward(self, features: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+        """Return (B, M) logits of the IoU of each of (B, M, h, w) masks."""
+        seen = features.flatten(2).float()
+        inside = logits.flatten(2).float().sigmoid()
+        outside = 1 - inside
+        area = inside.mean(2)
+        under = torch.einsum("bmn,bdn->bmd", inside, seen) / (inside.sum(2)[..., None] + 1)
+        around = torch.einsum("bmn,bdn->bmd", outside, seen) / (outside.sum(2)[..., None] + 1)
+        doubt = (inside * outside).mean(2)
+        numbers = torch.stack([area, doubt.sqrt(), doubt / (area + 1e-3)], 2)
+        quality: torch.Tensor = self.mlp(torch.cat([under, around, numbers], 2))
+        return quality[..., 0]
+
+
 class ClickNet(nn.Module):
     """Interactive segmentation network of about 3.6 M parameters.
 
@@ -139,6 +174,37 @@ class ClickNet(nn.Module):
             *_dense(head_width, head_width),
             nn.Conv2d(head_width, 1, 1),
         )
+        self.alternatives = nn.Conv2d(head_width, ALTERNATIVES, 1)
+        self.quality = _Quality(head_width)
+        self.ambiguity = True
+        """Whether the weights know several answers to a click; those of version 0.1 do not."""
+
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> Any:
+        """Take weights; those of version 0.1 get alternatives that repeat the main mask."""
+        state = dict(state_dict)
+        self.ambiguity = "alternatives.weight" in state
+        last = f"head.{len(self.head) - 1}"
+        if not self.ambiguity and f"{last}.weight" in state:
+            for part in ("weight", "bias"):
+                main: torch.Tensor = state[f"{last}.{part}"]
+                state[f"alternatives.{part}"] = main.repeat(ALTERNATIVES, *[1] * (main.ndim - 1))
+            for name, tensor in self.quality.state_dict(prefix="quality.").items():
+                state[name] = torch.zeros_like(tensor)
+        return super().load_state_dict(state, strict, assign)
+
+    def begin_alternatives(self) -> None:
+        """Make the alternatives of weights of version 0.1 differ, so that they can be trained."""
+        if self.ambiguity:
+            return
+        for parameter in self.alternatives.parameters():
+            nn.init.normal_(
+                noise := torch.empty_like(parameter), std=0.2 * float(parameter.detach().std())
+            )
+            parameter.data += noise
+        self.quality = _Quality(self.alternatives.in_channels)
+        self.ambiguity = True
 
     @property
     def early(self) -> list[nn.Module]:
@@ -201,10 +267,35 @@ class ClickNet(nn.Module):
         decoded: torch.Tensor = self.decoded(x)
         return decoded
 
-    def logits(self, features: torch.Tensor) -> torch.Tensor:
-        """Return one logit for each place of the features: the last, linear layer."""
+    def logits(self, features: torch.Tensor, number: int = 0) -> torch.Tensor:
+        """Return one logit for each place of the features: the last, linear layer.
+
+        Parameters
+        ----------
+        features : (B, C, H/2, W/2) tensor
+            From `features`.
+        number : int
+            0 for the main mask, from 1 on one of the alternatives.
+        """
+        if number:
+            every: torch.Tensor = self.alternatives(features)
+            return every[:, number - 1 : number]
         logits: torch.Tensor = self.head[-1](self.dropout(features))
         return logits
+
+    def answers(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return every mask for the same prompts, and how good each is thought to be.
+
+        Returns
+        -------
+        logits : (B, 1 + ALTERNATIVES, h, w) tensor
+            The main mask, which `logits` gives too, and the others.
+        quality : (B, 1 + ALTERNATIVES) tensor
+            Logits of the predicted IoU.
+        """
+        # The quality is learnt from the features and does not shape them.
+        logits = torch.cat([self.logits(features), self.alternatives(features)], 1)
+        return logits, self.quality(features.detach(), logits.detach())
 
     def forward(self, image: torch.Tensor, prompts: torch.Tensor) -> torch.Tensor:
         """Predict one logit a pixel.
@@ -223,3 +314,22 @@ class ClickNet(nn.Module):
         """
         logits = self.logits(self.features(image, prompts))
         return F.interpolate(logits, size=image.shape[-2:], mode="bilinear")
+
+
+def answer_order(net: ClickNet, features: torch.Tensor, ambiguous: bool) -> list[int]:
+    """Return the numbers of all masks for the same prompts, the best first.
+
+    Parameters
+    ----------
+    net : ClickNet
+        Gives the masks.
+    features : (1, C, H/2, W/2) tensor
+        From `ClickNet.features`.
+    ambiguous : bool
+        Whether the prompts can mean several things, so that the predicted quality decides;
+        otherwise the main mask comes first.
+    """
+    with torch.no_grad():
+        _, quality = net.answers(features)
+    order = [int(i) for i in quality[0].argsort(descending=True)]
+    return order if ambiguous else [0, *(i for i in order if i)]

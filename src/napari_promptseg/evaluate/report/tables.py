@@ -40,6 +40,7 @@ _SECONDS: Final = (
     Column("seconds_p95", "seconds", "95 %", 2, low=True),
 )
 _VIOLATED: Final = Column("violated", "clicks", "violated", 2, low=True)
+_WORSE: Final = Column("worse", "clicks", "that make it worse", 2, low=True)
 _FINAL: Final = (
     Column("iou", "final", "IoU"),
     Column("dice", "final", "Dice"),
@@ -58,6 +59,7 @@ COLUMNS: Final[dict[Task, tuple[Column, ...]]] = {
         *(Column(f"iou{n}", "IoU after", str(n)) for n in (1, 3, 5)),
         *_FINAL,
         _VIOLATED,
+        _WORSE,
         *_SECONDS,
     ),
     "box": (*_FINAL, *_SECONDS),
@@ -68,6 +70,7 @@ COLUMNS: Final[dict[Task, tuple[Column, ...]]] = {
         *(Column(f"failures{t}", "failures", f"@{t}", 0, low=True) for t in (85, 90)),
         *_VOLUME,
         _VIOLATED,
+        _WORSE,
         _PLANES,
         *_SECONDS,
     ),
