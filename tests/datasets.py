@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from napari_promptseg.evaluate.speed import ellipsoid_volume
+from napari_promptseg.evaluation.speed import ellipsoid_volume
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 """Real data and references beside the checkout; tests that need them skip without."""

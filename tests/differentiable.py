@@ -9,12 +9,12 @@ import torch
 from torch.nn import functional as F
 
 from helpers import ALL_PROMPTS
-from napari_promptseg.backends.base import Capabilities, Prediction
-from napari_promptseg.backends.stages import Stage
+from napari_promptseg.models.base import Capabilities, Prediction
+from napari_promptseg.models.capabilities import Stage
 
 if TYPE_CHECKING:
-    from napari_promptseg.core.plane_prompts import PlanePrompts
-    from napari_promptseg.core.volume import PlaneImage
+    from napari_promptseg.data.plane_prompts import PlanePrompts
+    from napari_promptseg.data.volume import PlaneImage
 
 
 class TinyNet:

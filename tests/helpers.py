@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage
 
-from napari_promptseg.backends.base import Capabilities, Prediction
-from napari_promptseg.backends.encoding import fill_region
-from napari_promptseg.core.intensity import Window
-from napari_promptseg.core.plane_prompts import PlanePrompts
-from napari_promptseg.core.volume import PlaneImage
-from napari_promptseg.propagate.registry import list_propagators
+from napari_promptseg.data.intensity_window import Window
+from napari_promptseg.data.plane_prompts import PlanePrompts
+from napari_promptseg.data.volume import PlaneImage
+from napari_promptseg.models.base import Capabilities, Prediction
+from napari_promptseg.models.encoding.prompt_maps import fill_region
+from napari_promptseg.propagation.registry import list_propagators
 
 if TYPE_CHECKING:
     from napari_promptseg.session.session import Session

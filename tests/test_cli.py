@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 from datasets import write_images
 from helpers import make_scene
 from napari_promptseg.cli import app
-from napari_promptseg.core.io.reading import open_volume
-from napari_promptseg.evaluate.speed import ellipsoid_volume
+from napari_promptseg.evaluation.speed import ellipsoid_volume
+from napari_promptseg.io.read import open_volume
 from napari_promptseg.session.session import Session
 
 
@@ -154,7 +154,7 @@ def test_evaluate_keeps_what_was_finished_before_an_error(tmp_path):
 
 
 def test_evaluate_keeps_what_was_finished_before_an_interrupt(tmp_path, monkeypatch):
-    from napari_promptseg.evaluate import benchmark
+    from napari_promptseg.evaluation import benchmark
 
     def interrupted(case, *asked):
         if case.name == "scene1":

@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 
 from drawn_discs import draw_discs, first
 from napari_promptseg.cli import app
-from napari_promptseg.core.io.label_reading import read_labels
-from napari_promptseg.evaluate.metrics import match_objects
+from napari_promptseg.io.read_labels import read_labels
+from napari_promptseg.measure.metrics import match_objects
 
 
 @pytest.fixture

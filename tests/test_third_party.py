@@ -72,8 +72,8 @@ def test_it_segments_and_keeps_to_the_protocol(site: Path) -> None:
         """
         import numpy as np
         from napari_promptseg import Session
-        from napari_promptseg.backends.checks import check_backend
-        from napari_promptseg.backends.registry import create_backend
+        from napari_promptseg.models.testing import check_backend
+        from napari_promptseg.models.registry import create_backend
 
         check_backend(create_backend("flood"))
         image = np.zeros((40, 50), np.uint8)

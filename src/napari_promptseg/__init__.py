@@ -6,21 +6,74 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from napari_promptseg.backends.registry import list_backends
-    from napari_promptseg.core.io.reading import open_volume
-    from napari_promptseg.core.volume import Volume
-    from napari_promptseg.learn.adapt import adapt
+    from napari_promptseg.data.prompts import (
+        BoxPrompt,
+        ChoicePrompt,
+        LassoPrompt,
+        MaskPrompt,
+        PointPrompt,
+        ScribblePrompt,
+        TextPrompt,
+    )
+    from napari_promptseg.data.volume import Volume
+    from napari_promptseg.io.read import open_volume
+    from napari_promptseg.live.live_session import LiveSession
+    from napari_promptseg.models.backends.ritm import load_ritm
+    from napari_promptseg.models.base import Backend, Capabilities, Prediction
+    from napari_promptseg.models.registry import create_backend, list_backends
+    from napari_promptseg.models.testing import check_backend
+    from napari_promptseg.propagation.registry import list_propagators
     from napari_promptseg.session.session import Session
+    from napari_promptseg.training.few_shot import adapt
+    from napari_promptseg.wrappers.options import Refinement
 
 _HOMES = {
-    "adapt": "napari_promptseg.learn.adapt",
+    "Backend": "napari_promptseg.models.base",
+    "BoxPrompt": "napari_promptseg.data.prompts",
+    "Capabilities": "napari_promptseg.models.base",
+    "ChoicePrompt": "napari_promptseg.data.prompts",
+    "LassoPrompt": "napari_promptseg.data.prompts",
+    "LiveSession": "napari_promptseg.live.live_session",
+    "MaskPrompt": "napari_promptseg.data.prompts",
+    "PointPrompt": "napari_promptseg.data.prompts",
+    "Prediction": "napari_promptseg.models.base",
+    "Refinement": "napari_promptseg.wrappers.options",
+    "ScribblePrompt": "napari_promptseg.data.prompts",
     "Session": "napari_promptseg.session.session",
-    "Volume": "napari_promptseg.core.volume",
-    "list_backends": "napari_promptseg.backends.registry",
-    "open_volume": "napari_promptseg.core.io.reading",
+    "TextPrompt": "napari_promptseg.data.prompts",
+    "Volume": "napari_promptseg.data.volume",
+    "adapt": "napari_promptseg.training.few_shot",
+    "check_backend": "napari_promptseg.models.testing",
+    "create_backend": "napari_promptseg.models.registry",
+    "list_backends": "napari_promptseg.models.registry",
+    "list_propagators": "napari_promptseg.propagation.registry",
+    "load_ritm": "napari_promptseg.models.backends.ritm",
+    "open_volume": "napari_promptseg.io.read",
 }
 
-__all__ = ["Session", "Volume", "adapt", "list_backends", "open_volume"]
+__all__ = [
+    "Backend",
+    "BoxPrompt",
+    "Capabilities",
+    "ChoicePrompt",
+    "LassoPrompt",
+    "LiveSession",
+    "MaskPrompt",
+    "PointPrompt",
+    "Prediction",
+    "Refinement",
+    "ScribblePrompt",
+    "Session",
+    "TextPrompt",
+    "Volume",
+    "adapt",
+    "check_backend",
+    "create_backend",
+    "list_backends",
+    "list_propagators",
+    "load_ritm",
+    "open_volume",
+]
 
 
 def __getattr__(name: str) -> Any:

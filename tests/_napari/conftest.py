@@ -13,17 +13,17 @@ import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
-from napari_promptseg._napari import annotate
-from napari_promptseg._napari.annotate import AnnotateWidget
-from napari_promptseg._napari.robot import Robot
-from napari_promptseg.backends import registry
+from napari_promptseg._napari import annotate_widget
+from napari_promptseg._napari.annotate_widget import AnnotateWidget
+from napari_promptseg._napari.testing.robot import Robot
+from napari_promptseg.models import registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from napari_promptseg._napari.binding import Binding
-    from napari_promptseg._napari.controller import Controller
-    from napari_promptseg._napari.snapshot import Snapshot
+    from napari_promptseg._napari.layers.layer_sync import LayerSync
+    from napari_promptseg._napari.worker.session_controller import SessionController
+    from napari_promptseg._napari.worker.snapshot import Snapshot
 
 sys.path.insert(
     0, str(Path(__file__).parent)
@@ -58,7 +58,7 @@ def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def errors(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Errors that the user was shown."""
     shown: list[str] = []
-    monkeypatch.setattr(annotate, "show_error", shown.append)
+    monkeypatch.setattr(annotate_widget, "show_error", shown.append)
     return shown
 
 
@@ -72,12 +72,12 @@ class Bench:
     robot: Robot
 
     @property
-    def binding(self) -> Binding:
+    def binding(self) -> LayerSync:
         assert self.dock.binding is not None
         return self.dock.binding
 
     @property
-    def controller(self) -> Controller:
+    def controller(self) -> SessionController:
         return self.binding.controller
 
     @property

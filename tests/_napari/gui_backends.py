@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from helpers import ToyBackend
 
 if TYPE_CHECKING:
-    from napari_promptseg.backends.base import Prediction
+    from napari_promptseg.models.base import Prediction
 
 
 class Toy(ToyBackend):

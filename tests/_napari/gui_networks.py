@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from differentiable import TinyNet
-from napari_promptseg.backends.sam import SamBackend
+from napari_promptseg.models.backends.sam import SamBackend
 from tiny_sam import tiny_sam
 
 

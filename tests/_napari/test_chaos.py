@@ -18,7 +18,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
 from helpers import Snapshot as State
-from napari_promptseg.session.journal import Journal
+from napari_promptseg.session.persistence.journal import Journal
 from napari_promptseg.session.session import Session
 
 if TYPE_CHECKING:

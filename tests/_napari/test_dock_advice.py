@@ -9,10 +9,10 @@ import pytest
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 
-from napari_promptseg._napari.notes import HINTS
-from napari_promptseg._napari.prompt_layers import NEGATIVE, POSITIVE
-from napari_promptseg.core.geometry import Plane
-from napari_promptseg.refine.quality import Kind
+from napari_promptseg._napari.layers.prompt_layers import NEGATIVE, POSITIVE
+from napari_promptseg._napari.widgets.quality_notes import HINTS
+from napari_promptseg.data.geometry import Plane
+from napari_promptseg.session.mask_quality import Kind
 
 pytestmark = [pytest.mark.gui, pytest.mark.usefixtures("one_thread")]
 

@@ -12,9 +12,9 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
 from helpers import ToyBackend
-from napari_promptseg.backends import registry
-from napari_promptseg.backends.words import UnknownWordError
-from napari_promptseg.core.prompts import Choice, Point, Text
+from napari_promptseg.data.prompts import ChoicePrompt, PointPrompt, TextPrompt
+from napari_promptseg.models import registry
+from napari_promptseg.models.text_models import UnknownWordError
 
 pytestmark = [pytest.mark.gui, pytest.mark.usefixtures("one_thread")]
 
@@ -39,7 +39,7 @@ def test_a_key_goes_through_the_answers(bench, blobs):
     np.testing.assert_array_equal(b.controller.session.mask, second)
     b.press("Ctrl+Z")
     np.testing.assert_array_equal(b.controller.session.mask, first)
-    assert not any(isinstance(p, Choice) for p in b.controller.session.prompts)
+    assert not any(isinstance(p, ChoicePrompt) for p in b.controller.session.prompts)
 
 
 def test_there_is_nothing_to_choose_before_a_click(bench, blobs, errors):
@@ -86,7 +86,7 @@ def test_a_word_names_the_object_in_view(bench, blobs):
     b.robot.go_to((7, 3, 4))
     enter(b, "  blob ")
     (prompt,) = b.controller.session.prompts
-    assert prompt == Text("blob", (7, None, None))
+    assert prompt == TextPrompt("blob", (7, None, None))
     assert b.status.startswith("toy found 'blob': sure 0.")
     assert b.layer("object").data[7].any()
     assert b.dock.window().focusWidget() is not b.dock.prompts.text, "keys go to the viewer"
@@ -118,9 +118,9 @@ def test_a_word_that_is_not_known_is_told_quietly_and_clicks_go_on(
 def test_a_word_and_a_click_that_wait_together_are_answered_apart(bench, blobs):
     b = bench(blobs, backend="slow")
     b.robot.go_to(AT)
-    b.controller.add(Point(tuple(map(float, AT))))
-    b.controller.name(Text("blob", (AT[0], None, None)))
-    b.controller.add(Point((AT[0], 2.0, 2.0)))
+    b.controller.add(PointPrompt(tuple(map(float, AT))))
+    b.controller.name(TextPrompt("blob", (AT[0], None, None)))
+    b.controller.add(PointPrompt((AT[0], 2.0, 2.0)))
     b.wait()
     assert b.controller.session.history == ("add point", "add text", "add point")
 
@@ -130,7 +130,7 @@ def test_a_model_of_words_that_is_added_is_offered_at_once(bench, blobs, tmp_pat
     from tiny_clipseg import write_clipseg
 
     clipseg = EntryPoint(
-        "clipseg", "napari_promptseg.backends.clipseg:ClipSegBackend", registry.GROUP
+        "clipseg", "napari_promptseg.models.backends.clipseg:ClipSegBackend", registry.GROUP
     )
     monkeypatch.setitem(registry._entries(), "clipseg", clipseg)
     monkeypatch.setenv("PROMPTSEG_MODELS", str(tmp_path))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_promptseg.core.prompts import Point
+from napari_promptseg.data.prompts import PointPrompt
 
 pytestmark = pytest.mark.gui
 
@@ -64,7 +64,7 @@ def test_one_time_axis_is_chosen_and_clicks_work(bench, blobs):
     b.wait()
     assert b.controller.volume.axes == "tyx"
     b.click((5, 15, 15))
-    assert b.shown.prompts == (Point(b.shown.prompts[0].position, True, None),)
+    assert b.shown.prompts == (PointPrompt(b.shown.prompts[0].position, True, None),)
     assert b.controller.mask[5].sum() == 16 * 20
     b.viewer.dims.order = (1, 0, 2)
     b.wait()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from qtpy.QtWidgets import QApplication
 
-from napari_promptseg._napari.annotate import NO_IMAGE, AnnotateWidget
+from napari_promptseg._napari.annotate_widget import NO_IMAGE, AnnotateWidget
 
 pytestmark = pytest.mark.gui
 
@@ -22,7 +22,7 @@ import napari
 viewer = napari.Viewer(show=False)
 dock, widget = viewer.window.add_plugin_dock_widget("napari-promptseg", "Annotate")
 assert type(widget).__name__ == "AnnotateWidget", widget
-for name in ("torch", "timm", "torchvision", "napari_promptseg.backends.clicknet"):
+for name in ("torch", "timm", "torchvision", "napari_promptseg.models.backends.clicknet"):
     assert name not in sys.modules, name
 viewer.close()
 """

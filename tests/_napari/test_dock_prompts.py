@@ -8,8 +8,8 @@ import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
-from napari_promptseg._napari.prompt_layers import NEGATIVE, POSITIVE
-from napari_promptseg.core.prompts import Box, Lasso, Point, Scribble
+from napari_promptseg._napari.layers.prompt_layers import NEGATIVE, POSITIVE
+from napari_promptseg.data.prompts import BoxPrompt, LassoPrompt, PointPrompt, ScribblePrompt
 
 pytestmark = pytest.mark.gui
 
@@ -84,17 +84,17 @@ def test_box_scribble_and_lasso_by_drag(bench, blobs):
     assert b.viewer.layers.selection.active == b.layer("strokes")
     b.drag((5, 5, 5), (5, 26, 30))
     (box,) = b.shown.prompts
-    assert isinstance(box, Box)
+    assert isinstance(box, BoxPrompt)
     assert np.allclose([box.low, box.high], [(5, 5, 5), (5, 26, 30)], atol=0.7)
     assert np.array_equal(b.controller.mask[5], blobs[5] == 200)
     b.press("W")
     assert b.dock.prompts.tool_in_use == "scribble"
     b.drag((5, 34, 40), (5, 40, 50), (5, 40, 54))
-    assert isinstance(b.shown.prompts[1], Scribble)
+    assert isinstance(b.shown.prompts[1], ScribblePrompt)
     b.press("W")
     b.press("Q")
     b.drag((5, 28, 34), (5, 28, 60), (5, 45, 60), (5, 45, 34), (5, 29, 34))
-    assert isinstance(b.shown.prompts[2], Lasso)
+    assert isinstance(b.shown.prompts[2], LassoPrompt)
     assert not b.shown.prompts[2].positive
     strokes = b.layer("strokes")
     assert list(strokes.shape_type) == ["rectangle", "path", "polygon"]
@@ -121,7 +121,7 @@ def test_points_added_moved_and_deleted_in_their_layer(bench, blobs):
     b.viewer.layers.selection.active = clicks
     clicks.mode = "add"
     b.click(FIRST)
-    assert [type(p) for p in b.shown.prompts] == [Point]
+    assert [type(p) for p in b.shown.prompts] == [PointPrompt]
     assert b.controller.mask[5].sum() == 16 * 20
     clicks.mode = "select"
     b.drag(FIRST, SECOND)
@@ -156,12 +156,12 @@ def test_shapes_of_napari_become_lassos_and_boxes_are_clipped(bench, blobs):
     strokes.add(ellipse, shape_type="ellipse")
     b.wait()
     (prompt,) = b.shown.prompts
-    assert isinstance(prompt, Lasso)
+    assert isinstance(prompt, LassoPrompt)
     assert list(strokes.shape_type) == ["polygon"]
     beyond = np.array([(5, -9, -9), (5, -9, 30), (5, 26, 30), (5, 26, -9)], float)
     strokes.add(beyond, shape_type="rectangle")
     b.wait()
-    assert isinstance(b.shown.prompts[1], Box)
+    assert isinstance(b.shown.prompts[1], BoxPrompt)
     assert b.shown.prompts[1].low == (5, -0.5, -0.5)
 
 

@@ -7,7 +7,7 @@ import pytest
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 
-from napari_promptseg.core.geometry import Plane
+from napari_promptseg.data.geometry import Plane
 
 pytestmark = pytest.mark.gui
 

@@ -7,8 +7,8 @@ import pytest
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 
-from napari_promptseg._napari.refine_section import PART_WORDS
-from napari_promptseg.refine.options import PARTS, Refinement
+from napari_promptseg._napari.widgets.refinement import PART_WORDS
+from napari_promptseg.wrappers.options import PARTS, Refinement
 
 pytestmark = [pytest.mark.gui, pytest.mark.usefixtures("one_thread")]
 

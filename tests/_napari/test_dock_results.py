@@ -8,7 +8,7 @@ from napari.layers import Surface, Tracks
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QMenu
 
-from napari_promptseg.core.io import ctc
+from napari_promptseg.io import ctc
 
 pytestmark = pytest.mark.gui
 

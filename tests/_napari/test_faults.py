@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from gui_backends import Slow, Toy
 
-from napari_promptseg._napari import annotate, desk
-from napari_promptseg._napari.latency import Watchdog
-from napari_promptseg.backends.base import Prediction
+from napari_promptseg._napari import annotate_widget
+from napari_promptseg._napari.presenters import session_manager
+from napari_promptseg._napari.testing.latency import Watchdog
+from napari_promptseg.models.base import Prediction
 from napari_promptseg.session.session import Session
 
 pytestmark = pytest.mark.gui
@@ -48,7 +49,7 @@ def test_a_model_that_hangs_is_given_up_and_what_was_done_stays(
     hangs.set()
     b.robot.click((5, 3, 3))
     b.robot.wait(entered.is_set, "the model to hang", 20)
-    monkeypatch.setattr(desk, "PATIENCE", 0.0)
+    monkeypatch.setattr(session_manager, "PATIENCE", 0.0)
     b.dock.desk._look_for_stuck()
     assert "press Shift+G to give up" in b.status
     hangs.clear()
@@ -57,7 +58,7 @@ def test_a_model_that_hangs_is_given_up_and_what_was_done_stays(
     assert b.controller.session is not before
     assert len(b.shown.objects) == 1
     assert [p.kind for p in b.shown.prompts] == ["point"]
-    monkeypatch.setattr(desk, "PATIENCE", 60.0)
+    monkeypatch.setattr(session_manager, "PATIENCE", 60.0)
     b.click((5, 33, 50))
     assert len(b.shown.prompts) == 2
     kept = b.controller.mask.copy()
@@ -135,7 +136,7 @@ def test_too_little_memory_is_told_of_and_less_is_looked_at(bench, monkeypatch) 
     data = np.full((700, 800), 20, np.uint8)
     data[300:340, 300:350] = 200
     told = []
-    monkeypatch.setattr(annotate, "show_warning", told.append)
+    monkeypatch.setattr(annotate_widget, "show_warning", told.append)
     b = bench(data)
     right = Toy.predict
 

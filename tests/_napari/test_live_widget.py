@@ -8,9 +8,9 @@ from qtpy.QtWidgets import QApplication, QFileDialog
 
 from helpers import ToyBackend
 from napari_promptseg._napari import live_widget
-from napari_promptseg._napari.robot import Robot
-from napari_promptseg.live import session
-from napari_promptseg.live.video import Recording, Video
+from napari_promptseg._napari.testing.robot import Robot
+from napari_promptseg.live import live_session
+from napari_promptseg.live.capture import Recording, VideoCapture
 
 pytestmark = pytest.mark.gui
 COUNT = 40
@@ -19,8 +19,8 @@ COUNT = 40
 @pytest.fixture(autouse=True)
 def toy(monkeypatch):
     """Follow bright things without a network."""
-    monkeypatch.setattr(session, "ClickNetBackend", lambda device: Toy())
-    monkeypatch.setattr(session, "build", lambda backend, refinement: backend)
+    monkeypatch.setattr(live_session, "ClickNetBackend", lambda device: Toy())
+    monkeypatch.setattr(live_session, "build", lambda backend, refinement: backend)
 
 
 class Toy(ToyBackend):
@@ -132,7 +132,7 @@ def test_what_is_shown_is_recorded(live, tmp_path, monkeypatch) -> None:
     live.play_button.click()
     wait(live, lambda: not live.playing)
     live.record.setChecked(False)
-    with Video(target) as video:
+    with VideoCapture(target) as video:
         assert video.shape == (96, 128)
         assert video.read() is not None
 
@@ -173,7 +173,7 @@ def test_of_a_camera_the_last_frame_is_shown(live, monkeypatch) -> None:
         def close(self) -> None:
             self.closed = True
 
-    monkeypatch.setattr(live_widget, "Video", Camera)
+    monkeypatch.setattr(live_widget, "VideoCapture", Camera)
     live.effect.setCurrentIndex(live.effect.findData("none"))
     live.source.setText("0")
     live.open()

@@ -10,13 +10,13 @@ import pytest
 from napari.layers import Image, Labels
 from npe2 import PluginManifest
 
-from napari_promptseg._napari.placement import world_affine
+from napari_promptseg._napari.layers.transforms import world_affine
 from napari_promptseg._napari.reader import get_reader, image_layer
 from napari_promptseg._napari.samples import sample_layers
-from napari_promptseg.core.intensity import CT_WINDOWS
-from napari_promptseg.core.io.reading import SUFFIXES
-from napari_promptseg.core.samples import list_samples
-from napari_promptseg.core.volume import Volume
+from napari_promptseg.data.intensity_window import CT_WINDOWS
+from napari_promptseg.data.volume import Volume
+from napari_promptseg.io.read import SUFFIXES
+from napari_promptseg.io.sample_data import list_samples
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,13 +110,13 @@ def test_channels_that_are_no_colours_come_first():
 
 @pytest.mark.parametrize("name", ["yx", "zyx", "tzyx"])
 def test_world_affine_of_a_layer(name):
-    from napari_promptseg._napari.layout import Layout
+    from napari_promptseg._napari.layers.axes import LayerAxes
 
     count = len(name)
     image = Image(
         np.zeros((3,) * count), scale=range(2, 2 + count), translate=range(10, 10 + count)
     )
-    matrix = world_affine(image, Layout(name))
+    matrix = world_affine(image, LayerAxes(name))
     voxel = dict(zip("xyz", (1.0, 2.0, 3.0), strict=True))
     world = matrix @ (*voxel.values(), 1.0)
     expected = image.data_to_world([voxel.get(axis, 0.0) for axis in name])

@@ -13,10 +13,10 @@ from helpers import bright, ellipsoid
 from killing_job import KillOnce
 from napari_promptseg import open_volume
 from napari_promptseg.batch.jobs import Embed, Export, Propagate
-from napari_promptseg.batch.running import finished, run_batch, run_one, stamp, tasks_of
+from napari_promptseg.batch.runner import finished, run_batch, run_one, stamp, tasks_of
 from napari_promptseg.cli import app
-from napari_promptseg.core.io.writing import write_labels
-from napari_promptseg.core.volume import Volume
+from napari_promptseg.data.volume import Volume
+from napari_promptseg.io.write import write_labels
 from napari_promptseg.session.session import Session
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import uvicorn
 from helpers import ToyBackend
 from napari_promptseg.remote.client import Server
 from napari_promptseg.server.app import make_app
-from napari_promptseg.server.limits import Quotas
+from napari_promptseg.server.quotas import Quotas
 from napari_promptseg.server.service import Service
 
 if TYPE_CHECKING:

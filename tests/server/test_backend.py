@@ -10,14 +10,14 @@ from typer.testing import CliRunner
 
 from helpers import ToyBackend
 from napari_promptseg import Session
-from napari_promptseg.backends.catalogue import list_offers
-from napari_promptseg.backends.checks import check_backend
-from napari_promptseg.backends.registry import create_backend
 from napari_promptseg.cli import app
-from napari_promptseg.core.volume import Volume
-from napari_promptseg.refine.options import Refinement
+from napari_promptseg.data.volume import Volume
+from napari_promptseg.models.catalog import list_offers
+from napari_promptseg.models.registry import create_backend
+from napari_promptseg.models.testing import check_backend
 from napari_promptseg.remote.backend import RemoteBackend
-from napari_promptseg.remote.connection import Connection, connection_file
+from napari_promptseg.remote.credentials import Credentials, credentials_file
+from napari_promptseg.wrappers.options import Refinement
 
 
 @pytest.fixture(autouse=True)
@@ -26,8 +26,8 @@ def folder(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def connection(place) -> Connection:
-    return Connection(url=place.url, token=place.token())
+def connection(place) -> Credentials:
+    return Credentials(url=place.url, token=place.token())
 
 
 def test_it_keeps_to_the_protocol(connection) -> None:
@@ -78,11 +78,11 @@ def test_it_is_connected_from_the_command_line(place) -> None:
         create_backend("remote", device="cpu")
     refused = CliRunner().invoke(app, ["connect", place.url, "--token", "00000000.wrong"])
     assert refused.exit_code == 1
-    assert not connection_file().exists()
+    assert not credentials_file().exists()
     done = CliRunner().invoke(app, ["connect", place.url], input=place.token() + "\n")
     assert done.exit_code == 0, done.output
     assert "connected: toy answers" in done.output
-    assert stat.S_IMODE(connection_file().stat().st_mode) == 0o600
+    assert stat.S_IMODE(credentials_file().stat().st_mode) == 0o600
     assert list_offers()["remote"].state == "ready"
     backend = create_backend("remote", device="cpu")
     assert backend.identity == "remote toy 1"

@@ -17,15 +17,15 @@ from hypothesis import strategies as st
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from napari_promptseg.core.volume import Volume
+from napari_promptseg.data.volume import Volume
 from napari_promptseg.remote.client import _offer
 from napari_promptseg.remote.protocol import CHUNK, ImageOffer
 from napari_promptseg.server.app import make_app
-from napari_promptseg.server.images import Images
-from napari_promptseg.server.limits import Quotas, Rate
-from napari_promptseg.server.running import check_exposure, is_loopback
+from napari_promptseg.server.auth import Tokens
+from napari_promptseg.server.quotas import Quotas, RateLimit
+from napari_promptseg.server.run import check_exposure, is_loopback
 from napari_promptseg.server.service import fault
-from napari_promptseg.server.tokens import Tokens
+from napari_promptseg.server.uploads import Uploads
 
 STRANGERS = {
     "nothing": {},
@@ -217,7 +217,7 @@ def test_who_asks_too_often_waits(make_place) -> None:
 
 def test_requests_come_back_steadily() -> None:
     now = [0.0]
-    rate = Rate(2.0, clock=lambda: now[0])
+    rate = RateLimit(2.0, clock=lambda: now[0])
     assert [rate.take("ada") for _ in range(5)] == [0, 0, 0, 0, 0.5]
     assert rate.take("eve") == 0
     now[0] = 0.5
@@ -225,9 +225,9 @@ def test_requests_come_back_steadily() -> None:
     assert rate.take("ada") > 0
 
 
-def images(tmp_path) -> tuple[Images, ImageOffer]:
+def images(tmp_path) -> tuple[Uploads, ImageOffer]:
     offer = _offer(Volume(np.zeros((4, 50, 50), np.uint8)))
-    found = Images(tmp_path / "images", Quotas())
+    found = Uploads(tmp_path / "images", Quotas())
     found.offer(offer, 0)
     return found, offer
 

@@ -10,7 +10,7 @@ import pytest
 
 from helpers import ToyBackend
 from napari_promptseg import Session
-from napari_promptseg.core.volume import Volume
+from napari_promptseg.data.volume import Volume
 from napari_promptseg.remote import protocol
 from napari_promptseg.remote.client import Server
 
@@ -143,9 +143,9 @@ def test_idle_sessions_go_to_disk_and_come_back(place, blobs) -> None:
 def small_parts(monkeypatch):
     """Parts of 1,000 bytes, on both sides."""
     from napari_promptseg.remote import client
-    from napari_promptseg.server import images
+    from napari_promptseg.server import uploads
 
-    for module in (protocol, client, images):
+    for module in (protocol, client, uploads):
         monkeypatch.setattr(module, "CHUNK", 1000)
 
 

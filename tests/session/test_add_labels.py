@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 
 from helpers import ToyBackend, bright, ellipsoid
 from napari_promptseg import Volume
-from napari_promptseg.core.io.writing import write_labels
+from napari_promptseg.io.write import write_labels
 from napari_promptseg.session.session import Session
 
 if TYPE_CHECKING:

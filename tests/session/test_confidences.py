@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers import ToyBackend, bright, ellipsoid
-from napari_promptseg.core.geometry import Plane
-from napari_promptseg.propagate.stack import Stack, Step
+from napari_promptseg.data.geometry import Plane
+from napari_promptseg.propagation.base import PlanePrediction, Stack
 from napari_promptseg.session import predictor
 from napari_promptseg.session.session import Session
 
@@ -35,7 +35,7 @@ class Doubting:
             truth = BALL.take(index, axis)
             if truth.any():
                 far = min(abs(index - anchor) for anchor in stack.anchors)
-                yield Step(index, truth, 1 - far / 8 - index / 64)
+                yield PlanePrediction(index, truth, 1 - far / 8 - index / 64)
 
 
 @pytest.fixture(autouse=True)
@@ -96,9 +96,9 @@ class Ending:
 
     def fill(self, stack: Stack):
         empty = np.zeros(SHAPE[1:], bool)
-        yield Step(5, BALL[5], 0.7)
-        yield Step(6, empty, 0.4)
-        yield Step(7, empty, 0.9)
+        yield PlanePrediction(5, BALL[5], 0.7)
+        yield PlanePrediction(6, empty, 0.4)
+        yield PlanePrediction(7, empty, 0.9)
 
 
 def test_empty_planes_are_told_where_they_are_doubtful(session: Session, monkeypatch) -> None:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from helpers import ScriptedBackend, Snapshot, ToyBackend, bright, ellipsoid
-from napari_promptseg.core.geometry import Plane
-from napari_promptseg.core.intensity import Window
-from napari_promptseg.propagate.stack import Stack, Step
+from napari_promptseg.data.geometry import Plane
+from napari_promptseg.data.intensity_window import Window
+from napari_promptseg.propagation.base import PlanePrediction, Stack
 from napari_promptseg.session import predictor
 from napari_promptseg.session.session import Session
 
@@ -256,11 +256,11 @@ class Bursting:
 
     name = "bursting"
 
-    def fill(self, stack: Stack) -> Iterator[Step]:
+    def fill(self, stack: Stack) -> Iterator[PlanePrediction]:
         (origin,) = stack.anchors
         for index in range(origin + 1, origin + 4):
             mask = stack.anchors[origin]
-            yield Step(index, np.ones_like(mask) if index == origin + 2 else mask, 0.9)
+            yield PlanePrediction(index, np.ones_like(mask) if index == origin + 2 else mask, 0.9)
 
 
 def test_an_answer_that_fills_the_frame_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:

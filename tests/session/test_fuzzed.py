@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers import ToyBackend, make_scene
-from napari_promptseg.session import records
+from napari_promptseg.session.persistence import records
 from napari_promptseg.session.session import Session
 
 if TYPE_CHECKING:

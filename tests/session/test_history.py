@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from helpers import Scene, Snapshot, ToyBackend, make_scene
-from napari_promptseg.core.geometry import box_slices
-from napari_promptseg.session.history import Change, Patch
+from napari_promptseg.data.geometry import box_slices
+from napari_promptseg.session.history import Change, ImagePatch
 from napari_promptseg.session.session import Session
 from napari_promptseg.session.store import Store
 
@@ -127,7 +127,7 @@ def test_a_patch_knows_both_sides(dtype: type, rng: np.random.Generator) -> None
     box = ((1, 4), (2, 7), (0, 5))
     old = target[box_slices(box)].copy()
     new = rng.integers(0, 2, old.shape).astype(dtype)
-    patch = Patch.between("mask", box, target[box_slices(box)], new)
+    patch = ImagePatch.between("mask", box, target[box_slices(box)], new)
     before = target.copy()
     patch.write(target, "new")
     np.testing.assert_array_equal(target[box_slices(box)], new)
@@ -139,8 +139,8 @@ def test_a_patch_knows_both_sides(dtype: type, rng: np.random.Generator) -> None
 def test_patches_of_one_change_that_overlap_are_undone_in_reverse() -> None:
     store = Store((4, 4))
     ones, twos = np.ones((4, 4), np.uint16), np.full((2, 2), 2, np.uint16)
-    first = Patch.between("labels", ((0, 4), (0, 4)), store.labels, ones)
-    second = Patch.between("labels", ((1, 3), (1, 3)), ones[1:3, 1:3], twos)
+    first = ImagePatch.between("labels", ((0, 4), (0, 4)), store.labels, ones)
+    second = ImagePatch.between("labels", ((1, 3), (1, 3)), ones[1:3, 1:3], twos)
     store.do(Change("paint", (store.draft, store.draft), {}, (first, second)))
     assert store.labels.sum() == 12 + 8
     store.undo()

@@ -10,13 +10,13 @@ import psutil
 import pytest
 
 from helpers import RecordingArray, ToyBackend, bright, ellipsoid
-from napari_promptseg.core import paging
-from napari_promptseg.core.chunked import ChunkedArray
-from napari_promptseg.core.io import writing
-from napari_promptseg.core.io.writing import write_labels
-from napari_promptseg.core.lazy import Rearranged
-from napari_promptseg.core.prompts import Point
-from napari_promptseg.core.volume import Volume
+from napari_promptseg.data import memmap
+from napari_promptseg.data.chunked_array import ChunkedArray
+from napari_promptseg.data.lazy_array import Rearranged
+from napari_promptseg.data.prompts import PointPrompt
+from napari_promptseg.data.volume import Volume
+from napari_promptseg.io import write
+from napari_promptseg.io.write import write_labels
 from napari_promptseg.session.session import Session
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def test_a_video_larger_than_memory_is_propagated_committed_and_exported(
     session.propagate(3970, 4030, near=4000).run()
     session.undo()
     session.redo()
-    monkeypatch.setattr(paging, "SLAB", 2**20)
+    monkeypatch.setattr(memmap, "SLAB", 2**20)
     label = session.commit()
     session.reopen(label)
     session.undo()
@@ -87,7 +87,7 @@ def test_a_video_larger_than_memory_is_propagated_committed_and_exported(
     assert np.count_nonzero(session.labels[3960:4040, 300, 400]) == 60
     part = session.labels[4020:4040, 200:400, 300:500]
     volume = Volume(np.zeros(part.shape, np.uint8), "tyx")
-    monkeypatch.setattr(writing, "IN_MEMORY", 0)
+    monkeypatch.setattr(write, "IN_MEMORY", 0)
     write_labels(tmp_path / "part.zarr", part, volume)
     np.testing.assert_array_equal(zarr.open(tmp_path / "part.zarr")["0"][:], part)
 
@@ -180,7 +180,7 @@ def test_a_slide_behaves_like_a_small_image(tmp_path: Path) -> None:
 def test_a_look_from_afar_reads_a_smaller_version(tmp_path: Path) -> None:
     volume = slide(tmp_path)
     session = Session(replace(volume, data=RecordingArray(volume.data)), ToyBackend())
-    session.add(Point((42_048, 42_048), step=16))
+    session.add(PointPrompt((42_048, 42_048), step=16))
     assert not session.volume.data.reads
     assert area(session) == pytest.approx(np.pi * 900**2, rel=0.04)
     session.undo()
@@ -191,7 +191,7 @@ def test_a_look_from_afar_reads_a_smaller_version(tmp_path: Path) -> None:
 def test_a_step_is_a_whole_number(tmp_path: Path, step) -> None:
     session = Session(np.zeros((9, 9), np.uint8), ToyBackend())
     with pytest.raises(ValueError, match=f"step must be a whole number from 1, got {step}"):
-        session.add(Point((4, 4), step=step))
+        session.add(PointPrompt((4, 4), step=step))
 
 
 def test_what_needs_a_whole_plane_is_refused(tmp_path: Path) -> None:
@@ -232,8 +232,8 @@ def test_labels_in_chunks_are_exported_in_parts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     zarr = pytest.importorskip("zarr")
-    monkeypatch.setattr(paging, "IN_PAGES", 1000)
-    monkeypatch.setattr(paging, "SLAB", 2000)
+    monkeypatch.setattr(memmap, "IN_PAGES", 1000)
+    monkeypatch.setattr(memmap, "SLAB", 2000)
     ball = ellipsoid((6, 40, 50), (3, 20, 20), (3, 9, 9))
     volume = Volume(bright(ball), "zyx", (2, 1, 1), "µm")
     session = Session(volume, ToyBackend())

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from helpers import Snapshot, ToyBackend
-from napari_promptseg.core.io import ctc
+from napari_promptseg.io import ctc
 from napari_promptseg.session.session import Session
 
 if TYPE_CHECKING:

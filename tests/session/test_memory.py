@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from helpers import Snapshot, ToyBackend
-from napari_promptseg.backends.answers import is_out_of_memory
+from napari_promptseg.models.validation import is_out_of_memory
 from napari_promptseg.session import predictor
 from napari_promptseg.session.session import Session
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from helpers import Scene, ScriptedBackend, Snapshot, ToyBackend, make_scene
-from napari_promptseg.backends.base import Capabilities
-from napari_promptseg.core.intensity import Window
-from napari_promptseg.core.prompts import Box, Point
+from napari_promptseg.data.intensity_window import Window
+from napari_promptseg.data.prompts import BoxPrompt, PointPrompt
+from napari_promptseg.models.base import Capabilities
 from napari_promptseg.session import predictor
 from napari_promptseg.session.session import Session
 
@@ -48,7 +48,7 @@ def test_a_click_answers_its_plane_and_no_other(scene: Scene) -> None:
     session = open_(scene)
     session.add_point(scene.centre)
     np.testing.assert_array_equal(session.mask, only(scene, scene.plane))
-    assert session.prompts == (Point(scene.centre),)
+    assert session.prompts == (PointPrompt(scene.centre),)
 
 
 def test_a_negative_click_takes_away(scene: Scene) -> None:
@@ -140,7 +140,9 @@ def test_a_3d_box_is_answered_on_its_middle_plane() -> None:
 
 def test_several_prompts_are_one_step_and_one_look_a_plane(toy: ToyBackend) -> None:
     session = Session(make_scene("zyx").data, toy)
-    session.add_prompts([Point((4, 11, 14)), Point((4, 11, 12)), Point((5, 11, 14))])
+    session.add_prompts(
+        [PointPrompt((4, 11, 14)), PointPrompt((4, 11, 12)), PointPrompt((5, 11, 14))]
+    )
     assert len(toy.looks) == 2
     assert len(session.history) == 1
     assert len(session.prompts) == 3
@@ -152,7 +154,7 @@ def test_several_prompts_are_one_step_and_one_look_a_plane(toy: ToyBackend) -> N
 def test_positions_may_be_arrays_and_numpy_numbers(session: Session) -> None:
     session.add_point(np.array([4, 11, 14]))
     session.add_scribble(np.array([[4, 11, 14], [4, 11, 16]]))
-    assert session.prompts[0] == Point((4.0, 11.0, 14.0))
+    assert session.prompts[0] == PointPrompt((4.0, 11.0, 14.0))
 
 
 def test_the_present_mask_is_the_prior_of_the_next_answer(session: Session) -> None:
@@ -210,7 +212,9 @@ WRONG = {
     "empty text": lambda s: s.add_text(" "),
     "text outside": lambda s: s.add_text("cell", index=9),
     "no prompt": lambda s: s.add_prompts([]),
-    "one of two prompts": lambda s: s.add_prompts([Point((4, 5, 5)), Point((99, 5, 5))]),
+    "one of two prompts": lambda s: s.add_prompts(
+        [PointPrompt((4, 5, 5)), PointPrompt((99, 5, 5))]
+    ),
     "removed twice": lambda s: s.remove_prompt(2),
     "removed before the first": lambda s: s.remove_prompt(-1),
     "range": lambda s: s.propagate(5, 5),
@@ -266,7 +270,7 @@ def test_a_backend_that_fails_changes_nothing(session: Session, toy: ToyBackend)
     toy.predict = fail  # type: ignore[method-assign]
     for call in (
         lambda: session.add_point((4, 11, 14)),
-        lambda: session.add_prompts([Point((3, 1, 1)), Box((5, 1, 1), (5, 9, 9))]),
+        lambda: session.add_prompts([PointPrompt((3, 1, 1)), BoxPrompt((5, 1, 1), (5, 9, 9))]),
         lambda: session.propagate().run(),
     ):
         with pytest.raises(MemoryError):

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from helpers import FOR_ANY_BACKEND, ScriptedBackend, Snapshot, ToyBackend, make_scene
-from napari_promptseg.core.geometry import box_slices
-from napari_promptseg.core.prompts import Point
+from napari_promptseg.data.geometry import box_slices
+from napari_promptseg.data.prompts import PointPrompt
 from napari_promptseg.session import predictor
 from napari_promptseg.session.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from napari_promptseg.propagate.stack import Stack, Step
+    from napari_promptseg.propagation.base import PlanePrediction, Stack
 
 STACKS = ("zyx", "tyx", "zyxc", "tyxc")
 
@@ -334,7 +334,7 @@ def test_prompts_given_later_are_not_part_of_a_propagation_asked_for_before() ->
     next(propagation)
     session.add_point((5, 1, 1))
     session.undo()
-    assert session.prompts == (Point((4.0, 11.0, 14.0)),)
+    assert session.prompts == (PointPrompt((4.0, 11.0, 14.0)),)
     assert session.history == ("add point", "propagate")
 
 
@@ -401,7 +401,7 @@ class Recorder:
     def __init__(self) -> None:
         self.stacks: list[Stack] = []
 
-    def fill(self, stack: Stack) -> Iterator[Step]:
+    def fill(self, stack: Stack) -> Iterator[PlanePrediction]:
         self.stacks.append(stack)
         return iter(())
 

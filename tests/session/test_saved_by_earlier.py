@@ -14,11 +14,11 @@ import pytest
 from drawn_discs import draw_discs
 from helpers import ToyBackend, make_scene
 from napari_promptseg import Session
-from napari_promptseg.concepts import files
-from napari_promptseg.session.saved import read_saved
+from napari_promptseg.few_shot import storage
+from napari_promptseg.session.prompt_replay import read_saved
 
 if TYPE_CHECKING:
-    from napari_promptseg.core.prompts import Prompt
+    from napari_promptseg.data.prompts import Prompt
 
 SAVED = Path(__file__).parents[1] / "data" / "saved_by_0_1"
 EXPECTED = json.loads((SAVED / "expected.json").read_text(encoding="utf-8"))
@@ -114,8 +114,8 @@ def test_prompts_of_a_saved_session_are_read_without_its_image() -> None:
 def test_a_class_loads(monkeypatch: pytest.MonkeyPatch) -> None:
     path, expected = SAVED / "disc.safetensors", EXPECTED["class"]
     # Features of later weights mean something else; what is tested is how the file is read.
-    monkeypatch.setattr(files, "network_identity", lambda: expected["network"])
-    concept = files.load_concept(path, "cpu")
+    monkeypatch.setattr(storage, "network_identity", lambda: expected["network"])
+    concept = storage.load_concept(path, "cpu")
     for name in ("name", "description", "note", "examples"):
         assert getattr(concept, name) == expected[name]
     assert list(concept.synonyms) == expected["synonyms"]

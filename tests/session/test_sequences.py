@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from helpers import Snapshot, ToyBackend, bright, ellipsoid
-from napari_promptseg.core.geometry import box_slices
-from napari_promptseg.session import records
+from napari_promptseg.data.geometry import box_slices
+from napari_promptseg.session.persistence import records
 from napari_promptseg.session.session import Session
 
 SHAPE = (5, 14, 18)

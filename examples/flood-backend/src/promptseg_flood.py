@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_promptseg.backends.base import Capabilities, Prediction
+from napari_promptseg.models.base import Capabilities, Prediction
 
 if TYPE_CHECKING:
-    from napari_promptseg.core.plane_prompts import PlanePrompts
-    from napari_promptseg.core.volume import PlaneImage
+    from napari_promptseg.data.plane_prompts import PlanePrompts
+    from napari_promptseg.data.volume import PlaneImage
 
 
 class FloodBackend:

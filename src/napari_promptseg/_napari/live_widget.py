@@ -18,12 +18,12 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_promptseg._napari.canvas import SLACK
-from napari_promptseg._napari.controls import heading, push_button, side_by_side
-from napari_promptseg._napari.native import prepare_for_torch
-from napari_promptseg._napari.relay import Relay
-from napari_promptseg._napari.worker import Job, Worker
-from napari_promptseg.live.video import Clock, Latest, Recording, Video
+from napari_promptseg._napari.layers.canvas import SLACK
+from napari_promptseg._napari.native_libraries import prepare_for_torch
+from napari_promptseg._napari.widgets.sections import heading, push_button, side_by_side
+from napari_promptseg._napari.worker.job_queue import Job, JobQueue
+from napari_promptseg._napari.worker.main_thread import MainThreadRelay
+from napari_promptseg.live.capture import Clock, Latest, Recording, VideoCapture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,9 +61,9 @@ class LiveWidget(QWidget):
         super().__init__(parent)
         self.viewer: Viewer = napari_viewer
         self.layer: Any = None
-        self._relay = Relay()
-        self._worker = Worker(self._relay)
-        self._video: Video | None = None
+        self._relay = MainThreadRelay()
+        self._worker = JobQueue(self._relay)
+        self._video: VideoCapture | None = None
         self._camera: Latest | None = None
         self._clock: Clock | None = None
         self._session: LiveSession | None = None
@@ -127,7 +127,7 @@ class LiveWidget(QWidget):
         self.pause()
         self._close_video()
         try:
-            self._video = Video(self.source.text().strip())
+            self._video = VideoCapture(self.source.text().strip())
         except (ValueError, OSError) as error:
             self._fail(error)
             return

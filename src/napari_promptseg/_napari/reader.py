@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_promptseg._napari.layout import reordered
-from napari_promptseg._napari.series_dialog import choose_series
-from napari_promptseg.core.intensity import CT_WINDOWS
-from napari_promptseg.core.volume import is_url
+from napari_promptseg._napari.layers.axes import reordered
+from napari_promptseg._napari.widgets.series_dialog import choose_series
+from napari_promptseg.data.intensity_window import CT_WINDOWS
+from napari_promptseg.data.volume import is_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from napari_promptseg.core.intensity import Window
-    from napari_promptseg.core.volume import Volume
+    from napari_promptseg.data.intensity_window import Window
+    from napari_promptseg.data.volume import Volume
 
 LayerData = tuple[Any, dict[str, Any], str]
 Paths = str | list[str]
@@ -22,7 +22,7 @@ Paths = str | list[str]
 
 def get_reader(path: Paths) -> Callable[[Paths], list[LayerData]] | None:
     """Return a reader for a path, or for several; None if one of them is no volume."""
-    from napari_promptseg.core.io.reading import SUFFIXES
+    from napari_promptseg.io.read import SUFFIXES
 
     paths = [path] if isinstance(path, str) else path
     known = all(
@@ -46,8 +46,8 @@ def read_layers(path: Paths) -> list[LayerData]:
 
 def _volumes(path: str) -> list[Volume]:
     """Open a path; of a folder with several DICOM series, those that the user chooses."""
-    from napari_promptseg.core.io.dicom import list_series
-    from napari_promptseg.core.io.reading import is_dicom_folder, open_volume
+    from napari_promptseg.io.dicom import list_series
+    from napari_promptseg.io.read import is_dicom_folder, open_volume
 
     if is_url(path) or not is_dicom_folder(path):
         return [open_volume(path)]

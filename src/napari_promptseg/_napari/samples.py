@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_promptseg._napari.reader import image_layer, placed
-from napari_promptseg.core.samples import open_sample
+from napari_promptseg.io.sample_data import open_sample
 
 if TYPE_CHECKING:
     from napari_promptseg._napari.reader import LayerData

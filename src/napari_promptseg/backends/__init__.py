@@ -1,1 +1,1 @@
-"""Models that turn prompts on a plane into a mask, one file a backend."""
+"""Public import paths of backends; the implementations are in `models.backends`."""

@@ -89,7 +89,7 @@ class Propagate:
 
     def run(self, source: str, target: Path) -> Figures:
         """See `Job`."""
-        from napari_promptseg.session.saved import read_saved
+        from napari_promptseg.session.prompt_replay import read_saved
 
         saved = read_saved(self.session)
         session = _session(source, self.backend or saved.backend, self.device)
@@ -134,8 +134,8 @@ class Evaluate:
 
     def run(self, source: str, target: Path) -> Figures:
         """See `Job`."""
-        from napari_promptseg.evaluate.benchmark import Benchmark
-        from napari_promptseg.evaluate.runs import Options
+        from napari_promptseg.evaluation.benchmark import Benchmark
+        from napari_promptseg.evaluation.options import Options
 
         options = Options(limit=self.limit, start=self.start)  # type: ignore[arg-type]
         benchmark = Benchmark(Path(source), [self.backend], options, device=self.device)

@@ -17,7 +17,7 @@ from napari_promptseg.cli.models import backends
 from napari_promptseg.cli.options import Device, fail
 from napari_promptseg.cli.serve import connect, serve, token
 from napari_promptseg.cli.train import card, pretrain, train
-from napari_promptseg.propagate.registry import AUTO, list_propagators
+from napari_promptseg.propagation.registry import AUTO, list_propagators
 
 if TYPE_CHECKING:
     from napari_promptseg.session.session import Session
@@ -74,20 +74,27 @@ def _prompted(
     text: str | None = None,
     propagator: str = AUTO,
 ) -> Session:
-    from napari_promptseg.core.prompts import Box, Point, Prompt, Text, check_prompt, prompt_plane
+    from napari_promptseg.data.prompts import (
+        BoxPrompt,
+        PointPrompt,
+        Prompt,
+        TextPrompt,
+        check_prompt,
+        prompt_plane,
+    )
     from napari_promptseg.session.session import Session
 
     prompts: list[Prompt] = []
     for corners in boxes or []:
         low, _, high = corners.partition(":")
-        prompts.append(Box(_position(low), _position(high)))
-    prompts += [Point(_position(at)) for at in points or []]
-    prompts += [Point(_position(at), positive=False) for at in negatives or []]
+        prompts.append(BoxPrompt(_position(low), _position(high)))
+    prompts += [PointPrompt(_position(at)) for at in points or []]
+    prompts += [PointPrompt(_position(at), positive=False) for at in negatives or []]
     session = Session(image, backend, device=device, propagator=propagator)
     if text is not None and prompts:
         names, shape = session.volume.names, session.volume.shape
         plane = prompt_plane(check_prompt(prompts[0], names, shape), names)
-        session.add_prompts([Text(text, plane.index), *prompts])
+        session.add_prompts([TextPrompt(text, plane.index), *prompts])
     elif text is not None:
         session.add_text(text)
     else:
@@ -199,7 +206,7 @@ def verify(
 
     It ends with 1 if an answer differs: another model, device or version made it.
     """
-    from napari_promptseg.core.io.reading import open_volume
+    from napari_promptseg.io.read import open_volume
     from napari_promptseg.session.session import Session
 
     try:
@@ -239,11 +246,11 @@ def speed(
     viewer: Annotated[bool, typer.Option(help="Also in a real viewer; needs a display.")] = False,
 ) -> None:
     """Measure clicks, propagation, import and memory on this machine."""
-    from napari_promptseg.evaluate.speed import measure_speed
+    from napari_promptseg.evaluation.speed import measure_speed
 
     measure_speed(backend, report=typer.echo)
     if viewer:
-        from napari_promptseg._napari.latency import measure
+        from napari_promptseg._napari.testing.latency import measure
 
         for name, value in measure(backend).items():
             typer.echo(f"{name:36s} {value:9.3f} s")
@@ -261,7 +268,7 @@ def demo(
 
     Without a display, a virtual one is started and the viewer is closed at the end.
     """
-    from napari_promptseg._napari.demo import run_demo
+    from napari_promptseg._napari.testing.demo import run_demo
 
     try:
         run_demo(output, sample, close=close, report=typer.echo)

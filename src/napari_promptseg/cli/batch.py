@@ -129,7 +129,7 @@ def _run(
     from rich.progress import Progress
 
     from napari_promptseg.batch.cluster import connect
-    from napari_promptseg.batch.running import run_batch, tasks_of
+    from napari_promptseg.batch.runner import run_batch, tasks_of
 
     counts = {"done": 0, "kept": 0, "failed": 0}
     try:

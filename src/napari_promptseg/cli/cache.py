@@ -20,7 +20,7 @@ def cache(
     clear: Annotated[bool, typer.Option("--clear", help="Delete all that is kept.")] = False,
 ) -> None:
     """Embed all planes of an image, so that its first clicks are quick; a kill loses one plane."""
-    from napari_promptseg.backends.embedding_store import EmbeddingStore
+    from napari_promptseg.models.embedding_store import EmbeddingStore
     from napari_promptseg.session.session import Session
 
     store = EmbeddingStore()

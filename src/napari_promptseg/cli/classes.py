@@ -10,7 +10,7 @@ import typer
 from napari_promptseg.cli.options import Device, fail
 
 if TYPE_CHECKING:
-    from napari_promptseg.concepts.concept import Concept
+    from napari_promptseg.few_shot.concept import Concept
 
 Output = Annotated[Path | None, typer.Option("--output", "-o")]
 
@@ -39,9 +39,9 @@ def adapt(
     Five objects are enough to start. What is fine-tuned is kept only if it saves clicks on
     objects held back, and is then chosen as the backend "clicknet:NAME".
     """
-    from napari_promptseg.concepts.files import save_concept
-    from napari_promptseg.learn.adapt import adapt as learn
-    from napari_promptseg.learn.examples import read_examples
+    from napari_promptseg.few_shot.storage import save_concept
+    from napari_promptseg.training.data.examples import read_examples
+    from napari_promptseg.training.few_shot import adapt as learn
 
     try:
         images, labels = read_examples(sources, objects)
@@ -72,8 +72,8 @@ def propose(
     device: Device = "auto",
 ) -> None:
     """Find all objects of a class in an image, volume or video, plane by plane."""
-    from napari_promptseg.core.io.reading import open_volume
-    from napari_promptseg.core.io.writing import write_labels
+    from napari_promptseg.io.read import open_volume
+    from napari_promptseg.io.write import write_labels
 
     try:
         concept = _concept(name, device)
@@ -90,8 +90,8 @@ def classes(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace one there.")] = False,
 ) -> None:
     """List the classes of the library, or add one that somebody shared."""
-    from napari_promptseg.backends.adapters import class_file
-    from napari_promptseg.concepts.files import Library, load_concept, save_concept
+    from napari_promptseg.few_shot.storage import Library, load_concept, save_concept
+    from napari_promptseg.models.adapters import class_file
 
     try:
         if add is not None:
@@ -123,14 +123,14 @@ def queue(
     device: Device = "auto",
 ) -> None:
     """List which images or planes to annotate next: unsure ones, unlike those before."""
-    from napari_promptseg.concepts.looking import Observer
-    from napari_promptseg.concepts.queueing import rank
-    from napari_promptseg.learn.examples import unlabelled_planes
+    from napari_promptseg.few_shot.active_learning import rank
+    from napari_promptseg.few_shot.features import FeatureExtractor
+    from napari_promptseg.training.data.examples import unlabelled_planes
 
     try:
         concept = _concept(name, device) if name is not None else None
         planes = ((f"{file}\t{index}", image) for file, index, image in unlabelled_planes(sources))
-        observer = concept.observer if concept is not None else Observer(device)
+        observer = concept.observer if concept is not None else FeatureExtractor(device)
         for entry in rank(planes, concept, most, observer):
             typer.echo(f"{entry.key}\t{entry.uncertainty:.2f}\t{entry.novelty:.2f}")
     except (ValueError, OSError, ImportError) as error:
@@ -138,7 +138,7 @@ def queue(
 
 
 def _concept(name: str, device: str) -> Concept:
-    from napari_promptseg.concepts.files import Library, load_concept
+    from napari_promptseg.few_shot.storage import Library, load_concept
 
     if name.endswith(".safetensors"):
         return load_concept(Path(name), device)

@@ -20,7 +20,7 @@ def engines(
     The fastest one whose answers are those of PyTorch is used; it is found when the model is
     first loaded, and remembered. PROMPTSEG_ENGINE names another one.
     """
-    from napari_promptseg.evaluate.engines import measure_engines
+    from napari_promptseg.evaluation.engines import measure_engines
 
     try:
         rows = measure_engines(folder)
@@ -51,8 +51,8 @@ def export_model(name: str, output: Path, overwrite: bool) -> None:
     FileExistsError
         If the file is there and is not to be replaced.
     """
-    from napari_promptseg.backends.clicknet import ClickNetBackend
-    from napari_promptseg.backends.engines import export_network
+    from napari_promptseg.models.backends.clicknet import ClickNetBackend
+    from napari_promptseg.models.engines import export_network
 
     backend, _, variant = name.partition(":")
     if backend != "clicknet":

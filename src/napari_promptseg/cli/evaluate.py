@@ -10,9 +10,9 @@ import typer
 from napari_promptseg.cli.options import Device, fail
 
 if TYPE_CHECKING:
-    from napari_promptseg.evaluate.benchmark import Benchmark
-    from napari_promptseg.evaluate.results import Result
-    from napari_promptseg.evaluate.runs import Ask, FirstFrame, Start, User
+    from napari_promptseg.evaluation.benchmark import Benchmark
+    from napari_promptseg.evaluation.options import Ask, FirstFrame, Start, User
+    from napari_promptseg.evaluation.results import Result
 
 
 def evaluate(
@@ -58,8 +58,8 @@ def evaluate(
     ] = None,
 ) -> None:
     """Measure backends with a robot user on one data set or a folder of them."""
-    from napari_promptseg.evaluate.benchmark import Benchmark
-    from napari_promptseg.evaluate.runs import Options
+    from napari_promptseg.evaluation.benchmark import Benchmark
+    from napari_promptseg.evaluation.options import Options
 
     try:
         for path in filter(None, (json_file, report)):
@@ -106,7 +106,7 @@ def _write(benchmark: Benchmark, json_file: Path | None, report: Path | None) ->
     if json_file is not None:
         json_file.write_text(results.to_json(), encoding="utf-8")
     if report is not None:
-        from napari_promptseg.evaluate.report.page import render
+        from napari_promptseg.evaluation.report.page import render
 
         report.write_text(render(results, benchmark.cases), encoding="utf-8")
 

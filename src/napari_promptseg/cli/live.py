@@ -12,7 +12,7 @@ from napari_promptseg.cli.options import Device, fail
 
 if TYPE_CHECKING:
     from napari_promptseg.live import LiveSession
-    from napari_promptseg.live.video import Video
+    from napari_promptseg.live.capture import VideoCapture
 
 
 Output = Annotated[
@@ -46,12 +46,12 @@ def live(
         open_live(source, effect)
         return
     from napari_promptseg.live import LiveSession
-    from napari_promptseg.live.video import Video
+    from napari_promptseg.live.capture import VideoCapture
 
     try:
         touches = [_touch(text) for text in touch or ()]
         session = LiveSession(effect, device)
-        with Video(source) as video:
+        with VideoCapture(source) as video:
             count = _follow(session, video, output, touches, frames)
     except (ValueError, OSError) as error:
         fail(error)
@@ -74,10 +74,10 @@ def _touch(text: str) -> Touch:
 
 
 def _follow(
-    session: LiveSession, video: Video, output: Path, touches: list[Touch], most: int | None
+    session: LiveSession, video: VideoCapture, output: Path, touches: list[Touch], most: int | None
 ) -> int:
     """Write all frames, or so many, with the effect."""
-    from napari_promptseg.live.video import Recording
+    from napari_promptseg.live.capture import Recording
 
     count = 0
     with ExitStack() as held:

@@ -12,7 +12,7 @@ import typer
 from napari_promptseg.cli.options import fail
 
 if TYPE_CHECKING:
-    from napari_promptseg.backends.catalogue import Offer
+    from napari_promptseg.models.catalog import Offer
 
 
 def backends(
@@ -28,8 +28,8 @@ def backends(
     as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
 ) -> None:
     """List models and their state, or add and remove their files."""
-    from napari_promptseg.backends.catalogue import list_offers
-    from napari_promptseg.backends.importing import add_model, matches, remove_model
+    from napari_promptseg.models.catalog import list_offers
+    from napari_promptseg.models.install_weights import add_model, matches, remove_model
 
     try:
         if add is not None:
@@ -80,7 +80,7 @@ def _table(offers: list[Offer]) -> None:
 
 
 def _tell(offer: Offer) -> None:
-    from napari_promptseg.backends.importing import file_hash, matches
+    from napari_promptseg.models.install_weights import file_hash, matches
 
     model = offer.model
     rows = {

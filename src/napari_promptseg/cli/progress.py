@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from napari_promptseg.evaluate.benchmark import Done
+    from napari_promptseg.evaluation.benchmark import Done
 
 
 class Progress:

@@ -11,7 +11,7 @@ import typer
 from napari_promptseg.cli.options import Device, fail
 
 if TYPE_CHECKING:
-    from napari_promptseg.server.tokens import Tokens
+    from napari_promptseg.server.auth import Tokens
 
 Folder = Annotated[
     Path | None,
@@ -36,9 +36,9 @@ def serve(
 
     Without any token yet, one for the user "local" is made and printed once.
     """
-    from napari_promptseg.server.limits import Quotas
-    from napari_promptseg.server.running import LOCAL_USER, check_exposure
-    from napari_promptseg.server.running import serve as run
+    from napari_promptseg.server.quotas import Quotas
+    from napari_promptseg.server.run import LOCAL_USER, check_exposure
+    from napari_promptseg.server.run import serve as run
     from napari_promptseg.server.service import Service
 
     quotas = Quotas(image_bytes=round(image_gib * _GIB), disk_bytes=round(disk_gib * _GIB))
@@ -65,10 +65,10 @@ def connect(
 ) -> None:
     """Use the model of a server: the backend "remote", also in the dock."""
     from napari_promptseg.remote.backend import RemoteBackend
-    from napari_promptseg.remote.connection import Connection
+    from napari_promptseg.remote.credentials import Credentials
 
     try:
-        connection = Connection(url=url, token=token.strip(), certificate=certificate)
+        connection = Credentials(url=url, token=token.strip(), certificate=certificate)
         backend = RemoteBackend(connection=connection)
         connection.save()
     except (ValueError, OSError, ImportError) as error:
@@ -113,7 +113,7 @@ def revoke(
 
 
 def _tokens(folder: Path | None) -> Tokens:
-    from napari_promptseg.server.tokens import Tokens
+    from napari_promptseg.server.auth import Tokens
 
     return Tokens((folder or _folder()) / "tokens.json")
 

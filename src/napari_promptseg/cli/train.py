@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-    from napari_promptseg.learn.config import TrainConfig
-    from napari_promptseg.learn.train import Trainer
+    from napari_promptseg.training.config import TrainConfig
+    from napari_promptseg.training.trainer import Trainer
 
 Recipe = Annotated[Path, typer.Argument(help="A TOML file; see docs/training.md.")]
 
@@ -46,8 +46,8 @@ def train(
     early where it gains nothing more; it keeps the weights it started from unless others
     need fewer clicks on scenes that were held out. MODEL_CARD.md is the report.
     """
-    from napari_promptseg.learn.config import TrainConfig
-    from napari_promptseg.learn.train import Trainer
+    from napari_promptseg.training.config import TrainConfig
+    from napari_promptseg.training.trainer import Trainer
 
     try:
         if len(sources) == 1 and sources[0].suffix == ".toml":
@@ -62,8 +62,8 @@ def train(
 
 def _own_recipe(sources: list[Path], output: Path | None, steps: int) -> TrainConfig:
     """Make the recipe to fine-tune on a folder, or on images and their labels."""
-    from napari_promptseg.learn.examples import read_examples
-    from napari_promptseg.learn.own_labels import fine_tuning, write_training_set
+    from napari_promptseg.training.data.examples import read_examples
+    from napari_promptseg.training.data.user_labels import fine_tuning, write_training_set
 
     if output is None:
         raise ValueError("name a folder for the run with --output")
@@ -90,8 +90,8 @@ def pretrain(
     The weights are a start for `promptseg train` where labels are few: name them as
     `initial` in a recipe. The report is MODEL_CARD.md beside them.
     """
-    from napari_promptseg.learn.pretrain import pretraining
-    from napari_promptseg.learn.train import Trainer
+    from napari_promptseg.training.pretrain import pretraining
+    from napari_promptseg.training.trainer import Trainer
 
     try:
         config = pretraining(
@@ -119,7 +119,7 @@ def _run(trainer: Trainer, name: str | None = None) -> None:
     if came:
         typer.echo(f"stopped after step {trainer.step}; the same command goes on", err=True)
         raise typer.Exit(128 + came[0])
-    if trainer.peers.leads:
+    if trainer.peers.is_rank_zero:
         typer.echo(f"best weights: {weights}")
         if verdict := trainer.verdict():
             typer.echo(verdict)
@@ -128,7 +128,7 @@ def _run(trainer: Trainer, name: str | None = None) -> None:
 
 
 def _offer(weights: Path, name: str) -> None:
-    from napari_promptseg.backends.catalogue import trained_file
+    from napari_promptseg.models.catalog import trained_file
 
     try:
         kept = trained_file(name)
@@ -167,8 +167,8 @@ def card(
     ] = None,
 ) -> None:
     """Write the model card of a run again, after its text in the recipe was changed."""
-    from napari_promptseg.learn.card import write_card
-    from napari_promptseg.learn.config import TrainConfig
+    from napari_promptseg.training.config import TrainConfig
+    from napari_promptseg.training.tracking.model_card import write_card
 
     try:
         written = write_card(TrainConfig.read(recipe), output)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from napari_promptseg.backends.base import Capabilities, Prediction
-from napari_promptseg.core.packing import pack, unpack
-from napari_promptseg.remote.connection import Connection
+from napari_promptseg.data.array_codec import pack, unpack
+from napari_promptseg.models.base import Capabilities, Prediction
+from napari_promptseg.remote.credentials import Credentials
 from napari_promptseg.remote.protocol import (
     Line,
     ModelInfo,
@@ -22,8 +22,8 @@ from napari_promptseg.remote.protocol import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_promptseg.core.plane_prompts import PlanePrompts
-    from napari_promptseg.core.volume import PlaneImage
+    from napari_promptseg.data.plane_prompts import PlanePrompts
+    from napari_promptseg.data.volume import PlaneImage
 
 
 _JSON: Final = {"Content-Type": "application/json"}
@@ -52,7 +52,7 @@ class RemoteBackend:
     ----------
     device : str
         Of no meaning here: the server has its own.
-    connection : Connection, optional
+    connection : Credentials, optional
         Another server than that one.
 
     Raises
@@ -67,8 +67,8 @@ class RemoteBackend:
 
     name = "remote"
 
-    def __init__(self, device: str = "auto", connection: Connection | None = None) -> None:
-        self._server = (connection or Connection.load()).open()
+    def __init__(self, device: str = "auto", connection: Credentials | None = None) -> None:
+        self._server = (connection or Credentials.load()).open()
         info = ModelInfo.model_validate(self._server.ask("GET", "/api/model").json())
         self.identity = f"remote {info.identity}"
         self.capabilities = Capabilities(

@@ -13,11 +13,18 @@ import numpy as np
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from napari_promptseg.core.geometry import Plane
-from napari_promptseg.core.intensity import Window
-from napari_promptseg.core.paging import paged_zeros, read_only
-from napari_promptseg.core.prompts import Box, Lasso, Point, Prompt, Scribble, check_prompt
-from napari_promptseg.core.volume import Volume
+from napari_promptseg.data.geometry import Plane
+from napari_promptseg.data.intensity_window import Window
+from napari_promptseg.data.memmap import paged_zeros, read_only
+from napari_promptseg.data.prompts import (
+    BoxPrompt,
+    LassoPrompt,
+    PointPrompt,
+    Prompt,
+    ScribblePrompt,
+    check_prompt,
+)
+from napari_promptseg.data.volume import Volume
 from napari_promptseg.remote.protocol import (
     CHUNK,
     KINDS,
@@ -25,6 +32,7 @@ from napari_promptseg.remote.protocol import (
     AddPrompts,
     Choose,
     Commit,
+    CreateSession,
     ImageOffer,
     ImageState,
     OfLabel,
@@ -35,11 +43,10 @@ from napari_promptseg.remote.protocol import (
     Reply,
     Request,
     SessionInfo,
-    SessionWish,
     State,
     Whole,
 )
-from napari_promptseg.session.propagation import PlaneResult, Propagation
+from napari_promptseg.session.propagation_handle import PlaneResult, PropagationHandle
 from napari_promptseg.session.store import SessionEvents
 
 if TYPE_CHECKING:
@@ -162,7 +169,7 @@ class Server:
     def open(self, volume: Volume | NDArray[Any], name: str = "", axes: str = "") -> RemoteSession:
         """Send an image, if it is not there, and begin a session on it."""
         volume = volume if isinstance(volume, Volume) else Volume(volume, axes)
-        wish = SessionWish(image=self.send_image(volume), name=name)
+        wish = CreateSession(image=self.send_image(volume), name=name)
         info = self.ask("POST", "/api/sessions", json=wish.model_dump(mode="json")).json()
         return self.resume(SessionInfo.model_validate(info).id, volume)
 
@@ -227,7 +234,7 @@ class RemoteSession:
         self._held = ExitStack()
         self._socket: ClientConnection | None = None
         self._numbers = count(1)
-        self._propagation: Propagation | None = None
+        self._propagation: PropagationHandle | None = None
         whole = self._whole()
         shape = whole.info.shape
         self.volume = volume or Volume(np.broadcast_to(np.uint8(0), shape))
@@ -299,7 +306,7 @@ class RemoteSession:
         self, position: Sequence[float], positive: bool = True, axis: str | None = None
     ) -> None:
         """See `Session.add_point`."""
-        self.add_prompts([Point(tuple(map(float, position)), positive, axis)])
+        self.add_prompts([PointPrompt(tuple(map(float, position)), positive, axis)])
 
     def add_box(
         self,
@@ -309,7 +316,9 @@ class RemoteSession:
         axis: str | None = None,
     ) -> None:
         """See `Session.add_box`."""
-        self.add_prompts([Box(tuple(map(float, low)), tuple(map(float, high)), positive, axis)])
+        self.add_prompts(
+            [BoxPrompt(tuple(map(float, low)), tuple(map(float, high)), positive, axis)]
+        )
 
     def add_scribble(
         self,
@@ -320,14 +329,14 @@ class RemoteSession:
     ) -> None:
         """See `Session.add_scribble`."""
         vertices = tuple(tuple(map(float, position)) for position in path)
-        self.add_prompts([Scribble(vertices, positive, width, axis)])
+        self.add_prompts([ScribblePrompt(vertices, positive, width, axis)])
 
     def add_lasso(
         self, path: Sequence[Sequence[float]], positive: bool = True, axis: str | None = None
     ) -> None:
         """See `Session.add_lasso`."""
         vertices = tuple(tuple(map(float, position)) for position in path)
-        self.add_prompts([Lasso(vertices, positive, axis)])
+        self.add_prompts([LassoPrompt(vertices, positive, axis)])
 
     def add(self, prompt: Prompt) -> None:
         """See `Session.add`."""
@@ -381,7 +390,7 @@ class RemoteSession:
         stop: int | None = None,
         axis: str | None = None,
         near: int | tuple[int, ...] | None = None,
-    ) -> Propagation:
+    ) -> PropagationHandle:
         """See `Session.propagate`; leaving the loop, or `cancel`, keeps what is done."""
         self._finish()
         number = next(self._numbers)
@@ -402,7 +411,7 @@ class RemoteSession:
                 while not over[0]:
                     over[0] = self._receive(number).last
 
-        propagation = self._propagation = Propagation(steps(), finish)
+        propagation = self._propagation = PropagationHandle(steps(), finish)
         return propagation
 
     @staticmethod

@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 import numpy as np
 from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, TypeAdapter
 
-from napari_promptseg.core.geometry import Box as BoxRange
-from napari_promptseg.core.geometry import box_slices
-from napari_promptseg.core.packing import pack, unpack
-from napari_promptseg.core.prompts import Prompt
+from napari_promptseg.data.array_codec import pack, unpack
+from napari_promptseg.data.geometry import Bounds, box_slices
+from napari_promptseg.data.prompts import Prompt
 from napari_promptseg.session.state import StoredObject
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_promptseg.session.propagation import PlaneResult
+    from napari_promptseg.session.propagation_handle import PlaneResult
     from napari_promptseg.session.session import Session
 
 VERSION: Final = 1
@@ -192,7 +191,7 @@ class ModelInfo(Message):
     choices: int
 
 
-class SessionWish(Message):
+class CreateSession(Message):
     """A session that is to be opened on an image."""
 
     image: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
@@ -223,11 +222,11 @@ class Changed(Message):
     """
 
     array: ArrayName
-    box: BoxRange
+    box: Bounds
     data: Base64Bytes
 
     @classmethod
-    def of(cls, name: ArrayName, array: NDArray[Any], box: BoxRange) -> Changed:
+    def of(cls, name: ArrayName, array: NDArray[Any], box: Bounds) -> Changed:
         """Pack what is in a box."""
         values = np.asarray(array[box_slices(box)], _WIRE[name])
         return cls.model_construct(array=name, box=box, data=pack(values))
@@ -268,7 +267,7 @@ class PlaneDone(Message):
 
     index: tuple[int | None, ...]
     confidence: float
-    box: BoxRange | None
+    box: Bounds | None
     empty: bool
     done: int
     total: int

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from napari_promptseg.remote.protocol import (
     CHUNK,
+    CreateSession,
     ImageOffer,
     ImageState,
     ModelInfo,
@@ -22,10 +23,9 @@ from napari_promptseg.remote.protocol import (
     Reply,
     Request,
     SessionInfo,
-    SessionWish,
     Whole,
 )
-from napari_promptseg.server.planes import LARGEST
+from napari_promptseg.server.predict_api import LARGEST
 from napari_promptseg.server.service import Service, fault
 
 _LARGEST_PART: Final = CHUNK + CHUNK // 8
@@ -124,7 +124,7 @@ def make_app(service: Service) -> FastAPI:
         return await service.run(user, lambda a: [hosted.info for hosted in a])
 
     @app.post("/api/sessions")
-    async def begin(user: User, wish: SessionWish) -> SessionInfo:
+    async def begin(user: User, wish: CreateSession) -> SessionInfo:
         return await service.run(user, lambda a: a.open(wish.image, wish.name).info)
 
     @app.get("/api/sessions/{session}")

@@ -7,20 +7,20 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from napari_promptseg.backends.registry import create_backend
+from napari_promptseg.models.registry import create_backend
 from napari_promptseg.remote.protocol import KINDS, Fault, PlaneDone, Propagate, Reply, State
+from napari_promptseg.server.accounts import Account, Hosted
 from napari_promptseg.server.audit import Audit
-from napari_promptseg.server.engine import Engine
-from napari_promptseg.server.hosting import Account, Hosted
-from napari_promptseg.server.limits import Quotas, Rate
-from napari_promptseg.server.tokens import Tokens
+from napari_promptseg.server.auth import Tokens
+from napari_promptseg.server.fair_queue import FairQueue
+from napari_promptseg.server.quotas import Quotas, RateLimit
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-    from napari_promptseg.backends.base import Backend
-    from napari_promptseg.session.propagation import Propagation
+    from napari_promptseg.models.base import Backend
+    from napari_promptseg.session.propagation_handle import PropagationHandle
 
 T = TypeVar("T")
 _TURN: Final = 0.1
@@ -52,8 +52,8 @@ class Service:
         self.folder, self.quotas = folder, quotas or Quotas()
         self.tokens = Tokens(folder / "tokens.json")
         self.audit = Audit(folder / "audit.jsonl")
-        self.rate = Rate(self.quotas.requests)
-        self.engine = Engine()
+        self.rate = RateLimit(self.quotas.requests)
+        self.engine = FairQueue()
         self._make = partial(create_backend, backend, device=device)
         self._model: Backend | None = None
         self._accounts: dict[str, Account] = {}
@@ -94,7 +94,7 @@ class Service:
     async def _propagate(
         self, user: str, session: str, number: int, call: Propagate, stopped: asyncio.Event
     ) -> AsyncIterator[Reply]:
-        def begin(account: Account) -> Propagation:
+        def begin(account: Account) -> PropagationHandle:
             hosted = account.get(session)
             return hosted.session.propagate(call.start, call.stop, call.axis, call.near)
 
@@ -152,7 +152,7 @@ def _done(hosted: Hosted, number: int, call: Any) -> Reply:
     )
 
 
-def _planes(hosted: Hosted, number: int, propagation: Propagation, stopped: bool) -> Reply:
+def _planes(hosted: Hosted, number: int, propagation: PropagationHandle, stopped: bool) -> Reply:
     """Propagate for a turn."""
     began, done = monotonic(), []
     if stopped:

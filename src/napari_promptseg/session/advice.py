@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_promptseg.core.geometry import Plane, plane_by_index
-from napari_promptseg.core.plane_prompts import PlanePrompts
-from napari_promptseg.core.prompts import prompt_plane
-from napari_promptseg.refine.quality import check_quality
-from napari_promptseg.refine.uncertainty import suggest_click
+from napari_promptseg.data.geometry import Plane, plane_by_index
+from napari_promptseg.data.plane_prompts import PlanePrompts
+from napari_promptseg.data.prompts import prompt_plane
+from napari_promptseg.session.mask_quality import check_quality
+from napari_promptseg.session.uncertainty import suggest_click
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_promptseg.core.volume import Volume
-    from napari_promptseg.refine.quality import QualityNote
-    from napari_promptseg.refine.uncertainty import Uncertainty
+    from napari_promptseg.data.volume import Volume
+    from napari_promptseg.session.mask_quality import QualityNote
     from napari_promptseg.session.predictor import Predictor
     from napari_promptseg.session.store import Store
+    from napari_promptseg.session.uncertainty import Uncertainty
 
 
 @dataclass(frozen=True, slots=True)

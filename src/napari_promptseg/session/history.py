@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 from pydantic import Base64Bytes
 
-from napari_promptseg.core.geometry import Box, box_slices
-from napari_promptseg.core.packing import pack, unpack
+from napari_promptseg.data.array_codec import pack, unpack
+from napari_promptseg.data.geometry import Bounds, box_slices
 from napari_promptseg.session.state import Draft, StoredObject
 
 if TYPE_CHECKING:
@@ -25,14 +25,14 @@ _TYPES: Final = {"mask": np.dtype(np.bool_), "labels": np.dtype(np.uint16)}
 
 
 @dataclass(frozen=True, slots=True)
-class Patch:
+class ImagePatch:
     """Old and new content of a box of one array.
 
     Parameters
     ----------
     array : {"mask", "labels"}
         Which array.
-    box : Box
+    box : Bounds
         Where.
     dtype : str
         Type of the values.
@@ -41,13 +41,15 @@ class Patch:
     """
 
     array: ArrayName
-    box: Box
+    box: Bounds
     dtype: str
     old: Base64Bytes = field(repr=False)
     new: Base64Bytes = field(repr=False)
 
     @classmethod
-    def between(cls, array: ArrayName, box: Box, old: NDArray[Any], new: NDArray[Any]) -> Patch:
+    def between(
+        cls, array: ArrayName, box: Bounds, old: NDArray[Any], new: NDArray[Any]
+    ) -> ImagePatch:
         """Make a patch from the values of a box before and after."""
         return cls(array, box, old.dtype.str, pack(old), pack(new))
 
@@ -87,7 +89,7 @@ class Change:
         The object in work before and after.
     objects : mapping of int to (StoredObject or None, StoredObject or None)
         Committed objects that changed, before and after; None where there is none.
-    patches : tuple of Patch
+    patches : tuple of ImagePatch
         Changed boxes, in the order of writing.
     model : str
         What answered, with its wrappers, propagator, weights and window; empty where no
@@ -101,7 +103,7 @@ class Change:
     objects: Mapping[int, tuple[StoredObject | None, StoredObject | None]] = field(
         default_factory=dict
     )
-    patches: tuple[Patch, ...] = ()
+    patches: tuple[ImagePatch, ...] = ()
     model: str = ""
     arguments: Mapping[str, int | tuple[int, ...] | str | None] = field(default_factory=dict)
 

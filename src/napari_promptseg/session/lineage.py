@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_promptseg.core.geometry import box_slices
-from napari_promptseg.core.prompts import prompt_plane
-from napari_promptseg.session.history import Change, Patch
+from napari_promptseg.data.geometry import box_slices
+from napari_promptseg.data.prompts import prompt_plane
+from napari_promptseg.session.history import Change, ImagePatch
 from napari_promptseg.session.state import StoredObject
 from napari_promptseg.session.store import Store, checked_integer
 
@@ -27,7 +27,7 @@ def divide(
         raise ValueError(f"object {parent} cannot be its own daughter")
     last = time_points(store, axes, stored)[-1]
     changed: dict[int, tuple[StoredObject | None, StoredObject | None]] = {}
-    patches: tuple[Patch, ...] = ()
+    patches: tuple[ImagePatch, ...] = ()
     labels = tuple(linked)
     if t is not None and _checked_time(store, t) <= last:
         early, late = _cut(store, axes, stored, t)

@@ -7,39 +7,39 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from napari_promptseg.backends.answers import find_fault, is_out_of_memory
-from napari_promptseg.backends.encoding import refused
-from napari_promptseg.backends.registry import create_backend
-from napari_promptseg.backends.stages import Everything
-from napari_promptseg.backends.words import Named
-from napari_promptseg.concepts.words import KnownWords
-from napari_promptseg.core.geometry import Crop, box_union, mask_box
-from napari_promptseg.core.plane_prompts import PlanePrompts, Stroke
-from napari_promptseg.core.volume import PlaneImage
-from napari_promptseg.propagate.registry import (
+from napari_promptseg.data.geometry import Crop, box_union, mask_box
+from napari_promptseg.data.plane_prompts import PlanePrompts, Stroke
+from napari_promptseg.data.volume import PlaneImage
+from napari_promptseg.few_shot.text import TextModels
+from napari_promptseg.models.capabilities import Everything
+from napari_promptseg.models.encoding.prompt_maps import refused
+from napari_promptseg.models.registry import create_backend
+from napari_promptseg.models.text_models import TextMatch
+from napari_promptseg.models.validation import find_fault, is_out_of_memory
+from napari_promptseg.propagation.registry import (
     AUTO,
     checked_name,
     create_propagator,
     join_spec,
     split_spec,
 )
-from napari_promptseg.refine.implied import with_implied
-from napari_promptseg.refine.options import Refinement, build, parse_spec
-from napari_promptseg.refine.uncertainty import measure_uncertainty
-from napari_promptseg.refine.worded import Worded
-from napari_promptseg.refine.wrapper import Wrapper
-from napari_promptseg.session.looking import PlaneAnswer
+from napari_promptseg.session.regions_of_interest import PlaneAnswer
+from napari_promptseg.session.uncertainty import measure_uncertainty
+from napari_promptseg.wrappers.base import Wrapper
+from napari_promptseg.wrappers.implied_clicks import with_implied
+from napari_promptseg.wrappers.options import Refinement, build, parse_spec
+from napari_promptseg.wrappers.text_fallback import TextFallback
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-    from napari_promptseg.backends.base import Backend
-    from napari_promptseg.core.geometry import Plane
-    from napari_promptseg.core.volume import Volume
-    from napari_promptseg.propagate.stack import Propagator
-    from napari_promptseg.refine.uncertainty import Uncertainty
+    from napari_promptseg.data.geometry import Plane
+    from napari_promptseg.data.volume import Volume
+    from napari_promptseg.models.base import Backend
+    from napari_promptseg.propagation.base import Propagator
+    from napari_promptseg.session.uncertainty import Uncertainty
 
 _KEPT_PLANES: Final = 4
 _LEAST: Final = 256
@@ -92,9 +92,9 @@ class Predictor:
         self._base: Backend | None = None
         self._backend: Backend | None = None
         self._made: Propagator | None = None
-        self.words = KnownWords(device)
+        self.words = TextModels(device)
         """The classes of the user and the models of words."""
-        self.named: Named | None = None
+        self.named: TextMatch | None = None
         """What the last word was found as."""
         self.tell: Callable[[str], None] = lambda text: None
         """Called when a model has to do with less than it was meant to have."""
@@ -278,15 +278,15 @@ class Predictor:
         if "point" in self.backend.capabilities.prompts:
             prompts = with_implied(prompts, prior)
         embedding = self._embed(plane, crop)
-        if isinstance(backend, Worded):
+        if isinstance(backend, TextFallback):
             embedding = embedding, self._volume.plane(plane, crop)
         answer = backend.predict(embedding, prompts, prior)
         if fault := find_fault(answer, shape):
             raise RuntimeError(f"{backend.name} gave no answer: {fault}")
-        if isinstance(backend, Worded):
+        if isinstance(backend, TextFallback):
             self.named = backend.named or self.named
         elif prompts.text:
-            self.named = Named(prompts.text, backend.name, answer.score, answer.paste(shape))
+            self.named = TextMatch(prompts.text, backend.name, answer.score, answer.paste(shape))
         mask, corner = answer.mask, (answer.rows[0], answer.columns[0])
         if any(not region.positive for region in prompts.regions):
             seen = prompts.mapped(offset=(-corner[0], -corner[1]))
@@ -329,7 +329,7 @@ class Predictor:
     def _reader(self) -> Backend:
         """The backend, with models of words beside it if it does not read itself."""
         reads = "text" in self.backend.capabilities.prompts
-        return self.backend if reads else Worded(self.backend, self.words)
+        return self.backend if reads else TextFallback(self.backend, self.words)
 
     def _embed(self, plane: Plane, crop: Crop | None = None) -> Any:
         """Read and embed a plane or a part of it, or find it among the last ones."""

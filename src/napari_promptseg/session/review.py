@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from napari_promptseg.core.geometry import Plane
+    from napari_promptseg.data.geometry import Plane
 
 
 class Review:

@@ -10,48 +10,48 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_promptseg.core.geometry import Plane, plane_at, plane_by_index
-from napari_promptseg.core.masks import split_mask, unpack_mask
-from napari_promptseg.core.paging import read_only
-from napari_promptseg.core.plane_prompts import PlanePrompts
-from napari_promptseg.core.prompts import (
-    Box,
-    Lasso,
-    Mask,
-    Point,
+from napari_promptseg.data.geometry import Plane, plane_at, plane_by_index
+from napari_promptseg.data.masks import split_mask, unpack_mask
+from napari_promptseg.data.memmap import read_only
+from napari_promptseg.data.plane_prompts import PlanePrompts
+from napari_promptseg.data.prompts import (
+    BoxPrompt,
+    LassoPrompt,
+    MaskPrompt,
+    PointPrompt,
     Prompt,
-    Scribble,
-    Text,
+    ScribblePrompt,
+    TextPrompt,
     check_prompt,
     prompt_plane,
 )
-from napari_promptseg.core.volume import Volume
-from napari_promptseg.propagate.registry import AUTO
-from napari_promptseg.session import objects
+from napari_promptseg.data.volume import Volume
+from napari_promptseg.propagation.registry import AUTO
+from napari_promptseg.session import object_edits
 from napari_promptseg.session.advice import PlaneView, Suggestion
-from napari_promptseg.session.choosing import with_choice
-from napari_promptseg.session.classes import Classes
-from napari_promptseg.session.files import Files
-from napari_promptseg.session.fill import Filling
-from napari_promptseg.session.looking import PlaneAnswer, crop_around
+from napari_promptseg.session.choice import with_choice
+from napari_promptseg.session.few_shot import Classes
+from napari_promptseg.session.measurements import Results
+from napari_promptseg.session.precompute import Prepared, planes_outward, prepare
 from napari_promptseg.session.predictor import Predictor
-from napari_promptseg.session.preparing import Prepared, planes_outward, prepare
-from napari_promptseg.session.propagation import Propagation
-from napari_promptseg.session.results import Results
+from napari_promptseg.session.propagation.runner import PropagationRunner
+from napari_promptseg.session.propagation_handle import PropagationHandle
+from napari_promptseg.session.regions_of_interest import PlaneAnswer, crop_around
 from napari_promptseg.session.review import Review
+from napari_promptseg.session.save_load import Files
 from napari_promptseg.session.state import Draft, StoredObject
 from napari_promptseg.session.store import SessionEvents, Store
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from napari_promptseg.backends.base import Backend
-    from napari_promptseg.backends.words import Named
-    from napari_promptseg.core.geometry import Box as BoxRange
-    from napari_promptseg.core.intensity import Window
-    from napari_promptseg.refine.options import Refinement
-    from napari_promptseg.refine.quality import QualityNote
-    from napari_promptseg.session.history import Change, Patch
+    from napari_promptseg.data.geometry import Bounds
+    from napari_promptseg.data.intensity_window import Window
+    from napari_promptseg.models.base import Backend
+    from napari_promptseg.models.text_models import TextMatch
+    from napari_promptseg.session.history import Change, ImagePatch
+    from napari_promptseg.session.mask_quality import QualityNote
+    from napari_promptseg.wrappers.options import Refinement
 
 Position = Sequence[float]
 
@@ -119,7 +119,7 @@ class Session(Results, Classes, Files):
         propagator: str = AUTO,
     ) -> None:
         if isinstance(volume, str | Path):
-            from napari_promptseg.core.io.reading import open_volume
+            from napari_promptseg.io.read import open_volume
 
             volume = open_volume(volume)
         if not isinstance(volume, Volume):
@@ -128,7 +128,7 @@ class Session(Results, Classes, Files):
         self._store = Store(volume.shape)
         self._predictor = Predictor(volume, backend, device, refinement, propagator)
         self._predictor.tell = self.events.notice.emit
-        self._running: Propagation | None = None
+        self._running: PropagationHandle | None = None
         self._review = Review()
         if labels is not None:
             self._store.take_labels(labels)
@@ -175,7 +175,7 @@ class Session(Results, Classes, Files):
         return self._store.draft
 
     @property
-    def named(self) -> Named | None:
+    def named(self) -> TextMatch | None:
         """What the last text was found as, by which model and how surely; None before one."""
         return self._predictor.named
 
@@ -257,7 +257,7 @@ class Session(Results, Classes, Files):
         ValueError
             If the position is outside or not finite.
         """
-        self.add(Point(_position(position), positive, axis))
+        self.add(PointPrompt(_position(position), positive, axis))
 
     def add_box(
         self, low: Position, high: Position, positive: bool = True, axis: str | None = None
@@ -266,7 +266,7 @@ class Session(Results, Classes, Files):
 
         A 3D box is answered on its middle plane; `propagate` fills it and stays inside.
         """
-        self.add(Box(_position(low), _position(high), positive, axis))
+        self.add(BoxPrompt(_position(low), _position(high), positive, axis))
 
     def add_scribble(
         self,
@@ -276,13 +276,13 @@ class Session(Results, Classes, Files):
         axis: str | None = None,
     ) -> None:
         """Draw a stroke of a width in pixels through two or more positions of one plane."""
-        self.add(Scribble(_path(path), positive, width, axis))
+        self.add(ScribblePrompt(_path(path), positive, width, axis))
 
     def add_lasso(
         self, path: Sequence[Position], positive: bool = True, axis: str | None = None
     ) -> None:
         """Draw a rough outline around the object, or around what does not belong to it."""
-        self.add(Lasso(_path(path), positive, axis))
+        self.add(LassoPrompt(_path(path), positive, axis))
 
     def add_mask(
         self, mask: ArrayLike, index: int | Sequence[int] | None = None, axis: str | None = None
@@ -319,7 +319,7 @@ class Session(Results, Classes, Files):
         ImportError, FileNotFoundError
             If no model of words is ready; the message says what to do.
         """
-        self.add(Text(text, self._plane(index).index))
+        self.add(TextPrompt(text, self._plane(index).index))
 
     def choose(
         self, number: int | None = None, index: int | Sequence[int] | Plane | None = None
@@ -351,7 +351,7 @@ class Session(Results, Classes, Files):
         last = given and index is None
         plane = prompt_plane(given[-1], names) if last else self._plane(index)
         every, number = with_choice(given, plane, names, count, number)
-        answer = {plane: self._answer(plane, every, every[-1:], anew=True)}
+        answer = {plane: self._answer(plane, every, every[-1:], restart=True)}
         self._store.do(self._made(self._store.answer_prompts("choose", every, answer)))
         return number
 
@@ -379,7 +379,7 @@ class Session(Results, Classes, Files):
         plane = self._plane(index)
         self.volume.check_whole(plane, "segmenting everything")
         found = self._predictor.segment_everything(plane)
-        labels, change = objects.add_found(self._store, plane, found, "segment everything")
+        labels, change = object_edits.add_found(self._store, plane, found, "segment everything")
         if labels:
             self._store.do(change)
         return labels
@@ -433,7 +433,7 @@ class Session(Results, Classes, Files):
         kept = (*prompts[:number], *prompts[number + 1 :])
         plane = prompt_plane(prompts[number], self.volume.names)
         same = [p for p in kept if prompt_plane(p, self.volume.names) == plane]
-        answer = {plane: self._answer(plane, kept, same, anew=True)}
+        answer = {plane: self._answer(plane, kept, same, restart=True)}
         what = f"remove {prompts[number].kind}"
         self._store.do(self._made(self._store.answer_prompts(what, kept, answer)))
 
@@ -446,8 +446,8 @@ class Session(Results, Classes, Files):
         plane: Plane,
         prompts: tuple[Prompt, ...],
         new: Sequence[Prompt],
-        anew: bool = False,
-    ) -> tuple[Patch, ...]:
+        restart: bool = False,
+    ) -> tuple[ImagePatch, ...]:
         """Answer new prompts on a plane: masks are taken as they are, the rest is predicted.
 
         It goes on from the present mask, unless it shall begin anew.
@@ -459,16 +459,16 @@ class Session(Results, Classes, Files):
             rows, columns = (self.volume.shape[axis] for axis in plane.in_plane)
             asked = PlanePrompts.collect(new, plane, names)
             crop = crop_around((rows, columns), seen, asked, self._store.plane_extent(plane))
-        prior = None if anew else self._store.plane_mask(plane, crop)
-        starts = [p for p in new if isinstance(p, Mask | Text)]
-        named = bool(starts) and isinstance(starts[-1], Text)
+        prior = None if restart else self._store.plane_mask(plane, crop)
+        starts = [p for p in new if isinstance(p, MaskPrompt | TextPrompt)]
+        named = bool(starts) and isinstance(starts[-1], TextPrompt)
         answer = PlaneAnswer(np.zeros((0, 0), np.bool_))
         if starts:  # the last mask or word takes the place of what was there
-            if isinstance(starts[-1], Mask):
+            if isinstance(starts[-1], MaskPrompt):
                 answer = PlaneAnswer(unpack_mask(starts[-1]))
             mask = answer.mask if crop is None else answer.mask[crop.slices]
             prior = mask if mask.any() else None
-        if named or any(not isinstance(p, Mask | Text) for p in new):
+        if named or any(not isinstance(p, MaskPrompt | TextPrompt) for p in new):
             answer = self._predictor.predict(plane, seen, prior, crop)
         return self._store.plane_patches(plane, answer)
 
@@ -480,7 +480,7 @@ class Session(Results, Classes, Files):
         stop: int | None = None,
         axis: str | None = None,
         near: int | Sequence[int] | None = None,
-    ) -> Propagation:
+    ) -> PropagationHandle:
         """Carry the object from all planes with prompts to the others.
 
         What a correction cannot change stays as it is: after a propagation, the planes
@@ -502,7 +502,7 @@ class Session(Results, Classes, Files):
 
         Returns
         -------
-        Propagation
+        PropagationHandle
             Yields a `PlaneResult` a plane. A propagation that is not iterated runs to its
             end when the session is next used.
 
@@ -513,8 +513,10 @@ class Session(Results, Classes, Files):
             axis, or the propagator does not work with the backend.
         """
         self._interrupt()
-        filling = Filling(self._store, self.volume, self._predictor, start, stop, axis, near)
-        self._running = Propagation(filling.steps(), filling.finish)
+        filling = PropagationRunner(
+            self._store, self.volume, self._predictor, start, stop, axis, near
+        )
+        self._running = PropagationHandle(filling.steps(), filling.finish)
         return self._running
 
     def prepare(
@@ -654,7 +656,7 @@ class Session(Results, Classes, Files):
             If there is no object, or all its pixels belong to other objects.
         """
         self._interrupt()
-        label, change = objects.commit(self._store, name, overwrite)
+        label, change = object_edits.commit(self._store, name, overwrite)
         self._store.do(change)
         self._review.restart()
         return label
@@ -663,7 +665,7 @@ class Session(Results, Classes, Files):
         """Drop the object in work; `undo` brings it back."""
         self._interrupt()
         if self._store.draft != Draft():
-            self._store.do(objects.discard(self._store))
+            self._store.do(object_edits.discard(self._store))
             self._review.restart()
 
     def reopen(self, label: int) -> None:
@@ -682,7 +684,7 @@ class Session(Results, Classes, Files):
             self.commit()
         else:
             self.discard()
-        self._store.do(objects.reopen(self._store, label))
+        self._store.do(object_edits.reopen(self._store, label))
 
     def delete(self, label: int) -> None:
         """Delete a committed object from the labels.
@@ -693,7 +695,7 @@ class Session(Results, Classes, Files):
             If there is no such object.
         """
         self._interrupt()
-        self._store.do(objects.delete(self._store, label))
+        self._store.do(object_edits.delete(self._store, label))
 
     def rename(self, label: int, name: str) -> None:
         """Name a committed object.
@@ -704,7 +706,7 @@ class Session(Results, Classes, Files):
             If there is no such object.
         """
         self._interrupt()
-        self._store.do(objects.rename(self._store, label, name))
+        self._store.do(object_edits.rename(self._store, label, name))
 
     def relabel(self, label: int, to: int) -> None:
         """Give a committed object another id.
@@ -715,9 +717,9 @@ class Session(Results, Classes, Files):
             If there is no such object, or the new id is taken or out of range.
         """
         self._interrupt()
-        self._store.do(objects.relabel(self._store, label, to))
+        self._store.do(object_edits.relabel(self._store, label, to))
 
-    def paint(self, box: BoxRange, values: NDArray[Any]) -> None:
+    def paint(self, box: Bounds, values: NDArray[Any]) -> None:
         """Write ids into a box of the labels by hand; new ids become objects.
 
         Parameters
@@ -733,7 +735,7 @@ class Session(Results, Classes, Files):
             If the box is outside, or the values do not fit it.
         """
         self._interrupt()
-        self._store.do(objects.paint(self._store, box, values))
+        self._store.do(object_edits.paint(self._store, box, values))
 
     def add_labels(
         self, labels: ArrayLike | str | Path, names: Mapping[int, str] | None = None
@@ -764,8 +766,8 @@ class Session(Results, Classes, Files):
         ValueError
             If they do not lie on the image or are no whole numbers, or too many.
         """
-        from napari_promptseg.core.io.content import Legend
-        from napari_promptseg.core.io.label_reading import read_labels
+        from napari_promptseg.io.metadata import Legend
+        from napari_promptseg.io.read_labels import read_labels
 
         self._interrupt()
         legend = Legend()
@@ -780,7 +782,7 @@ class Session(Results, Classes, Files):
         if values.size and values.min() < 0:
             raise ValueError(f"labels must be 0 or more, got {values.min()}")
         known = {**legend.names, **(names or {})}
-        ids, change = objects.add_labels(self._store, values, known, legend.colours)
+        ids, change = object_edits.add_labels(self._store, values, known, legend.colours)
         if ids:
             self._store.do(change)
         return ids

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from napari_promptseg.core.geometry import Box, Plane, box_union
-from napari_promptseg.core.prompts import Prompt, prompt_plane
-from napari_promptseg.session.propagated import Propagated
+from napari_promptseg.data.geometry import Bounds, Plane, box_union
+from napari_promptseg.data.prompts import Prompt, prompt_plane
+from napari_promptseg.session.propagation_record import PropagationRecord
 
 Colour = tuple[int, int, int]
 
@@ -19,13 +19,13 @@ class Draft:
     ----------
     prompts : tuple of Prompt
         In the order in which they were given.
-    extent : Box or None
+    extent : Bounds or None
         A box that holds every true pixel of its mask.
     label : int or None
         Id it goes back to, if it was reopened.
     name : str
         Name given by the user.
-    propagated : Propagated
+    propagated : PropagationRecord
         What propagation has answered.
     parent : int or None
         Id of the object it comes from, if it was reopened and has one.
@@ -34,10 +34,10 @@ class Draft:
     """
 
     prompts: tuple[Prompt, ...] = ()
-    extent: Box | None = None
+    extent: Bounds | None = None
     label: int | None = None
     name: str = ""
-    propagated: Propagated = field(default_factory=Propagated)
+    propagated: PropagationRecord = field(default_factory=PropagationRecord)
     parent: int | None = None
     colour: Colour | None = None
 
@@ -45,7 +45,7 @@ class Draft:
         """Return the planes that have prompts, in the order of the first one."""
         return tuple(dict.fromkeys(prompt_plane(p, axes) for p in self.prompts))
 
-    def grown(self, *boxes: Box) -> Box | None:
+    def grown(self, *boxes: Bounds) -> Bounds | None:
         """Return the extent with more boxes in it."""
         known = [*boxes] if self.extent is None else [self.extent, *boxes]
         return box_union(known) if known else None
@@ -63,9 +63,9 @@ class StoredObject:
         Name given by the user, may be empty.
     prompts : tuple of Prompt
         What it was made from.
-    box : Box
+    box : Bounds
         A box that holds every pixel of it.
-    propagated : Propagated
+    propagated : PropagationRecord
         What propagation had answered.
     parent : int or None
         Id of the object it comes from by a division.
@@ -76,7 +76,7 @@ class StoredObject:
     label: int
     name: str
     prompts: tuple[Prompt, ...]
-    box: Box
-    propagated: Propagated = field(default_factory=Propagated)
+    box: Bounds
+    propagated: PropagationRecord = field(default_factory=PropagationRecord)
     parent: int | None = None
     colour: Colour | None = None

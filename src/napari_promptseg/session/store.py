@@ -10,12 +10,19 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 from psygnal import Signal, SignalGroup
 
-from napari_promptseg.core.geometry import Box, Crop, Plane, box_slices, box_union, mask_box
-from napari_promptseg.core.labels import label_boxes
-from napari_promptseg.core.paging import paged_zeros, slabs
-from napari_promptseg.session.history import Change, History, Patch
-from napari_promptseg.session.propagated import Propagated, Underway
-from napari_promptseg.session.records import Done, Line, Moved, Part, Record, from_history
+from napari_promptseg.data.geometry import Bounds, Crop, Plane, box_slices, box_union, mask_box
+from napari_promptseg.data.labels import label_boxes
+from napari_promptseg.data.memmap import paged_zeros, slabs
+from napari_promptseg.session.history import Change, History, ImagePatch
+from napari_promptseg.session.persistence.records import (
+    Done,
+    Line,
+    Moved,
+    Part,
+    Record,
+    from_history,
+)
+from napari_promptseg.session.propagation_record import PropagationRecord, Underway
 from napari_promptseg.session.state import Draft, StoredObject
 
 if TYPE_CHECKING:
@@ -23,9 +30,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_promptseg.core.prompts import Prompt
-    from napari_promptseg.session.journal import Journal
-    from napari_promptseg.session.looking import PlaneAnswer
+    from napari_promptseg.data.prompts import Prompt
+    from napari_promptseg.session.persistence.journal import Journal
+    from napari_promptseg.session.regions_of_interest import PlaneAnswer
 
 LABEL_TYPE: Final = np.uint16
 LARGEST_LABEL: Final = int(np.iinfo(LABEL_TYPE).max)
@@ -190,17 +197,17 @@ class Store:
             self.events.confidences.emit()
         self.events.history.emit()
 
-    def write(self, patch: Patch, forward: bool = True) -> None:
+    def write(self, patch: ImagePatch, forward: bool = True) -> None:
         """Write one side of a patch into its array, and tell."""
         if self.retired:
             raise RuntimeError("this session was given up; another one goes on with it")
         patch.write(self._array(patch), "new" if forward else "old")
         self._emit_box(patch)
 
-    def _array(self, patch: Patch) -> NDArray[Any]:
+    def _array(self, patch: ImagePatch) -> NDArray[Any]:
         return self.mask if patch.array == "mask" else self.labels
 
-    def _emit_box(self, patch: Patch) -> None:
+    def _emit_box(self, patch: ImagePatch) -> None:
         (self.events.mask if patch.array == "mask" else self.events.labels).emit(patch.box)
 
     def keep(self, change: Change) -> None:
@@ -230,8 +237,8 @@ class Store:
         self,
         name: str,
         prompts: tuple[Prompt, ...],
-        patches: Sequence[Patch],
-        propagated: Propagated,
+        patches: Sequence[ImagePatch],
+        propagated: PropagationRecord,
     ) -> Change:
         """Make the change that brings the object in work to new prompts and pixels."""
         extent = self.draft.grown(*(p.box for p in patches))
@@ -239,7 +246,7 @@ class Store:
         return Change(name, (self.draft, draft), {}, tuple(patches))
 
     def answer_prompts(
-        self, name: str, prompts: tuple[Prompt, ...], answers: Mapping[Plane, Sequence[Patch]]
+        self, name: str, prompts: tuple[Prompt, ...], answers: Mapping[Plane, Sequence[ImagePatch]]
     ) -> Change:
         """Make the change that brings the object in work to new prompts and their answers.
 
@@ -251,7 +258,7 @@ class Store:
             What the user did.
         prompts : tuple of Prompt
             All there are then.
-        answers : mapping of Plane to sequence of Patch
+        answers : mapping of Plane to sequence of ImagePatch
             What it changes on each plane that is answered.
         """
         patches = [patch for changes in answers.values() for patch in changes]
@@ -261,7 +268,7 @@ class Store:
         return self.change_mask(name, prompts, patches, forgotten)
 
     @property
-    def extent(self) -> Box | None:
+    def extent(self) -> Bounds | None:
         """A box that holds every true pixel of the mask, also while a propagation writes."""
         parts = [part for part in (self.draft.extent, self.underway.extent) if part is not None]
         return box_union(parts) if parts else None
@@ -284,7 +291,7 @@ class Store:
             for part in slabs(self.plane_extent(plane) or ((0, 0), (0, 0)))
         )
 
-    def plane_extent(self, plane: Plane) -> Box | None:
+    def plane_extent(self, plane: Plane) -> Bounds | None:
         """Return rows and columns that hold every true pixel of a plane; None where it has none."""
         extent = self.extent
         if extent is None or not plane.crosses(extent):
@@ -307,7 +314,7 @@ class Store:
         copy[part] = inside
         return copy
 
-    def plane_patches(self, plane: Plane, answer: PlaneAnswer) -> tuple[Patch, ...]:
+    def plane_patches(self, plane: Plane, answer: PlaneAnswer) -> tuple[ImagePatch, ...]:
         """Return the patches that bring a plane of the mask to an answer, none if it is equal."""
         rows, columns = (self.mask.shape[axis] for axis in plane.in_plane)
         hull = answer.box((rows, columns))
@@ -322,7 +329,7 @@ class Store:
         patches = (self._plane_patch(plane, part, answer) for part in slabs(hull))
         return tuple(patch for patch in patches if patch is not None)
 
-    def _plane_patch(self, plane: Plane, hull: Box, answer: PlaneAnswer) -> Patch | None:
+    def _plane_patch(self, plane: Plane, hull: Bounds, answer: PlaneAnswer) -> ImagePatch | None:
         old, new = self.mask[plane.part(*box_slices(hull))], answer.part(hull[0], hull[1])
         changed = mask_box(old != new)
         if changed is None:
@@ -330,16 +337,16 @@ class Store:
         rows, columns = ((h[0] + c[0], h[0] + c[1]) for h, c in zip(hull, changed, strict=True))
         part, box = box_slices(changed), plane.box(rows, columns)
         shape = tuple(stop - start for start, stop in box)
-        return Patch.between("mask", box, old[part].reshape(shape), new[part].reshape(shape))
+        return ImagePatch.between("mask", box, old[part].reshape(shape), new[part].reshape(shape))
 
-    def labels_patch(self, box: Box, chosen: NDArray[np.bool_], label: int) -> Patch:
+    def labels_patch(self, box: Bounds, chosen: NDArray[np.bool_], label: int) -> ImagePatch:
         """Return the patch that gives the chosen pixels of a box of the labels an id."""
         old = self.labels[box_slices(box)]
-        return Patch.between("labels", box, old, np.where(chosen, LABEL_TYPE(label), old))
+        return ImagePatch.between("labels", box, old, np.where(chosen, LABEL_TYPE(label), old))
 
-    def mask_extent(self) -> Box | None:
+    def mask_extent(self) -> Bounds | None:
         """Return the smallest box that holds the object in work, None if it is empty."""
-        found: list[Box] = []
+        found: list[Bounds] = []
         for part in slabs(self.draft.extent) if self.draft.extent else ():
             inner = mask_box(self.mask[box_slices(part)])
             if inner is not None:

@@ -1,0 +1,1 @@
+"""napari layers of a session: prompts, overlays, results, coordinate transforms."""

@@ -1,0 +1,373 @@
+"""An image layer bound to a session: the layers beside it, and clicks on it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from psygnal import Signal, SignalGroup
+
+from napari_promptseg._napari.keybindings import LAYER_KEYS, BoundKeys
+from napari_promptseg._napari.layers.factory import (
+    ROLES,
+    TOOLS,
+    make_labels,
+    make_prompts,
+    paint_own_colours,
+)
+from napari_promptseg._napari.layers.painting import Mirror, PaintHook
+from napari_promptseg._napari.layers.prompt_layers import (
+    ClickLayer,
+    PromptLayer,
+    StrokeLayer,
+    drawn_prompt,
+)
+from napari_promptseg._napari.layers.transforms import TRANSFORM, placement
+from napari_promptseg._napari.layers.viewport import Viewport
+from napari_promptseg.data.geometry import boxes_meet
+from napari_promptseg.data.prompts import PointPrompt, ScribblePrompt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from napari.layers import Image, Labels, Layer
+    from napari.utils.events import Event
+    from napari.viewer import Viewer
+    from numpy.typing import NDArray
+
+    from napari_promptseg._napari.layers.axes import LayerAxes
+    from napari_promptseg._napari.worker.requests import Edit
+    from napari_promptseg._napari.worker.session_controller import SessionController
+    from napari_promptseg._napari.worker.snapshot import Snapshot
+    from napari_promptseg.data.geometry import Bounds
+    from napari_promptseg.session.state import Colour, StoredObject
+
+
+class LayerSyncEvents(SignalGroup):
+    """What a binding tells the dock."""
+
+    tool = Signal(str)
+    """Another tool is active now."""
+    status = Signal(str)
+    """Something to tell the user."""
+
+
+class LayerSync:
+    """Keeps the layers beside an image and a controller alike.
+
+    Parameters
+    ----------
+    viewer : Viewer
+        Where the layers live.
+    image : Image
+        The image layer.
+    layout : LayerAxes
+        Its axes.
+    controller : SessionController
+        What the user does goes there; what it tells is drawn.
+    later : callable
+        Runs a call in the next turn of the event loop.
+    layers : mapping of str to Layer, optional
+        Layers that an earlier binding left; those still in the viewer are taken over.
+    """
+
+    def __init__(
+        self,
+        viewer: Viewer,
+        image: Image,
+        layout: LayerAxes,
+        controller: SessionController,
+        later: Callable[[Callable[[], None]], None],
+        layers: Mapping[str, Layer] | None = None,
+    ) -> None:
+        self.viewer, self.image, self.layout, self.controller = viewer, image, layout, controller
+        self.events = LayerSyncEvents()
+        self.positive = True
+        self.before_click: Callable[[Sequence[float]], None] | None = None
+        """Called with the position of each click, before it becomes a prompt."""
+        self.view = Viewport(viewer, image, layout, controller.volume.shape)
+        self.layers: dict[str, Layer] = {}
+        self.overlays: list[Layer] = []
+        self._later = later
+        self._hooks: dict[str, list[Any]] = {}
+        self._draining = self._closed = False
+        self._mirrors = {
+            "object": Mirror(controller.mask, layout),
+            "labels": Mirror(controller.labels, layout),
+        }
+        self._image_keys = BoundKeys(image, LAYER_KEYS, self._history())
+        for name in TRANSFORM:
+            getattr(image.events, name).connect(self._move)
+        viewer.layers.events.removed.connect(self._removed)
+        viewer.layers.selection.events.active.connect(self._tell_tool)
+        controller.events.shown.connect(self._show)
+        controller.events.mask.connect(self._mask_changed)
+        controller.events.labels.connect(self._labels_changed)
+        controller.events.running.connect(self._running)
+        controller.events.replaced.connect(self._replaced)
+        for role, layer in (layers or {}).items():
+            if layer in viewer.layers:
+                if role in self._mirrors:
+                    layer.data = self._mirrors[role].data
+                self._hook(role, layer)
+        self.ensure_layers()
+        self._draw_all()
+
+    # Layers
+
+    def ensure_layers(self) -> None:
+        """Make the layers that are not there, or were deleted."""
+        missing = [role for role in ROLES if role not in self.layers]
+        if not missing:
+            return
+        active = self.viewer.layers.selection.active
+        for role in missing:
+            layer = self._make(role)
+            lower = ROLES[: ROLES.index(role)]
+            below = [self.image, *(self.layers[r] for r in lower if r in self.layers)]
+            self._hook(role, layer)
+            self.viewer.layers.insert(list(self.viewer.layers).index(below[-1]) + 1, layer)
+        if active is not None and active in self.viewer.layers:
+            self.viewer.layers.selection.active = active
+        self._show(self.controller.shown)
+
+    def _make(self, role: str) -> Layer:
+        place = placement(self.image, self.layout)
+        name = f"{self.image.name} {role}"
+        if role in self._mirrors:
+            return make_labels(role, self._mirrors[role].data, name, place)
+        return make_prompts(role, self.controller.volume.shape, name, place)
+
+    def _hook(self, role: str, layer: Layer) -> None:
+        self.layers[role] = layer
+        if role in self._mirrors and not self._mirrors[role].paintable:
+            layer.editable = False
+        hooks: list[Any] = [BoundKeys(layer, LAYER_KEYS, self._history())]
+        shape, undo = self.controller.volume.shape, self._history()
+        if role in self._mirrors:
+            told = self._labels_painted if role == "labels" else self._object_painted
+            hooks.append(PaintHook(layer, self.layout, told, undo["undo"], undo["redo"]))
+        else:
+            kind = ClickLayer if role == "clicks" else StrokeLayer
+            prompts = kind(
+                layer, self.layout, shape, self._later, self._drawn, self.controller.remove
+            )
+            prompts.set_polarity(self.positive)
+            hooks.append(prompts)
+        if role == "strokes":
+            layer.events.mode.connect(self._tell_tool)
+        self._hooks[role] = hooks
+
+    def _history(self) -> dict[str, Callable[[], None]]:
+        return {"undo": self.controller.undo, "redo": self.controller.redo}
+
+    def _prompt_layers(self) -> list[PromptLayer]:
+        return [h for hooks in self._hooks.values() for h in hooks if isinstance(h, PromptLayer)]
+
+    def owns(self, layer: Layer | None) -> bool:
+        """Whether a layer is the image, or one beside it."""
+        return layer == self.image or layer in [*self.layers.values(), *self.overlays]
+
+    def _removed(self, event: Event) -> None:
+        for role, layer in list(self.layers.items()):
+            if layer == event.value:
+                self._unhook(role)
+                self.events.status.emit(f"The layer of {role} comes back with the next prompt")
+
+    def _unhook(self, role: str) -> Layer:
+        layer = self.layers.pop(role)
+        for hook in self._hooks.pop(role):
+            hook.release()
+        if role == "strokes":
+            layer.events.mode.disconnect(self._tell_tool)
+        return layer
+
+    def _move(self, _: Event) -> None:
+        """Follow the image when it is moved, turned or scaled."""
+        for layer in self.layers.values():
+            for name, value in placement(self.image, self.layout).items():
+                setattr(layer, name, value)
+
+    def close(self) -> dict[str, Layer]:
+        """Let go of all layers; they stay as they are, and are returned."""
+        self._closed = True
+        self._finish_copying()
+        layers = {role: self._unhook(role) for role in list(self.layers)}
+        self._image_keys.release()
+        for name in TRANSFORM:
+            getattr(self.image.events, name).disconnect(self._move)
+        self.viewer.layers.events.removed.disconnect(self._removed)
+        self.viewer.layers.selection.events.active.disconnect(self._tell_tool)
+        controller = self.controller.events
+        controller.shown.disconnect(self._show)
+        controller.mask.disconnect(self._mask_changed)
+        controller.labels.disconnect(self._labels_changed)
+        controller.running.disconnect(self._running)
+        controller.replaced.disconnect(self._replaced)
+        return layers
+
+    # From the controller
+
+    def _show(self, state: Snapshot) -> None:
+        if "labels" in self.layers:
+            paint_own_colours(self.layers["labels"], state.objects)
+        for layer in self._prompt_layers():
+            layer.show(state.prompts)
+
+    def _mask_changed(self, boxes: list[Bounds]) -> None:
+        self._take("object", boxes)
+
+    def _labels_changed(self, boxes: list[Bounds]) -> None:
+        self._take("labels", boxes)
+
+    def _take(self, role: str, boxes: list[Bounds]) -> None:
+        shown = self.view.box()
+        for box in boxes:
+            self._mirrors[role].take(box, shown)
+        if any(boxes_meet(box, shown) for box in boxes):
+            self._refresh(role)
+        if not self._draining:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Copy what is left of large changes, some in each turn of the event loop."""
+        left = [role for role, mirror in self._mirrors.items() if mirror.go_on()]
+        self._draining = bool(left) and not self._closed
+        if self._draining:
+            self._later(self._go_on)
+        elif self.viewer.dims.ndisplay == 3:
+            for role in self._mirrors:
+                self._refresh(role)
+
+    def _finish_copying(self) -> None:
+        for mirror in self._mirrors.values():
+            while mirror.go_on():
+                pass
+
+    def _refresh(self, role: str) -> None:
+        # A volume in 3D takes long to draw: it waits for the end of a propagation.
+        late = self.viewer.dims.ndisplay == 3 and self.controller.propagating
+        if role in self.layers and not late:
+            self.layers[role].refresh(extent=False)
+
+    def _replaced(self) -> None:
+        shown = self.view.box()
+        self._mirrors["object"].follow(self.controller.mask, shown)
+        self._mirrors["labels"].follow(self.controller.labels, shown)
+        self._draw_all()
+
+    def _draw_all(self) -> None:
+        """Draw what the session has; the empty rest of its arrays is left untouched."""
+        state = self.controller.shown
+        self._take("object", [] if state.extent is None else [state.extent])
+        self._take("labels", [stored.box for stored in state.objects])
+        for role in self._mirrors:
+            self._refresh(role)
+        self._show(state)
+
+    def _running(self, running: bool) -> None:
+        # A stroke into planes that are being written would be lost.
+        if "object" in self.layers:
+            self.layers["object"].editable = not running and self._mirrors["object"].paintable
+        if not running and self.viewer.dims.ndisplay == 3:
+            self._refresh("object")
+
+    # From the user
+
+    def click(self, world: Sequence[float], positive: bool) -> None:
+        """Take a click on the canvas as a prompt."""
+        if self.viewer.dims.ndisplay == 3:
+            self.events.status.emit("Clicks need a 2D view: press Ctrl+Y to switch")
+            return
+        position = self.view.position(world)
+        if self.before_click is not None:
+            self.before_click(position)
+        self._drawn(np.array([position]), "point", positive)
+
+    def _drawn(
+        self, vertices: NDArray[np.float64], kind: str, positive: bool | None = None
+    ) -> bool:
+        """Add what the user drew as a prompt; return whether it is one."""
+        self.ensure_layers()
+        width = 3.0
+        if "strokes" in self.layers:
+            width = float(self.layers["strokes"].current_edge_width)
+        try:
+            prompt = drawn_prompt(
+                vertices,
+                kind,
+                self.controller.volume.shape,
+                self.layout.names,
+                self.view.normal(),
+                self.positive if positive is None else positive,
+                width,
+            )
+            if isinstance(prompt, PointPrompt | ScribblePrompt):
+                prompt = replace(prompt, step=self.view.step())
+            self.controller.add(prompt)
+        except ValueError as error:
+            self.events.status.emit(f"No prompt: {error}")
+            return False
+        return True
+
+    def _labels_painted(self, edit: Edit) -> None:
+        self.controller.paint_labels(edit)
+
+    def _object_painted(self, edit: Edit) -> None:
+        try:
+            self.controller.paint_mask(edit, self.view.normal())
+        except ValueError as error:
+            self.events.status.emit(f"Not painted: {error}")
+            self._mask_changed([edit.box])
+
+    def set_polarity(self, positive: bool) -> None:
+        """Make prompts that come next positive or negative."""
+        self.positive = positive
+        for layer in self._prompt_layers():
+            layer.set_polarity(positive)
+
+    def use(self, tool: str) -> None:
+        """Activate a tool: its layer, in its mode."""
+        self.ensure_layers()
+        layer = self.layers["object" if tool == "click" else "strokes"]
+        self.viewer.layers.selection.active = layer
+        layer.mode = TOOLS[tool]
+        if tool != "click":
+            layer.current_edge_width = 3.0 if tool == "scribble" else self._line_width()
+
+    def _line_width(self) -> float:
+        return next(h.line_width for h in self._prompt_layers() if isinstance(h, StrokeLayer))
+
+    def _tell_tool(self, _: Event | None = None) -> None:
+        active = self.viewer.layers.selection.active
+        if not self.owns(active):
+            return
+        strokes = self.layers.get("strokes")
+        mode = str(strokes.mode) if strokes is not None and active == strokes else "pan_zoom"
+        tools = [tool for tool, other in TOOLS.items() if other == mode]
+        if tools:
+            self.events.tool.emit(tools[0])
+
+    def jump_to(self, stored: StoredObject) -> None:
+        """Move the sliders to the middle of an object."""
+        self.view.go_to([(start + stop - 1) // 2 for start, stop in stored.box])
+
+    def toggle_mask(self) -> None:
+        """Hide or show the object in work."""
+        if "object" in self.layers:
+            self.layers["object"].visible = not self.layers["object"].visible
+
+    def colours(self) -> dict[int, Colour]:
+        """Return the colours that objects are shown in: red, green and blue, 0 to 255."""
+        shown = {s.label: self.swatch(s.label) for s in self.controller.shown.objects}
+        return {
+            label: (round(255 * rgba[0]), round(255 * rgba[1]), round(255 * rgba[2]))
+            for label, rgba in shown.items()
+            if rgba is not None
+        }
+
+    def swatch(self, label: int) -> Any:
+        """Return the (R, G, B, A) colour of an object in the labels layer, in [0, 1]."""
+        labels: Labels | None = self.layers.get("labels")
+        return None if labels is None else labels.get_color(label)

@@ -1,0 +1,90 @@
+"""A mark where the next click would help most; the user clicks, or not."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from napari_promptseg._napari.layers.overlay import Overlay
+from napari_promptseg._napari.layers.prompt_layers import colour
+from napari_promptseg._napari.layers.transforms import placement
+from napari_promptseg._napari.worker import queries
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_promptseg._napari.layers.layer_sync import LayerSync
+    from napari_promptseg._napari.worker.snapshot import Snapshot
+    from napari_promptseg.data.prompts import Prompt
+    from napari_promptseg.session.advice import Suggestion
+
+_PIXELS: Final = 24.0
+"""Diameter of the ring on the screen."""
+
+
+class NextClickOverlay:
+    """Marks the suggested click with a ring until the prompts change.
+
+    Parameters
+    ----------
+    binding : LayerSync
+        The image.
+    tell : callable
+        Says something to the user.
+    """
+
+    def __init__(self, binding: LayerSync, tell: Callable[[str], None]) -> None:
+        self._binding, self._tell = binding, tell
+        self._overlay = Overlay(binding, "clicks", lambda: None)
+        self._prompts: tuple[Prompt, ...] = ()
+        self._closed = False
+        binding.controller.events.shown.connect(self._shown)
+
+    def close(self) -> None:
+        """Remove the mark."""
+        self._closed = True
+        self._binding.controller.events.shown.disconnect(self._shown)
+        self._overlay.remove()
+
+    def ask(self) -> None:
+        """Ask where to click, and go there."""
+        work = partial(queries.next_click, plane=self._binding.view.plane())
+        self._binding.controller.ask("next click", work, self._show)
+
+    def _show(self, suggestion: Suggestion | None) -> None:
+        if self._closed:
+            return
+        if suggestion is None:
+            self._overlay.remove()
+            known = self._binding.controller.shown.prompts
+            self._tell("No click to suggest here" if known else "Click on an object first")
+            return
+        self._prompts = self._binding.controller.shown.prompts
+        self._mark(suggestion)
+        self._binding.view.look_at(suggestion.position)
+        side = "object" if suggestion.positive else "background"
+        self._tell(f"Next click at the ring; the model says: {side}")
+
+    def _mark(self, suggestion: Suggestion) -> None:
+        from napari.layers import Points
+
+        binding = self._binding
+        self._overlay.show(
+            Points(
+                np.array([binding.layout.to_layer(suggestion.position)]),
+                name=f"{binding.image.name} next click",
+                face_color="transparent",
+                border_color=colour(suggestion.positive),
+                border_width=0.22,
+                # Larger than it is ever drawn: a lower limit would make the border thick.
+                size=min(binding.controller.volume.shape[-2:]),
+                canvas_size_limits=(4, _PIXELS),
+                **placement(binding.image, binding.layout),
+            )
+        )
+
+    def _shown(self, state: Snapshot) -> None:
+        if state.prompts != self._prompts:
+            self._overlay.remove()

@@ -1,0 +1,80 @@
+"""Layers that show something about an answer for a while; nothing in them is a prompt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_promptseg._napari.keybindings import LAYER_KEYS, BoundKeys
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari.layers import Layer
+    from napari.utils.events import Event
+
+    from napari_promptseg._napari.layers.layer_sync import LayerSync
+
+
+def is_overlay(layer: Layer) -> bool:
+    """Whether a layer was made here, and is no image to annotate."""
+    return bool(layer.metadata.get("promptseg", {}).get("overlay"))
+
+
+class Overlay:
+    """Puts one layer at a time beside an image; layers, selection and history stay as they are.
+
+    Parameters
+    ----------
+    binding : LayerSync
+        The image.
+    above : str
+        Role of the layer that it lies on.
+    deleted : callable
+        Called when the user deletes the layer.
+    """
+
+    def __init__(self, binding: LayerSync, above: str, deleted: Callable[[], None]) -> None:
+        self.layer: Layer | None = None
+        self._binding, self._above, self._deleted = binding, above, deleted
+        self._keys: BoundKeys | None = None
+
+    def show(self, layer: Layer) -> None:
+        """Show a layer instead of the one that is there."""
+        self.remove()
+        binding = self._binding
+        viewer = binding.viewer
+        layer.metadata["promptseg"] = {"overlay": True}
+        below = binding.layers.get(self._above, binding.image)
+        active = viewer.layers.selection.active
+        viewer.layers.insert(list(viewer.layers).index(below) + 1, layer)
+        viewer.layers.selection.active = active
+        actions = {"undo": binding.controller.undo, "redo": binding.controller.redo}
+        self._keys = BoundKeys(layer, LAYER_KEYS, actions)
+        self.layer = layer
+        binding.overlays.append(layer)
+        viewer.layers.events.removed.connect(self._removed)
+
+    def remove(self) -> None:
+        """Remove the layer."""
+        layer = self._forget()
+        if layer is None or layer not in self._binding.viewer.layers:
+            return
+        selection = self._binding.viewer.layers.selection
+        active = selection.active
+        self._binding.viewer.layers.remove(layer)
+        # Napari would select the layer below, and clicks would have no tool.
+        selection.active = self._binding.layers.get("object") if active == layer else active
+
+    def _forget(self) -> Layer | None:
+        layer, self.layer = self.layer, None
+        if layer is not None:
+            assert self._keys is not None
+            self._keys.release()
+            self._binding.overlays.remove(layer)
+            self._binding.viewer.layers.events.removed.disconnect(self._removed)
+        return layer
+
+    def _removed(self, event: Event) -> None:
+        if event.value is self.layer:
+            self._forget()
+            self._deleted()

@@ -1,0 +1,190 @@
+"""Hand painting on a labels layer, as edits that a session can take over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_promptseg._napari.worker.requests import Edit
+from napari_promptseg.data.geometry import Bounds, box_slices, box_union
+from napari_promptseg.data.memmap import paged_zeros
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from napari.layers import Labels
+    from napari.utils.events import Event
+    from numpy.typing import NDArray
+
+    from napari_promptseg._napari.layers.axes import LayerAxes
+
+
+def _atom_box(atom: Any) -> Bounds:
+    """Range that one step of the history of a labels layer covers."""
+    if hasattr(atom, "slice_key"):
+        return tuple((s.start, s.stop) for s in atom.slice_key)
+    return tuple((int(np.min(i)), int(np.max(i)) + 1) for i in atom[0])
+
+
+def read_strokes(atoms: Sequence[Any], layout: LayerAxes) -> Edit | None:
+    """Make the edit of a stroke from the value of the paint event of a labels layer.
+
+    Parameters
+    ----------
+    atoms : sequence
+        Steps in the order of painting. napari 0.9 gives boxes with a mask in them, older
+        ones give (indices, old values, new values).
+    layout : LayerAxes
+        Axes of the layer.
+
+    Returns
+    -------
+    Edit or None
+        None if nothing was painted.
+    """
+    atoms = [a for a in atoms if hasattr(a, "slice_key") or np.size(a[0][0])]
+    if not atoms:
+        return None
+    box = box_union([_atom_box(atom) for atom in atoms])
+    chosen = np.zeros([stop - start for start, stop in box], np.bool_)
+    values = np.zeros(chosen.shape, np.int64)
+    for atom in atoms:
+        if hasattr(atom, "slice_key"):
+            place: tuple[Any, ...] = tuple(
+                slice(s.start - b[0], s.stop - b[0])
+                for s, b in zip(atom.slice_key, box, strict=True)
+            )
+            inside = True if atom.mask is None else atom.mask
+            chosen[place] |= inside
+            values[place] = np.where(inside, atom.new_value, values[place])
+        else:
+            place = tuple(np.asarray(i) - b[0] for i, b in zip(atom[0], box, strict=True))
+            chosen[place] = True
+            values[place] = atom[2]
+    shape = tuple(stop - start for start, stop in layout.to_volume(box))
+    return Edit(layout.to_volume(box), chosen.reshape(shape), values.reshape(shape))
+
+
+class PaintHook:
+    """Hands the strokes of a labels layer to a session, and its undo and redo.
+
+    The layer's own history knows nothing of the session: used beside it, it would write
+    old pixels into new objects.
+
+    Parameters
+    ----------
+    layer : Labels
+        The layer, not seen through a proxy.
+    layout : LayerAxes
+        Its axes.
+    painted : callable
+        Gets the edit of each stroke.
+    undo, redo : callable
+        Take the place of the layer's methods.
+    """
+
+    def __init__(
+        self,
+        layer: Labels,
+        layout: LayerAxes,
+        painted: Callable[[Edit], None],
+        undo: Callable[[], None],
+        redo: Callable[[], None],
+    ) -> None:
+        self._layer, self._layout, self._tell = layer, layout, painted
+        layer.undo, layer.redo = undo, redo
+        layer.events.paint.connect(self._painted)
+
+    def _painted(self, event: Event) -> None:
+        edit = read_strokes(event.value, self._layout)
+        if edit is not None:
+            self._tell(edit)
+
+    def release(self) -> None:
+        """Give the layer its own history back, empty."""
+        self._layer.events.paint.disconnect(self._painted)
+        for name in ("undo", "redo"):
+            vars(self._layer).pop(name, None)
+        editable = self._layer.editable
+        self._layer.editable = False  # empties the history
+        self._layer.editable = editable
+
+
+class Mirror:
+    """The array that a labels layer shows: a copy of a session's array, kept box by box.
+
+    The worker alone touches the arrays of a session and the front end alone touches this
+    one, so that a stroke never gets into an answer that is being computed. Both take no room
+    until something is drawn in them.
+
+    Parameters
+    ----------
+    source : array
+        Array of the session.
+    layout : LayerAxes
+        Axes of the layer.
+
+    Attributes
+    ----------
+    data : array or list of array
+        For the layer; of large planes also smaller versions.
+    paintable : bool
+        Whether the user can draw in it by hand: not in chunks on disk.
+    """
+
+    most = 4_000_000
+    """Pixels copied at once: a few milliseconds."""
+
+    def __init__(self, source: NDArray[Any], layout: LayerAxes) -> None:
+        self._source = source
+        dtype = np.uint8 if source.dtype == np.bool_ else source.dtype
+        self._data = paged_zeros(source.shape, dtype)
+        self.paintable = isinstance(self._data, np.ndarray)
+        versions = [self._data] if self.paintable else self._data.levels
+        expanded = [layout.expand(version) for version in versions]
+        self.data = expanded if len(expanded) > 1 else expanded[0]
+        self._late: list[Bounds] = []
+        self._drawn: Bounds | None = None
+
+    def follow(self, source: NDArray[Any], shown: Bounds) -> None:
+        """Go on with another array of the same shape; see `take` for what is in view."""
+        self._source = source
+        self._late.clear()
+        if self._drawn is not None:
+            self.take(self._drawn, shown)
+
+    def take(self, box: Bounds, shown: Bounds) -> None:
+        """Copy a box now if it is small; else what is in view now, the rest in `go_on`.
+
+        Parameters
+        ----------
+        box : Bounds
+            What changed.
+        shown : Bounds
+            What is in view.
+        """
+        self._drawn = box if self._drawn is None else box_union([self._drawn, box])
+        if _size(box) <= self.most:
+            self._copy(box)
+            return
+        seen = tuple((max(a, c), min(b, d)) for (a, b), (c, d) in zip(box, shown, strict=True))
+        if all(start < stop for start, stop in seen) and _size(seen) <= self.most:
+            self._copy(seen)
+        step = max(1, self.most * (box[0][1] - box[0][0]) // _size(box))
+        for start in range(*box[0], step):
+            self._late.append(((start, min(start + step, box[0][1])), *box[1:]))
+
+    def go_on(self) -> bool:
+        """Copy some of what is left; return whether there is more."""
+        if self._late:
+            self._copy(self._late.pop(0))
+        return bool(self._late)
+
+    def _copy(self, box: Bounds) -> None:
+        part = box_slices(box)
+        self._data[part] = self._source[part]
+
+
+def _size(box: Bounds) -> int:
+    return int(np.prod([stop - start for start, stop in box], dtype=np.int64))

@@ -1,0 +1,224 @@
+"""Layers of what is done: surfaces of objects, and tracks. They stay when the dock closes."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from napari_promptseg._napari.layers.factory import OBJECT_COLOUR
+from napari_promptseg._napari.layers.transforms import TRANSFORM, placement
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari.layers import Layer
+    from napari.utils.events import Event
+    from numpy.typing import NDArray
+
+    from napari_promptseg._napari.layers.layer_sync import LayerSync
+    from napari_promptseg._napari.worker.objects import Shape
+    from napari_promptseg._napari.worker.snapshot import Snapshot
+    from napari_promptseg.measure.tracks import Tracks
+
+IN_WORK: Final = 0
+"""Stands for the object in work where others have their label."""
+
+
+class ResultLayers:
+    """Adds layers of results beside an image, one for each object and kind.
+
+    What was added before, by this dock or one that was closed, is updated.
+
+    Parameters
+    ----------
+    binding : LayerSync
+        The image.
+    tell : callable
+        Says something to the user.
+    """
+
+    def __init__(self, binding: LayerSync, tell: Callable[[str], None]) -> None:
+        self._binding, self._tell = binding, tell
+        self._aside: list[Layer] = []
+        for name in TRANSFORM:
+            getattr(binding.image.events, name).connect(self._move)
+        binding.viewer.dims.events.ndisplay.connect(self._flip)
+        binding.controller.events.shown.connect(self._shown)
+
+    def release(self) -> None:
+        """Leave the layers to the user."""
+        for name in TRANSFORM:
+            getattr(self._binding.image.events, name).disconnect(self._move)
+        self._binding.viewer.dims.events.ndisplay.disconnect(self._flip)
+        self._binding.controller.events.shown.disconnect(self._shown)
+        for layer in self._aside:
+            layer.visible = True
+
+    # Surfaces
+
+    def add_surface(self, label: int | None) -> None:
+        """Show the surface of an object at the time point in view; None: of that in work."""
+        binding = self._binding
+        if label is None and not binding.controller.shown.has_object:
+            self._tell("No surface yet: select an object in the list, or click on one")
+            return
+        binding.controller.shape(label, self.time_point(), partial(self._draw, label or IN_WORK))
+
+    def time_point(self) -> int | None:
+        """Return the time point in view; None where there is no time."""
+        binding = self._binding
+        if "t" not in binding.layout.names:
+            return None
+        here = binding.view.position(binding.viewer.dims.point)[0]
+        return int(np.clip(round(here), 0, binding.controller.volume.shape[0] - 1))
+
+    def _draw(self, label: int, shape: Shape) -> None:
+        from napari.layers import Surface
+        from napari.utils.colormaps import Colormap
+
+        binding = self._binding
+        vertices = shape.surface.voxels
+        if shape.size.t is not None:
+            vertices = np.insert(vertices, 0, shape.size.t, axis=1)
+        place = _unscaled(placement(binding.image, binding.layout))
+        scale = place.pop("vertices")
+        vertices = binding.layout.points_to_layer(vertices) * scale
+        values = np.ones(len(vertices), np.float32)
+        data = vertices, shape.surface.faces, values
+        named = shape.size.name or (f"object {label}" if label else "object in work")
+        name = f"{binding.image.name} {named} surface"
+        colormap = Colormap([self._colour(label)] * 2, name=f"label {label}")
+        layer = self._find("surface", label)
+        if layer is None:
+            layer = Surface(data, colormap=colormap, shading="smooth", name=name, **place)
+            self._add(layer, ("surface", label))
+        else:
+            layer.data, layer.colormap, layer.name = data, colormap, name
+        layer.metadata["promptseg"]["scale"] = scale
+        if binding.viewer.dims.ndisplay == 2:
+            binding.viewer.dims.ndisplay = 3
+        elif binding.image not in self._aside:
+            self._flip()
+
+    def _colour(self, label: int) -> NDArray[np.float64]:
+        from napari.utils.colormaps.standardize_color import transform_color
+
+        swatch = self._binding.swatch(label) if label else None
+        colours = transform_color(OBJECT_COLOUR if swatch is None else swatch)
+        return np.asarray(colours[0], np.float64)
+
+    def _flip(self, _: Event | None = None) -> None:
+        """Show surfaces in 3D only, and in their place what would cover them only in planes.
+
+        What the user has hidden stays hidden.
+        """
+        binding = self._binding
+        surfaces = [layer for (kind, _), layer in self._layers().items() if kind == "surface"]
+        flat = [binding.image, *(binding.layers.get(role) for role in ("labels", "object"))]
+        for layer in self._aside:
+            layer.visible = True
+        aside = flat if surfaces and binding.viewer.dims.ndisplay == 3 else surfaces
+        self._aside = [layer for layer in aside if layer is not None and layer.visible]
+        for layer in self._aside:
+            layer.visible = False
+
+    def _shown(self, state: Snapshot) -> None:
+        """Remove the surface of the object in work when it is committed or discarded."""
+        layer = None if state.has_object else self._find("surface", IN_WORK)
+        if layer is not None:
+            self._keeping_active(lambda layers: layers.remove(layer))
+
+    # Tracks
+
+    def add_tracks(self) -> None:
+        """Show the tracks of all committed objects."""
+        if len(self._binding.layout.kept) > 4:
+            self._tell("Tracks cannot be shown beside a channel axis; export them instead")
+            return
+        self._binding.controller.tracks(self._draw_tracks)
+
+    def _draw_tracks(self, tracks: Tracks) -> None:
+        from napari.layers import Tracks as TracksLayer
+
+        binding = self._binding
+        points = binding.layout.points_to_layer(tracks.data[:, 1:])
+        data = np.column_stack([tracks.data[:, 0], points])
+        labels, rank = np.unique(data[:, 0].astype(int), return_inverse=True)
+        features = {"colour": rank / max(len(labels) - 1, 1)}
+        colormaps = {"colour": self._track_colours(labels.tolist())}
+        layer = self._find("tracks", 0)
+        if layer is None:
+            layer = TracksLayer(
+                data,
+                graph=tracks.graph,
+                features=features,
+                colormaps_dict=colormaps,
+                color_by="colour",
+                tail_width=3,
+                blending="translucent",
+                name=f"{binding.image.name} tracks",
+                **placement(binding.image, binding.layout),
+            )
+            self._add(layer, ("tracks", 0))
+            return
+        # Without data of its own, "colour" would be missed, and a warning shown.
+        layer.color_by = "track_id"
+        layer.data, layer.colormaps_dict, layer.features = data, colormaps, features
+        layer.graph, layer.color_by = tracks.graph, "colour"
+
+    def _track_colours(self, labels: list[int]) -> Any:
+        from napari.utils.colormaps import Colormap
+
+        colours = [self._colour(label) for label in labels]
+        return Colormap(colours if len(colours) > 1 else colours * 2, name="labels")
+
+    # Layers
+
+    def _layers(self) -> dict[tuple[str, int], Layer]:
+        """Return the layers of results of this image by kind and label."""
+        found = {}
+        for layer in self._binding.viewer.layers:
+            known = layer.metadata.get("promptseg", {})
+            if known.get("image") == self._binding.image.unique_id:
+                found[known["result"]] = layer
+        return found
+
+    def _find(self, kind: str, label: int) -> Layer | None:
+        return self._layers().get((kind, label))
+
+    def _add(self, layer: Layer, result: tuple[str, int]) -> None:
+        image = self._binding.image.unique_id
+        layer.metadata["promptseg"] = {"result": result, "image": image, "overlay": True}
+        self._keeping_active(lambda layers: layers.append(layer))
+
+    def _keeping_active(self, change: Callable[[Any], None]) -> None:
+        """Change the list of layers; the tool of the user stays in hand."""
+        layers = self._binding.viewer.layers
+        active = layers.selection.active
+        change(layers)
+        layers.selection.active = active if active in layers else None
+
+    def _move(self, _: Event) -> None:
+        """Follow the image when it is moved, turned or scaled."""
+        for (kind, _label), layer in self._layers().items():
+            place = placement(self._binding.image, self._binding.layout)
+            if kind == "surface":
+                place = _unscaled(place)
+                scale, known = place.pop("vertices"), layer.metadata["promptseg"]
+                if not np.array_equal(scale, known["scale"]):
+                    vertices, *rest = layer.data
+                    layer.data = (vertices * (scale / known["scale"]), *rest)
+                    known["scale"] = scale
+            for name, value in place.items():
+                setattr(layer, name, value)
+
+
+def _unscaled(place: dict[str, Any]) -> dict[str, Any]:
+    """Return a placement without scale, and under ``vertices`` what to multiply them with.
+
+    The light on a surface is wrong where the scale of its layer differs between axes.
+    """
+    scale = np.asarray(place["scale"], np.float64)
+    return {**place, "scale": np.ones_like(scale), "vertices": scale}

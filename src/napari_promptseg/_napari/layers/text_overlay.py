@@ -1,0 +1,68 @@
+"""Where a word was found, as a layer over its plane until the next prompt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from napari_promptseg._napari.layers.overlay import Overlay
+from napari_promptseg._napari.layers.transforms import plane_placement
+
+if TYPE_CHECKING:
+    from napari_promptseg._napari.layers.layer_sync import LayerSync
+    from napari_promptseg._napari.worker.snapshot import Snapshot
+    from napari_promptseg.data.geometry import Plane
+    from napari_promptseg.data.prompts import Prompt
+
+_FAINT: Final = 0.1
+"""Probability below which nothing is drawn."""
+
+
+class TextOverlay:
+    """Shows the map of the last word.
+
+    Parameters
+    ----------
+    binding : LayerSync
+        The image.
+    """
+
+    def __init__(self, binding: LayerSync) -> None:
+        self._binding = binding
+        self._overlay = Overlay(binding, "labels", lambda: None)
+        self._prompts: tuple[Prompt, ...] = ()
+        binding.controller.events.word.connect(self._show)
+        binding.controller.events.shown.connect(self._shown)
+
+    def close(self) -> None:
+        """Remove the layer."""
+        self._binding.controller.events.word.disconnect(self._show)
+        self._binding.controller.events.shown.disconnect(self._shown)
+        self._overlay.remove()
+
+    def _show(self, plane: Plane, probability: Any) -> None:
+        from napari.layers import Image
+        from napari.utils.colormaps import Colormap, ensure_colormap
+
+        binding = self._binding
+        shape = tuple(binding.controller.volume.shape[axis] for axis in plane.in_plane)
+        if probability is None or probability.shape != shape:
+            return  # a part of a large plane
+        colours = ensure_colormap("viridis").map(np.linspace(0, 1, 256))
+        colours[: round(256 * _FAINT), 3] = 0
+        self._prompts = binding.controller.shown.prompts
+        self._overlay.show(
+            Image(
+                binding.layout.expand_plane(probability, plane.index),
+                name=f"{binding.image.name} word",
+                colormap=Colormap(colours, name="word"),
+                contrast_limits=(0, 1),
+                opacity=0.5,
+                **plane_placement(binding.image, binding.layout, plane.index),
+            )
+        )
+
+    def _shown(self, state: Snapshot) -> None:
+        if state.prompts != self._prompts:
+            self._overlay.remove()

@@ -1,0 +1,104 @@
+"""Where layers lie: the transform of an image, for the layers beside it and for files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari.layers import Image
+    from numpy.typing import NDArray
+
+    from napari_promptseg._napari.layers.axes import LayerAxes
+
+TRANSFORM = ("scale", "translate", "rotate", "shear", "affine")
+"""Events of an image layer after which the layers beside it must be moved."""
+
+
+def placement(image: Image, layout: LayerAxes) -> dict[str, Any]:
+    """Return the attributes that put a layer exactly over an image.
+
+    Parameters
+    ----------
+    image : Image
+        The image layer.
+    layout : LayerAxes
+        Its axes.
+    """
+    kept = list(layout.kept)
+    if layout.channel is None:
+        found = {name: getattr(image, name) for name in TRANSFORM}
+    else:
+        scale, translate = np.array(image.scale), np.array(image.translate)
+        if layout.channel > 0:
+            # One voxel of the layer covers all channels, so that it shows for each.
+            count = level_zero(image).shape[layout.channel]
+            translate[layout.channel] += (count - 1) / 2 * scale[layout.channel]
+            scale[layout.channel] *= count
+        square = np.ix_(kept, kept)
+        found = {
+            "scale": scale[kept],
+            "translate": translate[kept],
+            "rotate": np.asarray(image.rotate)[square],
+            "shear": _shear_matrix(image)[square],
+            "affine": image.affine.set_slice(kept),
+        }
+    found["units"] = tuple(image.units[d] for d in kept)
+    found["axis_labels"] = tuple(image.axis_labels[d] for d in kept)
+    return found
+
+
+def plane_placement(image: Image, layout: LayerAxes, index: Sequence[int | None]) -> dict[str, Any]:
+    """Return the attributes that put a layer of one plane where the plane is.
+
+    Parameters
+    ----------
+    image, layout
+        See `placement`.
+    index : sequence of int or None
+        Of the plane, one entry an axis of the volume; None along rows and columns.
+    """
+    from napari.utils.transforms import Affine
+
+    found = placement(image, layout)
+    parts = {name: found[name] for name in ("scale", "translate", "rotate", "shear")}
+    moved = Affine(**parts, ndim=len(found["scale"]))
+    found["translate"] = moved(layout.to_layer([float(i or 0) for i in index]))
+    return found
+
+
+def _shear_matrix(image: Image) -> NDArray[np.float64]:
+    """Return the shear of an image as a matrix; napari gives upper triangles as a vector."""
+    shear = np.asarray(image.shear, dtype=np.float64)
+    if shear.ndim == 2:
+        return shear
+    matrix = np.eye(len(image.scale))
+    matrix[np.triu_indices(len(matrix), 1)] = shear
+    return matrix
+
+
+def level_zero(image: Image) -> Any:
+    """Return the array of an image layer, the finest one if it has several."""
+    return image.data[0] if image.multiscale else image.data
+
+
+def world_affine(image: Image, layout: LayerAxes) -> NDArray[np.float64]:
+    """Return the (4, 4) matrix from (x, y, z) voxels to the world coordinates of an image."""
+    origin = np.zeros(len(layout.dims))
+    start = np.array(image.data_to_world(origin))
+    matrix = np.eye(4)
+    axes = {name: i for i, name in enumerate(layout.dims) if name in "zyx"}
+    for column, name in enumerate("xyz"):
+        if name not in axes:
+            continue
+        step = origin.copy()
+        step[axes[name]] = 1.0
+        moved = np.array(image.data_to_world(step)) - start
+        for row, other in enumerate("xyz"):
+            if other in axes:
+                matrix[row, column] = moved[axes[other]]
+                matrix[row, 3] = start[axes[other]]
+    return matrix

@@ -1,0 +1,124 @@
+"""The uncertainty of the model about the plane in view, as a layer over the object."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from napari_promptseg._napari.layers.overlay import Overlay
+from napari_promptseg._napari.layers.transforms import TRANSFORM, plane_placement
+from napari_promptseg._napari.layers.viewport import VIEW_EVENTS
+from napari_promptseg._napari.worker import queries
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari.utils.colormaps import Colormap
+    from numpy.typing import NDArray
+
+    from napari_promptseg._napari.layers.layer_sync import LayerSync
+    from napari_promptseg.data.geometry import Plane
+
+_SURE: Final = 0.3
+"""Entropy in bits of a pixel that is object or not with a probability of 95 %."""
+
+
+def _colormap() -> Colormap:
+    """Return inferno, transparent where the model is sure enough, so that the image is seen."""
+    from napari.utils.colormaps import Colormap, ensure_colormap
+
+    values = np.linspace(0, 1, 256)
+    colours = ensure_colormap("inferno").map(values)
+    colours[:, 3] = np.clip((values - _SURE) / (1 - _SURE), 0, 1)
+    return Colormap(colours, name="uncertainty")
+
+
+class UncertaintyOverlay:
+    """Keeps a layer of one plane where the view is; other planes do not show it.
+
+    Parameters
+    ----------
+    binding : LayerSync
+        The image.
+    later : callable
+        Runs a call in the next turn of the event loop.
+    deleted : callable
+        Called when the user deletes the layer.
+    """
+
+    def __init__(
+        self,
+        binding: LayerSync,
+        later: Callable[[Callable[[], None]], None],
+        deleted: Callable[[], None],
+    ) -> None:
+        self._binding, self._later = binding, later
+        self._overlay = Overlay(binding, "object", deleted)
+        self._plane: Plane | None = None
+        self._waits = self._closed = False
+        for name in VIEW_EVENTS:
+            getattr(binding.viewer.dims.events, name).connect(self.refresh)
+        for name in TRANSFORM:
+            getattr(binding.image.events, name).connect(self._move)
+        binding.controller.events.settled.connect(self.refresh)
+        self.refresh()
+
+    def close(self) -> None:
+        """Remove the layer."""
+        self._closed = True
+        for name in VIEW_EVENTS:
+            getattr(self._binding.viewer.dims.events, name).disconnect(self.refresh)
+        for name in TRANSFORM:
+            getattr(self._binding.image.events, name).disconnect(self._move)
+        self._binding.controller.events.settled.disconnect(self.refresh)
+        self._overlay.remove()
+
+    def refresh(self, _: Any = None) -> None:
+        """Measure the plane in view anew; calls of one turn of the event loop are one."""
+        if not self._waits:
+            self._waits = True
+            self._later(self._ask)
+
+    def _ask(self) -> None:
+        self._waits = False
+        plane, layer = self._binding.view.plane(), self._overlay.layer
+        hidden = layer is not None and not layer.visible
+        if not (self._closed or hidden or plane is None):
+            work = partial(queries.uncertainty, plane=plane)
+            self._binding.controller.ask("uncertainty", work, partial(self._draw, plane))
+
+    def _draw(self, plane: Plane, values: NDArray[np.float32]) -> None:
+        if self._closed:
+            return
+        layout, image = self._binding.layout, self._binding.image
+        data = layout.expand_plane(values, plane.index)
+        layer: Any = self._overlay.layer
+        if layer is None or layer.data.shape != data.shape:
+            self._show(plane, data)
+        else:
+            layer.translate = plane_placement(image, layout, plane.index)["translate"]
+            layer.data = data
+        self._plane = plane
+
+    def _show(self, plane: Plane, data: NDArray[np.float32]) -> None:
+        from napari.layers import Image
+
+        layer = Image(
+            data,
+            name=f"{self._binding.image.name} uncertainty",
+            colormap=_colormap(),
+            contrast_limits=(0, 1),
+            opacity=0.8,
+            **plane_placement(self._binding.image, self._binding.layout, plane.index),
+        )
+        layer.events.visible.connect(self.refresh)
+        self._overlay.show(layer)
+
+    def _move(self, _: Any) -> None:
+        """Follow the image when it is moved, turned or scaled."""
+        if self._overlay.layer is not None and self._plane is not None:
+            found = plane_placement(self._binding.image, self._binding.layout, self._plane.index)
+            for name, value in found.items():
+                setattr(self._overlay.layer, name, value)

@@ -1,0 +1,1 @@
+"""Presenters: they connect widgets, layers and the session worker."""

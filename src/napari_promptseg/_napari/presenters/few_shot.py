@@ -1,0 +1,438 @@
+"""Classes in the dock: learnt from committed objects, found, reviewed, refined behind clicks."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakKeyDictionary
+
+from psygnal import Signal, SignalGroup
+
+from napari_promptseg._napari.layers.overlay import is_overlay
+from napari_promptseg._napari.native_libraries import prepare_for_torch
+from napari_promptseg._napari.presenters.proposal_review import ProposalReview
+from napari_promptseg._napari.presenters.training_process import TrainingProcess, new_run
+from napari_promptseg._napari.worker.job_queue import Job, JobQueue
+from napari_promptseg._napari.worker.proposals import Found
+from napari_promptseg.data.geometry import all_planes
+from napari_promptseg.data.volume import Volume
+from napari_promptseg.models.adapters import class_key, list_classes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from napari.layers import Image
+
+    from napari_promptseg._napari.layers.layer_sync import LayerSync
+    from napari_promptseg._napari.widgets.few_shot import FewShotSection
+    from napari_promptseg._napari.worker.proposals import Examples
+    from napari_promptseg.data.geometry import Plane
+    from napari_promptseg.few_shot.concept import Concept
+    from napari_promptseg.training.data.datasets import Scene
+
+_SECONDS: Final = 60.0
+"""That fine-tuning may take."""
+_PATIENCE: Final = 2.0
+"""Seconds that work behind clicks waits for them at each step, at most."""
+_QUEUED: Final = 24
+"""Planes or images that are compared for what to annotate next."""
+
+
+class FewShotEvents(SignalGroup):
+    """What the class desk tells the dock."""
+
+    adapted = Signal()
+    """There is another model to choose now."""
+    named = Signal(str)
+    """The object in work is of a class of this name."""
+    failed = Signal(Exception)
+    """Something went wrong; nothing was changed."""
+
+
+class FewShotPresenter:
+    """Learns classes and finds their objects on threads of its own, so that clicks come first.
+
+    Parameters
+    ----------
+    section : FewShotSection
+        Where the user asks.
+    tell : callable
+        Says something to the user.
+    later : callable
+        Runs a call on the thread of the front end; from any thread.
+    busy : callable
+        Whether prompts wait for an answer.
+    """
+
+    def __init__(
+        self,
+        section: FewShotSection,
+        tell: Callable[[str], None],
+        later: Callable[[Callable[[], None]], None],
+        busy: Callable[[], bool],
+    ) -> None:
+        self.events = FewShotEvents()
+        self._section, self._tell, self._later, self._prompted = section, tell, later, busy
+        self._worker, self._tuner = JobQueue(later), JobQueue(later)
+        self._concepts: dict[str, Concept] = {}
+        self._scenes: dict[str, list[Scene]] = {}
+        self._learnt: WeakKeyDictionary[Image, dict[str, set[int]]] = WeakKeyDictionary()
+        self._binding: LayerSync | None = None
+        self._searched: Job | None = None
+        self._next: list[tuple[Image, Plane]] = []
+        self.review = ProposalReview(section, tell)
+        section.learn.connect(self.learn)
+        section.find.connect(self.find)
+        section.stop.connect(self.stop)
+        section.next.connect(self.rank)
+        section.train.connect(self.train)
+        section.went.connect(self._go_to)
+        self.training = TrainingProcess()
+        self.training.progressed.connect(
+            lambda done, total: section.show_running("Training: step %v of %m", done, total)
+        )
+        self.training.ended.connect(self._trained)
+        self.review.events.rejected.connect(self._reject)
+        self.review.events.fixed.connect(self._fix)
+        self._show_classes()
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything that was asked for is not done and shown yet."""
+        return self._worker.busy or self._tuner.busy or self.training.running
+
+    def follow(self, binding: LayerSync | None) -> None:
+        """Go on with another image, or with none."""
+        self._stop_search()
+        if not self.busy:
+            self._section.show_running("")
+        self._binding = binding
+        self.review.follow(binding)
+        self._section.setEnabled(binding is not None)
+
+    def close(self) -> None:
+        """Stop all work and let go of the image."""
+        self.follow(None)
+        self._worker.close()
+        self._tuner.close()
+        self.training.close()
+
+    # Learning
+
+    def learn(self, name: str) -> None:
+        """Learn a class from committed objects, those of its name if some are called so."""
+        binding = self._binding
+        if binding is None or not self._named(name):
+            return
+        if not binding.controller.shown.objects:
+            self._tell("Commit some objects first: the class is learnt from them")
+            return
+        known = self._learnt.setdefault(binding.image, {}).setdefault(class_key(name), set())
+        then = partial(self._learn_from, name, known, binding.controller.volume)
+        binding.controller.examples(name, known, then)
+
+    def _learn_from(self, name: str, known: set[int], volume: Volume, examples: Examples) -> None:
+        if not examples:
+            self._tell(f"All objects here are examples of {name!r} already")
+            return
+        known |= {int(label) for _, labels in examples for label in labels.ravel() if label}
+
+        def work(_: Job) -> Concept:
+            from napari_promptseg.few_shot.storage import save_concept
+            from napari_promptseg.training.few_shot import has_upright_planes, learn_from
+
+            concept = self._concept(name, new=True)
+            scenes = self._scenes.setdefault(name, [])
+            upright = has_upright_planes(volume)
+            scenes += learn_from(concept, examples, str(len(scenes)), upright)
+            save_concept(concept)
+            return concept
+
+        def then(concept: Concept) -> None:
+            self._section.show_running("")
+            self._show_classes(name)
+            count = f"{concept.examples} example{'s' * (concept.examples != 1)}"
+            self._tell(f"Learnt {name!r} from {count}: now find more of them")
+            self._tune(concept)
+
+        self._section.show_running(f"Learning {name} …")
+        self._run(self._worker, work, then)
+
+    def _tune(self, concept: Concept) -> None:
+        """Fine-tune the network for clicks on a class, where there is enough to learn from."""
+        from napari_promptseg.training.few_shot import FEWEST, fine_tune, take_tuned
+
+        scenes = list(self._scenes.get(concept.name, ()))
+        if sum(len(set(scene.labels.ravel())) - 1 for scene in scenes) < FEWEST:
+            return
+
+        def work(job: Job) -> bool:
+            from napari_promptseg.few_shot.storage import save_concept
+
+            def stopped() -> bool:
+                return self._wait(job, lambda: self._prompted() or self._worker.busy)
+
+            tuned = fine_tune(concept, scenes, _SECONDS, stopped)
+            take_tuned(concept, tuned)
+            save_concept(concept)
+            return tuned.adapter is not None
+
+        def then(kept: bool) -> None:
+            self._section.show_running("")
+            verdict = f"choose 'ClickNet for {concept.name}' as model" if kept else "not kept"
+            self._tell(f"Fine-tuned: {concept.note.partition(',')[0]}; {verdict}")
+            if kept:
+                self.events.adapted.emit()
+
+        self._section.show_running("Fine-tuning, up to a minute")
+        self._run(self._tuner, work, then)
+
+    # Finding
+
+    def find(self, name: str, everywhere: bool) -> None:
+        """Propose objects of a class: on the plane in view, or on all from there outward."""
+        binding = self._binding
+        if binding is None or not self._named(name):
+            return
+        if class_key(name) not in list_classes():
+            self._tell(f"No class {name!r} yet: commit a few, then press Learn")
+            return
+        plane = binding.view.plane()
+        if plane is None:
+            self._tell("Objects are looked for on planes: go back to 2D first")
+            return
+        self._stop_search()
+        planes = _outward(binding.controller.volume, plane) if everywhere else [plane]
+        self._search(name, binding, iter(planes), 0, len(planes))
+
+    def _search(
+        self, name: str, binding: LayerSync, planes: Iterator[Plane], done: int, total: int
+    ) -> None:
+        plane = next(planes, None)
+        if plane is None:
+            self._section.show_running("")
+            self._tell(self.review.summary(name))
+            return
+        self._section.show_running(f"Looking for {name} … %v of %m", done, total)
+
+        def work(job: Job) -> list[Found]:
+            return self._look(self._concept(name), binding, plane, job)
+
+        def then(found: list[Found]) -> None:
+            if self._searched is job:
+                self.review.add(plane, found, name)
+                self._search(name, binding, planes, done + 1, total)
+
+        job = self._searched = self._run(self._worker, work, then)
+
+    def _look(self, concept: Concept, binding: LayerSync, plane: Plane, job: Job) -> list[Found]:
+        """Find objects on a plane, on the worker."""
+        from napari_promptseg.few_shot.proposals import beside
+
+        volume, labels = binding.controller.volume, binding.controller.labels
+        volume.check_whole(plane, "finding objects of a class")
+        found = concept.proposals(volume.plane(plane), lambda: self._wait(job, self._prompted))
+        return [Found(plane, p) for p in beside(found, labels[plane.slices] > 0)]
+
+    def _reject(self, found: Sequence[Found], name: str) -> None:
+        """Teach the class what it is not, and look again where that was."""
+        binding = self._binding
+        if binding is None:
+            return
+        planes = list(dict.fromkeys(one.plane for one in found))
+
+        def work(job: Job) -> dict[Plane, list[Found]]:
+            from napari_promptseg.few_shot.storage import save_concept
+
+            concept, volume = self._concept(name), binding.controller.volume
+            for one in found:
+                image = volume.plane(one.plane)
+                concept.refuse(image, one.proposal.whole(image.shape))
+            save_concept(concept)
+            again = [plane for plane in planes if self.review.undecided(plane)]
+            return {plane: self._look(concept, binding, plane, job) for plane in again}
+
+        def then(looked: dict[Plane, list[Found]]) -> None:
+            for plane, new in looked.items():
+                self.review.add(plane, new, name)
+
+        self._run(self._worker, work, then)
+
+    def _fix(self, found: Found, name: str) -> None:
+        if self._binding is not None:
+            self.events.named.emit(name)
+            self._binding.controller.take_over(found)
+
+    # Training
+
+    def train(self, name: str) -> None:
+        """Fine-tune the network on all committed objects of the image, in its own process."""
+        binding = self._binding
+        if binding is None or not self._named(name):
+            return
+        if self.training.running:
+            self._tell("Another training goes on: stop it first")
+            return
+        volume, labels = binding.controller.volume, binding.controller.labels
+        run = new_run(name)
+
+        def work(_: Job) -> int:
+            from napari_promptseg.training.data.user_labels import write_training_set
+
+            return write_training_set([volume], [labels], run / "data")
+
+        def then(count: int) -> None:
+            from napari_promptseg.training.data.user_labels import FEWEST
+
+            self._section.show_running("")
+            if count < FEWEST:
+                self._tell(
+                    f"Training needs objects on {FEWEST} planes or more, here are {count}; "
+                    "Learn needs fewer"
+                )
+                return
+            self.training.start([str(run / "data"), "--output", str(run), "--name", name])
+            self._section.show_running("Training …")
+            self._tell(f"Training on {count} planes; napari can be used meanwhile")
+
+        self._section.show_running("Writing the planes …")
+        self._run(self._worker, work, then)
+
+    def _trained(self, well: bool, words: str) -> None:
+        self._section.show_running("")
+        if well:
+            self.events.adapted.emit()
+        self._tell(f"Trained: {words}" if well else f"Training: {words}")
+
+    # What next
+
+    def rank(self, name: str) -> None:
+        """Order planes without objects, or open images, by what annotating them would teach."""
+        binding = self._binding
+        if binding is None:
+            return
+        candidates = self._candidates(binding)
+        if not candidates:
+            self._tell("Nothing else to annotate: all planes have objects, no other image is open")
+            return
+        known = bool(name) and class_key(name) in list_classes()
+
+        def work(job: Job) -> list[int]:
+            from napari_promptseg.few_shot.active_learning import rank
+
+            images = ((n, volume.plane(plane)) for n, (_, volume, plane) in enumerate(candidates))
+            concept = self._concept(name) if known else None
+            order = rank(images, concept, stopped=lambda: self._wait(job, self._prompted))
+            return [entry.key for entry in order]
+
+        def then(order: list[int]) -> None:
+            self._section.show_running("")
+            self._next = [(candidates[n][0], candidates[n][2]) for n in order]
+            self._section.show_next([_place(*one) for one in self._next])
+            self._tell("Annotate the first of the list next")
+
+        self._section.show_running("Comparing …")
+        self._run(self._worker, work, then)
+
+    def _candidates(self, binding: LayerSync) -> list[tuple[Image, Volume, Plane]]:
+        from napari.layers import Image
+
+        from napari_promptseg.data.sampling import spread
+
+        volume, labels = binding.controller.volume, binding.controller.labels
+        planes = [
+            plane
+            for plane in spread(list(all_planes(volume.names, volume.shape)), 4 * _QUEUED)
+            if plane != binding.view.plane()
+            and not volume.is_large(plane)
+            and not labels[plane.slices].any()
+        ]
+        found = [(binding.image, volume, plane) for plane in spread(planes, _QUEUED)]
+        for layer in binding.viewer.layers:
+            other = isinstance(layer, Image) and not is_overlay(layer) and not layer.multiscale
+            if not other or layer is binding.image or layer.ndim > 2 or layer in self._learnt:
+                continue
+            beside = Volume(layer.data, "yxc" if layer.rgb else "yx")
+            found += [(layer, beside, plane) for plane in all_planes("yx", beside.shape)]
+        return found[:_QUEUED]
+
+    def _go_to(self, row: int) -> None:
+        image, plane = self._next[row]
+        if self._binding is not None and image is self._binding.image:
+            self._binding.view.go_to([0 if i is None else i for i in plane.index])
+        elif self._binding is not None and image in self._binding.viewer.layers:
+            self._binding.viewer.layers.selection.active = image
+
+    # Work behind the clicks
+
+    def stop(self) -> None:
+        """End a search and fine-tuning; what is found stays, what is learnt is measured."""
+        self._stop_search()
+        self._tuner.drop(self)
+        self.training.stop()
+        self._section.show_running("")
+
+    def _stop_search(self) -> None:
+        self._searched = None
+        self._worker.drop(self)
+
+    def _run(
+        self, worker: JobQueue, work: Callable[[Job], Any], then: Callable[[Any], None]
+    ) -> Job:
+        def start(job: Job) -> Any:
+            prepare_for_torch()
+            return work(job)
+
+        def failed(error: Exception) -> None:
+            self._section.show_running("")
+            self.events.failed.emit(error)
+
+        job = Job(start, then, failed, self)
+        worker.submit(job)
+        return job
+
+    @staticmethod
+    def _wait(job: Job, busy: Callable[[], bool]) -> bool:
+        """Let others go first for a while; return whether the job is to end early."""
+        waited = 0.0
+        while busy() and waited < _PATIENCE and not job.stopped.wait(0.02):
+            waited += 0.02
+        return job.stopped.is_set()
+
+    def _concept(self, name: str, new: bool = False) -> Concept:
+        """Return a class, from its file where it was not in use yet; on the worker."""
+        from napari_promptseg.few_shot.concept import Concept
+        from napari_promptseg.few_shot.storage import Library
+
+        key = class_key(name)
+        if key not in self._concepts:
+            fresh = new and key not in list_classes()
+            self._concepts[key] = Concept(name) if fresh else Library().get(key)
+        return self._concepts[key]
+
+    def _named(self, name: str) -> bool:
+        try:
+            class_key(name)
+        except ValueError:
+            self._tell("Give the class a name first")
+            return False
+        return True
+
+    def _show_classes(self, chosen: str = "") -> None:
+        self._section.show_classes([key.replace("_", " ") for key in list_classes()], chosen)
+
+
+def _outward(volume: Volume, plane: Plane) -> list[Plane]:
+    """Return the planes that are cut as one is, the nearest first."""
+    cut = [axis for axis, entry in enumerate(plane.index) if entry is not None]
+    if not cut:
+        return [plane]
+    along = cut[-1]
+    here = plane.index[along] or 0
+    order = sorted(range(volume.shape[along]), key=lambda index: abs(index - here))
+    return [plane.moved(along, index) for index in order]
+
+
+def _place(image: Image, plane: Plane) -> str:
+    entries = ", ".join(str(i) for i in plane.index if i is not None)
+    return f"{image.name}, plane {entries}" if entries else str(image.name)

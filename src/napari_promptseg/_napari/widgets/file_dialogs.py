@@ -1,0 +1,59 @@
+"""Which file: asked with a dialog."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from qtpy.QtWidgets import QFileDialog, QMessageBox
+
+from napari_promptseg.io.read import SUFFIXES
+
+if TYPE_CHECKING:
+    from qtpy.QtWidgets import QWidget
+
+SESSION_SUFFIX: Final = ".promptseg"
+_SESSIONS: Final = f"PromptSeg session (*{SESSION_SUFFIX})"
+_LABELS: Final = (
+    "NIfTI (*.nii.gz);;NRRD (*.nrrd);;TIFF (*.tif);;OME-Zarr (*.zarr);;"
+    "DICOM SEG (*.dcm);;numpy (*.npy);;PNG (*.png);;COCO, run lengths (*.json);;"
+    "COCO, polygons (*.polygons.json);;Mesh (*.stl);;Mesh (*.obj);;Mesh (*.ply);;"
+    "Table of sizes (*.csv);;Cell Tracking Challenge (*_RES)"
+)
+
+
+def ask_save(parent: QWidget) -> Path | None:
+    """Return where to save a session, None if the user does not want to."""
+    return _ask_target(parent, "Save session", _SESSIONS)
+
+
+def ask_load(parent: QWidget) -> Path | None:
+    """Return which session or labels to load, None if the user does not want to."""
+    labels = " ".join(f"*{suffix}" for suffix in SUFFIXES)
+    kinds = f"{_SESSIONS};;Labels ({labels})"
+    name, _ = QFileDialog.getOpenFileName(parent, "Load session or labels", "", kinds)
+    return Path(name) if name else None
+
+
+def ask_export(parent: QWidget) -> Path | None:
+    """Return where to write labels, None if the user does not want to."""
+    return _ask_target(parent, "Export labels", _LABELS)
+
+
+def _ask_target(parent: QWidget, title: str, kinds: str) -> Path | None:
+    """Return what to write; the suffix of the chosen kind is added to a name without one."""
+    name, kind = QFileDialog.getSaveFileName(parent, title, "", kinds)
+    if not name:
+        return None
+    path = Path(name)
+    suffix = (kind or kinds).partition("(*")[2].partition(")")[0]
+    if path.suffix or path.name.lower().endswith(suffix.lower()):
+        return path
+    # The dialog has asked about the name without the suffix.
+    path = path.with_name(path.name + suffix)
+    return None if path.exists() and not _replaces(parent, title, path) else path
+
+
+def _replaces(parent: QWidget, title: str, path: Path) -> bool:
+    answer = QMessageBox.question(parent, title, f"{path.name} exists. Replace it?")
+    return bool(answer == QMessageBox.StandardButton.Yes)

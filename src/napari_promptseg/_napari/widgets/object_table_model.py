@@ -1,0 +1,123 @@
+"""Committed objects as rows of a table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from qtpy.QtCore import (  # type: ignore[attr-defined]
+    QAbstractTableModel,
+    QModelIndex,
+    Qt,
+    Signal,
+)
+from qtpy.QtGui import QColor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from qtpy.QtWidgets import QWidget
+
+    from napari_promptseg._napari.worker.object_sizes import ObjectSizes
+    from napari_promptseg.session.state import StoredObject
+
+ID, NAME, SIZE, PROMPTS = range(4)
+_SIZE_TITLES: Final = {"yx": "Area", "zyx": "Volume"}
+"""Of the column of sizes, by axes; a series shows time points there."""
+_QUIET: Final = "#7c8087"
+"""Grey that can be read on light and on dark themes."""
+
+
+class ObjectTableModel(QAbstractTableModel):
+    """Committed objects as rows.
+
+    Parameters
+    ----------
+    swatch : callable
+        From an id to its (R, G, B, A) colour in [0, 1], or None.
+    """
+
+    renamed = Signal(int, str)
+
+    def __init__(self, swatch: Callable[[int], Any], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._swatch = swatch
+        self.rows: tuple[StoredObject, ...] = ()
+        self.figures: Mapping[int, ObjectSizes] = {}
+        self._titles = ["Id", "Name", "Size", "Prompts"]
+
+    def show(self, rows: Sequence[StoredObject]) -> None:
+        """Show these objects."""
+        if tuple(rows) == self.rows:
+            return
+        self.beginResetModel()
+        self.rows = tuple(rows)
+        self.endResetModel()
+
+    def show_figures(self, figures: Mapping[int, ObjectSizes]) -> None:
+        """Show sizes by label; objects without one have an empty field."""
+        self.figures = figures
+        if self.rows:
+            self.dataChanged.emit(self.index(0, SIZE), self.index(len(self.rows) - 1, SIZE))
+
+    def show_axes(self, axes: str) -> None:
+        """Name the column of sizes for a volume of these axes, without channel."""
+        self._titles[SIZE] = _SIZE_TITLES.get(axes, "Time")
+        self.headerDataChanged.emit(Qt.Orientation.Horizontal, SIZE, SIZE)
+
+    def rowCount(self, parent: QModelIndex | None = None) -> int:  # noqa: N802
+        """See `QAbstractTableModel`."""
+        return 0 if parent is not None and parent.isValid() else len(self.rows)
+
+    def columnCount(self, parent: QModelIndex | None = None) -> int:  # noqa: N802
+        """See `QAbstractTableModel`."""
+        return len(self._titles)
+
+    def headerData(  # noqa: N802
+        self, section: int, orientation: Any, role: int = Qt.ItemDataRole.DisplayRole
+    ) -> Any:
+        """See `QAbstractTableModel`."""
+        if role == Qt.ItemDataRole.DisplayRole and orientation == Qt.Orientation.Horizontal:
+            return self._titles[section]
+        return None
+
+    def flags(self, index: QModelIndex) -> Any:
+        """See `QAbstractTableModel`."""
+        flags = super().flags(index)
+        return flags | Qt.ItemFlag.ItemIsEditable if index.column() == NAME else flags
+
+    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """See `QAbstractTableModel`."""
+        stored = self.rows[index.row()]
+        if role == Qt.ItemDataRole.DecorationRole and index.column() == ID:
+            colour = self._swatch(stored.label)
+            if colour is None:
+                return None
+            return QColor.fromRgbF(*(float(c) for c in np.asarray(colour)[:3]))
+        if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.EditRole):
+            return self._texts(stored)[index.column()]
+        if role == Qt.ItemDataRole.ToolTipRole and index.column() == NAME:
+            return "Double-click to rename"
+        if role == Qt.ItemDataRole.ToolTipRole and index.column() == SIZE:
+            known = self.figures.get(stored.label)
+            return None if known is None else known.tip
+        if role == Qt.ItemDataRole.ForegroundRole and index.column() in (SIZE, PROMPTS):
+            return QColor(_QUIET)
+        if role == Qt.ItemDataRole.TextAlignmentRole and index.column() in (SIZE, PROMPTS):
+            return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+        return None
+
+    def _texts(self, stored: StoredObject) -> tuple[str, str, str, str]:
+        known = self.figures.get(stored.label)
+        size = "" if known is None else known.text
+        return str(stored.label), stored.name, size, str(len(stored.prompts))
+
+    def setData(  # noqa: N802
+        self, index: QModelIndex, value: Any, role: int = Qt.ItemDataRole.EditRole
+    ) -> bool:
+        """See `QAbstractTableModel`."""
+        stored = self.rows[index.row()]
+        if role != Qt.ItemDataRole.EditRole or str(value) == stored.name:
+            return False
+        self.renamed.emit(stored.label, str(value))
+        return True

@@ -1,0 +1,280 @@
+"""The sections of the dock; they know nothing of sessions and layers."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined]
+from qtpy.QtGui import QColor, QIcon, QPainter, QPixmap
+from qtpy.QtWidgets import (
+    QButtonGroup,
+    QCheckBox,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QCollapsible
+
+from napari_promptseg._napari.keybindings import help_rows
+from napari_promptseg._napari.layers.prompt_layers import colour
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TOOL_TIPS: Final = {
+    "Click": "Click on the object; Ctrl+click on what does not belong to it",
+    "Box": "Drag a box around the object",
+    "Scribble": "Draw a stroke on the object",
+    "Lasso": "Draw an outline around the object",
+}
+_NAME_IT: Final = "Or name the object, then press Enter"
+_NO_WORDS: Final = "For words, add a model with … above"
+
+
+def push_button(text: str, tip: str, clicked: Callable[[], Any] | None = None) -> QPushButton:
+    """Return a button that leaves the keys to the viewer after a click."""
+    made = QPushButton(text)
+    made.setToolTip(tip)
+    made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    made.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+    if clicked is not None:
+        made.clicked.connect(lambda _=False: clicked())
+    return made
+
+
+def _dot(name: str) -> QIcon:
+    """Return a filled circle of a colour."""
+    picture = QPixmap(32, 32)
+    picture.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(picture)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setBrush(QColor(name))
+    painter.setPen(QColor("white"))
+    painter.drawEllipse(4, 4, 24, 24)
+    painter.end()
+    return QIcon(picture)
+
+
+def side_by_side(*widgets: QWidget) -> QHBoxLayout:
+    """Return widgets side by side."""
+    row = QHBoxLayout()
+    row.setSpacing(4)
+    for widget in widgets:
+        row.addWidget(widget)
+    return row
+
+
+def heading(text: str) -> QLabel:
+    """Return the title of a section."""
+    label = QLabel(text)
+    label.setStyleSheet("font-weight: bold;")
+    return label
+
+
+def collapsible(title: str) -> QCollapsible:
+    """Return a folded part of the dock."""
+    folded = QCollapsible(title, expandedIcon="▼", collapsedIcon="▶")
+    layout = folded.layout()
+    if layout is not None:
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+    return folded
+
+
+class Section(QWidget):
+    """A column of rows under a title."""
+
+    def __init__(self, title: str = "", parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.column = QVBoxLayout(self)
+        self.column.setContentsMargins(0, 0, 0, 0)
+        self.column.setSpacing(4)
+        if title:
+            self.column.addWidget(heading(title))
+
+
+class PromptSection(Section):
+    """Tools and polarity."""
+
+    tool = Signal(str)
+    polarity = Signal(bool)
+    word = Signal(str)
+    other = Signal()
+    everything = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("Prompt", parent)
+        self.tools: dict[str, QPushButton] = {}
+        self._tools = QButtonGroup(self)
+        for text, tip in TOOL_TIPS.items():
+            name = text.lower()
+            button = push_button(text, tip, partial(self.tool.emit, name))
+            button.setCheckable(True)
+            self._tools.addButton(button)
+            self.tools[name] = button
+        self.tools["click"].setChecked(True)
+        self.column.addLayout(side_by_side(*self.tools.values()))
+        self.polarities: dict[bool, QPushButton] = {}
+        self._polarities = QButtonGroup(self)
+        for positive, text, tip in (
+            (True, "Positive", "Prompts say where the object is"),
+            (False, "Negative", "Prompts say where the object is not"),
+        ):
+            button = push_button(text, f"{tip} (Q switches)")
+            button.setCheckable(True)
+            button.setIcon(_dot(colour(positive)))
+            button.clicked.connect(partial(self._polarity_clicked, positive))
+            self._polarities.addButton(button)
+            self.polarities[positive] = button
+        self.polarities[True].setChecked(True)
+        self.column.addLayout(side_by_side(*self.polarities.values()))
+        self.text = QLineEdit()
+        self.text.setPlaceholderText(_NAME_IT)
+        self.text.returnPressed.connect(self._word_entered)
+        self.column.addWidget(self.text)
+        self.other_button = push_button(
+            "Other answer", "Take the model's next best answer (Shift+C)", self.other.emit
+        )
+        self.everything_button = push_button(
+            "Find all", "Commit all objects on this plane, without prompts", self.everything.emit
+        )
+        self._more = QWidget()
+        row = side_by_side(self.other_button, self.everything_button)
+        row.setContentsMargins(0, 0, 0, 0)
+        self._more.setLayout(row)
+        self.column.addWidget(self._more)
+        self.show_ability(1, everything=False)
+
+    def _word_entered(self) -> None:
+        if word := self.text.text().strip():
+            self.text.clearFocus()  # the keys go back to the viewer
+            self.word.emit(word)
+
+    def show_reading(self, remedy: str) -> None:
+        """Offer words, or say what to do so that they are understood."""
+        self.text.setEnabled(not remedy)
+        self.text.setPlaceholderText(_NO_WORDS if remedy else _NAME_IT)
+        self.text.setToolTip(remedy or "Looks for it on the plane in view; clicks go on from there")
+
+    def show_ability(self, choices: int, everything: bool) -> None:
+        """Show the buttons for what few models can do."""
+        self.other_button.setVisible(choices > 1)
+        self.everything_button.setVisible(everything)
+        self._more.setVisible(choices > 1 or everything)
+
+    def _polarity_clicked(self, positive: bool, _: bool = False) -> None:
+        self.polarity.emit(positive)
+
+    @property
+    def tool_in_use(self) -> str:
+        """Name of the tool that is active."""
+        return next(name for name, button in self.tools.items() if button.isChecked())
+
+    @property
+    def positive(self) -> bool:
+        """Whether prompts say where the object is."""
+        return bool(self.polarities[True].isChecked())
+
+    def show_tool(self, tool: str) -> None:
+        """Show which tool is active."""
+        self.tools[tool].setChecked(True)
+
+    def show_polarity(self, positive: bool) -> None:
+        """Show what prompts say."""
+        self.polarities[positive].setChecked(True)
+
+
+class ObjectSection(Section):
+    """The object in work, and history."""
+
+    commit = Signal(str, bool)
+    discard = Signal()
+    undo = Signal()
+    redo = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("Object", parent)
+        self._shown = "", False
+        self.name = QLineEdit()
+        self.name.setPlaceholderText("Name (optional)")
+        self.name.returnPressed.connect(self.ask_commit)
+        self.overwrite = QCheckBox("Overwrite other objects")
+        self.overwrite.setToolTip("Take pixels of other objects too when committing")
+        self.commit_button = push_button(
+            "Commit", "Move the object into the labels (N)", self.ask_commit
+        )
+        self.discard_button = push_button("Discard", "Drop the object in work (Shift+N)")
+        self.discard_button.clicked.connect(self.discard)
+        self.undo_button = push_button("Undo", "Ctrl+Z")
+        self.undo_button.clicked.connect(self.undo)
+        self.redo_button = push_button("Redo", "Ctrl+Shift+Z")
+        self.redo_button.clicked.connect(self.redo)
+        self.column.addWidget(self.name)
+        self.column.addLayout(
+            side_by_side(
+                self.commit_button, self.discard_button, self.undo_button, self.redo_button
+            )
+        )
+        self.column.addWidget(self.overwrite)
+
+    def ask_commit(self) -> None:
+        """Commit with the name and the choice that the user gave."""
+        self.commit.emit(self.name.text().strip(), self.overwrite.isChecked())
+
+    def show_name(self, name: str) -> None:
+        """Propose a name for the object in work."""
+        self.name.setText(name)
+
+    def show_state(
+        self, name: str, label: int | None, has_object: bool, undo: bool, redo: bool
+    ) -> None:
+        """Show what can be done, and the name of the object in work."""
+        self.commit_button.setEnabled(has_object)
+        self.discard_button.setEnabled(has_object)
+        self.undo_button.setEnabled(undo)
+        self.redo_button.setEnabled(redo)
+        self.commit_button.setText("Commit" if label is None else f"Commit {label}")
+        if name != self._shown[0] or has_object < self._shown[1]:
+            self.name.setText(name)
+        self._shown = name, has_object
+
+
+class FileSection(Section):
+    """Sessions and labels in files."""
+
+    save = Signal()
+    load = Signal()
+    export = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("Session", parent)
+        self.save_button = push_button("Save…", "Everything: prompts, labels, history")
+        self.save_button.clicked.connect(self.save)
+        self.load_button = push_button("Load…", "Go on with a saved session, or with labels")
+        self.load_button.clicked.connect(self.load)
+        self.export_button = push_button("Export…", "Labels, meshes, a table of sizes, tracks …")
+        self.export_button.clicked.connect(self.export)
+        self.column.addLayout(side_by_side(self.save_button, self.load_button, self.export_button))
+
+
+def key_help() -> QCollapsible:
+    """Return the keymap, for the user to read."""
+    inner = QWidget()
+    grid = QGridLayout(inner)
+    grid.setContentsMargins(4, 4, 4, 0)
+    grid.setVerticalSpacing(1)
+    for row, (key, text) in enumerate(help_rows()):
+        grid.addWidget(heading(key), row, 0, Qt.AlignmentFlag.AlignTop)
+        meaning = QLabel(text)
+        meaning.setWordWrap(True)
+        grid.addWidget(meaning, row, 1)
+    grid.setColumnStretch(1, 1)
+    folded = collapsible("Keys")
+    folded.addWidget(inner)
+    return folded

@@ -1,0 +1,1 @@
+"""The session on its worker thread: proxy, commands, job queue, autosave."""

@@ -1,0 +1,105 @@
+"""What of a session is on disk without being asked for: the journal and a copy of the labels."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
+
+import numpy as np
+
+from napari_promptseg.session.persistence.journal import journals_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_promptseg.session.session import Session
+
+_EMBEDDED: Final = 64 * 2**20
+"""Bytes of an image without a file that are kept with the journal; larger ones are not."""
+_COPIED: Final = 512 * 2**20
+"""Bytes of the largest labels that are copied."""
+_EVERY: Final = 60.0
+"""Seconds between two copies of the labels, at least."""
+_VERSIONS: Final = 3
+
+
+class Autosave:
+    """Keeps a journal of a session from its first step on, and copies of its labels.
+
+    All of it runs on the worker.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        Where journals go; that of the user when not given.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder
+        self._saved: tuple[str, ...] | None = None
+        self._copied: tuple[int, ...] | None = None
+        self._copied_at = -_EVERY
+        self._over = False
+
+    def is_due(self, session: Session) -> bool:
+        """Whether there is something to do for `keep`; quick, from any thread."""
+        return self._lacks_journal(session) or self._lacks_copy(session)
+
+    def _lacks_journal(self, session: Session) -> bool:
+        return session.journal is None and bool(session.history) and not self._over
+
+    def _lacks_copy(self, session: Session) -> bool:
+        state = tuple(session.objects)
+        due = monotonic() - self._copied_at >= _EVERY
+        return due and bool(state) and state != self._copied and session.journal is not None
+
+    def save(self, session: Session) -> None:
+        """Have on disk what was done, on the worker; later steps go to the journal themselves.
+
+        Raises
+        ------
+        OSError
+            Once, if nothing can be written; the session goes on without a journal.
+        """
+        if self._lacks_journal(session):
+            root = self._folder or journals_folder()
+            folder = root / f"{datetime.now().astimezone():%Y%m%d-%H%M%S}-{uuid4().hex[:6]}"
+            try:
+                session.keep_journal(folder, image=_is_small(session.volume.data))
+            except OSError as error:
+                self._over = True
+                raise OSError(f"nothing is kept on disk for a crash: {error}") from error
+        if self._lacks_copy(session) and session.labels.nbytes <= _COPIED:
+            self._copy_labels(session)
+
+    def saved(self, session: Session) -> None:
+        """Note that all of a session is in a file that the user chose."""
+        self._saved = session.history
+
+    def is_safe(self, session: Session) -> bool:
+        """Whether nothing would be lost without the journal."""
+        return self._saved == session.history or not session.history
+
+    def finish(self, session: Session) -> None:
+        """End the journal: it stays, to be offered again, unless nothing would be lost."""
+        self._over = True
+        session.end_journal(discard=self.is_safe(session))
+
+    def _copy_labels(self, session: Session) -> None:
+        """Write committed objects where any program can read them."""
+        assert session.journal is not None
+        self._copied, self._copied_at = tuple(session.objects), monotonic()
+        target = session.journal / "labels.tif"
+        for number in range(_VERSIONS, 0, -1):
+            older = session.journal / f"labels.{number}.tif"
+            newer = session.journal / f"labels.{number - 1}.tif" if number > 1 else target
+            if newer.exists():
+                newer.replace(older)
+        session.export(target)
+
+
+def _is_small(data: Any) -> bool:
+    """Whether an image is in memory, and quickly written."""
+    return isinstance(data, np.ndarray) and data.nbytes <= _EMBEDDED

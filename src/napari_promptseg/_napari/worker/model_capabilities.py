@@ -1,0 +1,90 @@
+"""What the model of a session can do, and which wrappers are around it."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from napari_promptseg.propagation.registry import AUTO, create_propagator, list_propagators
+from napari_promptseg.wrappers.options import PARTS, Refinement, able
+
+if TYPE_CHECKING:
+    from napari_promptseg.models.base import Backend
+    from napari_promptseg.session.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCapabilities:
+    """What a model can do, for the thread of the front end.
+
+    Parameters
+    ----------
+    parts : frozenset of str
+        Wrappers that can be put around it.
+    on : frozenset of str
+        Those that are around it.
+    uncertainty : bool
+        Whether it can tell how sure it is.
+    propagators : frozenset of str
+        Those that work with it.
+    choices : int
+        Answers to prompts that can be meant in several ways.
+    everything : bool
+        Whether it finds all objects of a plane without prompts.
+    costly : bool
+        Whether it takes long to look at a plane, so that it pays to do so ahead of time.
+    reads : bool
+        Whether it understands words itself.
+    """
+
+    parts: frozenset[str]
+    on: frozenset[str]
+    uncertainty: bool
+    propagators: frozenset[str]
+    choices: int = 1
+    everything: bool = False
+    costly: bool = False
+    reads: bool = False
+
+
+def refine(session: Session, wish: Refinement) -> ModelCapabilities:
+    """Put those wrappers around the model of a session that are wished for and possible.
+
+    Parameters
+    ----------
+    session : Session
+        On the thread that works on it; its model is loaded.
+    wish : Refinement
+        For any model: what this one cannot do is left as it is by default.
+    """
+    capabilities = session.loaded_backend.capabilities
+    parts = frozenset(part for part in PARTS if able(part, capabilities))
+    refinement = replace(wish, **{part: None for part in PARTS if part not in parts})
+    if session.refinement != refinement:
+        session.refinement = refinement
+    resolved = refinement.resolved(capabilities)
+    on = frozenset(part for part in PARTS if getattr(resolved, part))
+    usable = usable_propagators(session.loaded_backend)
+    if session.propagator not in (AUTO, *usable):
+        session.propagator = AUTO
+    return ModelCapabilities(
+        parts,
+        on,
+        capabilities.differentiable,
+        usable,
+        capabilities.choices,
+        capabilities.everything,
+        capabilities.costly_embedding,
+        "text" in capabilities.prompts,
+    )
+
+
+def usable_propagators(backend: Backend) -> frozenset[str]:
+    """Return the names of the propagators that work with a backend."""
+    usable = set()
+    for name in list_propagators():
+        with suppress(ValueError):
+            create_propagator(name, backend)
+            usable.add(name)
+    return frozenset(usable)

@@ -1,0 +1,126 @@
+"""How large committed objects are and when they are there, for the list of objects."""
+
+from __future__ import annotations
+
+from functools import partial
+from time import perf_counter
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+
+from napari_promptseg.data.geometry import box_slices, boxes_meet
+from napari_promptseg.measure.measure import size_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from napari_promptseg._napari.worker.session_controller import SessionController
+    from napari_promptseg.data.geometry import Bounds
+    from napari_promptseg.session.session import Session
+    from napari_promptseg.session.state import StoredObject
+
+_SECONDS: Final = 0.05
+"""Time for one answer: a click must not wait for the sizes of a thousand objects."""
+
+
+class ObjectSizes(NamedTuple):
+    """What the list tells about an object.
+
+    Parameters
+    ----------
+    text : str
+        In a few characters: its size, or in a series its first and last time point.
+    tip : str
+        In a sentence.
+    times : tuple of int
+        Time points in which it is, ascending; empty without time.
+    """
+
+    text: str
+    tip: str
+    times: tuple[int, ...] = ()
+
+
+def object_sizes(session: Session, wanted: Sequence[StoredObject]) -> dict[int, ObjectSizes]:
+    """Return what to tell about objects, by label, on the worker; of some, if there are many."""
+    found: dict[int, ObjectSizes] = {}
+    start = perf_counter()
+    for stored in wanted:
+        if stored is session.objects.get(stored.label):
+            found[stored.label] = _object_sizes(session, stored)
+        if perf_counter() - start > _SECONDS:
+            break
+    return found
+
+
+def _object_sizes(session: Session, stored: StoredObject) -> ObjectSizes:
+    volume = session.volume
+    mask = session.labels[box_slices(stored.box)] == stored.label
+    count = int(np.count_nonzero(mask))
+    if "t" not in volume.names:
+        text = size_text(volume, count)
+        unit = "voxels" if "z" in volume.names else "pixels"
+        return ObjectSizes(text, text if unit in text else f"{text}, {count:,} {unit}")
+    present = np.flatnonzero(mask.any(axis=tuple(range(1, mask.ndim)))) + stored.box[0][0]
+    times = tuple(int(t) for t in present)
+    first, last = times[0], times[-1]
+    tip = f"In {len(times)} of the time points {first} to {last}"
+    tip += f", on average {size_text(volume, round(count / len(times)))}"
+    if stored.parent is not None:
+        tip += f"; comes from object {stored.parent}"
+    return ObjectSizes(f"{first}–{last}" if last > first else str(first), tip, times)
+
+
+class ObjectSizesPresenter:
+    """Keeps the figures of committed objects, measured when nothing else is to be done.
+
+    Parameters
+    ----------
+    controller : SessionController
+        What is asked.
+    show : callable
+        Takes the figures by label, whenever there are new ones.
+    """
+
+    def __init__(
+        self, controller: SessionController, show: Callable[[Mapping[int, ObjectSizes]], None]
+    ) -> None:
+        self._controller, self._show = controller, show
+        self._known: dict[int, tuple[StoredObject, ObjectSizes]] = {}
+        controller.events.labels.connect(self._changed)
+        controller.events.settled.connect(self.refresh)
+        controller.events.replaced.connect(self._replaced)
+        self.refresh()
+
+    def release(self) -> None:
+        """Ask no more."""
+        self._controller.events.labels.disconnect(self._changed)
+        self._controller.events.settled.disconnect(self.refresh)
+        self._controller.events.replaced.disconnect(self._replaced)
+
+    def refresh(self) -> None:
+        """Measure what is not known."""
+        objects = {stored.label: stored for stored in self._controller.shown.objects}
+        self._known = {
+            label: entry for label, entry in self._known.items() if entry[0] is objects.get(label)
+        }
+        wanted = [stored for label, stored in objects.items() if label not in self._known]
+        if wanted:
+            work = partial(object_sizes, wanted=wanted)
+            self._controller.ask("figures", work, partial(self._take, objects))
+
+    def _take(self, objects: Mapping[int, StoredObject], found: Mapping[int, ObjectSizes]) -> None:
+        self._known |= {label: (objects[label], value) for label, value in found.items()}
+        self._show({label: value for label, (_, value) in self._known.items()})
+        if found:
+            self.refresh()
+
+    def _changed(self, boxes: Sequence[Bounds]) -> None:
+        """Forget the objects that may have other pixels now."""
+        for label, (stored, _) in list(self._known.items()):
+            if any(boxes_meet(stored.box, box) for box in boxes):
+                del self._known[label]
+
+    def _replaced(self) -> None:
+        self._known.clear()
+        self.refresh()

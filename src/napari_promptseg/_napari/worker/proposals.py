@@ -1,0 +1,110 @@
+"""What the user does with objects that a class proposes, as calls of a session on the worker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_promptseg._napari.worker.session_proxy import SessionProxy
+from napari_promptseg.data.geometry import Plane
+from napari_promptseg.data.masks import pack_mask
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from numpy.typing import NDArray
+
+    from napari_promptseg._napari.worker.job_queue import Job
+    from napari_promptseg.data.volume import PlaneImage
+    from napari_promptseg.few_shot.proposals import Proposal  # noqa: TC004 - not evaluated
+    from napari_promptseg.session.session import Session
+
+Examples = list[tuple["PlaneImage", "NDArray[np.integer[Any]]"]]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Found:
+    """A proposal with its plane.
+
+    Parameters
+    ----------
+    plane : Plane
+        Of the volume.
+    proposal : Proposal
+        Of the plane.
+    """
+
+    plane: Plane
+    proposal: Proposal
+
+    @property
+    def position(self) -> tuple[int, ...]:
+        """A pixel of it in the volume, near its middle."""
+        inside = np.argwhere(self.proposal.mask)
+        middle = inside[np.abs(inside - inside.mean(0)).sum(1).argmin()]
+        entries = [0 if i is None else i for i in self.plane.index]
+        row, column = self.plane.in_plane
+        entries[row] = self.proposal.top + int(middle[0])
+        entries[column] = self.proposal.left + int(middle[1])
+        return tuple(entries)
+
+    def holds(self, plane: Plane, position: Sequence[float]) -> bool:
+        """Whether a position on a plane is one of its pixels."""
+        if plane != self.plane:
+            return False
+        axes = zip(self.plane.in_plane, (self.proposal.top, self.proposal.left), strict=True)
+        row, column = (round(position[axis]) - first for axis, first in axes)
+        height, width = self.proposal.mask.shape
+        inside = 0 <= row < height and 0 <= column < width
+        return inside and bool(self.proposal.mask[row, column])
+
+
+class ProposalCommands(SessionProxy):
+    """Examples, and what becomes of proposals; parameters: see `SessionProxy`."""
+
+    def examples(
+        self, name: str, without: Collection[int], then: Callable[[Examples], None]
+    ) -> None:
+        """Collect committed objects of a name, all of them if none is called so."""
+
+        def work(session: Session, _: Job) -> Examples:
+            named = any(stored.name == name for stored in session.objects.values())
+            return session.examples(name if named else None, without)
+
+        self._do(work, then)
+
+    def accept(self, found: Sequence[Found], name: str) -> None:
+        """Commit proposals, in one step a plane."""
+
+        def work(session: Session, _: Job) -> list[int]:
+            planes = dict.fromkeys(one.plane for one in found)
+            return [
+                label
+                for plane in planes
+                for label in session.accept(
+                    [one.proposal for one in found if one.plane == plane], plane, name
+                )
+            ]
+
+        def then(labels: list[int]) -> None:
+            if not labels:
+                said = "Not committed: other objects have all of its pixels"
+            elif len(labels) == 1:
+                said = f"Committed object {labels[0]}"
+            else:
+                said = f"Committed {len(labels)} objects"
+            self.events.status.emit(said)
+
+        self._do(work, then)
+
+    def take_over(self, found: Found) -> None:
+        """Make a proposal the object in work, for clicks to go on from."""
+
+        def work(session: Session, _: Job) -> None:
+            rows, columns = (session.volume.shape[axis] for axis in found.plane.in_plane)
+            mask = found.proposal.whole((rows, columns))
+            session.add_prompts([pack_mask(found.plane, mask)])
+
+        self._do(work, self._say("Correct it with clicks, then commit it"))

@@ -1,0 +1,114 @@
+"""What the front end knows of a session: its state at one moment, and what happens to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from psygnal import Signal, SignalGroup
+
+from napari_promptseg._napari.worker.model_capabilities import ModelCapabilities
+from napari_promptseg.data.geometry import Bounds, Plane
+from napari_promptseg.data.prompts import Prompt
+from napari_promptseg.propagation.registry import AUTO
+from napari_promptseg.session.propagation_record import PropagationRecord
+from napari_promptseg.session.state import StoredObject
+
+if TYPE_CHECKING:
+    from napari_promptseg.session.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The state of a session at one moment, for the thread of the front end.
+
+    Parameters
+    ----------
+    prompts : tuple of Prompt
+        Of the object in work; those that still wait for an answer are last.
+    objects : tuple of StoredObject
+        Committed objects by id.
+    label : int or None
+        Id of the object in work, if it was reopened.
+    name : str
+        Its name.
+    has_object : bool
+        Whether there is an object in work.
+    extent : Bounds or None
+        A box that holds its mask.
+    can_undo, can_redo : bool
+        Whether there is a step to undo, or to redo.
+    backend : str
+        Name of the backend.
+    propagator : str
+        Name of the propagator, as it was asked for.
+    propagated : PropagationRecord
+        What propagation has answered.
+    """
+
+    prompts: tuple[Prompt, ...] = ()
+    objects: tuple[StoredObject, ...] = ()
+    label: int | None = None
+    name: str = ""
+    has_object: bool = False
+    extent: Bounds | None = None
+    can_undo: bool = False
+    can_redo: bool = False
+    backend: str = ""
+    propagator: str = AUTO
+    propagated: PropagationRecord = field(default_factory=PropagationRecord)
+
+    @classmethod
+    def of(cls, session: Session) -> Snapshot:
+        """Look at a session, on the thread that works on it."""
+        draft = session.draft
+        return cls(
+            draft.prompts,
+            tuple(stored for _, stored in sorted(session.objects.items())),
+            draft.label,
+            draft.name,
+            bool(draft.prompts) or draft.extent is not None,
+            draft.extent,
+            session.can_undo,
+            session.can_redo,
+            session.backend,
+            session.propagator,
+            draft.propagated,
+        )
+
+
+class SessionControllerEvents(SignalGroup):
+    """What a controller tells the views; emitted on the thread of the front end."""
+
+    shown = Signal(Snapshot)
+    """The prompts or objects to show changed."""
+    mask = Signal(list)
+    """Boxes of the mask changed."""
+    labels = Signal(list)
+    """Boxes of the labels changed."""
+    settled = Signal()
+    """Work on the session is done: what was asked about it before may hold no longer."""
+    status = Signal(str)
+    """Something to tell the user."""
+    word = Signal(Plane, object)
+    """A word was found on a plane; where, as its probabilities."""
+    notice = Signal(str)
+    """Something to tell the user that is not said again."""
+    planes = Signal(list)
+    """Results of a propagation under way, each a `PlaneResult`."""
+    progress = Signal(int, int)
+    """Planes done and planes in all, of a propagation."""
+    preparing = Signal(bool)
+    """Whether planes are embedded ahead of time."""
+    prepared = Signal(int, int)
+    """How many planes are embedded, of how many."""
+    running = Signal(bool)
+    """A propagation begins, or is over."""
+    failed = Signal(Exception)
+    """Something went wrong; nothing was changed."""
+    replaced = Signal()
+    """There is another session now."""
+    devices = Signal(list)
+    """Devices that models can run on are known now."""
+    ability = Signal(ModelCapabilities)
+    """The model is loaded, or other wrappers are around it."""

@@ -1,1 +1,0 @@
-"""Networks; each module holds one architecture and no inference logic."""

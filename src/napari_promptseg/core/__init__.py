@@ -1,1 +1,0 @@
-"""Prompts, geometry, volumes and files: what everything else stands on."""

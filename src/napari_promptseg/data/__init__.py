@@ -1,0 +1,1 @@
+"""Images, volumes, labels and prompts as data: geometry, arrays, intensity windows."""

@@ -1,0 +1,42 @@
+"""What is in an array of labels, and where."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_promptseg.data.geometry import Bounds
+
+_DENSE: Final = 2**16
+"""Largest label that is looked up in a table; larger ones are numbered first."""
+
+
+def label_boxes(labels: NDArray[Any]) -> dict[int, Bounds]:
+    """Return the smallest box of each label but 0, in ascending order, in one pass.
+
+    Parameters
+    ----------
+    labels : integer array
+        Not negative.
+    """
+    from scipy.ndimage import find_objects
+
+    if labels.dtype.kind == "b":
+        labels = labels.astype(np.uint8)
+    if not labels.size or not labels.max():
+        return {}
+    ids = np.arange(int(labels.max()) + 1) if labels.max() <= _DENSE else None
+    if ids is None:
+        ids, numbered = np.unique(labels, return_inverse=True)
+        if ids[0] != 0:
+            ids, numbered = np.concatenate([[0], ids]), numbered + 1
+        labels = numbered.reshape(labels.shape)
+    return {
+        int(ids[number]): tuple((s.start, s.stop) for s in found)
+        for number, found in enumerate(find_objects(labels), start=1)
+        if found is not None
+    }

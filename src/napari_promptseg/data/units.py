@@ -1,0 +1,64 @@
+"""Names of units of length, and conversion between them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_SPELLINGS: Final[Mapping[str, tuple[str, ...]]] = {
+    "Å": ("å", "angstrom", "ångström"),
+    "nm": ("nanometer", "nanometre"),
+    # Two characters look like the Greek letter; ImageJ writes one of them escaped.
+    "µm": ("μm", "um", r"\u00b5m", "micron", "microns", "micrometer", "micrometre"),
+    "mm": ("millimeter", "millimetre"),
+    "cm": ("centimeter", "centimetre"),
+    "inch": ("in", '"'),
+    "m": ("meter", "metre"),
+    "pixel": ("", "pixels", "px", "reference frame"),
+}
+
+
+_METRES: Final[Mapping[str, float]] = {
+    "Å": 1e-10,
+    "nm": 1e-9,
+    "µm": 1e-6,
+    "mm": 1e-3,
+    "cm": 1e-2,
+    "inch": 0.0254,
+    "m": 1.0,
+}
+
+
+def unit_name(text: str | None) -> str:
+    """Return the usual short name of a unit of length; an unknown one as it is."""
+    plain = (text or "").strip()
+    for name, spellings in _SPELLINGS.items():
+        if plain == name or plain.lower() in spellings:
+            return name
+    return plain
+
+
+def common_unit(sizes: Mapping[str, tuple[float, str]]) -> tuple[dict[str, float], str]:
+    """Bring the spacing of several axes to the unit of the last spatial one.
+
+    Parameters
+    ----------
+    sizes : mapping of str to (float, str)
+        Spacing and unit by the name of the axis; the spacing of ``t`` is left alone.
+
+    Returns
+    -------
+    (dict of str to float, str)
+        Spacing by axis, and the unit.
+    """
+    units = {axis: unit_name(unit) for axis, (_, unit) in sizes.items()}
+    common = next((units[axis] for axis in "xyz" if axis in units), "pixel")
+    spacing = {}
+    for axis, (size, _) in sizes.items():
+        if axis in "xyz" and units[axis] in _METRES and common in _METRES:
+            ratio = _METRES[units[axis]] / _METRES[common]
+            size = size if ratio == 1 else size * ratio
+        spacing[axis] = size
+    return spacing, common

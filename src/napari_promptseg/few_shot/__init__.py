@@ -1,0 +1,1 @@
+"""Few-shot classes: features, pixel classifier, proposals, scoring, storage."""

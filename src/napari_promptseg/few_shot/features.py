@@ -1,0 +1,220 @@
+"""What the network sees of a whole image, and what it answers to many clicks at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_promptseg.data.intensity_window import stretch_contrast
+from napari_promptseg.data.plane_prompts import Stroke
+from napari_promptseg.data.resize import resize
+from napari_promptseg.models.backends.clicknet import ClickNetBackend, shipped_weights
+from napari_promptseg.models.encoding.prompt_maps import encode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor  # noqa: TC004 - annotations of a dataclass are not evaluated
+
+    from napari_promptseg.data.volume import PlaneImage
+
+Float32 = NDArray[np.float32]
+_STRIDE: Final = 32
+"""Sides of what the network sees are multiples of it."""
+_VIEW: Final = 128
+"""Side of the view of one question; what is asked about fills a third of it."""
+_BATCH: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureMap:
+    """Features of an image at one scale.
+
+    Parameters
+    ----------
+    features : (N, C) tensor
+        Of the places of a grid, row by row.
+    grid : (int, int)
+        Its rows and columns.
+    shape : (int, int)
+        Rows and columns of the image, which the grid covers evenly.
+    """
+
+    features: Tensor
+    grid: tuple[int, int]
+    shape: tuple[int, int]
+
+    @property
+    def step(self) -> tuple[float, float]:
+        """Pixels of the image between two places, along rows and columns."""
+        return self.shape[0] / self.grid[0], self.shape[1] / self.grid[1]
+
+    def downsample(self, values: NDArray[np.generic]) -> Float32:
+        """Average the (H, W) values of an image over the places."""
+        return resize(values.astype(np.float32), self.grid)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A click, and a guess of what it means.
+
+    Parameters
+    ----------
+    click : (float, float)
+        Row and column of the image.
+    top, left, side : int
+        The square that is looked at; it may reach over the edges of the image.
+    guess : (H, W) bool array, optional
+        Of the part of the square inside the image.
+    """
+
+    click: tuple[float, float]
+    top: int
+    left: int
+    side: int
+    guess: NDArray[np.bool_] | None = None
+
+    def inside(self, shape: tuple[int, int]) -> tuple[slice, slice]:
+        """Return the part of the square that lies in an image of this shape."""
+        rows, columns = (
+            slice(max(start, 0), min(start + self.side, size))
+            for start, size in zip((self.top, self.left), shape, strict=True)
+        )
+        return rows, columns
+
+    def padding(self, shape: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Return how far the square reaches over each edge, as `numpy.pad` takes it."""
+        before = max(-self.top, 0), max(-self.left, 0)
+        after = (
+            max(start + self.side - size, 0)
+            for start, size in zip((self.top, self.left), shape, strict=True)
+        )
+        rows, columns = zip(before, after, strict=True)
+        return rows, columns
+
+
+def network_identity() -> str:
+    """Return the identity of the network that looks, without loading it.
+
+    Features of another network mean something else.
+    """
+    from napari_promptseg.models.networks.checkpoints import weights_identity
+
+    return weights_identity(ClickNetBackend.name, shipped_weights())
+
+
+class FeatureExtractor:
+    """Looks at images with the network that ships.
+
+    Parameters
+    ----------
+    device : str
+        "auto", "cpu", "cuda" or "mps".
+    """
+
+    def __init__(self, device: str = "auto") -> None:
+        self._backend = ClickNetBackend(device)
+
+    def look(self, image: Float32, factor: float) -> FeatureMap:
+        """Look at an image, made `factor` times as large.
+
+        Parameters
+        ----------
+        image : (H, W, 3) float32 array
+            Values in [0, 1].
+        factor : float
+            The sides of what is seen are rounded to multiples of 32 pixels.
+        """
+        import torch
+
+        height, width = image.shape[:2]
+        rows, columns = (max(1, round(n * factor / _STRIDE)) * _STRIDE for n in (height, width))
+        seen = stretch_contrast(resize(image, (rows, columns)))
+        with torch.inference_mode():
+            features = self._backend.net.dense(self._tensor(seen.transpose(2, 0, 1)[None]))[0]
+        flat = features.flatten(1).T.contiguous().float().cpu()
+        return FeatureMap(flat, (features.shape[1], features.shape[2]), (height, width))
+
+    def answer(self, image: Float32, questions: Sequence[Question]) -> list[Float32]:
+        """Answer every question on the square of the image around its click.
+
+        Parameters
+        ----------
+        image : (H, W, 3) float32 array
+            Values in [0, 1].
+        questions : sequence of Question
+            Many at once cost less each.
+
+        Returns
+        -------
+        list of (h, w) float32 array
+            Probability of the object in the part of each square inside the image.
+        """
+        import torch
+
+        shape = image.shape[0], image.shape[1]
+        answers: list[Float32] = []
+        for begin in range(0, len(questions), _BATCH):
+            asked = questions[begin : begin + _BATCH]
+            images = np.stack([_view(image, q) for q in asked]).transpose(0, 3, 1, 2)
+            maps = np.stack([_maps(q, shape) for q in asked])
+            with torch.inference_mode():
+                logits = self._backend.net(self._tensor(images), self._tensor(maps))
+            views = logits.float().sigmoid().cpu().numpy()[:, 0]
+            answers += [_back(view, q, shape) for view, q in zip(views, asked, strict=True)]
+        return answers
+
+    def _tensor(self, array: Float32) -> Tensor:
+        import torch
+
+        return torch.from_numpy(np.ascontiguousarray(array)).to(
+            self._backend.device, memory_format=torch.channels_last
+        )
+
+    def close(self) -> None:
+        """Free the network."""
+        self._backend.close()
+
+
+def _view(image: Float32, question: Question) -> Float32:
+    shape = image.shape[0], image.shape[1]
+    padding = (*question.padding(shape), (0, 0))
+    square = np.pad(image[question.inside(shape)], padding, mode="edge")
+    return stretch_contrast(resize(square, (_VIEW, _VIEW)))
+
+
+def _maps(question: Question, shape: tuple[int, int]) -> Float32:
+    scale = _VIEW / question.side
+    corner = np.array([question.top, question.left])
+    click = (np.array([question.click]) - corner + 0.5) * scale - 0.5
+    guess = None
+    if question.guess is not None:
+        padded = np.pad(question.guess, question.padding(shape))
+        guess = resize(padded, (_VIEW, _VIEW)).astype(np.float32)
+    return encode([Stroke(click)], [], guess, (_VIEW, _VIEW))
+
+
+def _back(view: Float32, question: Question, shape: tuple[int, int]) -> Float32:
+    (above, below), (before, after) = question.padding(shape)
+    square = resize(view, (question.side, question.side))
+    return square[above : question.side - below, before : question.side - after]
+
+
+def square_pixels(image: PlaneImage) -> Float32:
+    """Return a plane as colours, its coarser axis stretched so that pixels are square."""
+    finest = min(image.spacing)
+    rows, columns = (
+        max(1, round(n * s / finest)) for n, s in zip(image.shape, image.spacing, strict=True)
+    )
+    return image.rgb((rows, columns))
+
+
+def square_labels(labels: NDArray[np.integer], shape: tuple[int, int]) -> NDArray[np.int32]:
+    """Return the (H, W) labels of a plane on its square pixels, numbered from 1 on."""
+    square = np.zeros(shape, np.int32)
+    for number, label in enumerate(np.unique(labels[labels > 0]), start=1):
+        square[resize(np.asarray(labels == label), shape)] = number
+    return square

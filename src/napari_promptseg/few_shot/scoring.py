@@ -1,0 +1,46 @@
+"""How likely an answer is to be an object of a class, by how it looks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+_WEIGHTS: Final = np.concatenate(
+    [
+        [1.277, -0.406, -2.305, -0.344, 4.168, -1.270],  # shares
+        [-0.248, -0.287, 0.657],  # sizes
+        [-0.421, -0.079, -0.401],  # their squares
+        [6.985, 2.861],  # solidity and familiarity
+        [0.314, 0.183, -0.208, 0.343, 1.926, 0.112],  # logarithms of the shares
+    ]
+)
+_BIAS: Final = -6.708
+"""Logistic regression on answers to clicks in images of several training sets, each with a
+class learnt from five objects of other images: whether the IoU with an object exceeds 0.5.
+``scripts/fit-judge`` makes them."""
+_SHARES: Final = 6
+_SIZES: Final = slice(6, 9)
+_LARGEST: Final = 2.5
+"""Of the logarithms of sizes."""
+
+
+def expand(described: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the terms of the regression for (N, 11) values of `Candidate.descriptors`."""
+    shares = described[:, :_SHARES]
+    sizes = np.clip(described[:, _SIZES], -_LARGEST, _LARGEST)
+    rest = described[:, _SIZES.stop :]
+    return np.concatenate([shares, sizes, sizes**2, rest, np.log(np.clip(shares, 1e-2, 1))], 1)
+
+
+def score_proposals(described: Sequence[Sequence[float]]) -> NDArray[np.float64]:
+    """Return the probability of each answer, from its `Candidate.descriptors`."""
+    if not described:
+        return np.zeros(0)
+    logit = expand(np.array(described, np.float64)) @ _WEIGHTS + _BIAS
+    return np.asarray(1 / (1 + np.exp(-logit)))

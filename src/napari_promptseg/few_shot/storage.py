@@ -1,0 +1,162 @@
+"""Classes as files: everything that a class is, in one safetensors file that can be shared."""
+
+from __future__ import annotations
+
+import json
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Final
+
+from napari_promptseg.few_shot.concept import Concept
+from napari_promptseg.few_shot.features import network_identity
+from napari_promptseg.few_shot.pixel_classifier import Samples
+from napari_promptseg.models.adapters import PREFIX, SUFFIX, class_file, find_class, list_classes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_KIND: Final = "class"
+
+
+def save_concept(concept: Concept, path: Path | None = None) -> Path:
+    """Write a class; a kill at any moment leaves the old or the new file.
+
+    Parameters
+    ----------
+    concept : Concept
+        With an example or more.
+    path : Path, optional
+        A safetensors file; in the library, under the key of its name, when not given.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    ValueError
+        If it has no example yet, or the path has another suffix.
+    """
+    import torch
+    from safetensors.torch import save
+
+    path = path or class_file(concept.name)
+    if path.suffix != SUFFIX:
+        raise ValueError(f"a class is written as .safetensors, got {path.name!r}")
+    samples = concept.fitted().samples
+    tensors = {
+        "features": samples.features.half(),
+        "kinds": samples.kinds.to(torch.uint8),
+        "weights": samples.weights,
+        "diameters": torch.tensor(concept.diameters, dtype=torch.float64),
+    }
+    adapter = {PREFIX + name: tensor for name, tensor in (concept.adapter or {}).items()}
+    metadata = {
+        "kind": _KIND,
+        "name": concept.name,
+        "synonyms": json.dumps(concept.synonyms),
+        "description": concept.description,
+        "network": network_identity(),
+        "note": concept.note,
+        "package": f"napari-promptseg {version('napari-promptseg')}",
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    partial.write_bytes(save({**tensors, **adapter}, metadata))
+    partial.replace(path)
+    return path
+
+
+def load_concept(path: Path, device: str = "auto") -> Concept:
+    """Read a class.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is damaged, no class, or was learnt with another network.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise FileNotFoundError(f"no class at {str(path)!r}")
+    try:
+        with safe_open(path, "pt") as source:
+            metadata = source.metadata() or {}
+            tensors = {name: source.get_tensor(name) for name in source.keys()}  # noqa: SIM118
+        if metadata.get("kind") != _KIND:
+            raise ValueError("it is no class")
+        samples = Samples(
+            tensors["features"].float(), tensors["kinds"].long(), tensors["weights"].float()
+        )
+        concept = Concept(
+            metadata["name"],
+            tuple(json.loads(metadata["synonyms"])),
+            metadata["description"],
+            device,
+            note=metadata["note"],
+        )
+        diameters = tensors["diameters"].tolist()
+    except (SafetensorError, KeyError, ValueError, TypeError) as error:
+        raise ValueError(f"{str(path)!r} cannot be read as a class: {error}") from error
+    if metadata["network"] != network_identity():
+        raise ValueError(
+            f"{str(path)!r} was learnt with another network; learn the class again from its labels"
+        )
+    concept.restore(
+        samples,
+        diameters,
+        {k.removeprefix(PREFIX): v for k, v in tensors.items() if k.startswith(PREFIX)} or None,
+    )
+    return concept
+
+
+class Library:
+    """The saved classes, each loaded when it is first asked for.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        Where they are; that of the user when not given.
+    device : str
+        "auto", "cpu", "cuda" or "mps".
+    """
+
+    def __init__(self, folder: Path | None = None, device: str = "auto") -> None:
+        self._folder, self._device = folder, device
+        self._loaded: dict[Path, tuple[int, Concept]] = {}
+
+    def __iter__(self) -> Iterator[str]:
+        """Go through the keys of all classes."""
+        yield from list_classes(self._folder)
+
+    def get(self, key: str) -> Concept:
+        """Return a class by its key or name.
+
+        Raises
+        ------
+        ValueError
+            If there is none, or its file cannot be used.
+        """
+        path = find_class(key, self._folder)
+        changed = path.stat().st_mtime_ns
+        if self._loaded.get(path, (None,))[0] != changed:
+            self._loaded[path] = changed, load_concept(path, self._device)
+        return self._loaded[path][1]
+
+    def usable(self) -> Iterator[Concept]:
+        """Go through the classes; files that cannot be used are passed over."""
+        for key in self:
+            try:
+                concept = self.get(key)
+            except (ValueError, OSError):
+                continue
+            yield concept
+
+    def close(self) -> None:
+        """Free the networks."""
+        for _, concept in self._loaded.values():
+            concept.close()
+        self._loaded.clear()

@@ -1,0 +1,112 @@
+"""OME-Zarr images (versions 0.4 and 0.5, and earlier ones) and plain zarr arrays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from napari_promptseg.data.lazy_array import arrange, arrange_as
+from napari_promptseg.data.units import common_unit
+from napari_promptseg.io.metadata import Content, axis_sizes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+SUFFIXES: Final = (".zarr",)
+MARKERS: Final = ("zarr.json", ".zgroup", ".zarray")
+"""A folder that holds one of these files is zarr, whatever its name."""
+
+
+def read(path: Path | str) -> Content:
+    """Open all resolutions of an image, or the only array there is; nothing is read.
+
+    Parameters
+    ----------
+    path : Path or str
+        Folder, or URL of a file system that fsspec knows.
+    """
+    import zarr
+
+    node: Any = zarr.open(store=str(path), mode="r")
+    if isinstance(node, zarr.Array):
+        return _plain(node)
+    attributes = dict(node.attrs)
+    metadata = attributes.get("ome", attributes)
+    if "multiscales" in metadata:
+        return _image(node, metadata["multiscales"][0])
+    if "bioformats2raw.layout" in metadata:
+        return read(f"{path}/0")
+    arrays = dict(node.arrays())
+    if len(arrays) != 1:
+        groups = [name for name, _ in node.groups()]
+        raise ValueError(
+            "it is a zarr group without one image: open one of the folders inside; "
+            f"arrays: {sorted(arrays)}, groups: {sorted(groups)}"
+        )
+    return _plain(next(iter(arrays.values())))
+
+
+def read_remote(url: str) -> Content:
+    """Open an image by its URL; see `read`.
+
+    Raises
+    ------
+    ImportError
+        If the package for such URLs is not installed.
+    FileNotFoundError
+        If there is no zarr at the URL.
+    """
+    try:
+        return read(url)
+    except ImportError as error:
+        raise ImportError(
+            f"cannot read {url}: {error}; pip install 'napari-promptseg[remote]', and for "
+            "object stores the package that fsspec names"
+        ) from error
+
+
+def _plain(array: Any) -> Content:
+    """Take the axes from the names of the dimensions, if there are some of use."""
+    named = getattr(array.metadata, "dimension_names", None) or ()
+    names = "".join(str(name)[:1].lower() for name in named)
+    data, axes = arrange(array, names) if len(names) == array.ndim else (array, "")
+    return Content(data, axes)
+
+
+def _image(group: Any, multiscale: Mapping[str, Any]) -> Content:
+    dataset = multiscale["datasets"][0]
+    array = group[dataset["path"]]
+    # Before version 0.3 axes had no names, before 0.4 they were bare names.
+    axes = [
+        axis if isinstance(axis, dict) else {"name": axis}
+        for axis in multiscale.get("axes", "tczyx"[-array.ndim :])
+    ]
+    scale, shift = np.ones(array.ndim), np.zeros(array.ndim)
+    for source in (dataset, multiscale):
+        for step in source.get("coordinateTransformations", ()):
+            if step["type"] == "scale":
+                scale, shift = scale * step["scale"], shift * step["scale"]
+            elif step["type"] == "translation":
+                shift = shift + step["translation"]
+    file_names = "".join(
+        {"channel": "c", "time": "t"}.get(axis.get("type", ""), str(axis["name"])[:1].lower())
+        for axis in axes
+    )
+    found = {
+        name: (float(size), str(axis.get("unit", "")))
+        for name, size, axis in zip(file_names, scale, axes, strict=True)
+        if name != "c"
+    }
+    sizes, unit = common_unit(found)
+    ratio = {name: sizes[name] / size for name, (size, _) in found.items()}
+    affine = np.diag([*(sizes.get(name, 1.0) for name in "xyz"), 1.0])
+    for name, start in zip(file_names, shift, strict=True):
+        if name in "xyz":
+            affine["xyz".index(name), 3] = start * ratio[name]
+    data, names = arrange(array, file_names)
+    smaller = (group[level["path"]] for level in multiscale["datasets"][1:])
+    levels = tuple(arrange_as(level, file_names, names) for level in smaller) if names else ()
+    spacing = axis_sizes(names, sizes) if names else None
+    return Content(data, names, spacing, unit, affine, levels=levels)

@@ -1,1 +1,0 @@
-"""Training of the shipped model: data sets, a simulated user, losses, the loop."""

@@ -1,0 +1,1 @@
+"""Models: the backend protocol, the registry, the catalog, weights and their loading."""

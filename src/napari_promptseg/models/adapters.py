@@ -1,0 +1,126 @@
+"""Adapters: weights of the decoder that fit one class of objects, in files that can be shared.
+
+The file of a class (`napari_promptseg.few_shot`) holds its adapter beside what else is known
+of it; a backend needs this part alone.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor, nn
+
+FOLDER_VARIABLE: Final = "PROMPTSEG_CLASSES"
+"""Environment variable that names another folder for classes."""
+PREFIX: Final = "adapter."
+"""Of the names of tensors that belong to an adapter."""
+SUFFIX: Final = ".safetensors"
+"""Of the file of a class."""
+
+
+def classes_folder() -> Path:
+    """Return the folder of saved classes; it need not exist."""
+    if given := os.environ.get(FOLDER_VARIABLE):
+        return Path(given)
+    from platformdirs import user_data_path
+
+    return user_data_path("napari-promptseg", appauthor=False) / "classes"
+
+
+def class_key(name: str) -> str:
+    """Return the name of a class as files and backends have it: a-z, 0-9 and underscores.
+
+    Raises
+    ------
+    ValueError
+        If nothing is left of it.
+    """
+    key = re.sub(r"\W+", "_", name.strip().lower()).strip("_")
+    if not key:
+        raise ValueError(f"a class needs a name with a letter or digit, got {name!r}")
+    return key
+
+
+def list_classes(folder: Path | None = None) -> dict[str, Path]:
+    """Return the files of saved classes by their keys, sorted."""
+    found = sorted((folder or classes_folder()).glob(f"*{SUFFIX}"))
+    return {path.stem: path for path in found}
+
+
+def list_adapted(folder: Path | None = None) -> dict[str, str]:
+    """Return the names of the classes that have an adapter, by their keys."""
+    from safetensors import SafetensorError, safe_open
+
+    adapted = {}
+    for key, path in list_classes(folder).items():
+        try:
+            with safe_open(path, "np") as source:  # reads the header alone
+                if any(name.startswith(PREFIX) for name in source.keys()):  # noqa: SIM118
+                    adapted[key] = (source.metadata() or {}).get("name", key)
+        except (SafetensorError, OSError):
+            continue  # told by those who use it
+    return adapted
+
+
+def class_file(name: str) -> Path:
+    """Return where the class of a name is saved; see `class_key`."""
+    return classes_folder() / f"{class_key(name)}{SUFFIX}"
+
+
+def find_class(name: str, folder: Path | None = None) -> Path:
+    """Return the file of a saved class by its name or key.
+
+    Raises
+    ------
+    ValueError
+        If there is none; the message lists those that there are.
+    """
+    files = list_classes(folder)
+    key = class_key(name)
+    if key not in files:
+        raise ValueError(f"no class {name!r}; valid classes: {sorted(files)}")
+    return files[key]
+
+
+def load_adapter(key: str) -> dict[str, Tensor]:
+    """Return the adapter of a saved class.
+
+    Raises
+    ------
+    ValueError
+        If there is no such class, it has no adapter, or its file is damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = find_class(key)
+    try:
+        with safe_open(path, "pt") as source:
+            names = [name for name in source.keys() if name.startswith(PREFIX)]  # noqa: SIM118
+            adapter = {name.removeprefix(PREFIX): source.get_tensor(name) for name in names}
+    except SafetensorError as error:
+        raise ValueError(f"{str(path)!r} is damaged: {error}") from error
+    if not adapter:
+        raise ValueError(f"the class {key!r} has no adapter: fine-tune it first")
+    return adapter
+
+
+def apply_adapter(net: nn.Module, adapter: Mapping[str, Tensor]) -> None:
+    """Put an adapter into a network.
+
+    Raises
+    ------
+    ValueError
+        If it is of another network.
+    """
+    own = dict(net.named_parameters())
+    for name, tensor in adapter.items():
+        if name not in own or own[name].shape != tensor.shape:
+            raise ValueError(f"the adapter does not fit {type(net).__name__}: {name}")
+    for name, tensor in adapter.items():
+        own[name].data.copy_(tensor)

@@ -1,0 +1,232 @@
+"""The shipped model as a backend."""
+
+from __future__ import annotations
+
+import copy
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from napari_promptseg.data.intensity_window import stretch_contrast
+from napari_promptseg.data.resize import resize
+from napari_promptseg.models.adapters import apply_adapter, load_adapter
+from napari_promptseg.models.base import Capabilities, Float32, Prediction
+from napari_promptseg.models.capabilities import Stage, sample
+from napari_promptseg.models.catalog import list_trained
+from napari_promptseg.models.device import pick_device
+from napari_promptseg.models.encoding.prompt_maps import Encoding, encode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from napari_promptseg.data.plane_prompts import PlanePrompts
+    from napari_promptseg.data.volume import PlaneImage
+
+
+_STRIDE: Final = 32  # coarsest stride of the encoder; sides must be multiples of it
+_CLOSER: Final = (1.0, 1.0, 1.15, 1.15, 1.4)
+"""Of the side, by the number of prompts: the first ones say what the object is, and a
+network sees that best at the scale of its training; later ones say where it ends."""
+
+
+def _is_single_click(prompts: PlanePrompts) -> bool:
+    """Whether a positive click is all there is, which can mean a part, an object or a group."""
+    strokes = prompts.strokes
+    return (
+        not prompts.regions
+        and len(strokes) == 1
+        and strokes[0].positive
+        and len(strokes[0].path) == 1
+    )
+
+
+def shipped_weights() -> Path:
+    """Return the file of the weights that ship with the package."""
+    return Path(str(files("napari_promptseg.models") / "weights" / "clicknet.safetensors"))
+
+
+class ClickNetBackend:
+    """ClickNet on whole planes; wrap it in a zoom-in for objects that are small in them.
+
+    Parameters
+    ----------
+    device : str
+        "auto", "cpu", "cuda" or "mps".
+    weights : Path, optional
+        A safetensors file of `promptseg train`; the shipped one when not given.
+    side : int
+        The longer side of what the network sees of a first prompt, in pixels; after
+        several prompts it sees more of them.
+    encoding : {"disk", "gaussian", "distance"}
+        How clicks are drawn; the shipped weights were trained with disks.
+    variant : str
+        Key of a saved class whose adapter is used, or of a network that the user trained, as
+        in "clicknet:nucleus".
+
+    Raises
+    ------
+    ValueError
+        If the device is not there, `side` is not a positive multiple of 32, the weights are
+        damaged or of another network, or there is no adapter and no network of that name.
+    FileNotFoundError
+        If the weights are not there.
+    """
+
+    name = "clicknet"
+    capabilities = Capabilities(
+        frozenset({"point", "box", "scribble", "lasso"}),
+        differentiable=True,
+        scalable=True,
+        choices=4,
+    )
+
+    def __init__(
+        self,
+        device: str = "auto",
+        weights: Path | None = None,
+        side: int = 224,
+        encoding: Encoding = "disk",
+        variant: str = "",
+    ) -> None:
+        import torch
+
+        from napari_promptseg.models.networks.checkpoints import load_weights, weights_identity
+        from napari_promptseg.models.networks.clicknet import ClickNet
+
+        if side <= 0 or side % _STRIDE:
+            raise ValueError(f"side must be a positive multiple of {_STRIDE}, got {side}")
+        trained = list_trained().get(variant) if variant and weights is None else None
+        path = weights or trained or shipped_weights()
+        self.device = pick_device(device)
+        self.side, self.encoding = side, encoding
+        net = ClickNet()
+        load_weights(net, path)
+        self.identity = weights_identity(self.name, path)
+        self.net = (
+            net.eval().requires_grad_(False).to(self.device).to(memory_format=torch.channels_last)
+        )
+        if variant and trained is None:
+            self._adapt(load_adapter(variant))
+        else:
+            self._choose_engine()
+
+    def _choose_engine(self) -> None:
+        """Take the fastest engine for the features; again after the weights have changed."""
+        from napari_promptseg.models.engine_selection import fastest
+
+        self.engine, self._features = fastest(self.net, self.identity)
+
+    def adapted(self, adapter: Mapping[str, Tensor]) -> ClickNetBackend:
+        """Return the same backend with weights of `napari_promptseg.models.adapters`.
+
+        Raises
+        ------
+        ValueError
+            If they are of another network.
+        """
+        other = copy.copy(self)
+        other.net = copy.deepcopy(self.net)
+        other._adapt(adapter)
+        return other
+
+    def _adapt(self, adapter: Mapping[str, Tensor]) -> None:
+        from napari_promptseg.models.networks.checkpoints import tensors_hash
+
+        apply_adapter(self.net, adapter)
+        digest = tensors_hash(dict(sorted(adapter.items())))
+        self.identity = f"{self.identity} adapted {digest}"
+        self._choose_engine()
+
+    def embed(self, image: PlaneImage) -> PlaneImage:
+        """Return the plane itself: prompts enter the network beside the image."""
+        return image
+
+    def view_shape(self, image: PlaneImage, given: int = 1) -> tuple[int, int]:
+        """Return rows and columns that the network sees: square pixels, multiples of 32.
+
+        Parameters
+        ----------
+        image : PlaneImage
+            What it looks at.
+        given : int
+            Number of prompts; none where a prior alone is carried on.
+        """
+        extent = [n * s for n, s in zip(image.shape, image.spacing, strict=True)]
+        closer = _CLOSER[min(max(given, 1), len(_CLOSER)) - 1]
+        if not given:  # a prior says what it is: look as closely as there are pixels for
+            pixels = max(extent) / min(image.spacing)
+            closer = min(max(pixels / self.side, 1.0), _CLOSER[-1])
+        scale = self.side * closer / max(extent)
+        rows, columns = (max(_STRIDE, round(e * scale / _STRIDE) * _STRIDE) for e in extent)
+        return rows, columns
+
+    def predict(
+        self,
+        embedding: PlaneImage,
+        prompts: PlanePrompts,
+        prior: NDArray[np.bool_] | None = None,
+    ) -> Prediction:
+        """See `Backend.predict`."""
+        return self.stage(embedding, prompts, prior).answer()
+
+    def stage(
+        self,
+        embedding: PlaneImage,
+        prompts: PlanePrompts,
+        prior: NDArray[np.bool_] | None = None,
+    ) -> Stage:
+        """See `Differentiable.stage`; what is left is the last, linear layer."""
+        from torch.nn.functional import interpolate
+
+        from napari_promptseg.models.networks.clicknet import answer_order
+
+        shape = self.view_shape(embedding, len(prompts.strokes) + len(prompts.regions))
+        image = stretch_contrast(embedding.rgb(shape)).transpose(2, 0, 1)[None]
+        maps = self._maps(prompts, prior, embedding.shape, shape)[None]
+        features = self._features(image, maps)
+        ambiguous = prior is None and _is_single_click(prompts)
+        number = 0
+        if self.net.ambiguity and (ambiguous or prompts.choice):
+            order = answer_order(self.net, features, ambiguous)
+            number = order[min(prompts.choice or 0, len(order) - 1)]
+
+        def last(given: tuple[Tensor, ...]) -> Tensor:
+            return self.net.logits(given[0], number)
+
+        def logits(given: tuple[Tensor, ...]) -> Tensor:
+            return interpolate(last(given), size=shape, mode="bilinear")
+
+        def probe(points: NDArray[np.float64]) -> Stage:
+            # A linear layer may come after the sampling as well as before.
+            return Stage((sample(features, points),), last, (0, 1), (0, len(points)))
+
+        height, width = embedding.shape
+        return Stage((features,), logits, (0, height), (0, width), probe)
+
+    def at_scale(self, factor: float) -> ClickNetBackend:
+        """See `Scalable.at_scale`."""
+        other = copy.copy(self)
+        other.side = max(_STRIDE, round(self.side * factor / _STRIDE) * _STRIDE)
+        return other
+
+    def _maps(
+        self,
+        prompts: PlanePrompts,
+        prior: NDArray[np.bool_] | None,
+        source: tuple[int, int],
+        shape: tuple[int, int],
+    ) -> Float32:
+        """Draw the prompts of a plane of shape `source` in the pixels of the network."""
+        scale = np.array(shape) / np.array(source)
+        seen = prompts.mapped(scale, (scale - 1) / 2)
+        resized = None if prior is None else resize(prior, shape).astype(np.float32)
+        return encode(seen.strokes, seen.regions, resized, shape, encoding=self.encoding)
+
+    def close(self) -> None:
+        """Free the network."""
+        del self.net

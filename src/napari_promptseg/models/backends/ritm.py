@@ -1,0 +1,207 @@
+"""RITM: published click networks on HRNet, from checkpoints in their own format."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from napari_promptseg.data.resize import resize
+from napari_promptseg.models.base import Capabilities, Prediction
+from napari_promptseg.models.capabilities import Stage, sample
+from napari_promptseg.models.catalog import find_model
+from napari_promptseg.models.device import pick_device
+from napari_promptseg.models.encoding.clicks import as_clicks
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from napari_promptseg.data.plane_prompts import PlanePrompts
+    from napari_promptseg.data.volume import PlaneImage
+    from napari_promptseg.models.networks.ritm import RitmNet
+
+_CLASSES: Final = ("isegm.model.is_hrnet_model.HRNetModel", "HRNetModel")
+"""Names that files give networks which can be read."""
+_WITHOUT_EFFECT: Final = frozenset(
+    {"backbone_lr_mult", "norm_layer", "cpu_dist_maps", "with_aux_output", "num_max_points"}
+)
+"""Settings of files that matter to training alone."""
+_SIDE: Final = 400
+"""Longer side of what the network sees, in pixels; the size that RITM was evaluated at."""
+
+
+def load_ritm(path: Path | str) -> RitmNet:
+    """Load a checkpoint of RITM as it was published (.pth).
+
+    Parameters
+    ----------
+    path : Path or str
+        The file; nothing in it is executed.
+
+    Returns
+    -------
+    RitmNet
+        ``net(image, prev_mask, positive, negative)`` returns (B, 1, H, W) logits; see
+        `RitmNet.forward`. On the CPU, ready to answer, without gradients of its weights.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is damaged, holds anything but weights and settings, or another network.
+    """
+    from pathlib import Path
+
+    from napari_promptseg.models.networks.checkpoints import fill, load_checkpoint
+    from napari_promptseg.models.networks.ritm import RitmNet
+
+    path = Path(path)
+    content = load_checkpoint(path)
+    if not isinstance(content, dict) or not {"config", "state_dict"} <= content.keys():
+        raise ValueError(f"{str(path)!r} is no checkpoint of RITM: it has no config and state_dict")
+    net = RitmNet(_settings(content["config"], path))
+    fill(net, content["state_dict"], path, "its own config")
+    return net.eval().requires_grad_(False)
+
+
+def _settings(config: Any, path: Path) -> Any:
+    """Read the settings of a file.
+
+    Raises
+    ------
+    ValueError
+        If the network is of another class, or has a setting that is not known here.
+    """
+    from dataclasses import fields
+
+    from napari_promptseg.models.networks.ritm import RitmSettings
+
+    try:
+        name = config["class"]
+        given = {key: entry["value"] for key, entry in config["params"].items()}
+    except (TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"{str(path)!r} has a config that cannot be read") from error
+    if name not in _CLASSES:
+        raise ValueError(
+            f"{str(path)!r} holds a network {name!r}; valid networks: {list(_CLASSES)}"
+        )
+    known = {field.name for field in fields(RitmSettings)}
+    # Groups of clicks change what the network reads; None says that there are none.
+    unknown = {k for k, v in given.items() if v is not None} - known - _WITHOUT_EFFECT
+    if unknown:
+        raise ValueError(
+            f"{str(path)!r} has settings {sorted(unknown)}; valid settings: {sorted(known)}"
+        )
+    return RitmSettings(**{key: value for key, value in given.items() if key in known})
+
+
+class RitmBackend:
+    """A network of RITM on whole planes; wrap it in a zoom-in for small objects.
+
+    Boxes, scribbles and lassos become clicks. With `Brs` around it, which is the default,
+    it is f-BRS-B (Sofiiuk et al. 2020, arXiv:2001.10331): scale and bias of the features
+    before the last layer are fitted until every click holds.
+
+    Parameters
+    ----------
+    device : str
+        "auto", "cpu", "cuda" or "mps".
+    variant : str, optional
+        Which published model; the first that is there when not given.
+    weights : Path, optional
+        A checkpoint that is not in the folder of models.
+
+    Raises
+    ------
+    ValueError
+        If the device is not there, or the checkpoint cannot be used.
+    FileNotFoundError
+        If the checkpoint is not there; the message says where to get it.
+    """
+
+    name = "ritm"
+    capabilities = Capabilities(
+        frozenset({"point", "box", "scribble", "lasso"}), differentiable=True
+    )
+
+    def __init__(
+        self, device: str = "auto", variant: str | None = None, weights: Path | None = None
+    ) -> None:
+        from napari_promptseg.models.networks.checkpoints import weights_identity
+
+        self.device = pick_device(device)
+        if weights is None:
+            model = find_model(self.name, variant)
+            assert model.path is not None
+            weights = model.path
+        self.net = load_ritm(weights).to(self.device)
+        self.identity = weights_identity(self.name, weights)
+
+    def embed(self, image: PlaneImage) -> PlaneImage:
+        """Return the plane itself: prompts enter the network beside the image."""
+        return image
+
+    def predict(
+        self,
+        embedding: PlaneImage,
+        prompts: PlanePrompts,
+        prior: NDArray[np.bool_] | None = None,
+    ) -> Prediction:
+        """See `Backend.predict`."""
+        return self.stage(embedding, prompts, prior).answer()
+
+    def stage(
+        self,
+        embedding: PlaneImage,
+        prompts: PlanePrompts,
+        prior: NDArray[np.bool_] | None = None,
+    ) -> Stage:
+        """See `Differentiable.stage`; what is left is the last, linear layer."""
+        import torch
+
+        shape = _seen(embedding)
+        image = self._tensor(embedding.rgb(shape).transpose(2, 0, 1)[None])
+        if prior is None:
+            previous = image.new_zeros(1, 1, *shape)
+        else:
+            previous = self._tensor(resize(prior.astype(np.float32), shape)[None, None])
+        scale = np.array(shape) / np.array(embedding.shape)
+        seen = prompts.mapped(scale, (scale - 1) / 2)
+        clicks = as_clicks(seen, shape, None if prior is None else resize(prior, shape))
+        with torch.no_grad():
+            maps = self.net.maps(previous, clicks.positive, clicks.negative)
+            aggregated, _ = self.net.aggregate(image, maps)
+
+        def logits(given: tuple[Tensor, ...]) -> Tensor:
+            return self.net.last(given[0], shape)
+
+        def probe(points: NDArray[np.float64]) -> Stage:
+            # A linear layer may come after the sampling as well as before.
+            def last(given: tuple[Tensor, ...]) -> Tensor:
+                return self.net.feature_extractor.last(given[0])
+
+            return Stage((sample(aggregated, points),), last, (0, 1), (0, len(points)))
+
+        height, width = embedding.shape
+        return Stage((aggregated,), logits, (0, height), (0, width), probe)
+
+    def _tensor(self, values: NDArray[np.float32]) -> Tensor:
+        import torch
+
+        return torch.from_numpy(np.ascontiguousarray(values, np.float32)).to(self.device)
+
+    def close(self) -> None:
+        """Free the network."""
+        del self.net
+
+
+def _seen(image: PlaneImage) -> tuple[int, int]:
+    """Rows and columns that the network sees: square pixels, no more than there are needed."""
+    extent = [n * s for n, s in zip(image.shape, image.spacing, strict=True)]
+    scale = min(_SIDE / max(extent), 2 / min(image.spacing))
+    rows, columns = (max(32, round(e * scale / 4) * 4) for e in extent)
+    return rows, columns

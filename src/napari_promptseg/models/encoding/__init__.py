@@ -1,0 +1,1 @@
+"""Prompts as the inputs of networks: maps, clicks, seeds, SAM prompts."""

@@ -1,0 +1,129 @@
+"""Prompts as the models of the SAM family take them: points, one box, a mask of logits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_promptseg.data.geometry import mask_box
+from napari_promptseg.data.resize import resize
+from napari_promptseg.models.base import Prediction
+from napari_promptseg.models.encoding.clicks import middles, places_along
+from napari_promptseg.models.encoding.prompt_maps import fill_region
+
+if TYPE_CHECKING:
+    from napari_promptseg.data.plane_prompts import PlanePrompts
+
+Float32 = NDArray[np.float32]
+
+_SURE: Final = 8.0
+"""Logit of a pixel that the mask to start from is sure of."""
+
+
+@dataclass(frozen=True, slots=True)
+class SamPrompts:
+    """What is asked, in pixels of the plane.
+
+    Parameters
+    ----------
+    points : (N, 2) float32 array or None
+        Positions as (x, y).
+    labels : (N,) int32 array or None
+        1 on the object, 0 on the background.
+    box : (4,) float32 array or None
+        Left, top, right, bottom.
+    ambiguous : bool
+        Whether so little is said that several objects may be meant.
+    """
+
+    points: Float32 | None
+    labels: NDArray[np.int32] | None
+    box: Float32 | None
+    ambiguous: bool
+
+    @classmethod
+    def of(
+        cls, prompts: PlanePrompts, shape: tuple[int, int], prior: NDArray[np.bool_] | None
+    ) -> SamPrompts:
+        """Turn the prompts of a plane into what is asked.
+
+        The first region that the object lies in becomes the box; a lasso, and all further
+        regions, become points in their middle. A prior without prompts becomes the box
+        around it and points in its pieces.
+        """
+        points: list[tuple[float, float]] = []
+        labels: list[int] = []
+        box = None
+        for stroke in prompts.strokes:
+            along = places_along(stroke)
+            points += along
+            labels += [int(stroke.positive)] * len(along)
+        for region in prompts.regions:
+            first = region.positive and box is None
+            if first:
+                box = np.concatenate([region.vertices.min(0), region.vertices.max(0)])
+            if not (first and region.box):
+                drawn = np.zeros(shape, np.uint8)
+                fill_region(drawn, region)
+                inside = middles(drawn > 0)[:1]
+                points += inside
+                labels += [int(region.positive)] * len(inside)
+        if not prompts and prior is not None and prior.any():
+            (top, bottom), (left, right) = mask_box(prior) or ((0, 1), (0, 1))
+            box = np.array([top, left, bottom - 1, right - 1], float)
+            points = middles(prior)
+            labels = [1] * len(points)
+        return cls(
+            np.array(points, np.float32)[:, ::-1].copy() if points else None,
+            np.array(labels, np.int32) if points else None,
+            None if box is None else box[[1, 0, 3, 2]].astype(np.float32),
+            ambiguous=box is None and prior is None and sum(labels) == len(labels) == 1,
+        )
+
+    def several(self, prompts: PlanePrompts, prior: NDArray[np.bool_] | None) -> bool:
+        """Tell whether to ask for several answers, of which one is chosen."""
+        return self.ambiguous or (prompts.choice is not None and prior is None)
+
+
+def best_answer(logits: Float32, scores: Float32, choice: int | None) -> Prediction:
+    """Return the answer of the highest score, or of the one that is chosen.
+
+    Parameters
+    ----------
+    logits : (N, H, W) float32 array
+        N answers for the whole plane.
+    scores : (N,) float32 array
+        How good the model holds them to be.
+    choice : int or None
+        Position in the order of falling scores.
+    """
+    import torch
+
+    order = np.argsort(-scores)
+    chosen = int(order[(choice or 0) % len(order)])
+    probability = torch.from_numpy(logits[chosen]).sigmoid().numpy()
+    rows, columns = probability.shape
+    score = float(np.clip(scores[chosen], 0, 1))
+    return Prediction(probability, (0, rows), (0, columns), score)
+
+
+def mask_input(prior: NDArray[np.bool_], seen: tuple[int, int], side: int) -> Float32:
+    """Return the (1, side, side) logits of a mask to start from.
+
+    Parameters
+    ----------
+    prior : (H, W) bool array
+        The mask.
+    seen : (int, int)
+        Rows and columns that the plane takes in the square; beyond them there is nothing.
+    side : int
+        Rows and columns of the square.
+    """
+    logits = np.full((1, side, side), -_SURE, np.float32)
+    rows, columns = (max(round(n), 1) for n in seen)
+    share = resize(prior.astype(np.float32), (rows, columns))
+    logits[0, :rows, :columns] = _SURE * (2 * share - 1)
+    return logits

@@ -1,0 +1,113 @@
+"""Backends by name, found through the entry points `napari_promptseg.backends`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Final
+
+from napari_promptseg.models.base import Backend
+
+GROUP: Final = "napari_promptseg.backends"
+
+
+@dataclass(frozen=True, slots=True)
+class BackendInfo:
+    """A registered backend, loaded or not.
+
+    Parameters
+    ----------
+    name : str
+        Name it is chosen by.
+    target : str
+        ``module:attribute`` of its class.
+    distribution : str
+        Package that registered it.
+    """
+
+    name: str
+    target: str
+    distribution: str
+
+
+def _entries() -> dict[str, EntryPoint]:
+    """Entry points by name; the package's own win over others of the same name."""
+    found = sorted(
+        entry_points(group=GROUP),
+        key=lambda e: e.value.startswith("napari_promptseg."),
+    )
+    return {entry.name: entry for entry in found}
+
+
+def list_backends() -> dict[str, BackendInfo]:
+    """Return all registered backends by name, without importing any.
+
+    Returns
+    -------
+    dict of str to BackendInfo
+        Sorted by name.
+    """
+    infos = {}
+    for name, entry in sorted(_entries().items()):
+        distribution = entry.dist.name if entry.dist else "unknown"
+        infos[name] = BackendInfo(name, entry.value, distribution)
+    return infos
+
+
+def load_error(name: str) -> str:
+    """Import what a backend registered; return what goes wrong, or nothing.
+
+    Whatever a package of somebody else raises is told, and stops nothing.
+    """
+    try:
+        _entries()[name].load()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a module may even exit
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+def backend_prompts(name: str) -> tuple[str, ...]:
+    """Return the prompts that the class of a backend understands, as far as it says so."""
+    capabilities = getattr(_entries()[name].load(), "capabilities", None)
+    return tuple(sorted(getattr(capabilities, "prompts", ())))
+
+
+def create_backend(name: str, **options: Any) -> Backend:
+    """Load a backend by name.
+
+    Parameters
+    ----------
+    name : str
+        One of `list_backends`; a model of several follows a colon, as in "sam:vit_b".
+    **options
+        Passed to its class, for example ``device="cuda"``.
+
+    Raises
+    ------
+    ValueError
+        If no backend has that name.
+    ImportError
+        If its module cannot be imported; the cause is chained.
+    TypeError
+        If what it registered is not a backend; the missing methods are named.
+    """
+    entries = _entries()
+    name, _, variant = name.partition(":")
+    if variant:
+        options["variant"] = variant
+    if name not in entries:
+        raise ValueError(f"unknown backend {name!r}; valid backends: {sorted(entries)}")
+    try:
+        factory = entries[name].load()
+    except (Exception, SystemExit) as error:
+        raise ImportError(
+            f"backend {name!r} ({entries[name].value}) cannot be loaded: {error}"
+        ) from error
+    backend = factory(**options)
+    if not isinstance(backend, Backend):
+        needed = ("name", "identity", "capabilities", "embed", "predict", "close")
+        missing = [attribute for attribute in needed if not hasattr(backend, attribute)]
+        raise TypeError(f"backend {name!r} lacks {missing}")
+    return backend

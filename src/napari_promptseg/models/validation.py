@@ -1,0 +1,39 @@
+"""What may go wrong when a model is asked: an answer that is none, and too little memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from napari_promptseg.models.base import Prediction
+
+
+def find_fault(answer: Prediction, shape: tuple[int, int]) -> str:
+    """Return what is wrong about an answer for a plane of a shape; empty if nothing is."""
+    probability: Any = answer.probability
+    size = (answer.rows[1] - answer.rows[0], answer.columns[1] - answer.columns[0])
+    if not isinstance(probability, np.ndarray) or probability.dtype != np.float32:
+        return f"{getattr(probability, 'dtype', type(probability).__name__)}, not float32"
+    if probability.shape != size:
+        return f"{probability.shape} for a box of {size}"
+    ranges = zip((answer.rows, answer.columns), shape, strict=True)
+    if not all(0 <= start <= stop <= n for (start, stop), n in ranges):
+        return f"rows {answer.rows}, columns {answer.columns} of a plane {shape}"
+    if not np.isfinite(probability).all():
+        return "values that are no numbers"
+    low, high = float(probability.min(initial=0)), float(probability.max(initial=0))
+    if not 0 <= low <= high <= 1:
+        return f"values from {low} to {high}"
+    if not 0 <= answer.score <= 1:
+        return f"a score of {answer.score}"
+    return ""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether an error says that memory, of a GPU or of the machine, is not enough."""
+    if isinstance(error, MemoryError):
+        return True
+    said = str(error).lower()
+    return isinstance(error, RuntimeError) and ("out of memory" in said or "alloc" in said)

@@ -1,0 +1,1 @@
+"""Propagators: from annotated planes to all other planes or frames."""

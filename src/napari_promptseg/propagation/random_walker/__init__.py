@@ -1,0 +1,1 @@
+"""Propagation by a 3D random walker."""

@@ -1,0 +1,1 @@
+"""Propagation by VolumeNet: sliding window, crops, inference state."""

@@ -1,1 +1,0 @@
-"""Wrappers that make any backend better; each is a backend itself."""

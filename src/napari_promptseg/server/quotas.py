@@ -1,0 +1,60 @@
+"""How much of a server one user may take."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Quotas:
+    """Limits of a user.
+
+    Parameters
+    ----------
+    image_bytes : int
+        Of one image.
+    disk_bytes : int
+        Of all images and sessions.
+    sessions : int
+        Number.
+    requests : float
+        A second, over some time; twice as many at once.
+    idle_seconds : float
+        After which a session goes to disk, until it is used again.
+    """
+
+    image_bytes: int = 4 * 2**30
+    disk_bytes: int = 20 * 2**30
+    sessions: int = 50
+    requests: float = 50.0
+    idle_seconds: float = 900.0
+
+
+@dataclass
+class RateLimit:
+    """A bucket of requests a user, filled steadily (token bucket).
+
+    Parameters
+    ----------
+    a_second : float
+        Requests that come back each second; the bucket holds twice as many, and one at least.
+    clock : callable
+        Returns seconds.
+    """
+
+    a_second: float
+    clock: Callable[[], float] = time.monotonic
+    _left: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    def take(self, user: str) -> float:
+        """Take a request; return the seconds to wait before the next try, 0 if it was there."""
+        full, now = max(2 * self.a_second, 1.0), self.clock()
+        left, at = self._left.get(user, (full, now))
+        left = min(full, left + (now - at) * self.a_second)
+        if left < 1:
+            self._left[user] = left, now
+            return (1 - left) / self.a_second
+        self._left[user] = left - 1, now
+        return 0.0

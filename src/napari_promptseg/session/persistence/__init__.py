@@ -1,0 +1,1 @@
+"""File format of saved sessions, and the journal."""

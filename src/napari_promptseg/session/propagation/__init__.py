@@ -1,0 +1,1 @@
+"""Propagation in a session: constraints, sweeps, runner and writer."""

@@ -1,0 +1,146 @@
+"""Propagation of the object in work: along which rows, and what needs a new answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_promptseg.session.propagation.constraints import Constraints
+from napari_promptseg.session.propagation.sweeps import SERIES, Sweep, choose_axis, rows_along
+from napari_promptseg.session.propagation.time_series import TimeSeries
+from napari_promptseg.session.propagation.writer import Writer
+from napari_promptseg.session.propagation_record import Segment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from napari_promptseg.data.volume import Volume
+    from napari_promptseg.session.predictor import Predictor
+    from napari_promptseg.session.propagation_handle import PlaneResult
+    from napari_promptseg.session.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """A row, its planes that need an answer, and the segments that are answered with them."""
+
+    row: Sweep
+    todo: frozenset[int]
+    segments: tuple[Segment, ...]
+
+
+class PropagationRunner:
+    """One propagation: its planes, anchors and limits, fixed when it is asked for.
+
+    Parameters are those of `Session.propagate`.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        volume: Volume,
+        predictor: Predictor,
+        start: int | None,
+        stop: int | None,
+        axis: str | None,
+        near: int | Sequence[int] | None,
+    ) -> None:
+        self._store, self._volume = store, volume
+        asked = {"start": start, "stop": stop, "axis": axis, "near": near}
+        names, self._anchors = volume.names, store.draft.anchors(volume.names)
+        for plane in self._anchors:
+            volume.check_whole(plane, "propagation")
+        self._axis = choose_axis(names, self._anchors, axis)
+        self._along = names.index(self._axis[0])
+        self._limited = start is not None or stop is not None
+        size = volume.shape[names.index(self._axis[-1])]
+        start, stop = 0 if start is None else start, size if stop is None else stop
+        if not 0 <= start < stop <= size:
+            raise ValueError(
+                f"range {start} to {stop} is empty or outside; valid: 0 <= start < stop <= {size}"
+            )
+        self._range = range(start, stop)
+        self._near = self._check_near(near)
+        self._writer = Writer(store, predictor.make_propagator(), predictor.describe(), asked)
+        self._understood = predictor.backend.capabilities.prompts
+        self._model = predictor.describe()
+        self.finish = self._writer.finish
+
+    def _check_near(self, near: int | Sequence[int] | None) -> dict[int, int]:
+        """Return where the user looks, by the position of the axis."""
+        names, shape = self._volume.names, self._volume.shape
+        if near is None:
+            return {}
+        across = next(p for p in self._anchors if p.index[self._along] is not None)
+        cut = [i for i, entry in enumerate(across.index) if entry is not None]
+        entries, axes = list(np.atleast_1d(near)), cut
+        if np.ndim(near) == 0:
+            axes = [self._along]
+        valid = [f"0 to {shape[axis] - 1} along {names[axis]}" for axis in axes]
+        if len(entries) != len(axes) or any(
+            not 0 <= entry < shape[axis] for entry, axis in zip(entries, axes, strict=True)
+        ):
+            raise ValueError(f"no plane is near {near!r}; valid: {', '.join(valid)}")
+        return {axis: int(entry) for axis, entry in zip(axes, entries, strict=True)}
+
+    def _evidence(self, axis: int) -> Constraints:
+        prompts = self._store.draft.prompts
+        return Constraints(self._store, self._volume, prompts, axis, self._understood)
+
+    def _distance(self, row: Sweep) -> int:
+        """How far a row is from where the user looks."""
+        beside = {axis: i for axis, i in enumerate(row.first.index) if axis != row.along}
+        return sum(abs(i - self._near.get(a, i)) for a, i in beside.items() if i is not None)
+
+    def _plan(self, evidence: Constraints, row: Sweep, planes: range) -> _Plan:
+        """Find what needs an answer: what was not asked for, or depends on what changed.
+
+        Who asks for a range wants an answer, whatever is known.
+        """
+        shape, known = self._volume.shape, set(self._store.draft.propagated.segments)
+        todo: set[int] = set()
+        answered = []
+        for part in row.segments(shape[row.along]):
+            inside = range(max(part.start, planes.start), min(part.stop, planes.stop))
+            segment = Segment(row.box(part, shape), evidence.key(row, part, self._model))
+            if not inside or (segment in known and not self._limited):
+                continue
+            todo.update(inside)
+            if inside == part:
+                answered.append(segment)
+        return _Plan(row, frozenset(todo), tuple(answered))
+
+    def steps(self) -> Iterator[PlaneResult]:
+        """Fill plane by plane, then empty what an earlier propagation filled too far."""
+        evidence, writer = self._evidence(self._along), self._writer
+        series = self._series(evidence) if self._axis == SERIES else None
+        planes, rows = self._range, rows_along(self._anchors, self._along)
+        if series:  # the range is one of time points
+            planes = range(self._volume.shape[self._along])
+            rows = [row for row in rows if row.first.index[0] in self._range]
+        rows.sort(key=self._distance)
+        plans = [self._plan(evidence, row, planes) for row in rows]
+        writer.total = sum(len(plan.todo) for plan in plans) + (series.total if series else 0)
+        for plan in plans:
+            if plan.todo:
+                near = self._near.get(self._along)
+                stack = evidence.stack(plan.row, planes, plan.todo, near)
+                yield from writer.answer(evidence, plan.row, stack, plan.todo)
+                writer.segments += plan.segments
+        if series:
+            yield from series.steps()
+        writer.complete = True
+
+    def _series(self, evidence: Constraints) -> TimeSeries:
+        return TimeSeries(
+            self._store,
+            self._writer,
+            evidence,
+            self._evidence(self._volume.names.index("t")),
+            self._range,
+            () if self._limited else self._store.draft.propagated.segments,
+            self._model,
+            self._near.get(0),
+        )

@@ -1,0 +1,145 @@
+"""Writes what a propagator answers into the mask, plane by plane, as one step of undo."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from napari_promptseg.data.geometry import box_union
+from napari_promptseg.propagation.leak_guard import guarded
+from napari_promptseg.session.propagation_handle import PlaneResult
+from napari_promptseg.session.propagation_record import Underway
+from napari_promptseg.session.regions_of_interest import PlaneAnswer
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from napari_promptseg.data.geometry import Plane
+    from napari_promptseg.propagation.base import Propagator, Stack
+    from napari_promptseg.session.history import Change, ImagePatch
+    from napari_promptseg.session.propagation.constraints import Constraints
+    from napari_promptseg.session.propagation.sweeps import Sweep
+    from napari_promptseg.session.propagation_record import Segment
+    from napari_promptseg.session.store import Store
+
+_KEEP_EVERY: Final = 0.5
+"""Seconds between two writes of a propagation under way to the journal."""
+DOUBT: Final = 0.5
+"""Planes without the object are worth a look only up to this confidence, and are kept so far."""
+
+
+class Writer:
+    """Keeps what one propagation has done.
+
+    Parameters
+    ----------
+    store : Store
+        Written to; its prompts are those of the propagation.
+    propagator : Propagator
+        Answers.
+    model : str
+        See `Change`.
+    arguments : mapping of str to value
+        Of the propagation; noted if it comes to its end, `complete`.
+    """
+
+    def __init__(
+        self, store: Store, propagator: Propagator, model: str, arguments: Mapping[str, Any]
+    ) -> None:
+        self._store, self._propagator = store, propagator
+        self._model, self._arguments = model, arguments
+        self.complete = False
+        self._prompts = store.draft.prompts
+        self._patches: list[ImagePatch] = []
+        self._kept, self._kept_at = 0, monotonic()
+        self.segments: list[Segment] = []
+        self.done = self.total = 0
+
+    def answer(
+        self, evidence: Constraints, row: Sweep, stack: Stack, todo: Collection[int]
+    ) -> Iterator[PlaneResult]:
+        """Fill planes of a row, then empty those of them where the object is no more.
+
+        Parameters
+        ----------
+        evidence : Constraints
+            What the stack was made from.
+        row : Sweep
+            Where the planes are.
+        stack : Stack
+            What the propagator sees.
+        todo : collection of int
+            Planes to be answered; some may lie beyond the stack, where a 3D box ends.
+        """
+        left = set(todo)
+        for step in guarded(self._propagator.fill(stack), stack):
+            if step.index in todo:
+                self.done += step.index in left
+                left.discard(step.index)
+                plane = row.plane(step.index)
+                yield self._put(evidence, plane, step.mask, step.confidence)
+        yield from self.clear(evidence, row, left)
+
+    def clear(
+        self, evidence: Constraints, row: Sweep, planes: Collection[int]
+    ) -> Iterator[PlaneResult]:
+        """Empty planes of a row where nothing was answered."""
+        for index in sorted(planes):
+            plane = row.plane(index)
+            self.done += 1
+            if self._store.has_object(plane):
+                size = [self._store.mask.shape[axis] for axis in plane.in_plane]
+                yield self._put(evidence, plane, np.zeros(size, np.bool_), None)
+            else:
+                self._store.underway.confidences[plane] = None
+
+    def _put(
+        self, evidence: Constraints, plane: Plane, mask: NDArray[np.bool_], confidence: float | None
+    ) -> PlaneResult:
+        """Write a plane; one without confidence is one where nothing was answered."""
+        size = tuple(self._store.mask.shape[axis] for axis in plane.in_plane)
+        if mask.shape != size:
+            raise RuntimeError(f"a mask of {mask.shape} was answered for a plane of {size}")
+        sure, empty = 1.0 if confidence is None else float(confidence), not mask.any()
+        self._store.underway.confidences[plane] = None if empty and sure > DOUBT else sure
+        answer = PlaneAnswer(evidence.with_lines(plane, mask))
+        patches = self._store.plane_patches(plane, answer)
+        for patch in patches:
+            self._store.underway.wrote(patch.box)
+            self._store.write(patch)
+            self._patches.append(patch)
+        self._keep()
+        self._store.events.confidences.emit()
+        box = box_union([patch.box for patch in patches]) if patches else None
+        return PlaneResult(plane, sure, box, empty, self.done, self.total)
+
+    def _keep(self) -> None:
+        """Have on disk what was written, about twice a second."""
+        if self._store.journal is None or monotonic() - self._kept_at < _KEEP_EVERY:
+            return
+        new = self._patches[self._kept :]
+        self._store.keep(self._change(self._store.underway, new))
+        self._kept, self._kept_at = len(self._patches), monotonic()
+
+    def _change(self, written: Underway, patches: Sequence[ImagePatch]) -> Change:
+        """Return the change that was made so far, with some of its patches."""
+        store = self._store
+        known = store.draft.propagated.without(written.boxes).with_segments(self.segments)
+        known = known.with_confidences(written.confidences, store.mask.shape)
+        change = store.change_mask("propagate", self._prompts, patches, known)
+        if not self.complete:
+            return change
+        return replace(change, model=self._model, arguments=self._arguments)
+
+    def finish(self) -> None:
+        """Record what was done as one change."""
+        store = self._store
+        written, store.underway = store.underway, Underway()
+        change = self._change(written, self._patches)
+        if self._patches or change.draft[1].propagated != store.draft.propagated:
+            store.record(change)

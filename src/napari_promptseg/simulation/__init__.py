@@ -1,0 +1,1 @@
+"""A simulated user, for training and for evaluation."""

@@ -1,0 +1,1 @@
+"""Training of the shipped models: configuration, tasks, losses, validation, trainer."""

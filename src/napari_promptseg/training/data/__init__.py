@@ -1,0 +1,1 @@
+"""Training data: data sets, splits, crops, pseudo-labels, synthetic volumes."""

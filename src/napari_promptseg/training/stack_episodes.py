@@ -1,0 +1,157 @@
+"""Training episodes on stacks: what is known at first, and how answers are corrected."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_promptseg.data.intensity_window import stretch_contrast
+from napari_promptseg.models.encoding.stack_maps import (
+    CLICKED,
+    EARLIER,
+    GIVEN,
+    PlaneKnowledge,
+    encode_stack,
+)
+from napari_promptseg.simulation import clicks
+
+if TYPE_CHECKING:
+    from napari_promptseg.training.data.crops_3d import StackSample
+
+    Mask = NDArray[np.bool_]
+
+_TOLD: Final = 0.1
+"""How much a plane counts whose mask was given."""
+_CLICK_ALONE: Final = 0.15
+"""How often a click comes without an answer of another model to it."""
+_SPOILT: Final = 0.4
+"""How often the answer to a click has leaked, or is a part."""
+_STARTS: Final = {
+    "mask": 0.28,
+    "masks": 0.12,
+    "earlier": 0.22,
+    "click": 0.38,
+}
+"""How often an episode starts in each way: a mask on one plane or on two, masks of an
+earlier step with errors, or a click and its answer."""
+
+
+@dataclass(slots=True)
+class StackEpisode:
+    """A stack, what is known of each of its planes so far, and the organs on them."""
+
+    image: NDArray[np.float32]
+    truth: Mask
+    names: NDArray[np.integer[Any]]
+    gaps: NDArray[np.float32]
+    planes: list[PlaneKnowledge] = field(default_factory=list)
+
+    @classmethod
+    def on(cls, sample: StackSample) -> StackEpisode:
+        """Begin with nothing known."""
+        image = sample.image.astype(np.float32) / np.float32(255)
+        count, size = image.shape[:2]
+        stretched = stretch_contrast(image.reshape(count * size, size, 3)).reshape(image.shape)
+        gaps = np.full(count, sample.gap, np.float32)
+        planes = [PlaneKnowledge() for _ in range(count)]
+        return cls(stretched, sample.truth, sample.names, gaps, planes)
+
+    def maps(self) -> NDArray[np.float32]:
+        """Return the (T, 7, S, S) maps beside the image."""
+        shape = (self.truth.shape[1], self.truth.shape[2])
+        return encode_stack(self.planes, self.gaps, shape)
+
+    @property
+    def open(self) -> NDArray[np.float32]:
+        """(T, S, S) weights: little is to be learnt where the user gave the mask."""
+        told = np.array([plane.known == GIVEN for plane in self.planes])
+        weights = np.where(told, _TOLD, 1.0).astype(np.float32)
+        return np.broadcast_to(weights[:, None, None], self.truth.shape).copy()
+
+    def know(self, plane: int, mask: Mask, how_well: float) -> None:
+        """Learn what the object is on a plane."""
+        self.planes[plane].mask, self.planes[plane].known = mask.astype(np.float32), how_well
+
+    def correct(self, probability: NDArray[np.float32], rng: np.random.Generator) -> None:
+        """Take an answer as the prior, and correct the plane with the deepest error by a click."""
+        predicted = probability > 0.5
+        soft = rng.random() < 0.3
+        for plane, answer in zip(self.planes, probability, strict=True):
+            plane.prior = answer if soft else (answer > 0.5).astype(np.float32)
+        wrong = (predicted != self.truth).sum((1, 2)).astype(float)
+        if not wrong.any():
+            return
+        worst = int(wrong.argmax() if rng.random() < 0.7 else rng.choice(np.flatnonzero(wrong)))
+        click = clicks.corrective_click(predicted[worst], self.truth[worst], rng)
+        if click is None:
+            return
+        self.planes[worst].strokes.append(click)
+        chance = rng.random()
+        if chance < 0.25:  # nothing but the click
+            return
+        fixed = self.truth[worst]
+        if chance < 0.55 and fixed.any():
+            fixed = clicks.disturb(fixed, rng)
+        self.know(worst, fixed, CLICKED)
+
+
+def start_stack(sample: StackSample, rng: np.random.Generator) -> StackEpisode:
+    """Begin an episode in one of the ways that a propagation meets."""
+    episode = StackEpisode.on(sample)
+    truth = episode.truth
+    filled = np.flatnonzero(truth.any((1, 2)))
+    way = str(rng.choice(list(_STARTS), p=list(_STARTS.values())))
+    first = int(rng.choice(filled, p=_by_size(truth[filled])))
+    match way:
+        case "mask":
+            episode.know(first, _maybe_disturbed(truth[first], 0.15, rng), GIVEN)
+        case "masks":
+            others = [i for i in range(len(truth)) if abs(i - first) > 1] or [first]
+            for plane in (first, int(rng.choice(others))):
+                episode.know(plane, truth[plane], GIVEN)
+        case "earlier":
+            _continue(episode, filled, rng)
+        case "click":
+            if click := clicks.click_inside(truth[first], rng, centred=0.7):
+                episode.planes[first].strokes.append(click)
+            if rng.random() >= _CLICK_ALONE:
+                episode.know(first, _as_answered(episode, first, rng), CLICKED)
+    return episode
+
+
+def _as_answered(episode: StackEpisode, plane: int, rng: np.random.Generator) -> Mask:
+    """Return the mask that a model for planes may give for a click, which may be quite wrong."""
+    truth: Mask = episode.truth[plane]
+    if truth.any() and rng.random() < _SPOILT:
+        return clicks.spoil(truth, episode.image[plane].mean(2), rng)
+    return _maybe_disturbed(truth, 0.7, rng)
+
+
+def _by_size(masks: Mask) -> NDArray[np.float64]:
+    """Chances to begin on each plane: users begin where the object is large."""
+    sizes = masks.sum((1, 2)).astype(float) ** 0.7
+    return np.asarray(sizes / sizes.sum())
+
+
+def _maybe_disturbed(mask: Mask, chance: float, rng: np.random.Generator) -> Mask:
+    return clicks.disturb(mask, rng) if mask.any() and rng.random() < chance else mask
+
+
+def _continue(episode: StackEpisode, filled: NDArray[np.int64], rng: np.random.Generator) -> None:
+    """Know the first planes from an earlier step, one of them sometimes from the user."""
+    truth = episode.truth
+    count = len(truth)
+    if not truth[0].any() and truth[-1].any():
+        episode.image, truth = episode.image[::-1].copy(), truth[::-1].copy()
+        episode.truth, episode.names = truth, episode.names[::-1].copy()
+        filled = np.flatnonzero(truth.any((1, 2)))
+    last = int(rng.integers(1, max(count // 2, 1) + 1))
+    last = max(last, int(filled[0]) + 1)
+    for plane in range(last):
+        episode.know(plane, _maybe_disturbed(truth[plane], 0.6, rng), EARLIER)
+        episode.planes[plane].prior = episode.planes[plane].mask
+    if rng.random() < 0.5:
+        episode.know(0, truth[0], GIVEN if rng.random() < 0.7 else CLICKED)

@@ -1,0 +1,1 @@
+"""Tracking of training runs: metrics log, plots, run information, model card."""

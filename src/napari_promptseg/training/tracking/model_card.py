@@ -1,0 +1,263 @@
+"""The model card of trained weights, written from what their run folder holds.
+
+After Mitchell et al. 2019, "Model cards for model reporting" (doi:10.1145/3287560.3287596).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from napari_promptseg.training.data.training_set import distinct_names
+from napari_promptseg.training.tracking.metrics_log import read_log
+from napari_promptseg.training.tracking.run_info import RunInfo
+from napari_promptseg.training.tracking.throughput import duration
+from napari_promptseg.training.weights import WeightsInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from napari_promptseg.training.config import TrainConfig
+    from napari_promptseg.training.tracking.run_info import RunSegment
+
+_DESCRIPTION: Final = (
+    "Interactive segmentation: from an image and prompts (clicks, scribbles, boxes, lassos, a "
+    "mask) to the mask of one object."
+)
+_USE: Final = (
+    "For annotation in research, with a person who looks at every mask and corrects it. It is no "
+    "medical device: do not base a diagnosis or a treatment on what it marks."
+)
+_LIMITS: Final = (
+    "It answers for one object in one plane; what belongs together in 3D or in time comes from "
+    "propagation. It knows objects like those of the sets below. Elsewhere it needs more clicks, "
+    "so measure it on images of your own (`promptseg evaluate`) before you rely on it."
+)
+_METHOD: Final = {
+    "clicknet": (
+        "A simulated user prompts an object with a click, several clicks, a box, a scribble, a "
+        "lasso or the mask of a neighbouring plane, and corrects the answer round by round. "
+        "Every round is learnt from (Sofiiuk et al. 2021, arXiv:2102.06583). Normalised focal "
+        "loss and Dice loss, AdamW, a cosine schedule, and averaged weights, of which validation "
+        "picks the best."
+    ),
+    "volumenet": (
+        "Of a stack of planes, a simulated user gives the mask of one or two planes, a click with "
+        "its answer, or the answers of an earlier step with their errors, and corrects the answer "
+        "round by round. Beside the object, every organ that has a name is to be told from the "
+        "others. Some objects are regions of similar intensity, and some volumes are made up, so "
+        "that things without a label teach too. Cross-entropy and Dice loss, AdamW, a cosine "
+        "schedule, and averaged weights, of which validation picks the best."
+    ),
+}
+_MEASURED: Final = {
+    "clicknet": (
+        "On 16 fixed crops of each validation set, with at most 8 clicks of a robot user; NoC is "
+        "the mean number of clicks to an IoU of 85 or 90 %."
+    ),
+    "volumenet": (
+        "On 24 fixed stacks of each validation set: mean Dice of the other planes from the true "
+        "mask of the largest one."
+    ),
+}
+_TITLES: Final = {
+    "noc85": "NoC@85",
+    "noc90": "NoC@90",
+    "iou1": "IoU after 1 click",
+    "dice": "Dice from a mask",
+}
+
+
+def write_card(config: TrainConfig, file: Path | None = None) -> Path:
+    """Write the model card of the weights in a run folder.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        The recipe, with the text that people add to the card.
+    file : Path, optional
+        ``MODEL_CARD.md`` beside the weights when not given. The plot goes beside it.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there are no weights yet.
+    """
+    weights = config.weights
+    if not weights.exists():
+        raise FileNotFoundError(f"no weights in {str(config.output)!r} yet")
+    file = file or config.output / "MODEL_CARD.md"
+    plot = config.output / "training.png"
+    if plot.exists() and plot.parent.resolve() != file.parent.resolve():
+        shutil.copyfile(plot, file.parent / plot.name)
+    info, record = WeightsInfo.read(weights), RunInfo.read(config.output)
+    figures = info.figures
+    text, card = [f"# Model card: {config.card.title}"], config.card
+    text += [card.description or _DESCRIPTION, _facts(weights, info, card.licence)]
+    text += ["## Intended use", card.use or _USE]
+    text += ["## Limits", card.limits or _LIMITS]
+    text += ["## Data", *_data(config, record)]
+    text += ["## Training", _METHOD[config.model], *_recipe(config, record, info)]
+    text += ["## Validation", *_validation(config, figures, info.step)]
+    if plot.exists():
+        text.append(f"![Loss and validation over the steps]({plot.name})")
+    if card.notes:
+        text += ["## Notes", card.notes]
+    partial = file.with_suffix(".partial")
+    partial.write_text("\n\n".join(part.strip() for part in text) + "\n", encoding="utf-8")
+    partial.replace(file)
+    return file
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    cells = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(str(c) for c in row) + " |" for row in cells)
+
+
+def _facts(weights: Path, info: WeightsInfo, licence: str) -> str:
+    rows = [
+        ("File", f"`{weights.name}`, {info.bytes / 1e6:.1f} MB"),
+        ("Parameters", f"{info.parameters / 1e6:.2f} M"),
+        ("SHA-256", f"`{info.sha256}`"),
+        ("Made by", info.metadata.get("package", "napari-promptseg")),
+        ("Step", "unknown" if info.step is None else f"{info.step:,}"),
+        ("Recipe", f"`{info.metadata.get('recipe', 'unknown')}`"),
+        ("Licence of the weights", licence or "not stated; see the terms of the data"),
+    ]
+    return _table(("", ""), rows)
+
+
+def _data(config: TrainConfig, record: RunInfo) -> list[str]:
+    names = distinct_names([data.folder for data in config.data])
+    counts = {count.name: count for count in record.scenes}
+    total = sum(data.weight for data in config.data)
+    rows = []
+    for name, data in zip(names, config.data, strict=True):
+        count = counts.get(name)
+        scenes = "unknown" if count is None else str(count.trained)
+        if count is not None and count.held_out:
+            scenes += f" (and {count.held_out} held out)"
+        share = f"{100 * data.weight / total:.0f} %"
+        kind = "unknown" if count is None else count.kind
+        told = (data.source or "not stated", kind, scenes, share, data.terms or "not stated")
+        rows.append((name, *told))
+    text = [_table(("set", "source", "kind", "scenes", "share of the crops", "terms"), rows)]
+    initial = config.initial_file
+    if initial is not None and initial.exists():
+        text.append(_ancestors(WeightsInfo.read(initial)))
+    if not all(data.terms for data in config.data):
+        text.append(
+            "The terms of some sets are not stated: find them out before you share these weights."
+        )
+    text.append("Whether weights inherit the terms of their training data is not settled.")
+    return text
+
+
+def _ancestors(initial: WeightsInfo) -> str:
+    """Tell what the weights that training started from had learnt from."""
+    known = json.loads(initial.metadata.get("data", "[]"))
+    sets = "; ".join(f"{d['name']} ({d['terms'] or 'terms not stated'})" for d in known)
+    return (
+        f"Training started from weights of SHA-256 `{initial.sha256}`. What they had learnt from "
+        f"counts too: {sets or 'see their model card'}."
+    )
+
+
+def _recipe(config: TrainConfig, record: RunInfo, info: WeightsInfo) -> list[str]:
+    shown = config.model_dump(mode="json", exclude={"data", "validation", "output", "card"})
+    shown["initial"] = config.initial and Path(config.initial).name
+    values = (
+        (f"`{key}`", f"`{json.dumps(value)}`") for key, value in shown.items() if value is not None
+    )
+    text = [_table(("setting", "value"), values)]
+    step = info.step
+    if step is not None:
+        drawn = f"{step * config.batch:,} crops of"
+        if config.model != "clicknet":
+            drawn = f"{step * config.batch:,} stacks of {config.planes} planes of"
+        text.append(f"The weights have seen {drawn} {config.crop} x {config.crop} pixels.")
+    if record.stretches:
+        text.append(_table(("steps", "time", "machine", "precision", "recipe"), _stretches(record)))
+        text.append(f"In all {duration(3600 * record.hours)}, validation included.")
+    processes = max((s.processes for s in record.stretches), default=1)
+    start = (
+        "promptseg"
+        if processes == 1
+        else (f"torchrun --nproc-per-node {processes} -m napari_promptseg.cli")
+    )
+    file = "RECIPE.toml" if config.file is None else config.file.as_posix()
+    text.append(f"To repeat it:\n\n```bash\n{start} train {file}\n```")
+    return text
+
+
+def _stretches(record: RunInfo) -> list[tuple[str, ...]]:
+    """One row for what was done in the same way, however often it was interrupted."""
+    merged: list[RunSegment] = []
+    for stretch in record.stretches:
+        own = stretch.model_dump(exclude={"first", "last", "seconds"})
+        if merged and merged[-1].model_dump(exclude={"first", "last", "seconds"}) == own:
+            seconds = merged[-1].seconds + stretch.seconds
+            merged[-1] = merged[-1].model_copy(update={"last": stretch.last, "seconds": seconds})
+        else:
+            merged.append(stretch)
+    rows: list[tuple[str, ...]] = []
+    for s in merged:
+        machine = s.accelerator or f"{s.processor}, {s.cores} cores"
+        if s.processes > 1:
+            machine += f", {s.processes} processes"
+        precision = f"{s.precision}, PyTorch {s.torch_version}"
+        rows.append(
+            (f"{s.first:,} to {s.last:,}", duration(s.seconds), machine, precision, f"`{s.recipe}`")
+        )
+    return rows
+
+
+def _validation(config: TrainConfig, figures: dict[str, float], step: int | None) -> list[str]:
+    log = read_log(config.output / "log.csv")
+    if not figures:  # weights of a version that did not write them into the file
+        figures = next((row for row in log if row["step"] == step), {})
+    kinds = [kind for kind in _TITLES if kind in figures]
+    sets = [
+        of for key in figures for kind, _, of in [key.partition("/")] if of and kind in kinds[:1]
+    ]
+    if not sets:
+        return ["Without validation sets: the weights of the lowest training loss were kept."]
+    origins = _origins(config)
+    rows = [
+        (name, origins.get(name, ""), *(f"{figures[f'{kind}/{name}']:.2f}" for kind in kinds))
+        for name in sets
+    ]
+    rows.append(("**mean**", "", *(f"**{figures[kind]:.2f}**" for kind in kinds)))
+    return [
+        _MEASURED[config.model],
+        "These figures picked the weights, so they are no test.",
+        _table(("set", "scenes", *(_TITLES[kind] for kind in kinds)), rows),
+        *_before_and_after(config, figures, kinds, step),
+    ]
+
+
+def _before_and_after(
+    config: TrainConfig, figures: dict[str, float], kinds: Sequence[str], step: int | None
+) -> list[str]:
+    """Tell what training made of the weights that it started from, where that was measured."""
+    first = next((row for row in read_log(config.output / "log.csv") if row["step"] == 0), None)
+    if first is None:
+        return []
+    rows = [(_TITLES[kind], f"{first[kind]:.2f}", f"{figures[kind]:.2f}") for kind in kinds]
+    verdict = "Training made nothing better of the weights it started from: these are they."
+    return [
+        _table(("mean of all sets", "before training", "of these weights"), rows),
+        *([verdict] if step == 0 else []),
+    ]
+
+
+def _origins(config: TrainConfig) -> dict[str, str]:
+    """Tell of each validation set how it is kept apart from the training."""
+    names = distinct_names([entry.folder for entry in config.validation])
+    origins = {}
+    for name, entry in zip(names, config.validation, strict=True):
+        apart = "held out" if entry.part == "held_out" else "of a folder of their own"
+        origins[name] = "**learnt from too**" if config.leaks(entry) else apart
+    return origins

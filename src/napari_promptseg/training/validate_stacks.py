@@ -1,0 +1,92 @@
+"""Overlap on fixed stacks: the figures that pick the best weights of a network for stacks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_promptseg.measure.overlap import dice
+from napari_promptseg.models.encoding.stack_maps import GIVEN
+from napari_promptseg.training.data.crops_3d import StackSample, draw_stack
+from napari_promptseg.training.data.training_set import distinct_names, validation_scenes
+from napari_promptseg.training.stack_episodes import StackEpisode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from napari_promptseg.training.config import TrainConfig
+
+    Predict = Callable[[list[StackEpisode]], NDArray[np.float32]]
+
+_PER_SET, _BATCH = 24, 4
+
+
+@dataclass(frozen=True, slots=True)
+class StackValidation:
+    """Fixed stacks of each validation set, started from a mask."""
+
+    samples: dict[str, list[StackSample]]
+
+    @classmethod
+    def read(cls, config: TrainConfig) -> StackValidation:
+        """Draw the stacks; the same ones for the same configuration."""
+        names = distinct_names([entry.folder for entry in config.validation])
+        samples = {}
+        for name, entry in zip(names, config.validation, strict=True):
+            rng = np.random.default_rng(12345)
+            scenes = validation_scenes(config, entry)
+            samples[name] = [
+                draw_stack(scenes, config.planes, config.crop, rng, recoloured=False, labelled=True)
+                for _ in range(_PER_SET)
+            ]
+        return cls(samples)
+
+    def measure(self, predict: Predict) -> dict[str, float]:
+        """Return the figures.
+
+        Parameters
+        ----------
+        predict : callable
+            From episodes to (N, T, H, W) probabilities in [0, 1].
+
+        Returns
+        -------
+        dict of str to float
+            ``dice``, from the mask of the largest plane to the others; averaged over the sets,
+            and of each set, as ``dice/NAME``. Empty without sets.
+        """
+        sets = {n: float(np.mean(_from_mask(drawn, predict))) for n, drawn in self.samples.items()}
+        if not sets:
+            return {}
+        return {"dice": float(np.mean(list(sets.values())))} | {
+            f"dice/{name}": value for name, value in sets.items()
+        }
+
+
+def _answers(episodes: list[StackEpisode], predict: Predict) -> list[NDArray[np.bool_]]:
+    import torch
+
+    with torch.inference_mode():
+        batches = [
+            predict(episodes[begin : begin + _BATCH]) for begin in range(0, len(episodes), _BATCH)
+        ]
+    return [answer > 0.5 for batch in batches for answer in batch]
+
+
+def _largest(sample: StackSample) -> int:
+    return int(np.count_nonzero(sample.truth, axis=(1, 2)).argmax())
+
+
+def _from_mask(drawn: list[StackSample], predict: Predict) -> list[float]:
+    episodes = [StackEpisode.on(sample) for sample in drawn]
+    for episode, sample in zip(episodes, drawn, strict=True):
+        episode.know(_largest(sample), sample.truth[_largest(sample)], GIVEN)
+    answers = _answers(episodes, predict)
+    return [
+        dice(np.delete(answer, _largest(s), 0), np.delete(s.truth, _largest(s), 0))
+        for answer, s in zip(answers, drawn, strict=True)
+    ]

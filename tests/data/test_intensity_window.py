@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+
+from napari_promptseg.data.intensity_window import CT_WINDOWS, Window, stretch_contrast
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+
+@pytest.mark.parametrize(
+    ("low", "high"),
+    [(1.0, 1.0), (2.0, 1.0), (math.nan, 1.0), (0.0, math.inf)],
+    ids=str,
+)
+def test_an_empty_or_infinite_window_is_refused_with_its_bounds(low: float, high: float) -> None:
+    with pytest.raises(ValueError, match=f"{low!r}, {high!r}"):
+        Window(low, high)
+
+
+@pytest.mark.parametrize(
+    "dtype", [np.uint8, np.int16, np.uint16, np.int32, np.float16, np.float32, np.float64]
+)
+def test_a_window_is_linear_inside_and_clipped_outside(dtype: type) -> None:
+    values = np.array([0, 10, 20, 30, 40], dtype)
+    scaled = Window(10, 30).apply(values)
+    assert scaled.dtype == np.float32
+    np.testing.assert_allclose(scaled, [0, 0, 0.5, 1, 1])
+
+
+def test_values_that_are_not_finite_become_the_ends() -> None:
+    scaled = Window(10, 30).apply(np.array([math.nan, math.inf, -math.inf]))
+    np.testing.assert_array_equal(scaled, [0, 1, 0])
+
+
+def test_percentiles_look_at_finite_values_alone() -> None:
+    sample = np.concatenate([np.arange(1001.0), [math.nan, math.inf, -math.inf]])
+    window = Window.from_percentiles(sample)
+    assert (window.low, window.high) == pytest.approx((5.0, 995.0))
+
+
+def test_rare_values_widen_a_window_that_would_be_empty() -> None:
+    window = Window.from_percentiles(np.array([5.0] * 10_000 + [9.0]))
+    assert (window.low, window.high) == (5.0, 9.0)
+
+
+@pytest.mark.parametrize("sample", [[], [math.nan], [math.inf, -math.inf]], ids=str)
+def test_without_a_finite_value_the_window_is_zero_to_one(sample: list[float]) -> None:
+    assert Window.from_percentiles(np.array(sample)) == Window(0.0, 1.0)
+
+
+@pytest.mark.parametrize("value", [0.0, -3.5, 7.0, 1e9, 1e20, -1e30, 1e-30])
+def test_a_constant_image_is_all_black(value: float) -> None:
+    values = np.full((3, 3), value)
+    window = Window.from_percentiles(values)
+    assert window.low < window.high
+    np.testing.assert_array_equal(window.apply(values), 0)
+
+
+@given(
+    npst.arrays(
+        np.float64,
+        st.integers(1, 30),
+        elements=st.floats(-1e30, 1e30, allow_subnormal=True),
+    )
+)
+def test_any_finite_image_gets_a_window_that_maps_into_zero_to_one(values: np.ndarray) -> None:
+    scaled = Window.from_percentiles(values).apply(values)
+    assert np.isfinite(scaled).all()
+    assert 0 <= scaled.min() <= scaled.max() <= 1
+    assert (np.diff(scaled[np.argsort(values)]) >= 0).all()
+
+
+@pytest.mark.parametrize("name", CT_WINDOWS)
+def test_ct_windows_are_windows_in_hounsfield_units(name: str) -> None:
+    window = CT_WINDOWS[name]
+    assert -1500 < window.low < window.high < 3000
+    assert window.apply(np.array([-2000, 4000])).tolist() == [0.0, 1.0]
+
+
+def test_soft_tissue_is_grey_in_the_abdomen_window() -> None:
+    tissue = CT_WINDOWS["ct-abdomen"].apply(np.array([-1000, -100, 0, 60, 1000]))
+    assert tissue[0] == 0
+    assert tissue[-1] == 1
+    assert 0.1 < tissue[1] < tissue[2] < tissue[3] < 0.9
+
+
+def test_the_presets_cannot_be_changed() -> None:
+    with pytest.raises(TypeError):
+        CT_WINDOWS["ct-lung"] = Window(0, 1)  # type: ignore[index]
+
+
+def test_stretching_brings_a_dim_crop_to_the_full_range(rng: np.random.Generator) -> None:
+    dim = rng.uniform(0.4, 0.5, (50, 40, 3)).astype(np.float32)
+    stretched = stretch_contrast(dim)
+    assert stretched.dtype == np.float32
+    assert stretched.min() == 0
+    assert stretched.max() == 1
+
+
+def test_stretching_does_not_blow_up_the_noise_of_a_flat_crop() -> None:
+    flat = np.full((9, 9, 3), 0.5, np.float32)
+    flat[4, 4] += 0.002
+    stretched = stretch_contrast(flat)
+    assert np.isfinite(stretched).all()
+    assert stretched.max() < 0.2

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import numpy as np
+
+from napari_promptseg.data.geometry import Plane
+from napari_promptseg.data.masks import pack_mask
+from napari_promptseg.data.plane_prompts import PlanePrompts, box_region
+from napari_promptseg.data.prompts import (
+    BoxPrompt,
+    LassoPrompt,
+    PointPrompt,
+    ScribblePrompt,
+    TextPrompt,
+)
+
+PLANE = Plane((2, None, None))
+
+
+def test_only_the_prompts_of_the_plane_are_gathered_and_flattened_in_order() -> None:
+    prompts = [
+        TextPrompt("painted over", PLANE.index),
+        pack_mask(PLANE, np.ones((9, 9), bool)),
+        PointPrompt((2.0, 3.0, 4.0)),
+        PointPrompt((3.0, 9.0, 9.0)),
+        ScribblePrompt(((2.0, 1.0, 1.0), (2.2, 5.0, 6.0)), False, 4.0),
+        LassoPrompt(((2.0, 0.0, 0.0), (2.0, 5.0, 0.0), (2.0, 0.0, 5.0)), False),
+        BoxPrompt((1.0, 2.0, 3.0), (3.0, 6.0, 8.0)),
+        PointPrompt((2.0, 3.0, 4.0), True, "y"),
+        TextPrompt("first", PLANE.index),
+        TextPrompt("last", PLANE.index),
+        TextPrompt("elsewhere", (1, None, None)),
+    ]
+    found = PlanePrompts.collect(prompts, PLANE, "zyx")
+    click, scribble = found.strokes
+    assert (click.path.tolist(), click.positive) == ([[3.0, 4.0]], True)
+    assert scribble.path.tolist() == [[1.0, 1.0], [5.0, 6.0]]
+    assert (scribble.positive, scribble.width) == (False, 4.0)
+    lasso, box = found.regions
+    assert (lasso.box, lasso.positive, len(lasso.vertices)) == (False, False, 3)
+    assert box.vertices.tolist() == [[2.0, 3.0], [2.0, 8.0], [6.0, 8.0], [6.0, 3.0]]
+    assert (box.box, box.positive) == (True, True)
+    assert found.text == "last"
+    assert PlanePrompts.collect(prompts[:2], PLANE, "zyx").text is None
+
+
+def test_a_sagittal_plane_has_its_own_rows_and_columns() -> None:
+    found = PlanePrompts.collect(
+        [PointPrompt((2.0, 3.0, 4.0), True, "x")], Plane((None, None, 4)), "zyx"
+    )
+    assert found.strokes[0].path.tolist() == [[2.0, 3.0]]
+
+
+def test_prompts_are_true_where_there_is_one_and_masks_do_not_count() -> None:
+    assert not PlanePrompts()
+    assert not PlanePrompts.collect([pack_mask(PLANE, np.ones((9, 9), bool))], PLANE, "zyx")
+    assert PlanePrompts(regions=(box_region((0, 0), (1, 1)),))
+    assert PlanePrompts(text="cell")

@@ -1,0 +1,140 @@
+"""Classes learnt from a few marked objects of a drawn scene."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from drawn_discs import draw_discs, first
+from napari_promptseg.data.intensity_window import Window
+from napari_promptseg.data.volume import PlaneImage, Volume
+from napari_promptseg.few_shot.concept import Concept
+from napari_promptseg.measure.metrics import match_objects
+
+
+def plane(image, spacing=(1.0, 1.0)) -> PlaneImage:
+    return PlaneImage(image, Window(0, 255), spacing)
+
+
+@pytest.fixture(scope="module")
+def discs() -> Concept:
+    concept = Concept("disc", ("bright spot",), "round things that glow")
+    image, labels = draw_discs(0)
+    assert concept.learn(plane(image), first(labels, 5)) == 5
+    return concept
+
+
+def test_five_examples_find_the_objects_of_another_image(discs: Concept) -> None:
+    image, labels = draw_discs(1)
+    assert match_objects(discs.propose(image), labels).f1 > 0.9
+
+
+def test_what_nobody_marked_is_found_in_the_same_image(discs: Concept) -> None:
+    image, labels = draw_discs(0)
+    assert match_objects(discs.propose(image), labels).f1 > 0.9
+
+
+def test_proposals_do_not_overlap_and_come_likeliest_first(discs: Concept) -> None:
+    image, _ = draw_discs(2)
+    found = discs.proposals(plane(image))
+    taken = np.zeros(image.shape[:2], int)
+    for proposal in found:
+        taken[proposal.part] += proposal.mask
+    assert taken.max() == 1
+    confidences = [p.confidence for p in found]
+    assert confidences == sorted(confidences, reverse=True)
+    assert all(0 <= c <= 1 for c in confidences)
+
+
+def test_proposals_have_the_shape_of_planes_with_uneven_pixels(discs: Concept) -> None:
+    image, labels = draw_discs(3)
+    narrow = np.ascontiguousarray(image[::2])
+    found = discs.proposals(plane(narrow, (2.0, 1.0)))
+    drawn = np.zeros(narrow.shape[:2], np.int32)
+    for number, proposal in enumerate((p for p in found if p.confidence > 0.5), start=1):
+        drawn[proposal.part][proposal.mask] = number
+    assert match_objects(drawn, labels[::2]).f1 > 0.8
+
+
+def test_a_volume_is_gone_through_plane_by_plane(discs: Concept) -> None:
+    images, labels = zip(*(draw_discs(seed, 4) for seed in (4, 5)), strict=True)
+    volume = Volume(np.stack([i[..., 0] for i in images]), "zyx")
+    found = discs.propose(volume)
+    assert found.shape == volume.shape
+    ids = [set(np.unique(f[f > 0])) for f in found]
+    assert all(ids)
+    assert not ids[0] & ids[1]
+    assert match_objects(found[1], labels[1]).f1 > 0.8
+
+
+def test_what_is_refused_is_found_less() -> None:
+    image, labels = draw_discs(6)
+    concept = Concept("disc")
+    concept.learn(plane(image), first(labels, 5))
+    before = concept.proposals(plane(image))
+    refused = before[0]
+    mask = np.zeros(image.shape[:2], bool)
+    mask[refused.part] = refused.mask
+
+    def confidence() -> float:
+        found = concept.proposals(plane(image))
+        there = [p.confidence for p in found if (mask[p.part] & p.mask).sum() > mask.sum() / 2]
+        return max(there, default=0.0)
+
+    concept.refuse(plane(image), mask)
+    assert confidence() < refused.confidence
+
+
+def test_an_image_without_objects_has_no_proposal_that_is_sure(discs: Concept) -> None:
+    noise = np.random.default_rng(7).normal(40, 6, (128, 128, 3)).clip(0, 255).astype(np.uint8)
+    assert not discs.propose(noise).any()
+
+
+@pytest.mark.parametrize("word", ["disc", "Discs", " DISC ", "bright spot", "glow", "round things"])
+def test_a_class_answers_to_name_synonym_and_description(discs: Concept, word: str) -> None:
+    assert discs.answers_to(word)
+
+
+@pytest.mark.parametrize("word", ["", "  ", "cell", "dis", "things round"])
+def test_it_does_not_answer_to_other_words(discs: Concept, word: str) -> None:
+    assert not discs.answers_to(word)
+    answer = discs.map(plane(draw_discs(1)[0]), word)
+    assert not answer.known
+    assert answer.confidence == 0
+
+
+def test_the_map_of_its_name_is_where_its_objects_are(discs: Concept) -> None:
+    image, labels = draw_discs(1)
+    answer = discs.map(plane(image), "discs")
+    assert answer.known
+    assert answer.confidence > 0.5
+    overlap = (answer.probability > 0.5) & (labels > 0)
+    assert overlap.sum() > 0.8 * (labels > 0).sum()
+
+
+def test_cancelling_finds_nothing(discs: Concept) -> None:
+    assert discs.proposals(plane(draw_discs(1)[0]), stopped=lambda: True) == []
+
+
+def test_a_class_without_examples_says_so() -> None:
+    image, labels = draw_discs(0)
+    empty = Concept("disc")
+    with pytest.raises(ValueError, match="'disc' has no example yet"):
+        empty.propose(image)
+    with pytest.raises(ValueError, match="'disc' has no example yet"):
+        empty.refuse(plane(image), labels > 0)
+
+
+@pytest.mark.parametrize("name", ["", "   "])
+def test_a_class_needs_a_name(name: str) -> None:
+    with pytest.raises(ValueError, match="needs a name"):
+        Concept(name)
+
+
+def test_crumbs_are_no_examples() -> None:
+    image, labels = draw_discs(0)
+    concept = Concept("disc")
+    crumb = np.zeros_like(labels)
+    crumb[5:7, 5:7] = 1
+    assert concept.learn(plane(image), crumb) == 0
+    assert concept.examples == 0

@@ -1,0 +1,162 @@
+"""DICOM segmentations, of this package and of others."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import highdicom as hd
+import hypothesis.strategies as st
+import numpy as np
+import pydicom
+import pytest
+from hypothesis import given, settings
+from hypothesis.extra.numpy import arrays
+
+from datasets import SHARED
+from napari_promptseg import Volume, open_volume
+from napari_promptseg.io.read_labels import read_labels
+from napari_promptseg.io.write import write_labels
+
+SERIES = SHARED / "data" / "dicom" / "mr_hippocampus"
+SHAPE = (3, 4, 5)
+COLOURS = {3: (250, 20, 60), 700: (0, 90, 255)}
+
+
+@st.composite
+def affines(draw):
+    """Turned, mirrored and sheared along the slices, as a tilted gantry does it."""
+    turn, _ = np.linalg.qr(draw(arrays(float, (3, 3), elements=st.floats(-1, 1))) + 2 * np.eye(3))
+    sizes = draw(st.tuples(*[st.floats(0.1, 20)] * 3))
+    signs = draw(st.tuples(*[st.sampled_from([-1, 1])] * 3))
+    affine = np.eye(4)
+    affine[:3, :3] = turn @ np.diag(np.array(sizes) * signs)
+    affine[:3, 2] += draw(st.floats(-0.3, 0.3)) * affine[:3, 1] / sizes[1] * sizes[2]
+    affine[:3, 3] = draw(st.tuples(*[st.floats(-300, 300)] * 3))
+    return affine, sizes[::-1]
+
+
+@settings(max_examples=15, deadline=None)
+@given(affines(), arrays(np.uint16, SHAPE, elements=st.sampled_from([0, 0, 3, 7, 700])))
+def test_labels_and_their_place_come_back(place, labels):
+    labels[0, 0, 0] = 3
+    affine, spacing = place
+    volume = Volume(np.zeros(SHAPE), "zyx", spacing, "mm", affine)
+    with tempfile.TemporaryDirectory() as folder:
+        path = write_labels(Path(folder) / "a.dcm", labels, volume)
+        again = open_volume(path)
+        found, _ = read_labels(path, volume)
+        np.testing.assert_array_equal(found, labels)
+    tolerance = {"rtol": 1e-4, "atol": 1e-3}
+    flipped = np.linalg.inv(affine) @ again.affine
+    np.testing.assert_allclose(np.abs(flipped[:3, :3]), np.eye(3), **tolerance)
+    np.testing.assert_allclose(sorted(again.spacing[1:]), sorted(spacing[1:]), **tolerance)
+
+
+def test_names_colours_and_labels_are_kept(tmp_path):
+    labels = np.zeros(SHAPE, int)
+    labels[0, 1, 1], labels[2, 2:, 2:] = 3, 700
+    volume = Volume(np.zeros(SHAPE), "zyx", (3, 1, 1), "mm")
+    path = write_labels(tmp_path / "a.dcm", labels, volume, {3: "left kidney"}, colours=COLOURS)
+    _, legend = read_labels(path, volume)
+    assert legend.names == {3: "left kidney", 700: "object 700"}
+    for label, colour in COLOURS.items():
+        np.testing.assert_allclose(legend.colours[label], colour, atol=2)
+
+
+def test_a_plane_has_a_frame_for_each_object(tmp_path):
+    labels = np.zeros((4, 5), int)
+    labels[0, 1:], labels[2, 0] = 1, 2
+    volume = Volume(np.zeros((4, 5)), "yx", (0.5, 0.25), "mm")
+    again = open_volume(write_labels(tmp_path / "a.dcm", labels, volume))
+    np.testing.assert_array_equal(again.data, labels)
+    assert again.spacing == (0.5, 0.25)
+
+
+@pytest.mark.skipif(not SERIES.is_dir(), reason="needs ../shared/data/dicom")
+def test_a_segmentation_of_a_series_refers_to_its_images(tmp_path):
+    volume = open_volume(SERIES)
+    labels = np.zeros(volume.shape, np.uint8)
+    labels[3:6, 10:20, 8:30], labels[-1, 2, 2] = 1, 9
+    path = write_labels(tmp_path / "a.dcm", labels, volume, {1: "hippocampus"})
+    found = hd.seg.segread(path)
+    source = pydicom.dcmread(next(SERIES.iterdir()), stop_before_pixels=True)
+    assert found.FrameOfReferenceUID == source.FrameOfReferenceUID
+    assert found.StudyInstanceUID == source.StudyInstanceUID
+    images = {ds.SOPInstanceUID for ds in map(pydicom.dcmread, SERIES.iterdir())}
+    assert {uid for _, _, uid in found.get_source_image_uids()} == images
+    assert found.get_segment_description(1).segment_label == "hippocampus"
+    values, _ = read_labels(path, volume)
+    np.testing.assert_array_equal(values, labels)
+    shutil.copytree(SERIES, tmp_path / "study")
+    shutil.copy(path, tmp_path / "study" / "seg.dcm")
+    assert open_volume(tmp_path / "study").shape == volume.shape, "segments lie beside images"
+
+
+@pytest.mark.skipif(not SERIES.is_dir(), reason="needs ../shared/data/dicom")
+def test_frames_that_another_tool_left_out_are_empty(tmp_path):
+    volume = open_volume(SERIES)
+    heads = [pydicom.dcmread(file) for file in SERIES.iterdir()]
+    for head in heads:
+        head.PatientBirthDate = head.PatientSex = head.AccessionNumber = ""
+        head.StudyID = head.StudyDate = head.StudyTime = head.ReferringPhysicianName = ""
+    heads.sort(key=lambda ds: float(ds.ImagePositionPatient[2]))
+    masks = np.zeros((len(heads), heads[0].Rows, heads[0].Columns), np.uint8)
+    masks[10:12, 5:9, 5:9], masks[15, 7, 7] = 1, 1
+    made = hd.seg.Segmentation(
+        heads,
+        masks,
+        "BINARY",
+        [
+            hd.seg.SegmentDescription(
+                1,
+                "blob",
+                pydicom.sr.codedict.codes.SCT.Tissue,
+                pydicom.sr.codedict.codes.SCT.Tissue,
+                "MANUAL",
+            )
+        ],
+        pydicom.uid.generate_uid(),
+        1,
+        pydicom.uid.generate_uid(),
+        1,
+        "other",
+        "other",
+        "1",
+        "1",
+    )
+    made.save_as(tmp_path / "other.dcm")
+    labels, legend = read_labels(tmp_path / "other.dcm", volume)
+    assert legend.names == {1: "blob"}
+    assert labels.sum() == masks.sum()
+    flipped = labels if (labels[10, 5, 5] and labels[15, 7, 7]) else labels[::-1]
+    np.testing.assert_array_equal(flipped, masks)
+
+
+@pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="needs dicom3tools")
+def test_the_file_is_valid(tmp_path):
+    labels = np.zeros(SHAPE, int)
+    labels[1] = 2
+    path = write_labels(tmp_path / "a.dcm", labels, Volume(np.zeros(SHAPE), "zyx", units="mm"))
+    told = subprocess.run(["dciodvfy", str(path)], capture_output=True, text=True, check=False)
+    assert not [line for line in told.stderr.splitlines() if line.startswith("Error")]
+
+
+SHEARED = np.eye(4)
+SHEARED[0, 1] = 0.4
+
+
+@pytest.mark.parametrize(
+    ("labels", "volume", "reason"),
+    [
+        (np.zeros(SHAPE, int), Volume(np.zeros(SHAPE)), "no object to write"),
+        (np.ones(SHAPE, int), Volume(np.zeros(SHAPE), "tyx"), "holds one moment"),
+        (np.ones(SHAPE, int), Volume(np.zeros(SHAPE), "zyx", affine=SHEARED), "right angles"),
+    ],
+)
+def test_what_does_not_fit_the_format_is_refused(tmp_path, labels, volume, reason):
+    with pytest.raises(ValueError, match=reason):
+        write_labels(tmp_path / "a.dcm", labels, volume)
+    assert not list(tmp_path.iterdir())

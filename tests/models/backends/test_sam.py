@@ -1,0 +1,248 @@
+"""SAM: equal to the package called directly, with real classes at small and at full size."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from segment_anything import SamPredictor, sam_model_registry
+
+from helpers import plane_image
+from napari_promptseg.data.plane_prompts import PlanePrompts, Region, Stroke, box_region
+from napari_promptseg.models.backends.sam import SamBackend
+from napari_promptseg.models.base import Backend
+from napari_promptseg.models.capabilities import Everything
+from napari_promptseg.models.encoding.sam_prompts import mask_input
+from napari_promptseg.session.session import Session
+from tiny_sam import tiny_sam
+
+RNG = np.random.default_rng(7)
+COLOURS = RNG.integers(0, 256, (48, 80, 3), np.uint8)
+GREY = RNG.integers(0, 256, (90, 40), np.uint8)
+PRIOR = np.zeros(COLOURS.shape[:2], bool)
+PRIOR[10:30, 20:50] = True
+
+
+def click(row: float, column: float, positive: bool = True) -> Stroke:
+    return Stroke(np.array([[row, column]], float), positive)
+
+
+ON, OFF, BOX = click(20, 30), click(5, 70, False), box_region((8, 12), (40, 60))
+
+
+@pytest.fixture(scope="module")
+def model():
+    return tiny_sam()
+
+
+@pytest.fixture(scope="module")
+def backend(model) -> SamBackend:
+    return SamBackend("cpu", model=model)
+
+
+def directly(model, pixels: np.ndarray, **asked) -> tuple[np.ndarray, np.ndarray]:
+    """Logits and scores of the package itself."""
+    predictor = SamPredictor(model)
+    predictor.set_image(pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, 2))
+    logits, scores, _ = predictor.predict(return_logits=True, **asked)
+    return logits, scores
+
+
+CASES = {
+    "one click": (
+        PlanePrompts((ON,)),
+        {"point_coords": [[30, 20]], "point_labels": [1], "multimask_output": True},
+    ),
+    "two clicks": (
+        PlanePrompts((ON, OFF)),
+        {"point_coords": [[30, 20], [70, 5]], "point_labels": [1, 0], "multimask_output": False},
+    ),
+    "box": (
+        PlanePrompts(regions=(BOX,)),
+        {"box": [12, 8, 60, 40], "multimask_output": False},
+    ),
+    "click and box": (
+        PlanePrompts((OFF,), (BOX,)),
+        {
+            "point_coords": [[70, 5]],
+            "point_labels": [0],
+            "box": [12, 8, 60, 40],
+            "multimask_output": False,
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize(("prompts", "asked"), CASES.values(), ids=CASES.keys())
+@pytest.mark.parametrize("before", [False, True], ids=["anew", "from a mask"])
+def test_answers_are_those_of_the_package(backend, model, prompts, asked, before: bool) -> None:
+    asked = {k: np.array(v) if isinstance(v, list) else v for k, v in asked.items()}
+    prior = None
+    if before:
+        prior = PRIOR
+        asked |= {"mask_input": mask_input(PRIOR, (9.6, 16), 16), "multimask_output": False}
+    logits, scores = directly(model, COLOURS, **asked)
+    answer = backend.predict(backend.embed(plane_image(COLOURS)), prompts, prior)
+    best = int(scores.argmax())
+    wanted = torch.from_numpy(logits[best]).sigmoid().numpy()
+    np.testing.assert_array_equal(answer.probability, wanted)
+    assert answer.score == pytest.approx(float(np.clip(scores[best], 0, 1)))
+
+
+@pytest.mark.parametrize(
+    "pixels", [COLOURS, GREY, np.tile(GREY, (3, 1))], ids=["wide", "high", "large"]
+)
+def test_planes_of_any_shape_are_answered_at_their_size(backend, model, pixels) -> None:
+    logits, scores = directly(
+        model,
+        pixels,
+        point_coords=np.array([[30, 20]]),
+        point_labels=np.array([1]),
+        multimask_output=True,
+    )
+    answer = backend.predict(backend.embed(plane_image(pixels)), PlanePrompts((ON,)))
+    assert answer.probability.shape == pixels.shape[:2]
+    np.testing.assert_allclose(answer.mask, logits[scores.argmax()] > 0)
+
+
+def test_choices_are_the_answers_in_the_order_of_their_scores(backend, model) -> None:
+    logits, scores = directly(
+        model,
+        COLOURS,
+        point_coords=np.array([[30, 20]]),
+        point_labels=np.array([1]),
+        multimask_output=True,
+    )
+    embedding = backend.embed(plane_image(COLOURS))
+    for number, index in enumerate(np.argsort(-scores)):
+        answer = backend.predict(embedding, PlanePrompts((ON,), choice=number))
+        np.testing.assert_array_equal(answer.mask, logits[index] > 0)
+
+
+def test_a_full_size_checkpoint_answers_as_the_package_does(tmp_path) -> None:
+    torch.manual_seed(1)
+    model = sam_model_registry["vit_b"]()
+    path = tmp_path / "vit_b.pth"
+    torch.save(model.state_dict(), path)
+    backend = SamBackend("cpu", "vit_b", weights=path)
+    features = torch.randn(1, 256, 64, 64)
+    # Both decode the same features: encoding a plane twice would take most of a minute.
+    predictor = SamPredictor(model)
+    predictor.features, predictor.original_size = features, (600, 800)
+    predictor.input_size, predictor.is_image_set = (768, 1024), True
+    logits, scores, _ = predictor.predict(
+        np.array([[300, 200]]), np.array([1]), multimask_output=True, return_logits=True
+    )
+    from napari_promptseg.models.backends.sam import SamEmbedding
+
+    answer = backend.predict(
+        SamEmbedding(features.numpy(), (600, 800), (768, 1024)), PlanePrompts((click(200, 300),))
+    )
+    wanted = torch.from_numpy(logits[scores.argmax()]).sigmoid().numpy()
+    np.testing.assert_array_equal(answer.probability, wanted)
+    with pytest.raises(ValueError, match=r"vit_b\.pth.*does not fit SAM vit_l"):
+        SamBackend("cpu", "vit_l", weights=path)
+
+
+def test_files_that_are_no_checkpoint_are_refused(tmp_path) -> None:
+    (tmp_path / "x.pth").write_bytes(b"no checkpoint")
+    with pytest.raises(ValueError, match=r"x\.pth"):
+        SamBackend("cpu", "vit_b", weights=tmp_path / "x.pth")
+    with pytest.raises(ValueError, match=r"vit_x.*valid models"):
+        SamBackend("cpu", "vit_x", weights=tmp_path / "x.pth")
+    with pytest.raises(ValueError, match="float8"):
+        SamBackend("cpu", model=tiny_sam(), precision="float8")
+
+
+def test_a_missing_checkpoint_is_named_with_its_source(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("PROMPTSEG_MODELS", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match=r"sam_vit_h_4b8939\.pth.*dl\.fbaipublicfiles"):
+        SamBackend("cpu", "vit_h")
+
+
+@pytest.mark.parametrize(
+    "prompts",
+    [
+        PlanePrompts((Stroke(np.array([[5, 5], [40, 60]], float)),)),
+        PlanePrompts(regions=(Region(np.array([[5, 5], [40, 10], [20, 60]], float)),)),
+        PlanePrompts(regions=(BOX, box_region((1, 1), (9, 9), positive=False))),
+        PlanePrompts(),
+    ],
+    ids=["scribble", "lasso", "refused box", "prior alone"],
+)
+def test_other_prompts_are_understood(backend, prompts) -> None:
+    answer = backend.predict(backend.embed(plane_image(COLOURS)), prompts, PRIOR)
+    assert np.isfinite(answer.probability).all()
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_images_can_be_encoded_in_half_precision(model, backend, precision) -> None:
+    half = SamBackend("cpu", model=model, precision=precision)
+    one, other = (b.embed(plane_image(COLOURS)).features for b in (half, backend))
+    assert one.dtype == np.float32
+    assert 0 < np.abs(one - other).max() < 0.2
+
+
+def test_it_is_what_it_says(backend) -> None:
+    assert isinstance(backend, Backend)
+    assert isinstance(backend, Everything)
+    assert backend.capabilities.costly_embedding
+
+
+def test_everything_of_a_plane_becomes_objects_in_one_step(backend, monkeypatch) -> None:
+    found = np.zeros((48, 80), np.int32)
+    found[2:10, 2:10], found[20:30, 20:30] = 1, 2
+    # Random weights find nothing stable; that they are asked is tested below.
+    monkeypatch.setattr(backend, "segment_everything", lambda image: found)
+    session = Session(np.stack([GREY[:48, :40]] * 3).repeat(2, 2), backend)
+    mask = np.zeros((48, 80), bool)
+    mask[5:25, 5:25] = True
+    session.add_mask(mask, index=1)
+    first = session.commit()
+    labels = session.segment_everything(1)
+    assert labels == [2, 3]
+    assert (session.labels[1][mask] == first).all(), "objects that were there keep their pixels"
+    assert (session.labels[1] == 2).sum() == 64 - 25
+    assert not session.labels[[0, 2]].any()
+    assert session.undo()
+    assert set(np.unique(session.labels)) == {0, first}
+    assert session.redo()
+    session.delete(2)
+    with pytest.raises(ValueError, match="index"):
+        session.segment_everything(7)
+
+
+def test_a_real_generator_is_asked(model) -> None:
+    backend = SamBackend("cpu", model=model)
+    labels = backend.segment_everything(plane_image(COLOURS))
+    assert labels.shape == (48, 80)
+    assert labels.dtype == np.int32
+
+
+def test_other_backends_cannot_segment_everything() -> None:
+    session = Session(GREY, "grabcut")
+    with pytest.raises(ValueError, match="grabcut"):
+        session.segment_everything()
+    with pytest.raises(ValueError, match="one answer"):
+        session.choose()
+
+
+def test_choosing_is_a_step_that_can_be_undone_and_saved(backend, tmp_path) -> None:
+    session = Session(GREY, backend)
+    with pytest.raises(ValueError, match="nothing to choose"):
+        session.choose()
+    session.add_point((40, 20))
+    masks = [session.mask.copy()]
+    assert [session.choose(), session.choose()] == [1, 2]
+    masks.append(session.mask.copy())
+    assert len(session.prompts) == 2, "one choice a plane"
+    assert session.choose() == 0
+    np.testing.assert_array_equal(session.mask, masks[0])
+    assert session.undo()
+    np.testing.assert_array_equal(session.mask, masks[1])
+    with pytest.raises(ValueError, match="valid: 0 to 2"):
+        session.choose(3)
+    session.save(tmp_path / "saved")
+    loaded = Session.load(tmp_path / "saved", GREY, backend=backend)
+    assert loaded.prompts == session.prompts
+    np.testing.assert_array_equal(loaded.mask, masks[1])

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helpers import plane_image
+from napari_promptseg.data.plane_prompts import PlanePrompts, box_region
+from napari_promptseg.propagation.anchors import (
+    allowed,
+    likeness,
+    nearest,
+    neighbours,
+    outward,
+    sorted_anchors,
+)
+from napari_promptseg.propagation.base import Stack
+
+MASK = np.ones((12, 15), bool)
+
+
+def stack_of(*anchors: int, **known) -> Stack:
+    known = {"start": 0, "stop": 10, **known}
+    return Stack(lambda index: plane_image(MASK * 1), dict.fromkeys(anchors, MASK), **known)
+
+
+def test_anchors_come_in_order():
+    assert sorted_anchors(stack_of(7, 2, 5)) == [2, 5, 7]
+    with pytest.raises(ValueError, match="no plane has a prompt"):
+        sorted_anchors(stack_of())
+
+
+@given(st.sets(st.integers(0, 30), min_size=1), st.integers(0, 30))
+def test_neighbours_enclose_a_plane(anchors, index):
+    ordered = sorted(anchors - {index}) or [31]
+    before, after = neighbours(ordered, index)
+    assert before == max((a for a in ordered if a < index), default=None)
+    assert after == min((a for a in ordered if a > index), default=None)
+    assert nearest(ordered, index) in (before, after)
+
+
+@pytest.mark.parametrize(
+    ("known", "order"),
+    [
+        ({}, [2, 4, 6, 8, 1, 5, 9, 0]),
+        ({"start": 4, "stop": 9}, [4, 6, 8, 5]),
+        ({"kept": frozenset({4, 5, 6})}, [2, 8, 1, 9, 0]),
+        ({"origin": 9}, [9, 8, 6, 5, 4, 2, 1, 0]),
+    ],
+    ids=["all", "range", "kept", "origin"],
+)
+def test_open_planes_are_taken_outward(known, order):
+    assert outward(stack_of(3, 7, **known)) == order
+
+
+def test_boxes_cut_what_is_allowed():
+    keep, drop = box_region((2, 3), (8, 9)), box_region((4, 4), (5, 5), positive=False)
+    cut = allowed(MASK, PlanePrompts(regions=(keep, drop)))
+    assert cut.sum() == 7 * 7 - 4
+    assert cut[2:9, 3:10].sum() == cut.sum()
+    everything = allowed(MASK, PlanePrompts())
+    assert everything.all()
+    assert everything is not MASK
+
+
+def test_frames_grow_unlike_by_their_number():
+    stack = stack_of(0, step=0.0)
+    values = [likeness(stack, 0, index, (0.5, 2.0)) for index in (0, 5, 10)]
+    assert values == pytest.approx([1, np.exp(-0.5), np.exp(-1)])

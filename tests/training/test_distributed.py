@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from napari_promptseg.training.distributed import ProcessGroup
+
+
+def parameter(gradient) -> torch.nn.Parameter:
+    made = torch.nn.Parameter(torch.zeros(2))
+    made.grad = None if gradient is None else torch.tensor(gradient)
+    return made
+
+
+@pytest.fixture
+def pair(monkeypatch: pytest.MonkeyPatch) -> ProcessGroup:
+    """Two processes, of which the other one has gradients of 1 and is not asked to stop."""
+    peers = ProcessGroup()
+    peers.count = 2
+
+    def add_the_other(flat: torch.Tensor) -> None:
+        flat[:-1] += 1
+
+    monkeypatch.setattr(torch.distributed, "all_reduce", add_the_other)
+    return peers
+
+
+def test_a_process_alone_keeps_its_gradients():
+    peers = ProcessGroup()
+    assert (peers.is_rank_zero, peers.count) == (True, 1)
+    one = parameter([1.0, 2.0])
+    assert [peers.average([one], stop) for stop in (False, True)] == [False, True]
+    assert one.grad.tolist() == [1.0, 2.0]
+
+
+def test_gradients_are_averaged_and_frozen_parameters_stay_without(pair):
+    parameters = [parameter([1.0, 3.0]), parameter(None), parameter([0.0, -1.0])]
+    assert not pair.average(parameters, stop=False)
+    assert parameters[0].grad.tolist() == [1.0, 2.0]
+    assert parameters[1].grad is None
+    assert parameters[2].grad.tolist() == [0.5, 0.0]
+
+
+def test_one_that_must_stop_stops_all(pair):
+    assert pair.average([parameter([1.0, 3.0])], stop=True)

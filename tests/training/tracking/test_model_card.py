@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from napari_promptseg.training.config import CardText, DataSet, TrainConfig, ValidationData
+from napari_promptseg.training.tracking.metrics_log import MetricsLog
+from napari_promptseg.training.tracking.model_card import write_card
+from napari_promptseg.training.tracking.run_info import RunInfo, RunSegment, SceneCounts
+from napari_promptseg.training.weights import WeightsInfo, save_weights
+
+FIGURES = {
+    "noc85": 3.0,
+    "noc90": 4.0,
+    "iou1": 0.75,
+    "noc85/cats": 3.0,
+    "noc90/cats": 4.0,
+    "iou1/cats": 0.75,
+}
+
+
+def stretch(**changed) -> RunSegment:
+    begun = RunSegment.begin(0, "abc", torch.device("cpu"), 1, "float32")
+    return begun.model_copy(update={"processor": "A fine CPU", "cores": 2, **changed})
+
+
+@pytest.fixture
+def config(tmp_path):
+    return TrainConfig(
+        output=tmp_path / "run",
+        data=[
+            DataSet(folder=tmp_path / "cats", weight=3, source="a shelter", terms="CC0"),
+            DataSet(folder=tmp_path / "dogs", weight=1),
+        ],
+        batch=4,
+    )
+
+
+@pytest.fixture
+def run(config):
+    """The folder of a run that was interrupted once."""
+    config.output.mkdir()
+    weights = config.output / "clicknet.safetensors"
+    save_weights(weights, {"w": torch.zeros(1500, 1000)}, config, 500, FIGURES)
+    cv2.imwrite(str(config.output / "training.png"), np.zeros((8, 8), np.uint8))
+    counts = [SceneCounts(name="cats", kind="parts", trained=85, held_out=15)]
+    stretches = [stretch(last=400, seconds=3600), stretch(first=400, last=1000, seconds=5400)]
+    RunInfo(scenes=counts, stretches=stretches).write(config.output)
+    return config.output
+
+
+def test_the_card_tells_what_the_run_folder_holds(config, run):
+    card = write_card(config).read_text()
+    assert WeightsInfo.read(run / "clicknet.safetensors").sha256 in card
+    assert "1.50 M" in card
+    assert "| cats | a shelter | parts | 85 (and 15 held out) | 75 % | CC0 |" in card
+    assert "| dogs | not stated | unknown | unknown | 25 % | not stated |" in card
+    assert "terms of some sets are not stated" in card
+    assert "2,000 crops of 256 x 256" in card
+    assert "| 0 to 1,000 | 2 h 30 min | A fine CPU, 2 cores | float32" in card
+    assert "| cats |  | 3.00 | 4.00 | 0.75 |" in card
+    assert "`learning_rate` | `0.001`" in card
+    assert "(training.png)" in card
+    assert "medical device" in card
+
+
+def test_people_have_the_last_word(config, run):
+    words = CardText(
+        title="CatNet",
+        description="Finds cats.",
+        use="For cats.",
+        limits="No dogs.",
+        notes="Dice alone did not help.",
+        licence="CC0",
+    )
+    card = write_card(config.model_copy(update={"card": words})).read_text()
+    assert card.startswith("# Model card: CatNet\n\nFinds cats.\n")
+    for text in ("For cats.", "No dogs.", "## Notes\n\nDice alone did not help.", "| CC0 |"):
+        assert text in card
+    assert "medical device" not in card
+
+
+def test_a_change_on_the_way_is_told(config, run):
+    stretches = [
+        stretch(last=400, seconds=3600),
+        stretch(first=400, last=900, seconds=60, recipe="def", processes=2),
+    ]
+    RunInfo(stretches=stretches).write(run)
+    card = write_card(config).read_text()
+    assert "| 0 to 400 | 1 h 0 min | A fine CPU, 2 cores | float32" in card
+    assert "| 400 to 900 | 1 min 0 s | A fine CPU, 2 cores, 2 processes | float32" in card
+    assert "torchrun --nproc-per-node 2" in card
+
+
+def test_the_command_names_the_recipe(config, run, tmp_path):
+    file = tmp_path / "recipe.toml"
+    file.write_text('output = "run"\n[[data]]\nfolder = "cats"\nterms = "CC0"\n')
+    card = write_card(TrainConfig.read(file)).read_text()
+    assert f"promptseg train {file.as_posix()}\n" in card
+    assert "not stated: find" not in card
+
+
+def test_a_card_elsewhere_takes_the_plot_along(config, run, tmp_path):
+    elsewhere = tmp_path / "docs"
+    elsewhere.mkdir()
+    assert write_card(config, elsewhere / "card.md") == elsewhere / "card.md"
+    assert {path.name for path in elsewhere.iterdir()} == {"card.md", "training.png"}
+    assert not (run / "MODEL_CARD.md").exists()
+
+
+def test_what_is_not_known_is_left_out(config):
+    """A run of an older version: weights that say little, a log, nothing else."""
+    config.output.mkdir()
+    from safetensors.torch import save_file
+
+    save_file({"w": torch.zeros(2)}, config.output / "clicknet.safetensors", {"step": "500"})
+    MetricsLog(config.output, 0, lambda line: None)._write_table()
+    card = write_card(config).read_text()
+    assert "Without validation sets" in card
+    assert "machine" not in card
+    log = config.output / "log.csv"
+    log.write_text("step,loss,noc85,noc85/cats\n400,1,6,6\n500,1,5,5\n")
+    assert "| cats |  | 5.00 |\n| **mean** |  | **5.00** |" in write_card(config).read_text()
+
+
+def test_without_weights_there_is_no_card(config):
+    with pytest.raises(FileNotFoundError, match="no weights"):
+        write_card(config)
+
+
+def test_weights_that_were_started_from_count(config, run, tmp_path):
+    older = tmp_path / "older.safetensors"
+    save_weights(older, {"w": torch.zeros(2)}, config, 1, {})
+    card = write_card(config.model_copy(update={"initial": older})).read_text()
+    assert WeightsInfo.read(older).sha256 in card
+    assert "cats (CC0); dogs (terms not stated)" in card
+    assert '`initial` | `"older.safetensors"`' in card
+
+
+def test_it_is_told_how_validation_is_kept_apart(config, run, tmp_path):
+    held = config.data[0].model_copy(update={"held_out": 0.2})
+    for part, told in (("held_out", "held out"), ("all", "**learnt from too**")):
+        entry = ValidationData(folder=held.folder, part=part)
+        changed = config.model_copy(update={"data": [held], "validation": [entry]})
+        assert f"| cats | {told} | 3.00 |" in write_card(changed).read_text()
+    apart = config.model_copy(
+        update={"validation": [ValidationData(folder=tmp_path / "other" / "cats")]}
+    )
+    assert "| cats | of a folder of their own | 3.00 |" in write_card(apart).read_text()

@@ -1,0 +1,219 @@
+"""Smooth edges, no tiny holes, no stray pieces."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from scipy import ndimage
+
+from helpers import ScriptedBackend, ellipsoid, plane_image
+from napari_promptseg.data.plane_prompts import PlanePrompts, Stroke, box_region
+from napari_promptseg.models.base import Prediction
+from napari_promptseg.wrappers.cleanup import Cleanup
+
+SHAPE = (30, 44)
+LEFT, RIGHT = ellipsoid(SHAPE, (14, 10), (8, 7)), ellipsoid(SHAPE, (14, 32), (6, 6))
+TWO = LEFT | RIGHT
+BLANK = plane_image(np.zeros(SHAPE))
+
+
+def click(row: float, column: float, positive: bool = True) -> Stroke:
+    return Stroke(np.array([[row, column]], float), positive)
+
+
+def clean(
+    mask: np.ndarray,
+    prompts: PlanePrompts,
+    prior: np.ndarray | None = None,
+    **options: float,
+) -> np.ndarray:
+    """What is left of an answer."""
+    answer = np.where(mask, 0.8, 0.2).astype(np.float32)
+    backend = Cleanup(ScriptedBackend(lambda *question: answer), **options)
+    blank = plane_image(np.zeros(mask.shape))
+    return backend.predict(blank, prompts, prior).paste(mask.shape) > 0.5
+
+
+# Invariants
+
+
+@st.composite
+def _questions(draw: st.DrawFn):
+    noise = np.random.default_rng(draw(st.integers(0, 99))).random(SHAPE)
+    mask = ndimage.gaussian_filter(noise, draw(st.sampled_from([0.5, 1.5, 3.0]))) > 0.5
+    corner = st.tuples(*(st.floats(-0.5, n - 0.51) for n in SHAPE))
+    strokes = draw(
+        st.lists(
+            st.builds(
+                lambda path, positive: Stroke(np.array(path), positive, 3.0),
+                st.lists(corner, min_size=1, max_size=2),
+                st.booleans(),
+            ),
+            max_size=4,
+        )
+    )
+    prior = ellipsoid(SHAPE, draw(corner), (6, 9)) if draw(st.booleans()) else None
+    return mask, PlanePrompts(tuple(strokes)), prior
+
+
+def clicked(prompts: PlanePrompts, positive: bool) -> list[tuple[int, ...]]:
+    return [
+        tuple(np.floor(s.path[0] + 0.5).astype(int))
+        for s in prompts.strokes
+        if s.positive == positive and len(s.path) == 1
+    ]
+
+
+@given(_questions())
+def test_clicks_are_spared(question) -> None:
+    mask, prompts, prior = question
+    after = clean(mask, prompts, prior)
+    for at in clicked(prompts, True):
+        assert after[at] >= mask[at]
+    for at in set(clicked(prompts, False)) - set(clicked(prompts, True)):
+        assert after[at] <= mask[at]
+
+
+@given(_questions())
+def test_every_piece_that_stays_has_a_reason(question) -> None:
+    mask, prompts, prior = question
+    assume(prompts.strokes)
+    after = clean(mask, prompts, prior)
+    pieces, count = ndimage.label(after, np.ones((3, 3)))
+    positive = [s for s in prompts.strokes if s.positive]
+    reasons = 0
+    for piece in range(1, count + 1):
+        held = prior is not None and bool(((pieces == piece) & prior).any())
+        held |= any(pieces[at] == piece for at in clicked(prompts, True))
+        held |= any(len(s.path) > 1 for s in positive)
+        reasons += held
+    assert count - reasons <= 1
+    assert reasons == count or reasons == 0
+
+
+# Pieces
+
+
+@pytest.mark.parametrize(
+    ("prompts", "prior", "expected"),
+    [
+        ((click(14, 32),), None, RIGHT),
+        ((click(14, 32), click(14, 10)), None, TWO),
+        ((click(2, 21),), None, LEFT),
+        ((click(14, 10, False),), None, RIGHT),
+        ((click(14, 10, False), click(14, 32, False)), None, TWO & False),
+        ((click(14, 32),), LEFT, TWO),
+        ((click(14, 10, False),), TWO, RIGHT),
+        ((), RIGHT, TWO),
+        ((), TWO, TWO),
+        ((Stroke(np.array([[10.0, 32], [18, 32]])),), None, RIGHT),
+    ],
+    ids=[
+        "clicked",
+        "both clicked",
+        "no piece clicked: the largest",
+        "negative",
+        "all negative",
+        "clicked and there before",
+        "there before, but negative",
+        "propagation: a branch may begin",
+        "propagation of two pieces",
+        "scribble",
+    ],
+)
+def test_which_pieces_stay(prompts, prior, expected: np.ndarray) -> None:
+    after = clean(TWO, PlanePrompts(tuple(prompts)), prior, radius=0)
+    np.testing.assert_array_equal(after, expected)
+
+
+def test_pieces_in_a_box_stay_but_for_crumbs() -> None:
+    crumbs = TWO.copy()
+    crumbs[28, 20] = crumbs[2, 40:42] = True
+    around = PlanePrompts(regions=(box_region((-0.5, -0.5), (29, 43)),))
+    np.testing.assert_array_equal(clean(crumbs, around, radius=0), TWO)
+    right = PlanePrompts(regions=(box_region((4, 22), (26, 43)),))
+    np.testing.assert_array_equal(clean(TWO, right, radius=0), RIGHT)
+
+
+def test_what_a_word_names_may_be_in_many_pieces() -> None:
+    np.testing.assert_array_equal(clean(TWO, PlanePrompts(text="cells"), radius=0), TWO)
+
+
+def test_crumbs_that_a_correction_leaves_of_the_prior_go() -> None:
+    crumb = ellipsoid(SHAPE, (14, 36), (1.5, 1))
+    prompts = PlanePrompts((click(14, 10), click(14, 30, False)))
+    after = clean(LEFT | crumb, prompts, TWO, radius=0)
+    np.testing.assert_array_equal(after, LEFT)
+    np.testing.assert_array_equal(clean(LEFT | crumb, PlanePrompts(), TWO), LEFT | crumb)
+
+
+# Edges and holes
+
+
+def test_a_spike_and_a_notch_are_smoothed() -> None:
+    mask = np.zeros((60, 80), bool)
+    mask[8:48, 10:50] = True
+    rough = mask.copy()
+    rough[14, 50:55] = True
+    rough[8:12, 20] = False
+    after = clean(rough, PlanePrompts((click(14, 20),)))
+    assert not after[14, 51:].any()
+    assert after[10:12, 20].all()
+
+
+def test_every_pixel_of_a_small_object_counts() -> None:
+    mask = np.zeros(SHAPE, bool)
+    mask[8:22, 10:30] = True
+    mask[14, 30:33] = True
+    np.testing.assert_array_equal(clean(mask, PlanePrompts((click(14, 20),))), mask)
+
+
+def test_an_object_too_thin_for_an_opening_is_left() -> None:
+    thin = np.zeros((700, 40), bool)
+    thin[5:695, 20:22] = True
+    np.testing.assert_array_equal(clean(thin, PlanePrompts((click(9, 20),))), thin)
+
+
+def test_tiny_holes_are_filled_unless_they_were_asked_for() -> None:
+    mask = ellipsoid(SHAPE, (14, 20), (12, 18))
+    holed = mask.copy()
+    holed[10:12, 10:12] = holed[16, 25] = False
+    prompts = PlanePrompts((click(14, 20), click(16, 25, False)))
+    after = clean(holed, prompts, radius=0)
+    assert after[10:12, 10:12].all()
+    assert not after[16, 25]
+    large = mask.copy()
+    large[8:18, 14:24] = False
+    np.testing.assert_array_equal(clean(large, PlanePrompts(), radius=0), large)
+
+
+# As a backend
+
+
+def test_the_answer_may_be_for_a_part_of_the_plane() -> None:
+    class Part(ScriptedBackend):
+        def predict(self, embedding, prompts, prior=None):
+            probability = np.where(TWO[:, 20:], 0.9, 0.1).astype(np.float32)
+            probability[0, 0] = 0.9
+            return Prediction(probability, (0, 30), (20, 44), 0.7)
+
+    answer = Cleanup(Part(None)).predict(BLANK, PlanePrompts((click(14, 32),)), LEFT)
+    np.testing.assert_array_equal(answer.paste(SHAPE) > 0.5, RIGHT)
+    assert answer.score == 0.7
+    assert answer.probability.shape == (30, 24)
+
+
+def test_changed_pixels_are_undecided_so_that_averages_go_by_the_others() -> None:
+    answer = np.where(TWO, 0.8, 0.2).astype(np.float32)
+    backend = Cleanup(ScriptedBackend(lambda *question: answer))
+    after = backend.predict(BLANK, PlanePrompts((click(14, 32),))).probability
+    assert (after[LEFT] == 0.5).all()
+    assert answer.max() == np.float32(0.8)
+
+
+@pytest.mark.parametrize("options", [{"radius": -1}, {"hole": -0.1}], ids=str)
+def test_options_that_make_no_sense_are_refused(options: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=r"must not be negative.*-"):
+        Cleanup(ScriptedBackend(lambda *question: TWO), **options)

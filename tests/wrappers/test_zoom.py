@@ -1,0 +1,237 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helpers import ScriptedBackend, ToyBackend, bright, ellipsoid, plane_image
+from napari_promptseg.data.plane_prompts import PlanePrompts, Stroke, box_region
+from napari_promptseg.models.base import Backend, Prediction
+from napari_promptseg.wrappers.zoom import ZoomIn
+
+if TYPE_CHECKING:
+    from napari_promptseg.data.volume import PlaneImage
+
+
+def click(row: float, column: float, positive: bool = True) -> Stroke:
+    return Stroke(np.array([[row, column]], float), positive)
+
+
+class Spy(ToyBackend):
+    """A toy that also keeps where it looked, on images whose pixels are their own index."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+        self.crops: list[tuple[tuple[int, int], tuple[int, int]]] = []
+
+    def embed(self, image: PlaneImage) -> PlaneImage:
+        row, column = divmod(int(image.values[0, 0]), self.width)
+        height, width = image.shape
+        self.crops.append(((row, row + height), (column, column + width)))
+        return image
+
+
+def test_it_is_the_backend_that_it_wraps() -> None:
+    toy = ToyBackend()
+    zoom = ZoomIn(toy)
+    assert isinstance(zoom, Backend)
+    assert (zoom.name, zoom.identity, zoom.capabilities) == ("toy", "toy 1", toy.capabilities)
+    zoom.close()
+    assert toy.closed
+
+
+# Looks
+
+
+def test_a_large_object_takes_one_look() -> None:
+    toy = ToyBackend()
+    image = plane_image(bright(ellipsoid((90, 100), (45, 50), (30, 40))))
+    ZoomIn(toy).predict(image, PlanePrompts((click(45, 50),)))
+    assert toy.looks == [(90, 100)]
+
+
+def test_a_small_object_takes_a_second_and_closer_look() -> None:
+    toy = ToyBackend()
+    truth = ellipsoid((300, 400), (100, 200), (20, 30))
+    answer = ZoomIn(toy).predict(plane_image(bright(truth)), PlanePrompts((click(100, 200),)))
+    assert toy.looks[0] == (300, 400)
+    assert len(toy.looks) == 2
+    assert max(toy.looks[1]) < 160
+    np.testing.assert_array_equal(answer.paste(truth.shape) > 0.5, truth)
+
+
+def test_an_empty_first_look_is_the_answer() -> None:
+    backend = ScriptedBackend(lambda image, prompts, prior: np.zeros(image.shape))
+    image = plane_image(np.zeros((200, 300), np.uint8))
+    assert not ZoomIn(backend).predict(image, PlanePrompts((click(9, 9, False),))).mask.any()
+
+
+@pytest.mark.parametrize("side", [120, 600, 2400])
+def test_with_a_mask_or_a_box_the_cost_does_not_grow_with_the_plane(side: int) -> None:
+    toy = ToyBackend()
+    truth = ellipsoid((side, side), (60, 60), (15, 15))
+    image = plane_image(bright(truth))
+    zoom = ZoomIn(toy)
+    zoom.predict(image, PlanePrompts((click(60, 60),)), truth)
+    zoom.predict(image, PlanePrompts(), truth)
+    zoom.predict(image, PlanePrompts(regions=(box_region((45, 45), (75, 75)),)))
+    assert len(toy.looks) == 3
+    assert sum(rows * columns for rows, columns in toy.looks) <= 3 * 96 * 96
+
+
+def test_an_empty_prior_is_no_prior() -> None:
+    truth = ellipsoid((200, 200), (60, 60), (15, 15))
+    image, prompts = plane_image(bright(truth)), PlanePrompts((click(60, 60),))
+    empty = ZoomIn(ToyBackend()).predict(image, prompts, np.zeros(truth.shape, bool))
+    np.testing.assert_array_equal(empty.paste(truth.shape) > 0.5, truth)
+
+
+# The crop
+
+
+@st.composite
+def _scenes(draw: st.DrawFn):
+    shape = draw(st.integers(20, 250)), draw(st.integers(20, 250))
+    spacing = draw(st.sampled_from([(1.0, 1.0), (4.0, 1.0), (0.5, 2.0)]))
+    positions = st.tuples(*(st.floats(-0.5, n - 0.51) for n in shape))
+    strokes = draw(
+        st.lists(
+            st.lists(positions, min_size=1, max_size=3).map(lambda p: Stroke(np.array(p))),
+            max_size=3,
+        )
+    )
+    regions = draw(st.lists(st.builds(box_region, positions, positions), max_size=2))
+    prior = np.zeros(shape, bool)
+    corner = [draw(st.integers(0, n - 1)) for n in shape]
+    size = [draw(st.integers(1, 60)) for _ in shape]
+    prior[corner[0] : corner[0] + size[0], corner[1] : corner[1] + size[1]] = True
+    return shape, spacing, PlanePrompts(tuple(strokes), tuple(regions)), prior
+
+
+@given(_scenes())
+def test_the_crop_holds_the_mask_and_all_that_is_positive(scene) -> None:
+    shape, spacing, prompts, prior = scene
+    spy = Spy(shape[1])
+    image = plane_image(np.arange(shape[0] * shape[1]).reshape(shape), spacing)
+    ZoomIn(spy).predict(image, prompts, prior)
+    crop = spy.crops[0]
+    for (start, stop), size in zip(crop, shape, strict=True):
+        assert 0 <= start < stop <= size
+    rows, columns = crop
+    outside = np.ones(shape, bool)
+    outside[slice(*rows), slice(*columns)] = False
+    assert not (outside & prior).any()
+    paths = [s.path for s in prompts.strokes] + [r.vertices for r in prompts.regions]
+    for path in paths:
+        for axis, (start, stop) in enumerate(crop):
+            assert (path[:, axis] >= start - 0.5).all()
+            assert (path[:, axis] <= stop - 0.5).all()
+    assert len(spy.seen[0].strokes) == len(prompts.strokes)
+
+
+@given(_scenes())
+def test_prompts_move_with_the_crop(scene) -> None:
+    shape, spacing, prompts, prior = scene
+    spy = Spy(shape[1])
+    image = plane_image(np.arange(shape[0] * shape[1]).reshape(shape), spacing)
+    ZoomIn(spy).predict(image, prompts, prior)
+    origin = np.array([start for start, _ in spy.crops[0]])
+    for given_, seen in zip(prompts.strokes, spy.seen[0].strokes, strict=True):
+        np.testing.assert_allclose(seen.path + origin, given_.path)
+    for given_, seen in zip(prompts.regions, spy.seen[0].regions, strict=True):
+        np.testing.assert_allclose(seen.vertices + origin, given_.vertices)
+        assert (seen.positive, seen.box) == (given_.positive, given_.box)
+
+
+def test_an_answer_that_the_crop_cuts_is_looked_at_more_widely() -> None:
+    """A prior far too small for the object: the crop grows until the object fits."""
+    toy = ToyBackend()
+    truth = ellipsoid((400, 400), (200, 200), (90, 70))
+    speck = ellipsoid((400, 400), (200, 200), (5, 5))
+    image = plane_image(bright(truth))
+    answer = ZoomIn(toy).predict(image, PlanePrompts((click(200, 200),)), speck)
+    np.testing.assert_array_equal(answer.paste(truth.shape) > 0.5, truth)
+    assert toy.looks == [(96, 96), (192, 192)]
+
+
+def test_a_box_limits_the_crop_even_if_the_answer_fills_it() -> None:
+    toy = ToyBackend()
+    image = plane_image(np.full((400, 400), 200, np.uint8))
+    ZoomIn(toy).predict(image, PlanePrompts(regions=(box_region((180, 180), (220, 220)),)))
+    assert len(toy.looks) == 1
+
+
+def test_the_crop_is_square_in_physical_units() -> None:
+    spy = Spy(400)
+    image = plane_image(np.arange(100 * 400).reshape(100, 400), (4.0, 1.0))
+    prior = np.zeros((100, 400), bool)
+    prior[45:55, 190:200] = True
+    ZoomIn(spy).predict(image, PlanePrompts(), prior)
+    rows, columns = spy.crops[0]
+    assert (rows[1] - rows[0]) * 4 == pytest.approx(columns[1] - columns[0], abs=4)
+
+
+def _seen(strokes: list[Stroke]) -> tuple[Stroke, ...]:
+    toy = ToyBackend()
+    prior = np.zeros((300, 300), bool)
+    prior[140:160, 140:160] = True
+    image = plane_image(bright(prior))
+    ZoomIn(toy).predict(image, PlanePrompts(tuple(strokes)), prior)
+    return toy.seen[0].strokes
+
+
+def test_negative_strokes_far_away_are_left_out() -> None:
+    assert _seen([click(10, 10, False)]) == ()
+    assert len(_seen([click(150, 165, False)])) == 1
+
+
+def test_a_scribble_that_crosses_the_crop_is_seen_though_both_ends_are_outside() -> None:
+    crossing = Stroke(np.array([[20.0, 150.0], [280.0, 150.0]]), False, 5.0)
+    (seen,) = _seen([crossing])
+    assert seen.width == 5.0
+
+
+# Equivalence
+
+
+@pytest.mark.parametrize("shift", [(0, 0), (1, 0), (40, 33), (150, 101), (170, 250)], ids=str)
+@pytest.mark.parametrize("with_prior", [False, True], ids=["click", "mask"])
+def test_the_answer_moves_with_the_object(shift: tuple[int, int], with_prior: bool) -> None:
+    truth = ellipsoid((260, 340), (40, 40), (18, 25))
+    moved = np.roll(truth, shift, (0, 1))
+
+    def ask(values: np.ndarray, by: tuple[int, int]) -> np.ndarray:
+        box = box_region((10 + by[0], 5 + by[1]), (50 + by[0], 90 + by[1]))
+        prompts = PlanePrompts((click(40 + by[0], 40 + by[1]),), (box,))
+        prior = np.roll(ellipsoid(truth.shape, (40, 40), (5, 5)), by, (0, 1))
+        answer = ZoomIn(ToyBackend()).predict(
+            plane_image(bright(values)), prompts, prior if with_prior else None
+        )
+        return answer.paste(truth.shape) > 0.5
+
+    expected = np.roll(ask(truth, (0, 0)), shift, (0, 1))
+    assert 0 < expected.sum() < truth.sum(), "the box cuts off a part"
+    np.testing.assert_array_equal(ask(moved, shift), expected)
+
+
+def test_the_probability_is_pasted_in_place_even_from_a_part_of_the_crop() -> None:
+    """A backend may itself answer for a part of what it is shown."""
+
+    class Corner(ToyBackend):
+        def predict(self, embedding, prompts, prior=None):
+            return Prediction(np.full((2, 3), 0.8, np.float32), (4, 6), (7, 10), 0.6)
+
+    prior = np.zeros((300, 300), bool)
+    prior[100:110, 200:210] = True
+    answer = ZoomIn(Corner()).predict(plane_image(np.zeros((300, 300))), PlanePrompts(), prior)
+    rows, columns = np.nonzero(answer.paste((300, 300)))
+    assert (rows.min(), rows.max() + 1) == answer.rows
+    assert (columns.min(), columns.max() + 1) == answer.columns
+    crop = 57, 157  # a side of 96 around the middle of the prior
+    assert answer.rows == (crop[0] + 4, crop[0] + 6)
+    assert answer.columns == (crop[1] + 7, crop[1] + 10)
+    assert answer.score == 0.6
