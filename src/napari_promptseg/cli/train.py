@@ -39,6 +39,12 @@ def train(
     steps: Annotated[
         int, typer.Option(min=1, help="Optimiser steps at most; not with a recipe.")
     ] = 2000,
+    open_terms: Annotated[
+        bool,
+        typer.Option(
+            "--open-terms", help="Of a recipe, take only data sets that may be used for anything."
+        ),
+    ] = False,
 ) -> None:
     """Train ClickNet; the same command goes on with a run that was stopped or killed.
 
@@ -52,6 +58,8 @@ def train(
     try:
         if len(sources) == 1 and sources[0].suffix == ".toml":
             config = TrainConfig.read(sources[0])
+            if open_terms:
+                config = config.with_open_terms()
         else:
             config = _own_recipe(sources, output, steps)
         trainer = Trainer(config, report=typer.echo)

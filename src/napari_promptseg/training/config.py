@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from napari_promptseg.models.backends.clicknet import shipped_weights
+from napari_promptseg.models.backends.volumenet import shipped_volume_weights
 
 
 class SceneFolder(BaseModel):
@@ -67,6 +68,8 @@ class DataSet(SceneFolder):
         name them beside. Labels of other sets are the background.
     source, terms : str
         Where the set comes from and what its licence allows, for the model card.
+    open_terms : bool
+        Whether its terms allow any use, also a commercial one.
     """
 
     weight: PositiveFloat = 1.0
@@ -76,6 +79,7 @@ class DataSet(SceneFolder):
     organs: tuple[str, ...] = ()
     source: str = ""
     terms: str = ""
+    open_terms: bool = False
 
 
 class ValidationData(SceneFolder):
@@ -229,7 +233,9 @@ class TrainConfig(BaseModel):
     @property
     def initial_file(self) -> Path | None:
         """File of the weights that training starts from, if it starts from any."""
-        return shipped_weights() if self.initial == "shipped" else self.initial
+        if self.initial != "shipped":
+            return self.initial
+        return shipped_weights() if self.model == "clicknet" else shipped_volume_weights()
 
     @property
     def weights(self) -> Path:
@@ -263,6 +269,24 @@ class TrainConfig(BaseModel):
             changed["initial"] = base / config.initial
         config = config.model_copy(update=changed)
         config._file = path
+        return config
+
+    def with_open_terms(self) -> TrainConfig:
+        """Return the recipe with the data sets alone whose terms are open.
+
+        Raises
+        ------
+        ValueError
+            If there is none.
+        """
+        data = [entry for entry in self.data if entry.open_terms]
+        if not data:
+            raise ValueError("no data set of the recipe says open_terms = true")
+        folders = {entry.folder for entry in data}
+        validation = [v for v in self.validation if v.part == "all" or v.folder in folders]
+        changed = {"data": data, "validation": validation, "initial": None}
+        config = self.model_copy(update=changed)
+        config._file = self._file
         return config
 
     def fingerprint(self) -> str:
