@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -8,6 +10,8 @@ from napari_promptseg.training.config import DataSet, TrainConfig
 from napari_promptseg.training.initialization import (
     begin_network,
     begin_optimiser,
+    follow,
+    rest_large_kernels,
     spare_the_processor,
 )
 
@@ -73,3 +77,25 @@ def test_a_light_network_answers_the_same_and_learns_less(tmp_path, random_net):
     assert 0 < len(fixed) < len(list(light.parameters()))
     assert not light.encoder.conv_stem.weight.requires_grad
     assert light.head[-1].weight.requires_grad
+
+
+def test_large_depthwise_kernels_learn_in_every_fourth_step(random_net):
+    net = copy.deepcopy(random_net)
+    learning = []
+    for step in range(8):
+        rest_large_kernels(net, step)
+        kernels = [m.weight for m in net.modules() if isinstance(m, torch.nn.Conv2d)]
+        large = [k.requires_grad for k in kernels if k.shape[1] == 1 and k.shape[-1] == 5]
+        assert len(set(large)) == 1
+        learning.append(large[0])
+        assert all(k.requires_grad for k in kernels if k.shape[-1] == 1)
+    assert learning == [True, False, False, False] * 2
+
+
+def test_averaged_weights_follow_a_share_of_the_way():
+    average, net = torch.nn.BatchNorm1d(3), torch.nn.BatchNorm1d(3)
+    net.weight.data.fill_(5.0)
+    net.num_batches_tracked.fill_(7)
+    follow(average, net, 0.25)
+    assert average.weight.tolist() == [2.0, 2.0, 2.0]
+    assert average.num_batches_tracked == 7

@@ -122,3 +122,26 @@ def test_the_recipe_of_the_shipped_weights_names_the_terms_of_all_its_data() -> 
     for data in config.data:
         assert data.source
         assert data.terms
+
+
+def test_a_recipe_can_be_cut_to_the_sets_with_open_terms(tmp_path: Path) -> None:
+    text = (
+        'output = "runs"\ninitial = "shipped"\n'
+        '[[data]]\nfolder = "a"\nheld_out = 0.5\n'
+        '[[data]]\nfolder = "b"\nopen_terms = true\n'
+        '[[validation]]\nfolder = "a"\npart = "held_out"\n'
+        '[[validation]]\nfolder = "c"\n'
+    )
+    config = read(tmp_path, text).with_open_terms()
+    assert [data.folder.name for data in config.data] == ["b"]
+    assert [entry.folder.name for entry in config.validation] == ["c"]
+    assert config.initial is None  # the shipped weights learnt from other sets too
+    with pytest.raises(ValueError, match="open_terms"):
+        read(tmp_path, BASE).with_open_terms()
+
+
+def test_the_recipes_that_ship_can_be_run_on_open_terms_alone() -> None:
+    for name in ("clicknet", "volumenet"):
+        config = TrainConfig.read(Path(__file__).parents[2] / "training" / f"{name}.toml")
+        assert config.card.licence == "CC-BY-NC-SA-4.0"
+        assert 2 < len(config.with_open_terms().data) < len(config.data)

@@ -15,7 +15,11 @@ from safetensors.torch import load_file
 from helpers import plane_image
 from napari_promptseg.data.plane_prompts import PlanePrompts, Stroke
 from napari_promptseg.models.backends.clicknet import ClickNetBackend
+from napari_promptseg.training.click_episodes import Episode
 from napari_promptseg.training.config import DataSet, TrainConfig, ValidationData
+from napari_promptseg.training.data.crops_2d import draw_sample
+from napari_promptseg.training.data.datasets import read_scenes
+from napari_promptseg.training.tasks import stack_inputs
 from napari_promptseg.training.tracking.metrics_log import read_log
 from napari_promptseg.training.trainer import Trainer
 from napari_promptseg.training.validate_clicks import ValidationSet
@@ -232,3 +236,32 @@ def test_training_lowers_the_clicks_that_are_needed(images: Path, tmp_path: Path
     trainer.run()
     assert before > 7.5
     assert trainer.best < 4
+
+
+def test_the_rate_stays_at_its_peak_until_the_cooldown(images: Path, tmp_path: Path) -> None:
+    trainer = Trainer(recipe(images, tmp_path, steps=100, warmup=10, cooldown=0.2))
+    rates = []
+    for step in (0, 9, 50, 80, 90, 100):
+        trainer.step = step
+        rates.append(trainer._rate())
+    assert rates == pytest.approx([0.1, 1.0, 1.0, 1.0, 0.51, 0.02])
+
+
+def test_a_single_click_is_answered_by_the_mask_of_best_quality(
+    images: Path, tmp_path: Path
+) -> None:
+    trainer = Trainer(recipe(images, tmp_path))
+    scenes = read_scenes(images)
+    episodes = [Episode.on(draw_sample(scenes, 64, np.random.default_rng(n))) for n in range(2)]
+    episodes[0].strokes.append(Stroke(np.array([[30.0, 20.0]])))
+    episodes[1].strokes += [Stroke(np.array([[30.0, 20.0]])), Stroke(np.array([[9.0, 50.0]]))]
+    with torch.no_grad():
+        shown = trainer.course.answer(trainer.average, episodes, trainer.device)
+        features = trainer.average.features(*stack_inputs(episodes, trainer.device))
+        masks, quality = trainer.average.answers(features)
+    numbers = [int(quality[0].argmax()), 0]
+    for i, number in enumerate(numbers):
+        wanted = torch.nn.functional.interpolate(
+            masks[i : i + 1, number : number + 1], scale_factor=2.0, mode="bilinear"
+        )
+        torch.testing.assert_close(shown[i : i + 1], wanted)

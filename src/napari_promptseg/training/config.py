@@ -307,7 +307,7 @@ class TrainConfig(BaseModel):
                 "card": True,
                 "report_every": True,
                 "checkpoint_every": True,
-                "data": {"__all__": {"source", "terms"}},
+                "data": {"__all__": {"source", "terms", "open_terms"}},
             },
         )
         return hashlib.sha256(text.encode()).hexdigest()[:12]
