@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -10,10 +9,9 @@ import torch
 from napari_promptseg.models.networks.checkpoints import load_weights
 from napari_promptseg.models.networks.clicknet import ClickNet
 from napari_promptseg.models.networks.volumenet import VolumeNet
+from napari_promptseg.training.depthwise import speed_up_depthwise
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from napari_promptseg.training.config import TrainConfig
 
 Network = ClickNet | VolumeNet
@@ -77,17 +75,14 @@ def load_pretrained(net: ClickNet) -> None:
 def spare_the_processor(net: Network) -> None:
     """Leave out what costs a CPU much and brings little.
 
-    The first stages of the encoder, which see the image alone, stay as they are.
-    Depthwise convolutions run in float32: the gradient of a strided one takes ten times
-    as long in bfloat16. See `rest_large_kernels` too.
+    The first stages of the encoder, which see the image alone, stay as they are. See
+    `speed_up_depthwise` and `rest_large_kernels` too.
     """
     if isinstance(net, VolumeNet):
         return  # all of it is cheap
     for stage in net.early:
         stage.requires_grad_(False)
-    for module in net.modules():
-        if isinstance(module, torch.nn.Conv2d) and module.groups > 1:
-            module.forward = partial(_in_float32, module.forward)  # type: ignore[method-assign]
+    speed_up_depthwise(net)
 
 
 def rest_large_kernels(net: Network, step: int) -> None:
@@ -98,11 +93,6 @@ def rest_large_kernels(net: Network, step: int) -> None:
     for module in net.modules():
         if isinstance(module, torch.nn.Conv2d) and module.groups > 1 and module.kernel_size[0] > 3:
             module.weight.requires_grad_(step % 4 == 0)
-
-
-def _in_float32(forward: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor) -> torch.Tensor:
-    with torch.autocast(x.device.type, enabled=False):
-        return forward(x.float())
 
 
 @torch.no_grad()
