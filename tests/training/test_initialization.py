@@ -8,9 +8,9 @@ from safetensors.torch import save_file
 
 from napari_promptseg.training.config import DataSet, TrainConfig
 from napari_promptseg.training.initialization import (
+    begin_average,
     begin_network,
     begin_optimiser,
-    follow,
     rest_large_kernels,
     spare_the_processor,
 )
@@ -92,10 +92,16 @@ def test_large_depthwise_kernels_learn_in_every_fourth_step(random_net):
     assert learning == [True, False, False, False] * 2
 
 
-def test_averaged_weights_follow_a_share_of_the_way():
-    average, net = torch.nn.BatchNorm1d(3), torch.nn.BatchNorm1d(3)
-    net.weight.data.fill_(5.0)
-    net.num_batches_tracked.fill_(7)
-    follow(average, net, 0.25)
-    assert average.weight.tolist() == [2.0, 2.0, 2.0]
-    assert average.num_batches_tracked == 7
+def test_averaged_weights_follow_and_forget_the_first_ones_soon():
+    net = torch.nn.Linear(1, 1, bias=False)
+    net.weight.data.fill_(1.0)
+    average = begin_average(net, 0.5)
+    average.update_parameters(net)
+    net.weight.data.fill_(2.0)
+    average.update_parameters(net)  # decays by 2 / 11
+    assert average.module.weight.item() == pytest.approx(1 + 9 / 11)
+    average.n_averaged.fill_(1000)
+    net.weight.data.fill_(4.0)
+    average.update_parameters(net)
+    assert average.module.weight.item() == pytest.approx((1 + 9 / 11 + 4) / 2)
+    assert not average.module.weight.requires_grad

@@ -256,9 +256,9 @@ def test_a_single_click_is_answered_by_the_mask_of_best_quality(
     episodes[0].strokes.append(Stroke(np.array([[30.0, 20.0]])))
     episodes[1].strokes += [Stroke(np.array([[30.0, 20.0]])), Stroke(np.array([[9.0, 50.0]]))]
     with torch.no_grad():
-        shown = trainer.course.answer(trainer.average, episodes, trainer.device)
-        features = trainer.average.features(*stack_inputs(episodes, trainer.device))
-        masks, quality = trainer.average.answers(features)
+        shown = trainer.course.answer(trainer.average.module, episodes, trainer.device)
+        features = trainer.average.module.features(*stack_inputs(episodes, trainer.device))
+        masks, quality = trainer.average.module.answers(features)
     numbers = [int(quality[0].argmax()), 0]
     for i, number in enumerate(numbers):
         wanted = torch.nn.functional.interpolate(

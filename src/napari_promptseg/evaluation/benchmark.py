@@ -98,7 +98,7 @@ class Benchmark:
 
     @property
     def work(self) -> list[Work]:
-        """All that is to be done, in order."""
+        """Every piece of work of the benchmark, in order."""
         return [work for group in self._groups.values() for work in group]
 
     def run(self) -> Iterator[Done]:
@@ -151,10 +151,10 @@ class Benchmark:
         """Cases of each set by the name that is shown."""
         cases = {}
         for name, path in find_sets(self.folder).items():
-            found = find_cases(path, self.options.limit)
-            special = ["planes"] * (self.options.planes and found[0].layout != "images")
+            of_set = find_cases(path, self.options.limit)
+            special = ["planes"] * (self.options.planes and of_set[0].layout != "images")
             special += ["union"] * self.options.union
-            cases[f"{name} ({', '.join(special)})" if special else name] = found
+            cases[f"{name} ({', '.join(special)})" if special else name] = of_set
         return cases
 
     def _summarised(self, group: Sequence[Work]) -> list[Result]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What one process does at a time.
+    """One case measured with one backend, the unit of work of a process.
 
     Parameters
     ----------

@@ -156,13 +156,13 @@ def find_sets(folder: Path) -> dict[str, Path]:
     if layout_of(folder) is not None:
         return {folder.resolve().name: folder}
     inner = sorted(folder.iterdir()) if folder.is_dir() else []
-    found = {path.name: path for path in inner if layout_of(path) is not None}
-    if not found:
+    folders = {path.name: path for path in inner if layout_of(path) is not None}
+    if not folders:
         raise FileNotFoundError(
             f"{str(folder)!r} holds no data set: expected images/ with masks/ or labels/, "
             "or folders of numbered frames that hold images/ and masks/"
         )
-    return found
+    return folders
 
 
 def find_cases(folder: Path, limit: int | None = None) -> list[Case]:
@@ -209,6 +209,6 @@ def _images(folder: Path) -> list[Case]:
         if stem not in sources:
             raise FileNotFoundError(f"no image in {str(folder / 'images')!r} for {mask.name!r}")
         ignored = folder / "ignore" / mask.name
-        found = ignored if ignored.exists() else None
-        cases.append(Case(mask.stem, "images", sources[stem], mask, found))
+        ignore_file = ignored if ignored.exists() else None
+        cases.append(Case(mask.stem, "images", sources[stem], mask, ignore_file))
     return cases

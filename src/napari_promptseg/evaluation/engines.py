@@ -28,7 +28,7 @@ _TARGET: Final = 0.9
 
 @dataclass(frozen=True, slots=True)
 class EngineRow:
-    """What is known of an engine.
+    """Speed and accuracy of one engine.
 
     Parameters
     ----------
@@ -66,8 +66,8 @@ def measure_engines(folder: Path | None = None) -> list[EngineRow]:
         clicks = None
         if objects and not trial.error:
             with _forced(trial.name):
-                needed = clicks_needed(ClickNetBackend("cpu"), objects, _CLICKS, _TARGET)
-            clicks = float(np.ceil(needed).mean())
+                click_counts = clicks_needed(ClickNetBackend("cpu"), objects, _CLICKS, _TARGET)
+            clicks = float(np.ceil(click_counts).mean())
         exported = trial.name == "onnx" and not trial.error
         size = len(onnx_graph(net)) if exported else shipped_weights().stat().st_size
         rows.append(EngineRow(trial, size / 1e6, clicks))
@@ -77,14 +77,14 @@ def measure_engines(folder: Path | None = None) -> list[EngineRow]:
 def _objects(folder: Path) -> list[Scene]:
     """Draw an object of each image."""
     rng = np.random.default_rng(0)
-    chosen = []
+    selection = []
     for scene in read_scenes(folder):
         ids, sizes = np.unique(scene.labels[scene.labels > 0], return_counts=True)
         ids = ids[sizes >= _SMALLEST]
         if len(ids) and scene.labels.ndim == 2:
             label = rng.choice(ids)
-            chosen.append(replace(scene, labels=np.where(scene.labels == label, 1, 0)))
-    return spread(chosen, _OBJECTS)
+            selection.append(replace(scene, labels=np.where(scene.labels == label, 1, 0)))
+    return spread(selection, _OBJECTS)
 
 
 @contextmanager

@@ -78,9 +78,9 @@ def ask_about(session: Session, target: Target, run: Run, options: Options) -> R
     if run.task == "click":
         robot_user.click_until(session, plane, target, run, options)
     else:
-        given = _single_prompt(run, plane, target)
+        single = _single_prompt(run, plane, target)
         began = time.perf_counter()
-        session.add(given)
+        session.add(single)
         run.seconds.append(time.perf_counter() - began)
         run.scores.append(iou(target.judged(session.mask), target.truth))
     answer = target.judged(session.mask)

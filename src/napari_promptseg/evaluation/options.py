@@ -1,4 +1,4 @@
-"""What is asked of a benchmark, and what was measured on one object."""
+"""Benchmark options, and the measurements of one object."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ LEAST_PIXELS: Final = 80
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What is measured, and on how much.
+    """Tasks, limits and seed of a benchmark.
 
     Parameters
     ----------
@@ -103,18 +103,18 @@ class Options:
 
     def choose(self, ids: NDArray[Any], name: str) -> list[int | None]:
         """Choose the objects of an image; None stands for the union of all ids."""
-        found, counts = np.unique(ids[ids > 0], return_counts=True)
+        labels, counts = np.unique(ids[ids > 0], return_counts=True)
         if self.union:
             return [None] if counts.sum() >= LEAST_PIXELS else []
-        chosen = found[counts >= LEAST_PIXELS]
-        if len(chosen) > self.objects:
-            chosen = np.sort(self.rng(name).choice(chosen, self.objects, replace=False))
-        return [int(label) for label in chosen]
+        large_enough = labels[counts >= LEAST_PIXELS]
+        if len(large_enough) > self.objects:
+            large_enough = np.sort(self.rng(name).choice(large_enough, self.objects, replace=False))
+        return [int(label) for label in large_enough]
 
 
 @dataclass(slots=True)
 class Run:
-    """What was measured on one object.
+    """Measurements of one object.
 
     Parameters
     ----------

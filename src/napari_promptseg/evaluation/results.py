@@ -1,4 +1,4 @@
-"""What a benchmark found, and the JSON file that holds it."""
+"""Benchmark results and their JSON file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FORMAT: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Where it ran.
+    """Processor, memory and package versions of the machine.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """All that a benchmark found; `to_json` and `from_json` are each other's reverse.
+    """Results of a benchmark, with `to_json` and `from_json` as inverses.
 
     Parameters
     ----------

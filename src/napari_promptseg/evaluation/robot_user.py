@@ -59,8 +59,8 @@ def click_in_space(
         depth = _depth(np.pad(wrong[box_slices(box)], 1), spacing)
         if depth.max() > best:
             best = float(depth.max())
-            found = np.unravel_index(int(depth.argmax()), depth.shape)
-            click = tuple(int(i) - 1 + r[0] for i, r in zip(found, box, strict=True)), positive
+            deepest = np.unravel_index(int(depth.argmax()), depth.shape)
+            click = tuple(int(i) - 1 + r[0] for i, r in zip(deepest, box, strict=True)), positive
     return click
 
 
@@ -143,7 +143,7 @@ def piece_at(mask: Mask, place: tuple[int, int]) -> Mask:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """What propagation took.
+    """Planes and seconds of a propagation.
 
     Parameters
     ----------

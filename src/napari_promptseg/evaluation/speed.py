@@ -1,4 +1,4 @@
-"""How fast and how lean: clicks, propagation, import and memory, measured on this machine."""
+"""Speed and memory of clicks, propagation and import on this machine."""
 
 from __future__ import annotations
 
@@ -84,8 +84,8 @@ def planes_per_second(backend: str, side: int = 256, planes: int = 48) -> float:
     session = Session(ellipsoid_volume((planes, side, side)), backend)
     session.add_point((planes // 2, side // 2, side // 2))
     began = time.perf_counter()
-    done = sum(1 for _ in session.propagate())
-    return done / (time.perf_counter() - began)
+    plane_count = sum(1 for _ in session.propagate())
+    return plane_count / (time.perf_counter() - began)
 
 
 def _resident() -> int:

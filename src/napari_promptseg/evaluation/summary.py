@@ -75,9 +75,9 @@ def summarise(runs: Sequence[Run], options: Options) -> dict[str, float]:
         clicks, score = _NAMES[task]
         most = most_interactions(runs[0], options)
         for target in TARGETS[task]:
-            needed = [clicks_to(run.scores, target, most) for run in runs]
+            clicks_needed = [clicks_to(run.scores, target, most) for run in runs]
             failed = [max(run.scores) < target for run in runs]
-            summary[f"{clicks}{round(100 * target)}"] = float(np.mean(needed))
+            summary[f"{clicks}{round(100 * target)}"] = float(np.mean(clicks_needed))
             summary[f"failures{round(100 * target)}"] = sum(failed)
         for count in _AFTER[task]:
             if count <= most:

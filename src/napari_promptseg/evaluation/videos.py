@@ -60,10 +60,10 @@ def carry(session: Session, target: Target, run: Run, options: Options) -> Run:
     if options.first_frame == "mask":
         session.add_mask(target[0].truth, index=0)
     else:
-        asked = Run("click", run.case, run.label)
+        click_run = Run("click", run.case, run.label)
         most = int(options.first_frame)
-        robot_user.click_until(session, first, target[0], asked, replace(options, clicks=most))
-    given = iou(target[0].judged(session.mask[0]), target[0].truth)
+        robot_user.click_until(session, first, target[0], click_run, replace(options, clicks=most))
+    first_iou = iou(target[0].judged(session.mask[0]), target[0].truth)
     pace = robot_user.propagate(session)
     answer = target.judged(session.mask)[1:]
     frames = list(zip(answer, target.truth[1:], strict=True))
@@ -74,7 +74,7 @@ def carry(session: Session, target: Target, run: Run, options: Options) -> Run:
     run.figures = {
         "j": float(np.mean(regions)),
         "f": float(np.mean(borders)),
-        "first_iou": given,
+        "first_iou": first_iou,
         "frames_per_second": pace.rate,
     }
     worst = 1 + int(np.argmin(run.scores))

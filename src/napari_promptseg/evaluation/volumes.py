@@ -80,8 +80,10 @@ def carry_middle(session: Session, target: Target, run: Run) -> Run:
     It is the middle of the extent of the object along the first axis, or the plane
     nearest to it that holds some of the object.
     """
-    filled = np.flatnonzero(target.truth.any((1, 2)))
-    middle = int(filled[np.abs(filled - (filled[0] + filled[-1]) // 2).argmin()])
+    object_planes = np.flatnonzero(target.truth.any((1, 2)))
+    middle = int(
+        object_planes[np.abs(object_planes - (object_planes[0] + object_planes[-1]) // 2).argmin()]
+    )
     session.add_mask(target.truth[middle], index=middle)
     pace = robot_user.propagate(session)
     others = np.arange(len(target.truth)) != middle

@@ -44,12 +44,12 @@ def next_click(
     wrong = predicted != truth
     if ignored is not None:
         wrong = wrong & ~ignored
-    missed, added = _depth(wrong & truth), _depth(wrong & ~truth)
-    depth = missed if missed.max() >= added.max() else added
+    false_negative, false_positive = _depth(wrong & truth), _depth(wrong & ~truth)
+    depth = false_negative if false_negative.max() >= false_positive.max() else false_positive
     if depth.max() == 0:
         return None
     row, column = np.unravel_index(int(depth.argmax()), depth.shape)
-    return (int(row), int(column)), depth is missed
+    return (int(row), int(column)), depth is false_negative
 
 
 def click_inside(mask: Mask, rng: np.random.Generator, centred: float = 0.5) -> Stroke | None:
@@ -80,14 +80,14 @@ def corrective_click(
 
     Where `counted` is False, nothing is wrong.
     """
-    missed, added = predicted < truth, predicted > truth
+    false_negative, false_positive = predicted < truth, predicted > truth
     if counted is not None:
-        missed, added = missed & counted, added & counted
-    depths = _depth(missed).max(), _depth(added).max()
+        false_negative, false_positive = false_negative & counted, false_positive & counted
+    depths = _depth(false_negative).max(), _depth(false_positive).max()
     if max(depths) == 0:
         return None
     positive = bool(depths[0] >= depths[1])
-    click = click_inside(missed if positive else added, rng, centred=0.7)
+    click = click_inside(false_negative if positive else false_positive, rng, centred=0.7)
     return None if click is None else Stroke(click.path, positive)
 
 
@@ -169,8 +169,8 @@ def lasso_around(mask: Mask, rng: np.random.Generator) -> Region | None:
     row0, column0, row1, column1 = bounding_box(mask)
     slack = 1 + int(0.06 * rng.random() * max(row1 - row0, column1 - column0))
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * slack + 1, 2 * slack + 1))
-    grown = cv2.dilate(mask.astype(np.uint8), kernel)
-    contours, _ = cv2.findContours(grown, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    dilated = cv2.dilate(mask.astype(np.uint8), kernel)
+    contours, _ = cv2.findContours(dilated, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     contour = max(contours, key=cv2.contourArea).reshape(-1, 2)[:, ::-1]
     vertices = contour[:: max(1, len(contour) // int(rng.integers(10, 30)))].astype(np.float64)
     if len(vertices) < 3:
@@ -221,12 +221,12 @@ def disturb(mask: Mask, rng: np.random.Generator) -> Mask:
     )
     map_x = ((xx - centre[0] - shift[0]) / scale[0] + centre[0] + bend[..., 0]).astype(np.float32)
     map_y = ((yy - centre[1] - shift[1]) / scale[1] + centre[1] + bend[..., 1]).astype(np.float32)
-    moved = cv2.remap(mask.astype(np.uint8), map_x, map_y, cv2.INTER_NEAREST)
+    warped = cv2.remap(mask.astype(np.uint8), map_x, map_y, cv2.INTER_NEAREST)
     steps = int(rng.integers(-2, 3) * max(1, size.min() / 40))
     kernel = np.ones((2 * abs(steps) + 1,) * 2, np.uint8)
     if steps > 0:
-        moved = cv2.dilate(moved, kernel)
+        warped = cv2.dilate(warped, kernel)
     elif steps < 0:
-        shrunk = cv2.erode(moved, kernel)
-        moved = shrunk if shrunk.any() else moved
-    return moved.astype(bool)
+        shrunk = cv2.erode(warped, kernel)
+        warped = shrunk if shrunk.any() else warped
+    return warped.astype(bool)

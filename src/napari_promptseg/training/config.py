@@ -1,4 +1,4 @@
-"""What a training run is made of."""
+"""The recipe of a training run: settings, data sets, validation sets and card text."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class ValidationData(SceneFolder):
 
 
 class CardText(BaseModel):
-    """What people add to the model card, as Markdown.
+    """Text of the recipe's author for the model card, as Markdown.
 
     Parameters
     ----------
@@ -260,14 +260,14 @@ class TrainConfig(BaseModel):
             config = cls.model_validate(tomllib.load(file))
         base = path.resolve().parent
 
-        changed: dict[str, Any] = {
+        updates: dict[str, Any] = {
             "output": base / config.output,
             "data": [d.within(base) for d in config.data],
             "validation": [v.within(base) for v in config.validation],
         }
         if isinstance(config.initial, Path):
-            changed["initial"] = base / config.initial
-        config = config.model_copy(update=changed)
+            updates["initial"] = base / config.initial
+        config = config.model_copy(update=updates)
         config._file = path
         return config
 
@@ -284,8 +284,8 @@ class TrainConfig(BaseModel):
             raise ValueError("no data set of the recipe says open_terms = true")
         folders = {entry.folder for entry in data}
         validation = [v for v in self.validation if v.part == "all" or v.folder in folders]
-        changed = {"data": data, "validation": validation, "initial": None}
-        config = self.model_copy(update=changed)
+        updates = {"data": data, "validation": validation, "initial": None}
+        config = self.model_copy(update=updates)
         config._file = self._file
         return config
 
@@ -294,14 +294,14 @@ class TrainConfig(BaseModel):
 
         Of folders only their names count, so that it is the same on another machine.
         """
-        named: dict[str, Any] = {
+        folder_names: dict[str, Any] = {
             "data": [d.model_copy(update={"folder": Path(d.folder.name)}) for d in self.data],
             "validation": [
                 v.model_copy(update={"folder": Path(v.folder.name)}) for v in self.validation
             ],
             "initial": self.initial and Path(self.initial).name,
         }
-        text = self.model_copy(update=named).model_dump_json(
+        text = self.model_copy(update=folder_names).model_dump_json(
             exclude={
                 "output": True,
                 "card": True,

@@ -36,9 +36,9 @@ class _Depthwise(torch.autograd.Function):
         of_input, of_kernel = ctx.needs_input_grad[:2]
         to_input: torch.Tensor | None = None
         if of_input and ctx.stride == 1:
-            turned = kernel.flip(2, 3).to(gradient.dtype)
+            flipped_kernel = kernel.flip(2, 3).to(gradient.dtype)
             beyond = kernel.shape[-1] - 1 - ctx.padding
-            to_input = F.conv2d(gradient, turned, None, 1, beyond, 1, len(kernel))
+            to_input = F.conv2d(gradient, flipped_kernel, None, 1, beyond, 1, len(kernel))
             of_input = False
         if not of_input and not of_kernel:
             return to_input, None, None, None

@@ -115,7 +115,8 @@ def example_scenes(
     volume = image if isinstance(image, Volume) else Volume(image)
     upright = has_upright_planes(volume)
     return [
-        _scene(plane, marked, source, upright) for plane, marked in _examples(volume, labels, most)
+        _scene(plane, plane_labels, source, upright)
+        for plane, plane_labels in _examples(volume, labels, most)
     ]
 
 
@@ -144,9 +145,9 @@ def learn_from(
         Whether others will be seen from the same side: planes of volumes and videos are.
     """
     return [
-        _scene(plane, marked, source, upright)
-        for plane, marked in examples
-        if concept.learn(plane, marked)
+        _scene(plane, plane_labels, source, upright)
+        for plane, plane_labels in examples
+        if concept.learn(plane, plane_labels)
     ]
 
 
@@ -192,7 +193,7 @@ def _examples(
 
 def _scene(plane: PlaneImage, labels: NDArray[np.integer], name: str, upright: bool) -> Scene:
     """Make a plane what clicks are simulated on; its pixels become square."""
-    seen = square_pixels(plane)
-    marked = square_labels(labels, (seen.shape[0], seen.shape[1]))
-    image = np.rint(seen * 255).astype(np.uint8)
-    return Scene(image, marked, "instances", (1.0, 1.0), name, upright)
+    square_image = square_pixels(plane)
+    plane_labels = square_labels(labels, (square_image.shape[0], square_image.shape[1]))
+    image = np.rint(square_image * 255).astype(np.uint8)
+    return Scene(image, plane_labels, "instances", (1.0, 1.0), name, upright)

@@ -58,7 +58,7 @@ _SEED: Final = 7
 
 @dataclass(frozen=True, slots=True)
 class Tuned:
-    """What came of fine-tuning.
+    """Result of fine-tuning.
 
     Parameters
     ----------
@@ -111,21 +111,23 @@ def tune(
         If there are fewer than four objects.
     """
     began = time.monotonic()
-    learnt, held = split_objects(scenes)
-    before = clicks_needed(backend, held)
-    spent = time.monotonic() - began
-    report(f"{before.mean():.2f} clicks an object before, on {len(held)} held back")
-    until = began + seconds - 1.1 * len(_SHARES) * spent  # a measure each follows
-    tuned, steps = _learn(backend, learnt, until, stopped)
+    training_scenes, held_out = split_objects(scenes)
+    before = clicks_needed(backend, held_out)
+    measure_seconds = time.monotonic() - began
+    report(f"{before.mean():.2f} clicks an object before, on {len(held_out)} held back")
+    until = began + seconds - 1.1 * len(_SHARES) * measure_seconds  # a measure each follows
+    tuned, steps = _learn(backend, training_scenes, until, stopped)
     best, after = None, before
     for share in _SHARES:
         adapter = _part_way(backend.net, tuned, share)
-        needed = clicks_needed(backend.adapted(adapter), held)
-        report(f"{needed.mean():.2f} clicks after {steps} steps, {share:.0%} of the way")
-        if needed.mean() < after.mean():
-            best, after = adapter, needed
-    taken = time.monotonic() - began
-    return Tuned(best, float(before.mean()), float(after.mean()), len(held), steps, taken)
+        click_counts = clicks_needed(backend.adapted(adapter), held_out)
+        report(f"{click_counts.mean():.2f} clicks after {steps} steps, {share:.0%} of the way")
+        if click_counts.mean() < after.mean():
+            best, after = adapter, click_counts
+    total_seconds = time.monotonic() - began
+    return Tuned(
+        best, float(before.mean()), float(after.mean()), len(held_out), steps, total_seconds
+    )
 
 
 def split_objects(scenes: Sequence[Scene]) -> tuple[list[Scene], list[Scene]]:
@@ -154,18 +156,18 @@ def split_objects(scenes: Sequence[Scene]) -> tuple[list[Scene], list[Scene]]:
         away = names[: max(1, round(_HELD_BACK * len(names)))]
         order = sorted(order, key=lambda o: scenes[o[0]].name not in away)
         count = sum(scenes[number].name in away for number, _ in order)
-    held = set(order[:count])
-    learnt = []
+    held_out = set(order[:count])
+    training_scenes = []
     for number, scene in enumerate(scenes):
-        gone = [label for n, label in held if n == number]
-        labels = np.where(np.isin(scene.labels, gone), 0, scene.labels)
+        excluded = [label for n, label in held_out if n == number]
+        labels = np.where(np.isin(scene.labels, excluded), 0, scene.labels)
         if labels.any():
-            learnt.append(replace(scene, labels=labels))
-    measured = [
+            training_scenes.append(replace(scene, labels=labels))
+    test_objects = [
         replace(scenes[number], labels=np.where(scenes[number].labels == label, 1, 0))
         for number, label in order[:count]
     ]
-    return learnt, spread(measured, _MEASURED)
+    return training_scenes, spread(test_objects, _MEASURED)
 
 
 def clicks_needed(
@@ -188,7 +190,7 @@ def clicks_needed(
         IoU that is good enough.
     """
     around = build(backend, Refinement(brs=False))  # which costs more than it tells here
-    needed = []
+    click_counts = []
     for scene in scenes:
         image = PlaneImage(scene.image, Window(0.0, 255.0), (scene.spacing[0], scene.spacing[1]))
         truth, mask = scene.labels > 0, np.zeros(scene.labels.shape, np.bool_)
@@ -205,8 +207,8 @@ def clicks_needed(
             mask = answer.paste(image.shape) > 0.5
             scores.append(iou(mask, truth))
         # Of two that need as many, the one that gets closer is better.
-        needed.append(clicks_to(scores, target, most) - 0.5 * float(np.mean(scores)))
-    return np.array(needed)
+        click_counts.append(clicks_to(scores, target, most) - 0.5 * float(np.mean(scores)))
+    return np.array(click_counts)
 
 
 def _learn(
@@ -232,9 +234,9 @@ def _learn(
     mean = [p.detach().clone() for p in tuned]
     step, began = 0, time.monotonic()
     while step < _MOST_STEPS and time.monotonic() < until and not stopped():
-        gone = max(step / _MOST_STEPS, (time.monotonic() - began) / max(until - began, 1e-6))
+        progress = max(step / _MOST_STEPS, (time.monotonic() - began) / max(until - began, 1e-6))
         for group in optimiser.param_groups:
-            group["lr"] = _RATE * min(1.0, (step + 1) / 20) * max(1 - gone, 0.05)
+            group["lr"] = _RATE * min(1.0, (step + 1) / 20) * max(1 - progress, 0.05)
         with torch.autocast(backend.device.type, torch.bfloat16, enabled=half):
             logits = net(*stack_inputs(episodes, backend.device)).float()
         loss = click_loss(logits, stack_truth(episodes, logits)).mean()
@@ -245,8 +247,8 @@ def _learn(
         step += 1
         decay = min(0.98, step / (step + 10))
         with torch.no_grad():
-            for kept, new in zip(mean, tuned, strict=True):
-                kept.lerp_(new, 1 - decay)
+            for averaged, new in zip(mean, tuned, strict=True):
+                averaged.lerp_(new, 1 - decay)
         answers = logits.detach().sigmoid().cpu().numpy()[:, 0]
         for i, (episode, answer) in enumerate(zip(episodes, answers, strict=True)):
             if episode.truth.any() and rng.random() < _PERSISTENCE:
@@ -254,8 +256,8 @@ def _learn(
             else:
                 episodes[i] = draw()
     with torch.no_grad():
-        for parameter, kept in zip(tuned, mean, strict=True):
-            parameter.copy_(kept)
+        for parameter, averaged in zip(tuned, mean, strict=True):
+            parameter.copy_(averaged)
     return net.requires_grad_(False), step
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from napari_promptseg.models.networks.checkpoints import load_weights
 from napari_promptseg.models.networks.clicknet import ClickNet
@@ -95,22 +96,32 @@ def rest_large_kernels(net: Network, step: int) -> None:
             module.weight.requires_grad_(step % 4 == 0)
 
 
-@torch.no_grad()
-def follow(average: torch.nn.Module, net: torch.nn.Module, share: float) -> None:
-    """Move averaged weights a share of the way to those of a network; counts are copied."""
-    kept, new = [list(n.state_dict().values()) for n in (average, net)]
-    floats = [i for i, tensor in enumerate(kept) if tensor.dtype.is_floating_point]
-    torch._foreach_lerp_([kept[i] for i in floats], [new[i] for i in floats], share)
-    for old, tensor in zip(kept, new, strict=True):
-        if not old.dtype.is_floating_point:
-            old.copy_(tensor)
+def begin_average(net: Network, decay: float) -> AveragedModel:
+    """Return the exponential moving average of the weights of a network, as they are now.
+
+    Parameters
+    ----------
+    net : Network
+        Is copied.
+    decay : float
+        Of the average; early updates decay faster, so that the first weights are forgotten.
+    """
+
+    def update(averages: Any, weights: Any, count: torch.Tensor | int) -> None:
+        steps = int(count)
+        exponential: Any = get_ema_multi_avg_fn  # has no types
+        exponential(min(decay, (steps + 1) / (steps + 10)))(averages, weights, count)
+
+    average = AveragedModel(net, multi_avg_fn=update, use_buffers=True)
+    average.eval().requires_grad_(False)
+    return average
 
 
 def begin_optimiser(net: Network, config: TrainConfig, extra: torch.nn.Module) -> torch.optim.AdamW:
     """AdamW with a peak rate of its own for the encoder; `extra` is trained as the decoder is."""
     encoder = [] if isinstance(net, VolumeNet) else list(net.encoder.parameters())
-    known = set(map(id, encoder))
-    others = [p for p in net.parameters() if id(p) not in known] + list(extra.parameters())
+    encoder_ids = set(map(id, encoder))
+    others = [p for p in net.parameters() if id(p) not in encoder_ids] + list(extra.parameters())
     groups = [{"params": others, "peak": config.learning_rate}]
     if encoder:
         groups.insert(0, {"params": encoder, "peak": config.learning_rate * config.encoder_rate})

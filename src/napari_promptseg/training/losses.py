@@ -134,7 +134,7 @@ def overlap_loss(
 ) -> torch.Tensor:
     """Return `dice_loss` of probabilities."""
     counted = probability if weight is None else probability * weight
-    wanted = target if weight is None else target * weight
+    weighted_target = target if weight is None else target * weight
     overlap = (counted * target).sum((1, 2, 3))
-    total = counted.sum((1, 2, 3)) + wanted.sum((1, 2, 3))
+    total = counted.sum((1, 2, 3)) + weighted_target.sum((1, 2, 3))
     return 1.0 - (2.0 * overlap + smooth) / (total + smooth)

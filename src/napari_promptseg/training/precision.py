@@ -1,4 +1,4 @@
-"""Which precision pays on a device."""
+"""The floating-point precision that is fastest on a device."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where training takes its episodes from: a thread that draws them ahead of time."""
+"""Prefetching of training episodes on a background thread."""
 
 from __future__ import annotations
 
@@ -46,22 +46,22 @@ class EpisodePrefetcher:
         self._thread.start()
 
     def _draw(self) -> Episode:
-        chosen = int(self._rng.choice(len(self._sets), p=self._weights))
+        set_index = int(self._rng.choice(len(self._sets), p=self._weights))
         try:
-            return self._course.begin(chosen, self._sets[chosen], self._rng)
+            return self._course.begin(set_index, self._sets[set_index], self._rng)
         except ValueError as error:
-            raise ValueError(f"{str(self._config.data[chosen].folder)!r}: {error}") from error
+            raise ValueError(f"{str(self._config.data[set_index].folder)!r}: {error}") from error
 
     def _fill(self) -> None:
-        drawn: Episode | Exception | None = None
-        while not self._stop.is_set() and not isinstance(drawn, Exception):
+        episode: Episode | Exception | None = None
+        while not self._stop.is_set() and not isinstance(episode, Exception):
             try:
-                drawn = self._draw()
+                episode = self._draw()
             except Exception as error:  # raised again where the episode is waited for
-                drawn = error
+                episode = error
             while not self._stop.is_set():
                 try:
-                    self._queue.put(drawn, timeout=0.2)
+                    self._queue.put(episode, timeout=0.2)
                     break
                 except queue.Full:
                     continue
@@ -74,10 +74,10 @@ class EpisodePrefetcher:
         ValueError
             If a data set holds no object of enough pixels.
         """
-        drawn = self._queue.get()
-        if isinstance(drawn, Exception):
-            raise drawn
-        return drawn
+        episode = self._queue.get()
+        if isinstance(episode, Exception):
+            raise episode
+        return episode
 
     def close(self) -> None:
         """Stop the thread."""

@@ -34,20 +34,20 @@ class SemanticHead(nn.Module):
         self._counts = tuple(organs)
         self.head = nn.Conv3d(FEATURES, 1 + sum(organs), 1)
 
-    def numbers(self, names: NDArray[np.integer[Any]], chosen: int) -> NDArray[np.int64]:
+    def numbers(self, names: NDArray[np.integer[Any]], set_index: int) -> NDArray[np.int64]:
         """Return names that differ between data sets, -1 where there is none.
 
         Parameters
         ----------
         names : (T, S, S) uint8 array
             See `StackSample`.
-        chosen : int
+        set_index : int
             Position of the data set in the recipe.
         """
-        count, before = self._counts[chosen], sum(self._counts[:chosen])
+        count, before = self._counts[set_index], sum(self._counts[:set_index])
         numbers = names.astype(np.int64)
-        known = (names <= count) & (count > 0)
-        return np.where(known, np.where(numbers > 0, numbers + before, 0), _IGNORED)
+        has_name = (names <= count) & (count > 0)
+        return np.where(has_name, np.where(numbers > 0, numbers + before, 0), _IGNORED)
 
     def loss(self, features: torch.Tensor, names: torch.Tensor) -> torch.Tensor:
         """Return how wrongly organs are named: cross-entropy, and the overlap of each.
@@ -60,14 +60,14 @@ class SemanticHead(nn.Module):
             From `numbers`.
         """
         logits = self.head(features).float()
-        seen = names[..., ::2, ::2]
-        if (seen == _IGNORED).all():
+        half_size = names[..., ::2, ::2]
+        if (half_size == _IGNORED).all():
             nothing: torch.Tensor = logits.sum() * 0
             return nothing
-        entropy: torch.Tensor = F.cross_entropy(logits, seen, ignore_index=_IGNORED)
+        entropy: torch.Tensor = F.cross_entropy(logits, half_size, ignore_index=_IGNORED)
         overlaps = [
             overlap_loss(share[None, organ], (name == organ)[None].float(), (name >= 0)[None])
-            for share, name in zip(logits.softmax(1), seen, strict=True)
+            for share, name in zip(logits.softmax(1), half_size, strict=True)
             for organ in torch.unique(name[name > 0]).tolist()
         ]
         return entropy + torch.cat(overlaps).mean() if overlaps else entropy

@@ -54,10 +54,10 @@ class StackEpisode:
         """Begin with nothing known."""
         image = sample.image.astype(np.float32) / np.float32(255)
         count, size = image.shape[:2]
-        stretched = stretch_contrast(image.reshape(count * size, size, 3)).reshape(image.shape)
+        contrast = stretch_contrast(image.reshape(count * size, size, 3)).reshape(image.shape)
         gaps = np.full(count, sample.gap, np.float32)
         planes = [PlaneKnowledge() for _ in range(count)]
-        return cls(stretched, sample.truth, sample.names, gaps, planes)
+        return cls(contrast, sample.truth, sample.names, gaps, planes)
 
     def maps(self) -> NDArray[np.float32]:
         """Return the (T, 7, S, S) maps beside the image."""
@@ -67,8 +67,8 @@ class StackEpisode:
     @property
     def open(self) -> NDArray[np.float32]:
         """(T, S, S) weights: little is to be learnt where the user gave the mask."""
-        told = np.array([plane.known == GIVEN for plane in self.planes])
-        weights = np.where(told, _TOLD, 1.0).astype(np.float32)
+        is_given = np.array([plane.known == GIVEN for plane in self.planes])
+        weights = np.where(is_given, _TOLD, 1.0).astype(np.float32)
         return np.broadcast_to(weights[:, None, None], self.truth.shape).copy()
 
     def know(self, plane: int, mask: Mask, how_well: float) -> None:
@@ -92,19 +92,19 @@ class StackEpisode:
         chance = rng.random()
         if chance < 0.25:  # nothing but the click
             return
-        fixed = self.truth[worst]
-        if chance < 0.55 and fixed.any():
-            fixed = clicks.disturb(fixed, rng)
-        self.know(worst, fixed, CLICKED)
+        correction = self.truth[worst]
+        if chance < 0.55 and correction.any():
+            correction = clicks.disturb(correction, rng)
+        self.know(worst, correction, CLICKED)
 
 
 def start_stack(sample: StackSample, rng: np.random.Generator) -> StackEpisode:
     """Begin an episode in one of the ways that a propagation meets."""
     episode = StackEpisode.on(sample)
     truth = episode.truth
-    filled = np.flatnonzero(truth.any((1, 2)))
+    object_planes = np.flatnonzero(truth.any((1, 2)))
     way = str(rng.choice(list(_STARTS), p=list(_STARTS.values())))
-    first = int(rng.choice(filled, p=_by_size(truth[filled])))
+    first = int(rng.choice(object_planes, p=_by_size(truth[object_planes])))
     match way:
         case "mask":
             episode.know(first, _maybe_disturbed(truth[first], 0.15, rng), GIVEN)
@@ -113,7 +113,7 @@ def start_stack(sample: StackSample, rng: np.random.Generator) -> StackEpisode:
             for plane in (first, int(rng.choice(others))):
                 episode.know(plane, truth[plane], GIVEN)
         case "earlier":
-            _continue(episode, filled, rng)
+            _continue(episode, object_planes, rng)
         case "click":
             if click := clicks.click_inside(truth[first], rng, centred=0.7):
                 episode.planes[first].strokes.append(click)
@@ -140,16 +140,18 @@ def _maybe_disturbed(mask: Mask, chance: float, rng: np.random.Generator) -> Mas
     return clicks.disturb(mask, rng) if mask.any() and rng.random() < chance else mask
 
 
-def _continue(episode: StackEpisode, filled: NDArray[np.int64], rng: np.random.Generator) -> None:
+def _continue(
+    episode: StackEpisode, object_planes: NDArray[np.int64], rng: np.random.Generator
+) -> None:
     """Know the first planes from an earlier step, one of them sometimes from the user."""
     truth = episode.truth
     count = len(truth)
     if not truth[0].any() and truth[-1].any():
         episode.image, truth = episode.image[::-1].copy(), truth[::-1].copy()
         episode.truth, episode.names = truth, episode.names[::-1].copy()
-        filled = np.flatnonzero(truth.any((1, 2)))
+        object_planes = np.flatnonzero(truth.any((1, 2)))
     last = int(rng.integers(1, max(count // 2, 1) + 1))
-    last = max(last, int(filled[0]) + 1)
+    last = max(last, int(object_planes[0]) + 1)
     for plane in range(last):
         episode.know(plane, _maybe_disturbed(truth[plane], 0.6, rng), EARLIER)
         episode.planes[plane].prior = episode.planes[plane].mask

@@ -1,4 +1,4 @@
-"""What differs between the networks that can be trained: episodes, loss and validation."""
+"""Training tasks: episodes, loss and validation of each kind of network."""
 
 from __future__ import annotations
 
@@ -70,18 +70,18 @@ class Validation(Protocol):
 
 
 class TrainingTask(Protocol):
-    """How one kind of network is trained."""
+    """Training of one kind of network: its episodes, loss and validation."""
 
     @property
     def extra(self) -> nn.Module:
         """Parts that are trained beside the network and are not kept with its weights."""
 
-    def begin(self, chosen: int, scenes: list[Scene], rng: np.random.Generator) -> Episode:
+    def begin(self, set_index: int, scenes: list[Scene], rng: np.random.Generator) -> Episode:
         """Draw an object of the scenes of a data set, and begin to prompt it.
 
         Parameters
         ----------
-        chosen : int
+        set_index : int
             Position of the set in the recipe.
         scenes : list of Scene
             Its scenes.
@@ -139,8 +139,8 @@ def _other_view(image: torch.Tensor) -> torch.Tensor:
     shape = len(image), 3, 1, 1
     gamma = torch.exp(0.35 * torch.randn(len(image), 1, 1, 1, device=image.device))
     gain = 1 + 0.15 * torch.randn(shape, device=image.device)
-    seen = image.flip(-1).clamp(0, 1) ** gamma * gain
-    return (seen + 0.03 * torch.randn_like(image)).clamp(0, 1)
+    recoloured = image.flip(-1).clamp(0, 1) ** gamma * gain
+    return (recoloured + 0.03 * torch.randn_like(image)).clamp(0, 1)
 
 
 class ClickTask:
@@ -150,7 +150,7 @@ class ClickTask:
         self._config = config
         self.extra: nn.Module = torch.nn.Identity()
 
-    def begin(self, chosen: int, scenes: list[Scene], rng: np.random.Generator) -> Episode:
+    def begin(self, set_index: int, scenes: list[Scene], rng: np.random.Generator) -> Episode:
         """See `TrainingTask.begin`."""
         sample = draw_sample(scenes, self._config.crop, rng, regions=self._config.regions)
         return start(sample, rng)
@@ -192,8 +192,8 @@ class ClickTask:
             int(scores.argmax()) if episode.ambiguous else 0
             for episode, scores in zip(episodes, quality, strict=True)
         ]
-        chosen = torch.stack([mask[i] for mask, i in zip(masks, best, strict=True)])[:, None]
-        return F.interpolate(chosen, size=image.shape[-2:], mode="bilinear")
+        answers = torch.stack([mask[i] for mask, i in zip(masks, best, strict=True)])[:, None]
+        return F.interpolate(answers, size=image.shape[-2:], mode="bilinear")
 
     def validation(self) -> Validation:
         """See `TrainingTask.validation`."""
@@ -211,11 +211,11 @@ class StackTask:
         self._config = config
         self.extra = SemanticHead([len(data.organs) for data in config.data])
 
-    def begin(self, chosen: int, scenes: list[Scene], rng: np.random.Generator) -> Episode:
+    def begin(self, set_index: int, scenes: list[Scene], rng: np.random.Generator) -> Episode:
         """See `TrainingTask.begin`."""
         sample = draw_stack(scenes, self._config.planes, self._config.crop, rng)
         episode = start_stack(sample, rng)
-        episode.names = self.extra.numbers(episode.names, chosen)
+        episode.names = self.extra.numbers(episode.names, set_index)
         return episode
 
     def learn(

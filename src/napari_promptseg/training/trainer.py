@@ -9,7 +9,6 @@ so that the simulation costs no forward pass of its own.
 from __future__ import annotations
 
 import math
-from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,9 +18,9 @@ from napari_promptseg.models.networks.volumenet import VolumeNet
 from napari_promptseg.training.data.training_set import TrainingSet, distinct_names
 from napari_promptseg.training.distributed import ProcessGroup
 from napari_promptseg.training.initialization import (
+    begin_average,
     begin_network,
     begin_optimiser,
-    follow,
     rest_large_kernels,
     spare_the_processor,
 )
@@ -81,7 +80,7 @@ class Trainer:
         self.net = begin_network(config).to(self.device)
         if config.model != "volumenet":
             self.net = self.net.to(memory_format=torch.channels_last)
-        self.average = deepcopy(self.net).eval().requires_grad_(False)
+        self.average = begin_average(self.net, config.ema)
         if config.light:
             spare_the_processor(self.net)
         self.optimiser = begin_optimiser(self.net, config, self.course.extra)
@@ -110,7 +109,8 @@ class Trainer:
             self.checkpoint, map_location=self.device, weights_only=True
         )
         self.net.load_state_dict(state["net"])
-        self.average.load_state_dict(state["average"])
+        self.average.module.load_state_dict(state["average"])
+        self.average.n_averaged.fill_(state["step"])
         self.course.extra.load_state_dict(state["extra"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.step, self.best = state["step"], state["best"]
@@ -121,7 +121,7 @@ class Trainer:
         """Write the checkpoint; a kill at any moment leaves the old or the new one."""
         state = {
             "net": self.net.state_dict(),
-            "average": self.average.state_dict(),
+            "average": self.average.module.state_dict(),
             "extra": self.course.extra.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "step": self.step,
@@ -149,7 +149,7 @@ class Trainer:
     def _predict(self, episodes: list[Episode]) -> NDArray[np.float32]:
         """Return the probabilities of the averaged weights, of the shape of the truth."""
         with self._autocast():
-            logits = self.course.answer(self.average, episodes, self.device)
+            logits = self.course.answer(self.average.module, episodes, self.device)
         answers: NDArray[np.float32] = logits.float().sigmoid().cpu().numpy()
         return answers.reshape(-1, *episodes[0].truth.shape)
 
@@ -186,12 +186,11 @@ class Trainer:
         loss = losses.mean()
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
-        learnt = [*self.net.parameters(), *self.course.extra.parameters()]
-        stop = self.peers.average(learnt, self._stop)
-        torch.nn.utils.clip_grad_norm_(learnt, 5.0)
+        learning = [*self.net.parameters(), *self.course.extra.parameters()]
+        stop = self.peers.average(learning, self._stop)
+        torch.nn.utils.clip_grad_norm_(learning, 5.0)
         self.optimiser.step()
-        decay = min(self.config.ema, (self.step + 1) / (self.step + 10))
-        follow(self.average, self.net, 1 - decay)
+        self.average.update_parameters(self.net)
         self.step += 1
         return float(loss.detach()), logits, stop
 
@@ -294,5 +293,5 @@ class Trainer:
         self.waited += 1
         if score <= self.best:
             self.best, self.waited = score, 0
-            state = self.average.state_dict()
+            state = self.average.module.state_dict()
             save_weights(self.config.weights, state, self.config, self.step, figures)

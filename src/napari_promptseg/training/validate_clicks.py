@@ -39,12 +39,12 @@ class ValidationSet:
         for name, entry in zip(names, config.validation, strict=True):
             rng = np.random.default_rng(12345)
             scenes = validation_scenes(config, entry)
-            drawn: list[Sample] = []
-            while len(drawn) < _PER_SET:
+            crops: list[Sample] = []
+            while len(crops) < _PER_SET:
                 sample = draw_sample(scenes, config.crop, rng, recoloured=False)
                 if sample.truth.any():
-                    drawn.append(sample)
-            samples[name] = drawn
+                    crops.append(sample)
+            samples[name] = crops
         return cls(samples)
 
     def measure(self, predict: Callable[[list[Episode]], NDArray[np.float32]]) -> dict[str, float]:
@@ -62,15 +62,15 @@ class ValidationSet:
             8 each), and ``iou1``, the mean IoU after the first click; averaged over the
             sets, and of each set, as ``noc85/NAME``. Empty without sets.
         """
-        sets = {name: self._figures(drawn, predict) for name, drawn in self.samples.items()}
+        sets = {name: self._figures(crops, predict) for name, crops in self.samples.items()}
         kinds = list(dict.fromkeys(kind for figures in sets.values() for kind in figures))
         means = {kind: float(np.mean([f[kind] for f in sets.values()])) for kind in kinds}
         return means | {f"{k}/{name}": f[k] for k in kinds for name, f in sets.items()}
 
     def _figures(
-        self, drawn: list[Sample], predict: Callable[[list[Episode]], NDArray[np.float32]]
+        self, crops: list[Sample], predict: Callable[[list[Episode]], NDArray[np.float32]]
     ) -> dict[str, float]:
-        scores = _scores(drawn, predict)
+        scores = _scores(crops, predict)
         figures = {
             f"noc{round(100 * target)}": float(
                 np.mean([clicks_to(of_crop, target, _CLICKS) for of_crop in scores])
@@ -81,26 +81,26 @@ class ValidationSet:
 
 
 def _scores(
-    drawn: list[Sample], predict: Callable[[list[Episode]], NDArray[np.float32]]
+    crops: list[Sample], predict: Callable[[list[Episode]], NDArray[np.float32]]
 ) -> list[list[float]]:
     """IoU of each crop after each click, until the highest target is reached."""
     import torch
 
-    episodes = [Episode.on(sample) for sample in drawn]
-    answers = [np.zeros(s.truth.shape, bool) for s in drawn]
-    uncounted = [np.zeros(s.truth.shape, bool) if s.counted is None else ~s.counted for s in drawn]
-    scores: list[list[float]] = [[] for _ in drawn]
-    active = list(range(len(drawn)))
+    episodes = [Episode.on(sample) for sample in crops]
+    answers = [np.zeros(s.truth.shape, bool) for s in crops]
+    uncounted = [np.zeros(s.truth.shape, bool) if s.counted is None else ~s.counted for s in crops]
+    scores: list[list[float]] = [[] for _ in crops]
+    active = list(range(len(crops)))
     for _ in range(_CLICKS):
         for i in active:
             click = next_click(answers[i], episodes[i].truth, uncounted[i])
             if click is not None:
                 episodes[i].strokes.append(Stroke(np.array([click[0]], np.float64), click[1]))
         for begin in range(0, len(active), _BATCH):
-            chosen = active[begin : begin + _BATCH]
+            batch = active[begin : begin + _BATCH]
             with torch.inference_mode():
-                predicted = predict([episodes[i] for i in chosen]) > 0.5
-            for i, mask in zip(chosen, predicted, strict=True):
+                predicted = predict([episodes[i] for i in batch]) > 0.5
+            for i, mask in zip(batch, predicted, strict=True):
                 answers[i], episodes[i].prior = mask, mask.astype(np.float32)
                 scores[i].append(iou(mask & ~uncounted[i], episodes[i].truth))
         active = [i for i in active if scores[i][-1] < max(_TARGETS)]

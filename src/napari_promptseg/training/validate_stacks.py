@@ -59,7 +59,9 @@ class StackValidation:
             ``dice``, from the mask of the largest plane to the others; averaged over the sets,
             and of each set, as ``dice/NAME``. Empty without sets.
         """
-        sets = {n: float(np.mean(_from_mask(drawn, predict))) for n, drawn in self.samples.items()}
+        sets = {
+            n: float(np.mean(_from_mask(stacks, predict))) for n, stacks in self.samples.items()
+        }
         if not sets:
             return {}
         return {"dice": float(np.mean(list(sets.values())))} | {
@@ -81,12 +83,12 @@ def _largest(sample: StackSample) -> int:
     return int(np.count_nonzero(sample.truth, axis=(1, 2)).argmax())
 
 
-def _from_mask(drawn: list[StackSample], predict: Predict) -> list[float]:
-    episodes = [StackEpisode.on(sample) for sample in drawn]
-    for episode, sample in zip(episodes, drawn, strict=True):
+def _from_mask(stacks: list[StackSample], predict: Predict) -> list[float]:
+    episodes = [StackEpisode.on(sample) for sample in stacks]
+    for episode, sample in zip(episodes, stacks, strict=True):
         episode.know(_largest(sample), sample.truth[_largest(sample)], GIVEN)
     answers = _answers(episodes, predict)
     return [
         dice(np.delete(answer, _largest(s), 0), np.delete(s.truth, _largest(s), 0))
-        for answer, s in zip(answers, drawn, strict=True)
+        for answer, s in zip(answers, stacks, strict=True)
     ]

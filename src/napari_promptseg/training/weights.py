@@ -57,15 +57,15 @@ def save_weights(
         "licence": config.card.licence,
     }
     partial = file.with_suffix(".partial")
-    stored = getattr(torch, config.stored)
-    tensors = {k: v.to(stored) if v.is_floating_point() else v for k, v in state.items()}
+    dtype = getattr(torch, config.stored)
+    tensors = {k: v.to(dtype) if v.is_floating_point() else v for k, v in state.items()}
     partial.write_bytes(save({k: v.contiguous() for k, v in tensors.items()}, metadata))
     partial.replace(file)
 
 
 @dataclass(frozen=True, slots=True)
 class WeightsInfo:
-    """What a file of weights says of itself.
+    """Metadata of a file of weights.
 
     Parameters
     ----------

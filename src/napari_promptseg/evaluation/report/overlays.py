@@ -79,9 +79,9 @@ def worst(runs: Sequence[Run], count: int = SHOWN) -> list[Run]:
 
     def badness(run: Run) -> tuple[int, float]:
         target = TARGETS.get(run.task, (None,))[-1]
-        needed = 0 if target is None else clicks_to(run.scores, target, len(run.scores) + 1)
+        reached = 0 if target is None else clicks_to(run.scores, target, len(run.scores) + 1)
         score = np.mean(run.scores) if run.task == "video" else run.scores[-1]
-        return -needed, float(score)
+        return -reached, float(score)
 
     return sorted(runs, key=badness)[:count]
 
@@ -120,9 +120,9 @@ def picture(run: Run, content: GroundTruth) -> Picture:
         if isinstance(prompt, PointPrompt) and prompt_plane(prompt, names) == plane
     ]
     others = [prompt for prompt in run.prompts if not isinstance(prompt, PointPrompt)]
-    drawn = PlanePrompts.collect(others, plane, names)
-    paths = [s.path for s in drawn.strokes]
-    paths += [np.concatenate([r.vertices, r.vertices[:1]]) for r in drawn.regions]
+    strokes_of_plane = PlanePrompts.collect(others, plane, names)
+    paths = [s.path for s in strokes_of_plane.strokes]
+    paths += [np.concatenate([r.vertices, r.vertices[:1]]) for r in strokes_of_plane.regions]
     rows, columns = _crop(target.truth | answer, [at for _, at, _ in clicks])
     spacing = np.array(image.spacing)
     size = np.array([rows[1] - rows[0], columns[1] - columns[0]]) * spacing
@@ -149,11 +149,11 @@ def picture(run: Run, content: GroundTruth) -> Picture:
 
 def _crop(shown: Mask, clicks: Sequence[tuple[float, float]]) -> tuple[Range, Range]:
     """Ranges of rows and columns that hold a mask and all clicks, with a margin."""
-    held = shown.copy()
+    padded = shown.copy()
     for row, column in clicks:
-        held[round(row), round(column)] = True
+        padded[round(row), round(column)] = True
     ranges = []
-    for (start, stop), size in zip(mask_box(held) or ((0, 1), (0, 1)), held.shape, strict=True):
+    for (start, stop), size in zip(mask_box(padded) or ((0, 1), (0, 1)), padded.shape, strict=True):
         margin = max(_MARGIN * (stop - start), (_LEAST - (stop - start)) / 2, 2)
         ranges.append((max(0, int(start - margin)), min(size, int(stop + margin))))
     return ranges[0], ranges[1]
@@ -163,8 +163,8 @@ def _outlines(mask: Mask) -> list[NDArray[np.float64]]:
     """Outlines along the edges of the pixels of a mask, as (row, column)."""
     from skimage.measure import approximate_polygon, find_contours
 
-    found = find_contours(np.pad(mask, 1).astype(np.float32), 0.5)
-    return [approximate_polygon(outline, 0.25) - 1 for outline in found]
+    contours = find_contours(np.pad(mask, 1).astype(np.float32), 0.5)
+    return [approximate_polygon(outline, 0.25) - 1 for outline in contours]
 
 
 def _encoded(part: PlaneImage, shape: tuple[int, int]) -> str:

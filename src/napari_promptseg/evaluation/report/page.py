@@ -70,7 +70,7 @@ def render(results: Results, cases: Mapping[tuple[str, str], Case]) -> str:
         key=lambda r: (r.set_name, r.task),
     )
     groups = [list(group) for _, group in by_task]
-    drawn = _pictures(groups, cases)
+    pictures_by_run = _pictures(groups, cases)
     environment = Environment(
         loader=PackageLoader("napari_promptseg.evaluation.report", "."),
         autoescape=True,
@@ -82,7 +82,7 @@ def render(results: Results, cases: Mapping[tuple[str, str], Case]) -> str:
         results=results,
         options=asdict(results.options),
         styles=styles,
-        sections=[_section(i, group, styles, drawn) for i, group in enumerate(groups)],
+        sections=[_section(i, group, styles, pictures_by_run) for i, group in enumerate(groups)],
     )
 
 
@@ -90,13 +90,15 @@ def _section(
     number: int,
     group: Sequence[Result],
     styles: Styles,
-    drawn: Mapping[int, Picture],
+    pictures_by_run: Mapping[int, Picture],
 ) -> Section:
     first = group[0]
     present = [c for c in COLUMNS[first.task] if any(c.key in r.summary for r in group)]
     heads = [c for c in present if c.key in HEADLINES[first.task]]
     pictures = {
-        result.backend: [drawn[id(run)] for run in worst(result.runs) if id(run) in drawn]
+        result.backend: [
+            pictures_by_run[id(run)] for run in worst(result.runs) if id(run) in pictures_by_run
+        ]
         for result in group
     }
     return Section(
@@ -125,16 +127,16 @@ def _pictures(
     groups: Sequence[Sequence[Result]], cases: Mapping[tuple[str, str], Case]
 ) -> dict[int, Picture]:
     """Draw the worst runs, by their identity; each image is read once, one at a time."""
-    wanted = [
+    runs_to_show = [
         ((result.set_name, run.case), run)
         for group in groups
         for result in group
         for run in worst(result.runs)
         if run.shown is not None
     ]
-    drawn: dict[int, Picture] = {}
-    for key, same in groupby(sorted(wanted, key=lambda w: w[0]), key=lambda w: w[0]):
+    pictures_by_run: dict[int, Picture] = {}
+    for key, same in groupby(sorted(runs_to_show, key=lambda w: w[0]), key=lambda w: w[0]):
         content: GroundTruth = cases[key].read()
         for _, run in same:
-            drawn[id(run)] = picture(run, content)
-    return drawn
+            pictures_by_run[id(run)] = picture(run, content)
+    return pictures_by_run

@@ -1,4 +1,4 @@
-"""Which figures a report shows, and which value of a column is the best."""
+"""Tables of a report: their columns, and the best value of each."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def cells(results: Sequence[Result], column: Column) -> list[Cell]:
         f"{r.summary[column.key]:.{column.digits}f}" if column.key in r.summary else ""
         for r in results
     ]
-    shown = [float(text) for text in texts if text]
-    best = (min if column.low else max)(shown, default=0.0)
-    tied = len(set(shown)) < 2
+    numbers = [float(text) for text in texts if text]
+    best = (min if column.low else max)(numbers, default=0.0)
+    tied = len(set(numbers)) < 2
     return [Cell(text, bool(text) and not tied and float(text) == best) for text in texts]

@@ -106,8 +106,8 @@ def pick(labels: NDArray[np.signedinteger[Any]], kind: str, rng: np.random.Gener
     if union:
         mask: Mask = labels > 0
         return mask
-    chosen: Mask = labels == rng.choice(present)
-    return chosen
+    mask_of_id: Mask = labels == rng.choice(present)
+    return mask_of_id
 
 
 def _piece(labels: NDArray[np.signedinteger[Any]], rng: np.random.Generator) -> Mask:
@@ -179,8 +179,8 @@ def show(values: NDArray[Any], window: tuple[float, float]) -> UInt8:
     if values.dtype == np.uint8:
         return values
     low, high = window
-    scaled = (values.astype(np.float32) - low) * np.float32(255 / (high - low))
-    return np.asarray(np.clip(scaled, 0, 255), np.uint8)
+    values_8bit = (values.astype(np.float32) - low) * np.float32(255 / (high - low))
+    return np.asarray(np.clip(values_8bit, 0, 255), np.uint8)
 
 
 def _isotropic(plane: NDArray[Any], spacing: tuple[float, ...]) -> NDArray[Any]:
@@ -221,8 +221,10 @@ def _volume_plane(scene: Scene, rng: np.random.Generator) -> _Picture:
 def _moved(mask: Mask, image: UInt8, following: UInt8) -> Mask:
     """Move a mask by optical flow, as propagation does before it asks for the next plane."""
     window = Window(0.0, 255.0)
-    moved, _ = Motion().carry(mask, PlaneImage(image, window), PlaneImage(following, window))
-    return moved if moved.any() else mask
+    following_mask, _ = Motion().carry(
+        mask, PlaneImage(image, window), PlaneImage(following, window)
+    )
+    return following_mask if following_mask.any() else mask
 
 
 def _picture(scene: Scene, rng: np.random.Generator) -> _Picture:

@@ -136,21 +136,26 @@ def _volume_row(
     spacing = tuple(s for a, s in enumerate(scene.spacing) if a != axis)
     values, labels = image[indices][:, *around], ids[indices][:, *around]
     if region is None:
-        chosen = organ_mask(labels, label)
+        object_mask = organ_mask(labels, label)
     else:
-        chosen = np.moveaxis(region, axis, 0)[indices][:, *around]
+        object_mask = np.moveaxis(region, axis, 0)[indices][:, *around]
     if not labelled and rng.random() < _RENDERED:
-        shown = render_labels(labels, show(values, _FULL), rng)
+        grey = render_labels(labels, show(values, _FULL), rng)
     else:
-        shown = show(values, _FULL if labelled else random_window(values, rng))
-    cut = _square(shown, (spacing[0], spacing[1]))
-    truth = _square(chosen, (spacing[0], spacing[1]))
-    named = np.where((labels >= 0) & (labels < UNNAMED), labels, UNNAMED).astype(np.uint8)
+        grey = show(values, _FULL if labelled else random_window(values, rng))
+    square_images = _square(grey, (spacing[0], spacing[1]))
+    truth = _square(object_mask, (spacing[0], spacing[1]))
+    organ_ids = np.where((labels >= 0) & (labels < UNNAMED), labels, UNNAMED).astype(np.uint8)
     names = np.stack(
-        [cv2.resize(p, cut.shape[:0:-1], interpolation=cv2.INTER_NEAREST) for p in named]
+        [
+            cv2.resize(p, square_images.shape[:0:-1], interpolation=cv2.INTER_NEAREST)
+            for p in organ_ids
+        ]
     )
     gap = step * scene.spacing[axis] / min(spacing)
-    return Row(np.repeat(cut[..., None], 3, 3).astype(np.uint8), truth.astype(bool), names, gap)
+    return Row(
+        np.repeat(square_images[..., None], 3, 3).astype(np.uint8), truth.astype(bool), names, gap
+    )
 
 
 def _least_step(
@@ -208,14 +213,14 @@ def _crop(row: Row, size: int, rng: np.random.Generator) -> StackSample:
     mirror = -1 if rng.random() < 0.5 else 1
     images = [cv2.warpAffine(p, matrix, (size, size), borderMode=border) for p in image]
     masks = [cv2.warpAffine(p.astype(np.uint8) * 255, matrix, (size, size)) > 127 for p in truth]
-    named = [
+    organ_ids = [
         cv2.warpAffine(p, matrix, (size, size), flags=cv2.INTER_NEAREST, borderValue=UNNAMED)
         for p in names
     ]
     return StackSample(
         np.ascontiguousarray(np.stack(images)[:, :, ::mirror], np.uint8),
         np.ascontiguousarray(np.stack(masks)[:, :, ::mirror]),
-        np.ascontiguousarray(np.stack(named)[:, :, ::mirror]),
+        np.ascontiguousarray(np.stack(organ_ids)[:, :, ::mirror]),
         row.gap / side,
     )
 

@@ -69,15 +69,15 @@ class Scene:
         if self.kind == "volume":
             from scipy.ndimage import find_objects
 
-            found = find_objects(np.maximum(self.labels, 0))
-            boxes = {i: box for i, box in enumerate(found, start=1) if box is not None}
+            candidates = find_objects(np.maximum(self.labels, 0))
+            boxes = {i: box for i, box in enumerate(candidates, start=1) if box is not None}
         object.__setattr__(self, "boxes", boxes)
 
 
 def _stretch(data: NDArray[np.floating]) -> NDArray[np.uint16]:
     low, high = np.percentile(data, (0.1, 99.9))
-    scaled = (data - low) / max(float(high - low), 1e-6)
-    return np.asarray(np.clip(scaled, 0, 1) * 65535, np.uint16)
+    unit_values = (data - low) / max(float(high - low), 1e-6)
+    return np.asarray(np.clip(unit_values, 0, 1) * 65535, np.uint16)
 
 
 def _read_rgb(path: Path, longest: int) -> UInt8:
@@ -133,8 +133,8 @@ def _pictures(folder: Path) -> list[_Files]:
     files = []
     for mask in sorted((folder / "masks").iterdir()):
         stem = mask.stem.removesuffix("_fine")
-        found = [folder / "images" / f"{stem}{suffix}" for suffix in IMAGE_SUFFIXES]
-        source = next((path for path in found if path.exists()), None)
+        candidates = [folder / "images" / f"{stem}{suffix}" for suffix in IMAGE_SUFFIXES]
+        source = next((path for path in candidates if path.exists()), None)
         if source is None:
             raise FileNotFoundError(f"no image for the mask {str(mask)!r} beside it")
         files.append(_Files(stem, source, mask))
@@ -239,8 +239,8 @@ def read_scenes(
     """
     layout, files = layout_of(folder), _files(folder)
     if choose is not None:
-        chosen = choose([f.name for f in files])
-        files = [f for f in files if f.name in chosen]
+        selection = choose([f.name for f in files])
+        files = [f for f in files if f.name in selection]
     files = spread(files, limit)
     if layout == "videos":
         return [_video(f, longest, upright) for f in files]

@@ -54,20 +54,20 @@ def read_examples(
         for image, labels in zip(sources[::2], sources[1::2], strict=True):
             volume = open_volume(image)
             pairs.append((volume, read_labels(labels, volume)[0]))
-    kept = _first(pairs, objects) if objects is not None else pairs
-    return [volume for volume, _ in kept], [labels for _, labels in kept]
+    examples = _first(pairs, objects) if objects is not None else pairs
+    return [volume for volume, _ in examples], [labels for _, labels in examples]
 
 
 def _first(
     pairs: list[tuple[Volume, NDArray[Any]]], most: int
 ) -> list[tuple[Volume, NDArray[Any]]]:
-    kept = []
+    examples = []
     for volume, labels in pairs:
-        chosen = np.unique(labels[labels > 0])[:most]
-        most -= len(chosen)
-        if len(chosen):
-            kept.append((volume, np.where(np.isin(labels, chosen), labels, 0)))
-    return kept
+        ids = np.unique(labels[labels > 0])[:most]
+        most -= len(ids)
+        if len(ids):
+            examples.append((volume, np.where(np.isin(labels, ids), labels, 0)))
+    return examples
 
 
 def image_files(folder: Path) -> Iterator[Path]:

@@ -56,8 +56,8 @@ def find_regions(image: UInt8, grain: float) -> NDArray[np.int32]:
     pieces = felzenszwalb(image, scale=grain, sigma=0.8, min_size=smallest)
     contrast = float(np.ptp(np.percentile(image, (1, 99))))
     graph = rag_mean_color(image.astype(np.float32), pieces)
-    merged = cut_threshold(pieces, graph, max(contrast, 1.0) * _ALIKE)
-    numbers, *_ = relabel_sequential(merged + 1)
+    segments = cut_threshold(pieces, graph, max(contrast, 1.0) * _ALIKE)
+    numbers, *_ = relabel_sequential(segments + 1)
     return np.asarray(numbers, np.int32)
 
 
@@ -92,20 +92,20 @@ def write_pseudo_set(
         raise FileNotFoundError(f"{str(folder)!r} holds no image; valid: {', '.join(SUFFIXES)}")
     for part in ("images", "masks"):
         (output / part).mkdir(parents=True, exist_ok=True)
-    written = 0
+    plane_count = 0
     for number, file in enumerate(files, start=1):
         name = "_".join(file.relative_to(folder).parts).replace(".", "_")
         try:
             for index, image in _planes(file):
                 _write(output, f"{name}_{index:05d}", image)
-                written += 1
+                plane_count += 1
         except (ValueError, OSError) as error:
             report(f"left out: {error}")
         if number % 50 == 0 or number == len(files):
-            report(f"regions of {number}/{len(files)} files, {written} planes")
-    if not written:
+            report(f"regions of {number}/{len(files)} files, {plane_count} planes")
+    if not plane_count:
         raise FileNotFoundError(f"no image of {str(folder)!r} could be read")
-    return written
+    return plane_count
 
 
 def _planes(file: Path) -> Iterator[tuple[int, UInt8]]:

@@ -44,19 +44,19 @@ def grow_region(
     )
     values = image[box].astype(np.float32) * np.float32(255 / np.iinfo(image.dtype).max)
     part = gaussian_filter(values, [rng.uniform(0.6, 1.5) * finest / s for s in spacing])
-    spread = float(part.std())
-    if spread < 4:
+    deviation = float(part.std())
+    if deviation < 4:
         return None
     start = tuple(at - b.start for at, b in zip(seed, box, strict=True))
-    similar = np.abs(part - part[start]) < rng.uniform(0.4, 1.0) * spread
+    similar = np.abs(part - part[start]) < rng.uniform(0.4, 1.0) * deviation
     flat = np.ones((1, 3, 3), bool)
     pieces, _ = label(binary_opening(similar, flat))
     if pieces[start] == 0:
         return None
-    found = binary_closing(np.pad(pieces == pieces[start], 2), flat)[2:-2, 2:-2, 2:-2]
-    share = float(found.mean())
-    if np.count_nonzero(found) < 60 or not 0.002 < share < 0.4:
+    region = binary_closing(np.pad(pieces == pieces[start], 2), flat)[2:-2, 2:-2, 2:-2]
+    share = float(region.mean())
+    if np.count_nonzero(region) < 60 or not 0.002 < share < 0.4:
         return None
     whole = np.zeros(image.shape, bool)
-    whole[box] = found
+    whole[box] = region
     return whole

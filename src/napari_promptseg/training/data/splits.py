@@ -1,4 +1,4 @@
-"""Which scenes of a data set are kept from training, to pick weights by."""
+"""Held-out splits: scenes of a data set that validate and are never trained on."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ def held_out_names(
             "set held_out = 0 or choose another group"
         )
     order = list(reversed(groups)) if last else sorted(groups, key=_rank)
-    wanted, kept = share * len(set(names)), list[str]()
+    target_count, held_out = share * len(set(names)), list[str]()
     for key in order[:-1]:
         # A group enters if that comes closer to the share; the first one always does.
-        if kept and len(kept) + len(groups[key]) / 2 > wanted:
+        if held_out and len(held_out) + len(groups[key]) / 2 > target_count:
             break
-        kept += groups[key]
-    return frozenset(kept)
+        held_out += groups[key]
+    return frozenset(held_out)
 
 
 def _group_of(name: str, group: str | None) -> str:

@@ -38,7 +38,7 @@ def distinct_names(folders: Sequence[Path]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class TrainingSet:
-    """What a data set lets the network learn from.
+    """The training scenes of one data set, without those that are held out.
 
     Parameters
     ----------
@@ -62,12 +62,12 @@ class TrainingSet:
         ValueError
             If it cannot be shared as asked, or no scene is left.
         """
-        held: frozenset[str] = frozenset()
+        excluded: frozenset[str] = frozenset()
 
         def choose(names: list[str]) -> set[str]:
-            nonlocal held
-            held = _held_out(data, names)
-            return set(names) - held
+            nonlocal excluded
+            excluded = _held_out(data, names)
+            return set(names) - excluded
 
         scenes = read_scenes(
             data.folder, data.kind, choose=choose, limit=data.limit, upright=data.upright
@@ -75,7 +75,9 @@ class TrainingSet:
         if not scenes:
             raise ValueError(f"{str(data.folder)!r} holds no scene")
         kind, trained = scenes[0].kind, len(scenes)
-        return cls(scenes, SceneCounts(name=name, kind=kind, trained=trained, held_out=len(held)))
+        return cls(
+            scenes, SceneCounts(name=name, kind=kind, trained=trained, held_out=len(excluded))
+        )
 
 
 def validation_scenes(config: TrainConfig, entry: ValidationData) -> list[Scene]:

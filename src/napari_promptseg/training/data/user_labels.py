@@ -56,8 +56,8 @@ def write_training_set(
         If labels do not fit their image.
     """
     count = 0
-    for image, marked in zip(images, labels, strict=True):
-        for scene in example_scenes(image, marked, "", _PLANES):
+    for image, ids in zip(images, labels, strict=True):
+        for scene in example_scenes(image, ids, "", _PLANES):
             count += 1
             _write(folder / "images" / f"{count:05}.png", scene.image[..., ::-1])
             _write(folder / "masks" / f"{count:05}.png", scene.labels.astype(np.uint16))

@@ -141,8 +141,8 @@ def _data(config: TrainConfig, record: RunInfo) -> list[str]:
             scenes += f" (and {count.held_out} held out)"
         share = f"{100 * data.weight / total:.0f} %"
         kind = "unknown" if count is None else count.kind
-        told = (data.source or "not stated", kind, scenes, share, data.terms or "not stated")
-        rows.append((name, *told))
+        row = (data.source or "not stated", kind, scenes, share, data.terms or "not stated")
+        rows.append((name, *row))
     text = [_table(("set", "source", "kind", "scenes", "share of the crops", "terms"), rows)]
     initial = config.initial_file
     if initial is not None and initial.exists():
@@ -157,8 +157,8 @@ def _data(config: TrainConfig, record: RunInfo) -> list[str]:
 
 def _ancestors(initial: WeightsInfo) -> str:
     """Tell what the weights that training started from had learnt from."""
-    known = json.loads(initial.metadata.get("data", "[]"))
-    sets = "; ".join(f"{d['name']} ({d['terms'] or 'terms not stated'})" for d in known)
+    ancestor_sets = json.loads(initial.metadata.get("data", "[]"))
+    sets = "; ".join(f"{d['name']} ({d['terms'] or 'terms not stated'})" for d in ancestor_sets)
     return (
         f"Training started from weights of SHA-256 `{initial.sha256}`. What they had learnt from "
         f"counts too: {sets or 'see their model card'}."
@@ -166,18 +166,20 @@ def _ancestors(initial: WeightsInfo) -> str:
 
 
 def _recipe(config: TrainConfig, record: RunInfo, info: WeightsInfo) -> list[str]:
-    shown = config.model_dump(mode="json", exclude={"data", "validation", "output", "card"})
-    shown["initial"] = config.initial and Path(config.initial).name
+    settings = config.model_dump(mode="json", exclude={"data", "validation", "output", "card"})
+    settings["initial"] = config.initial and Path(config.initial).name
     values = (
-        (f"`{key}`", f"`{json.dumps(value)}`") for key, value in shown.items() if value is not None
+        (f"`{key}`", f"`{json.dumps(value)}`")
+        for key, value in settings.items()
+        if value is not None
     )
     text = [_table(("setting", "value"), values)]
     step = info.step
     if step is not None:
-        drawn = f"{step * config.batch:,} crops of"
+        amount = f"{step * config.batch:,} crops of"
         if config.model != "clicknet":
-            drawn = f"{step * config.batch:,} stacks of {config.planes} planes of"
-        text.append(f"The weights have seen {drawn} {config.crop} x {config.crop} pixels.")
+            amount = f"{step * config.batch:,} stacks of {config.planes} planes of"
+        text.append(f"The weights have seen {amount} {config.crop} x {config.crop} pixels.")
     if record.stretches:
         text.append(_table(("steps", "time", "machine", "precision", "recipe"), _stretches(record)))
         text.append(f"In all {duration(3600 * record.hours)}, validation included.")
@@ -194,16 +196,18 @@ def _recipe(config: TrainConfig, record: RunInfo, info: WeightsInfo) -> list[str
 
 def _stretches(record: RunInfo) -> list[tuple[str, ...]]:
     """One row for what was done in the same way, however often it was interrupted."""
-    merged: list[RunSegment] = []
+    segments: list[RunSegment] = []
     for stretch in record.stretches:
         own = stretch.model_dump(exclude={"first", "last", "seconds"})
-        if merged and merged[-1].model_dump(exclude={"first", "last", "seconds"}) == own:
-            seconds = merged[-1].seconds + stretch.seconds
-            merged[-1] = merged[-1].model_copy(update={"last": stretch.last, "seconds": seconds})
+        if segments and segments[-1].model_dump(exclude={"first", "last", "seconds"}) == own:
+            seconds = segments[-1].seconds + stretch.seconds
+            segments[-1] = segments[-1].model_copy(
+                update={"last": stretch.last, "seconds": seconds}
+            )
         else:
-            merged.append(stretch)
+            segments.append(stretch)
     rows: list[tuple[str, ...]] = []
-    for s in merged:
+    for s in segments:
         machine = s.accelerator or f"{s.processor}, {s.cores} cores"
         if s.processes > 1:
             machine += f", {s.processes} processes"

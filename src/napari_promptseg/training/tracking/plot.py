@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 def _columns(rows: Sequence[Row], figure: str) -> dict[str, tuple[list[float], list[float]]]:
     """Return steps and values of a figure by the name of the set; "" is the mean of all sets."""
-    found: dict[str, tuple[list[float], list[float]]] = {}
+    curves: dict[str, tuple[list[float], list[float]]] = {}
     for row in rows:
         for key, value in row.items():
             name, _, of = key.partition("/")
             if name == figure:
-                steps, values = found.setdefault(of, ([], []))
+                steps, values = curves.setdefault(of, ([], []))
                 steps.append(row["step"])
                 values.append(value)
-    return found
+    return curves
 
 
 def plot_training(rows: Sequence[Row], file: Path) -> None:
@@ -42,26 +42,26 @@ def plot_training(rows: Sequence[Row], file: Path) -> None:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10, 4.2), dpi=110, layout="constrained")
-    left, right = figure.subplots(1, 2)
+    loss_axis, score_axis = figure.subplots(1, 2)
     for steps, values in _columns(rows, "loss").values():
-        left.plot(steps, values, color="black", marker=".")
-    left.set(xlabel="step", ylabel="loss", title="Training loss")
+        loss_axis.plot(steps, values, color="black", marker=".")
+    loss_axis.set(xlabel="step", ylabel="loss", title="Training loss")
     for steps, values in _columns(rows, "learning_rate").values():
-        rate = left.twinx()
+        rate = loss_axis.twinx()
         rate.plot(steps, values, color="tab:orange", linestyle=":")
         rate.set_ylabel("learning rate", color="tab:orange")
         rate.set_ylim(bottom=0)
     clicks, overlap = _columns(rows, "noc85"), _columns(rows, "dice")
     for name, (steps, values) in (clicks or overlap).items():
         bold = {"color": "black", "linewidth": 2.5, "label": "mean", "zorder": 3}
-        right.plot(steps, values, marker=".", **({"label": name} if name else bold))
-    told = {"ylabel": "Dice", "title": "Dice from a mask on one plane"}
+        score_axis.plot(steps, values, marker=".", **({"label": name} if name else bold))
+    axis_kwargs = {"ylabel": "Dice", "title": "Dice from a mask on one plane"}
     if clicks or not overlap:
-        told = {"ylabel": "clicks", "title": "Clicks to 85 % IoU (NoC@85)"}
-    right.set(xlabel="step", **told)
+        axis_kwargs = {"ylabel": "clicks", "title": "Clicks to 85 % IoU (NoC@85)"}
+    score_axis.set(xlabel="step", **axis_kwargs)
     if clicks or overlap:
-        right.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
-    for axes in (left, right):
+        score_axis.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
+    for axes in (loss_axis, score_axis):
         axes.grid(alpha=0.3)
     partial = file.with_suffix(f".partial{file.suffix}")
     figure.savefig(partial)

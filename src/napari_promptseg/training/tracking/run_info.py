@@ -1,4 +1,4 @@
-"""What a training run was done with: machines, hours, processes, versions."""
+"""Provenance of a training run: machines, hours, processes and versions."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class RunSegment(BaseModel):
 
 
 class SceneCounts(BaseModel):
-    """What a data set holds, how much of it was learnt from and how much was held out."""
+    """Numbers of training and held-out scenes of a data set."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

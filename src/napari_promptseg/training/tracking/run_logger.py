@@ -1,4 +1,4 @@
-"""What a run tells while it goes on: lines for people, the log, the record."""
+"""Logging of a training run: console lines, metrics and run information."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ class RunLogger:
 
     def _time_left(self, step: int) -> str:
         seconds = time.monotonic() - self._began
-        done = max(step - self._stretch.first, 1)
-        return duration(seconds / done * (self._config.steps - step))
+        steps_done = max(step - self._stretch.first, 1)
+        return duration(seconds / steps_done * (self._config.steps - step))
 
     def since_last(self) -> dict[str, float]:
         """Return loss, speed and rate since the last validation."""
@@ -80,13 +80,13 @@ class RunLogger:
 
     def announce(self) -> None:
         """Report the last row of the log."""
-        shown = {
+        row_figures = {
             k: v for k, v in self._log.rows[-1].items() if not k.startswith(("noc90/", "iou1/"))
         }
         self._report(
             "  ".join(
                 f"{k.removeprefix('noc85/').removeprefix('dice/')} {v:.4g}"
-                for k, v in shown.items()
+                for k, v in row_figures.items()
             )
         )
 
