@@ -118,7 +118,7 @@ def test_json_and_back(sets):
     back = Results.from_json(results.to_json())
     assert back.results[0].summary == results.results[0].summary
     assert back.results[1].runs[0].prompts == results.results[1].runs[0].prompts
-    assert back.results[0].runs[0].shown is None
+    assert back.results[0].runs[0].worst_answer is None
     assert (back.options, back.machine, back.complete) == (results.options, results.machine, True)
 
 

@@ -26,7 +26,7 @@ def test_two_processes_find_what_one_finds(tmp_path):
         assert measured.results().complete
         found.append(
             [
-                (result.backend, run.name, run.scores, run.prompts, run.figures, run.shown)
+                (result.backend, run.name, run.scores, run.prompts, run.figures, run.worst_answer)
                 for result in measured.results().results
                 for run in result.runs
             ]

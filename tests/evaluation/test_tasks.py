@@ -33,7 +33,7 @@ def test_a_click_each_finds_bright_objects():
     ]
     assert runs[0].prompts == [PointPrompt((30.0, 25.0))]
     assert runs[0].figures == {"iou": 1.0, "dice": 1.0, "boundary_iou": 1.0, "violated": 0.0}
-    np.testing.assert_array_equal(unpack_mask(runs[1].shown), RIGHT)
+    np.testing.assert_array_equal(unpack_mask(runs[1].worst_answer), RIGHT)
     assert len(runs[0].seconds) == 1
 
 

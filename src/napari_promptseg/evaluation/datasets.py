@@ -34,19 +34,19 @@ class Target:
     ----------
     truth : bool array
         The object, without ignored pixels.
-    known : bool array or None
+    counted : bool array or None
         Pixels that count; all when None.
     """
 
     truth: Mask
-    known: Mask | None = None
+    counted: Mask | None = None
 
     def __getitem__(self, index: Any) -> Target:
-        return Target(self.truth[index], None if self.known is None else self.known[index])
+        return Target(self.truth[index], None if self.counted is None else self.counted[index])
 
     def judged(self, answer: Mask) -> Mask:
         """Return an answer without its ignored pixels."""
-        return answer if self.known is None else answer & self.known
+        return answer if self.counted is None else answer & self.counted
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,8 +67,8 @@ def measure_section(
     image = whole.section(plane)
     for run in measure_image(image, backend, options, case, labels, f"{axis} {index}"):
         run.prompts = [robot_user.lift_prompt(prompt, plane, axis) for prompt in run.prompts]
-        if run.shown is not None:
-            run.shown = replace(run.shown, index=plane.index)
+        if run.worst_answer is not None:
+            run.worst_answer = replace(run.worst_answer, index=plane.index)
         yield run
 
 

@@ -136,7 +136,7 @@ class Run:
         middle plane the propagation; for a video the time a frame.
     figures : dict of str to float
         Others, of the final answer.
-    shown : MaskPrompt or None
+    worst_answer : MaskPrompt or None
         The answer on the plane that shows it worst; not written to files.
     """
 
@@ -148,7 +148,7 @@ class Run:
     scores: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     figures: dict[str, float] = field(default_factory=dict)
-    shown: Annotated[MaskPrompt | None, Field(exclude=True)] = None
+    worst_answer: Annotated[MaskPrompt | None, Field(exclude=True)] = None
 
     @property
     def name(self) -> str:
@@ -159,5 +159,5 @@ class Run:
     def finish(self, session: Session, plane: Plane) -> Run:
         """Keep the prompts of a session and its answer on a plane."""
         self.prompts = [p for p in session.prompts if not isinstance(p, MaskPrompt)]
-        self.shown = pack_mask(plane, session.mask[plane.slices])
+        self.worst_answer = pack_mask(plane, session.mask[plane.slices])
         return self

@@ -48,7 +48,7 @@ def one_square() -> tuple[GroundTruth, Run]:
     truth[40:60, 90:110] = 1
     prompts = [PointPrompt((50.0, 100.0)), PointPrompt((30.0, 90.0), False)]
     shown = pack_mask(Plane((None, None)), truth > 0)
-    run = Run("click", "square", 1, prompts=prompts, scores=[0.5, 1.0], shown=shown)
+    run = Run("click", "square", 1, prompts=prompts, scores=[0.5, 1.0], worst_answer=shown)
     return GroundTruth(Volume(bright(truth > 0)), truth), run
 
 
@@ -95,7 +95,7 @@ def test_only_clicks_on_the_shown_plane_of_a_volume_are_drawn():
     truth = ellipsoid((12, 40, 50), (6, 20, 25), (5, 12, 15))
     scan = GroundTruth(Volume(bright(truth)), truth.astype(np.uint8))
     (run,) = measure_volume(scan, ToyBackend(), Options(interactions=1), "case")
-    run.shown = pack_mask(Plane((6, None, None)), truth[6])
+    run.worst_answer = pack_mask(Plane((6, None, None)), truth[6])
     assert len(picture(run, scan).marks) == 1
-    run.shown = pack_mask(Plane((3, None, None)), truth[3])
+    run.worst_answer = pack_mask(Plane((3, None, None)), truth[3])
     assert picture(run, scan).marks == []

@@ -79,9 +79,9 @@ def worst(runs: Sequence[Run], count: int = SHOWN) -> list[Run]:
 
     def badness(run: Run) -> tuple[int, float]:
         target = TARGETS.get(run.task, (None,))[-1]
-        reached = 0 if target is None else clicks_to(run.scores, target, len(run.scores) + 1)
+        clicks = 0 if target is None else clicks_to(run.scores, target, len(run.scores) + 1)
         score = np.mean(run.scores) if run.task == "video" else run.scores[-1]
-        return -reached, float(score)
+        return -clicks, float(score)
 
     return sorted(runs, key=badness)[:count]
 
@@ -109,9 +109,9 @@ def picture(run: Run, content: GroundTruth) -> Picture:
     content : GroundTruth
         The image, volume or video of its case.
     """
-    assert run.shown is not None
-    plane = Plane(run.shown.index)
-    answer = unpack_mask(run.shown)
+    assert run.worst_answer is not None
+    plane = Plane(run.worst_answer.index)
+    answer = unpack_mask(run.worst_answer)
     image, target = content.volume.plane(plane), content.target(run.label)[plane.slices]
     names = content.volume.names
     clicks = [
@@ -147,13 +147,15 @@ def picture(run: Run, content: GroundTruth) -> Picture:
     )
 
 
-def _crop(shown: Mask, clicks: Sequence[tuple[float, float]]) -> tuple[Range, Range]:
+def _crop(mask: Mask, clicks: Sequence[tuple[float, float]]) -> tuple[Range, Range]:
     """Ranges of rows and columns that hold a mask and all clicks, with a margin."""
-    padded = shown.copy()
+    with_clicks = mask.copy()
     for row, column in clicks:
-        padded[round(row), round(column)] = True
+        with_clicks[round(row), round(column)] = True
     ranges = []
-    for (start, stop), size in zip(mask_box(padded) or ((0, 1), (0, 1)), padded.shape, strict=True):
+    for (start, stop), size in zip(
+        mask_box(with_clicks) or ((0, 1), (0, 1)), with_clicks.shape, strict=True
+    ):
         margin = max(_MARGIN * (stop - start), (_LEAST - (stop - start)) / 2, 2)
         ranges.append((max(0, int(start - margin)), min(size, int(stop + margin))))
     return ranges[0], ranges[1]

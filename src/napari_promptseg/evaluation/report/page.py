@@ -112,7 +112,7 @@ def _section(
         headlines=heads,
         headline_rows=_rows(group, heads),
         charts=[chart for chart in (mean_scores(group, styles), solved(group, styles)) if chart],
-        worst={backend: found for backend, found in pictures.items() if found},
+        worst={backend: cases for backend, cases in pictures.items() if cases},
     )
 
 
@@ -132,7 +132,7 @@ def _pictures(
         for group in groups
         for result in group
         for run in worst(result.runs)
-        if run.shown is not None
+        if run.worst_answer is not None
     ]
     pictures_by_run: dict[int, Picture] = {}
     for key, same in groupby(sorted(runs_to_show, key=lambda w: w[0]), key=lambda w: w[0]):
