@@ -8,7 +8,7 @@ import pytest
 
 from napari_promptseg import Volume, open_volume
 from napari_promptseg.data.intensity_window import CT_WINDOWS
-from napari_promptseg.io.read import SUFFIXES
+from napari_promptseg.io.formats import READ_SUFFIXES
 from napari_promptseg.io.write import write_labels
 
 VALUES = np.arange(2 * 5 * 7, dtype=np.int16).reshape(2, 5, 7)
@@ -30,10 +30,10 @@ def test_unknown_suffix_lists_the_valid_ones(tmp_path):
     (tmp_path / "a.xyz").write_bytes(b"x" * 200)
     with pytest.raises(ValueError, match=r"'\.xyz'; valid:") as caught:
         open_volume(tmp_path / "a.xyz")
-    assert all(suffix in str(caught.value) for suffix in SUFFIXES)
+    assert all(suffix in str(caught.value) for suffix in READ_SUFFIXES)
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("suffix", READ_SUFFIXES)
 @pytest.mark.parametrize("content", [b"", b"\0" * 500, b"no image, but words " * 40])
 def test_damaged_file_is_named(tmp_path, suffix, content):
     path = tmp_path / f"bad{suffix}"
@@ -105,7 +105,7 @@ class Trap:
         return setattr, (Trap, "sprung", True)
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("suffix", READ_SUFFIXES)
 def test_pickles_are_never_run(tmp_path, suffix):
     path = tmp_path / f"trap{suffix}"
     head = b""

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
 
 from napari_promptseg import Volume, open_volume
-from napari_promptseg.io import write
-from napari_promptseg.io.write import SUFFIXES, write_labels
+from napari_promptseg.io import formats
+from napari_promptseg.io.formats import WRITE_SUFFIXES, Format
+from napari_promptseg.io.write import write_labels
 
 QUICK = settings(max_examples=15, deadline=None)
 
@@ -190,7 +191,8 @@ def test_failure_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch, suffix
         (partial.mkdir if suffix == ".zarr" else partial.touch)()
         raise OSError("disk full")
 
-    monkeypatch.setitem(write._WRITERS, suffix, fail)
+    failing = Format("failing", (suffix,), write=fail)
+    monkeypatch.setattr(formats, "FORMATS", (failing, *formats.FORMATS))
     with pytest.raises(OSError, match="disk full"):
         write_labels(path, np.zeros((4, 5), int), volume, overwrite=True)
     assert np.asarray(open_volume(path).data).all()
@@ -200,7 +202,7 @@ def test_failure_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch, suffix
 def test_unknown_suffix_lists_the_valid_ones(tmp_path):
     with pytest.raises(ValueError, match=r"'\.xyz'; valid:") as caught:
         write_labels(tmp_path / "a.xyz", np.zeros((4, 5), int), Volume(np.zeros((4, 5))))
-    assert all(suffix in str(caught.value) for suffix in SUFFIXES)
+    assert all(suffix in str(caught.value) for suffix in WRITE_SUFFIXES)
 
 
 @pytest.mark.parametrize(

@@ -78,5 +78,5 @@ def test_clicks_to_a_quality(scores, target, expected):
 
 
 def test_a_failure_counts_as_the_most_clicks():
-    assert clicks_to([0.5, 0.6], 0.85, most=5) == 5
-    assert clicks_to([0.5] * 9 + [0.9], 0.85, most=5) == 5
+    assert clicks_to([0.5, 0.6], 0.85, max_clicks=5) == 5
+    assert clicks_to([0.5] * 9 + [0.9], 0.85, max_clicks=5) == 5

@@ -1,4 +1,4 @@
-"""Labels in the JSON of COCO, one annotation for each object in each plane."""
+"""COCO JSON, with one annotation for each object in each plane."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SUFFIXES: Final = (".json",)
 POLYGONS: Final = (".polygons.json",)
-_UNNAMED = "object"
+_DEFAULT_CATEGORY = "object"
 
 
 def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> None:
@@ -32,7 +32,9 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> N
     """
     outline = _polygons if path.name.endswith(POLYGONS) else _run_lengths
     present = [int(label) for label in np.unique(labels) if label]
-    categories = list(dict.fromkeys(legend.names.get(label, _UNNAMED) for label in present))
+    categories = list(
+        dict.fromkeys(legend.names.get(label, _DEFAULT_CATEGORY) for label in present)
+    )
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     rows, columns = labels.shape[-2:]
@@ -47,15 +49,16 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> N
         plane = labels[index]
         for label in np.unique(plane):
             if label:
-                found = {
+                annotation = {
                     "id": len(annotations) + 1,
                     "image_id": number,
-                    "category_id": categories.index(legend.names.get(int(label), _UNNAMED)) + 1,
+                    "category_id": categories.index(legend.names.get(int(label), _DEFAULT_CATEGORY))
+                    + 1,
                     "object_id": int(label),
                     "iscrowd": 0,
                 }
                 mask = plane == label
-                annotations.append(found | _extent(mask) | {"segmentation": outline(mask)})
+                annotations.append(annotation | _extent(mask) | {"segmentation": outline(mask)})
     content = {
         "info": {"description": "made with napari-promptseg"},
         "images": images,
@@ -67,9 +70,9 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> N
 
 def _extent(mask: NDArray[np.bool_]) -> dict[str, Any]:
     """Return box (x, y, width, height) and area of a mask that is not empty."""
-    (top, bottom), (left, right) = mask_box(mask) or ((0, 0), (0, 0))
+    (y0, y1), (x0, x1) = mask_box(mask) or ((0, 0), (0, 0))
     return {
-        "bbox": [left, top, right - left, bottom - top],
+        "bbox": [x0, y0, x1 - x0, y1 - y0],
         "area": int(np.count_nonzero(mask)),
     }
 
@@ -86,22 +89,20 @@ def _polygons(mask: NDArray[np.bool_]) -> list[list[float]]:
     """Return outlines as x, y, x, y, ...; the centre of the first pixel is at 0.5."""
     from skimage import measure
 
-    (top, bottom), (left, right) = mask_box(mask) or ((0, 0), (0, 0))
-    pieces, count = measure.label(
-        np.pad(mask[top:bottom, left:right], 1), return_num=True, connectivity=1
-    )
+    (y0, y1), (x0, x1) = mask_box(mask) or ((0, 0), (0, 0))
+    pieces, count = measure.label(np.pad(mask[y0:y1, x0:x1], 1), return_num=True, connectivity=1)
     outlines = []
     for piece in range(1, count + 1):
-        found = measure.find_contours((pieces == piece).astype(np.float32), 0.5, "low")
+        contours = measure.find_contours((pieces == piece).astype(np.float32), 0.5, "low")
         outer, *holes = (
             measure.approximate_polygon(contour, 0)
-            for contour in sorted(found, key=lambda c: np.ptp(c, axis=0).prod(), reverse=True)
+            for contour in sorted(contours, key=lambda c: np.ptp(c, axis=0).prod(), reverse=True)
         )
         for hole in holes:
             outer = _joined(outer, hole)
         # The padding shifted all by one pixel.
-        shifted = outer[:-1] - 0.5 + (top, left)
-        outlines.append(shifted[:, ::-1].ravel().tolist())
+        corners = outer[:-1] - 0.5 + (y0, x0)
+        outlines.append(corners[:, ::-1].ravel().tolist())
     return outlines
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_TILTED: Final = 0.5  # degrees
+_MAX_TILT: Final = 0.5  # degrees
 _UNEVEN: Final = 0.1  # of the step between slices; positions are rounded in many files
 
 
@@ -91,17 +91,17 @@ def read(path: Path, series: str | None = None, even: bool = True) -> Content:
         If there is no image or no such series, or several and none is named, or the
         images of the series do not form a stack.
     """
-    found = find_series(path)
-    if series is None and len(found) == 1:
-        series = next(iter(found))
-    if series not in found:
+    series_files = find_series(path)
+    if series is None and len(series_files) == 1:
+        series = next(iter(series_files))
+    if series not in series_files:
         what = "several series" if series is None else f"no series {series!r}"
-        listed = "; ".join(f"{one.uid} ({one})" for one in list_series(path))
-        raise ValueError(f"it holds {what}; name one with series=. Those in it: {listed}")
-    path, head = next(iter(found[series].items()))
+        choices = "; ".join(f"{one.uid} ({one})" for one in list_series(path))
+        raise ValueError(f"it holds {what}; name one with series=. Those in it: {choices}")
+    path, head = next(iter(series_files[series].items()))
     if dicom_seg.is_segmentation(head):
         return dicom_seg.read(path, head)
-    grid = _sort([frame for file, ds in found[series].items() for frame in frames(file, ds)])
+    grid = _sort([frame for file, ds in series_files[series].items() for frame in frames(file, ds)])
     step = _step([row[0] for row in grid], even)
     values = _pixels(grid)
     first = grid[0][0]
@@ -121,10 +121,10 @@ def read(path: Path, series: str | None = None, even: bool = True) -> Content:
     return Content(values, axes, tuple(sizes), units, LPS_TO_RAS @ affine, window)
 
 
-def _sort(unsorted: Sequence[Frame]) -> list[list[Frame]]:
+def _sort(frames_: Sequence[Frame]) -> list[list[Frame]]:
     """Return the frames by position, and those of each position by time."""
-    first = unsorted[0]
-    for frame in unsorted:
+    first = frames_[0]
+    for frame in frames_:
         if frame.shape != first.shape:
             raise ValueError(
                 f"its images differ in size: {first.path.name} has {first.shape} rows and "
@@ -142,13 +142,13 @@ def _sort(unsorted: Sequence[Frame]) -> list[list[Frame]]:
                 f"its images are turned to each other: {first.path.name} along "
                 f"{first.rows_columns}, {frame.path.name} along {frame.rows_columns}"
             )
-    ordered = sorted(unsorted, key=lambda frame: frame.order)
-    if any(frame.position is None for frame in ordered):
+    in_order = sorted(frames_, key=lambda frame: frame.order)
+    if any(frame.position is None for frame in in_order):
         # Frames of one file that have no place are a film, files that have none a pile.
-        film = all(frame.path == first.path for frame in ordered)
-        return [ordered] if film else [[frame] for frame in ordered]
+        film = all(frame.path == first.path for frame in in_order)
+        return [in_order] if film else [[frame] for frame in in_order]
     places: dict[float, list[Frame]] = {}
-    for frame in ordered:
+    for frame in in_order:
         assert frame.position is not None
         places.setdefault(round(float(frame.position @ first.normal), 3), []).append(frame)
     counts = {place: len(group) for place, group in places.items()}
@@ -180,7 +180,7 @@ def _step(column: Sequence[Frame], even: bool) -> NDArray[np.float64]:
     vector: NDArray[np.float64] = (positions[-1] - positions[0]) / (len(positions) - 1)
     cosine = abs(float(vector @ column[0].normal)) / float(np.linalg.norm(vector))
     tilt = float(np.degrees(np.arccos(min(cosine, 1.0))))
-    if tilt > _TILTED:
+    if tilt > _MAX_TILT:
         warnings.warn(
             f"the gantry was tilted by {tilt:.1f} degrees: slices are shifted against each other, "
             "which the affine knows and a view of the voxels does not show",

@@ -70,15 +70,15 @@ def _head(path: Path) -> Dataset | None:
     """Read all but the pixels; None if the file is not DICOM."""
     import pydicom
 
-    marked = is_dicom(path)
-    if path.name.startswith(".") or not (marked or path.suffix.lower() in SUFFIXES):
+    has_preamble = is_dicom(path)
+    if path.name.startswith(".") or not (has_preamble or path.suffix.lower() in SUFFIXES):
         return None
     try:
         # Old files have no mark.
-        ds = pydicom.dcmread(path, stop_before_pixels=True, force=not marked)
+        ds = pydicom.dcmread(path, stop_before_pixels=True, force=not has_preamble)
     except Exception as error:
         raise ValueError(f"{path.name} cannot be read: {error}") from error
-    if not marked and "SOPClassUID" not in ds:
+    if not has_preamble and "SOPClassUID" not in ds:
         raise ValueError(f"{path.name} is not DICOM")
     return ds
 
@@ -86,28 +86,28 @@ def _head(path: Path) -> Dataset | None:
 def frames(path: Path, ds: Dataset) -> Iterator[Frame]:
     """Describe the images of a file, from its own fields or those of each frame."""
     count = int(ds.get("NumberOfFrames") or 1)
-    shared = _flatten(ds.get("SharedFunctionalGroupsSequence"))
+    common = _flatten(ds.get("SharedFunctionalGroupsSequence"))
     own = ds.get("PerFrameFunctionalGroupsSequence") or [None] * count
     if len(own) != count:
         raise ValueError(f"{path.name} describes {len(own)} of its {count} frames")
     for number, group in enumerate(own):
-        fields = shared | _flatten([group] if group is not None else None)
+        fields = common | _flatten([group] if group is not None else None)
 
         def get(name: str, fields: Mapping[str, Any] = fields) -> Any:
             return fields.get(name, ds.get(name))
 
         position = get("ImagePositionPatient")
         spacing = get("PixelSpacing") or get("ImagerPixelSpacing")
-        turned = get("ImageOrientationPatient")
+        orientation = get("ImageOrientationPatient")
         # Frames without positions of their own follow each other in the file.
-        placed = position is not None and (count == 1 or group is not None)
+        has_position = position is not None and (count == 1 or group is not None)
         order = [float(get(name) or 0) for name in _ORDER]
         yield Frame(
             path,
             number,
             (int(ds.Rows), int(ds.Columns)),
-            np.array(position, np.float64) if placed and turned is not None else None,
-            np.array(turned or (1, 0, 0, 0, 1, 0), np.float64),
+            np.array(position, np.float64) if has_position and orientation is not None else None,
+            np.array(orientation or (1, 0, 0, 0, 1, 0), np.float64),
             (float(spacing[0]), float(spacing[1])) if spacing else None,
             (_number(get("RescaleSlope"), 1.0), _number(get("RescaleIntercept"), 0.0)),
             (*order, float(ds.get("InstanceNumber") or 0), float(number)),

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 SUFFIXES: Final = (".dcm",)
 _NAME: Final = "napari-promptseg"
-_SKEWED: Final = 1e-3  # cosine of the angle between rows and columns
+_MAX_SKEW: Final = 1e-3  # cosine of the angle between rows and columns
 _OFF: Final = 0.01  # voxels between the images of a series and the volume
-_TOLD: Final = (
+_PATIENT_STUDY_FIELDS: Final = (
     "PatientName",
     "PatientID",
     "PatientBirthDate",
@@ -55,11 +55,11 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> N
 
     if "t" in volume.names:
         raise ValueError(f"DICOM SEG holds one moment, these labels have axes {volume.names!r}")
-    known = [int(label) for label in np.unique(labels) if label]
-    if not known:
+    ids = [int(label) for label in np.unique(labels) if label]
+    if not ids:
         raise ValueError("there is no object to write: DICOM SEG needs one segment at least")
-    numbered = np.searchsorted([0, *known], labels).astype(np.uint16)
-    planes = numbered.reshape(-1, *labels.shape[-2:])
+    segment_numbers = np.searchsorted([0, *ids], labels).astype(np.uint16)
+    planes = segment_numbers.reshape(-1, *labels.shape[-2:])
     place = _Place(volume)
     algorithm = hd.AlgorithmIdentificationSequence(
         name=_NAME, family=codes.DCM.ArtificialIntelligence, version=version(_NAME)
@@ -76,9 +76,9 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> N
             tracking_id=str(label),
             display_color=_lab(legend, label),
         )
-        for number, label in enumerate(known, start=1)
+        for number, label in enumerate(ids, start=1)
     ]
-    found: Any = hd.seg.Segmentation(
+    segmentation: Any = hd.seg.Segmentation(
         source_images=_source(volume) or place.images(len(planes), planes.shape[1:]),
         pixel_array=planes,
         segmentation_type="BINARY",
@@ -98,9 +98,9 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> N
             hd.PlanePositionSequence("PATIENT", place.position(number))
             for number in range(len(planes))
         ],
-        omit_empty_frames=planes.size * len(known) > _ALL_FRAMES,
+        omit_empty_frames=planes.size * len(ids) > _ALL_FRAMES,
     )
-    found.save_as(path)
+    segmentation.save_as(path)
 
 
 class _Place:
@@ -112,7 +112,7 @@ class _Place:
         across, down, self._step = matrix[:3, 0], matrix[:3, 1], matrix[:3, 2]
         self._origin = matrix[:3, 3]
         lengths = float(np.linalg.norm(down)), float(np.linalg.norm(across))
-        if min(lengths) == 0 or abs(across @ down) > _SKEWED * lengths[0] * lengths[1]:
+        if min(lengths) == 0 or abs(across @ down) > _MAX_SKEW * lengths[0] * lengths[1]:
             raise ValueError("DICOM needs rows at right angles to columns, this volume has none")
         self.spacing = lengths
         self.cosines = tuple(float(v) for v in (*(across / lengths[1]), *(down / lengths[0])))
@@ -173,7 +173,7 @@ def _source(volume: Volume) -> list[Dataset]:
 
 def _completed(ds: Dataset) -> Dataset:
     """Add what every image must tell, as unknown; anonymised ones leave some of it out."""
-    for name in _TOLD:
+    for name in _PATIENT_STUDY_FIELDS:
         if name not in ds:
             setattr(ds, name, "")
     return ds

@@ -28,7 +28,7 @@ _FACET: Final = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("la
 def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> None:
     """Write the surface of each object into one file, in world coordinates.
 
-    OBJ keeps the objects apart, by label and name. PLY has the label of each face as a
+    OBJ holds a group for each object, by label and name. PLY has the label of each face as a
     property. STL is binary; the attribute of a facet is its label (modulo 65536).
     """
     kind = path.suffix[1:].lower()

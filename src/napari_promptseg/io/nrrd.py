@@ -62,11 +62,11 @@ def read(path: Path) -> Content:
 
 def _directions(header: Mapping[str, Any], count: int) -> list[NDArray[np.float64]]:
     """Return the vector of each axis in the file; NaN where it has none, empty if none have."""
-    found = header.get("space directions")
-    if found is None:
+    vectors = header.get("space directions")
+    if vectors is None:
         return [np.empty(0)] * count
-    width = next(len(d) for d in found if d is not None)
-    return [np.full(width, np.nan) if d is None else np.asarray(d, np.float64) for d in found]
+    width = next(len(d) for d in vectors if d is not None)
+    return [np.full(width, np.nan) if d is None else np.asarray(d, np.float64) for d in vectors]
 
 
 def _affine(

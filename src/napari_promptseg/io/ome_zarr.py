@@ -69,8 +69,8 @@ def read_remote(url: str) -> Content:
 
 def _plain(array: Any) -> Content:
     """Take the axes from the names of the dimensions, if there are some of use."""
-    named = getattr(array.metadata, "dimension_names", None) or ()
-    names = "".join(str(name)[:1].lower() for name in named)
+    dimension_names = getattr(array.metadata, "dimension_names", None) or ()
+    names = "".join(str(name)[:1].lower() for name in dimension_names)
     data, axes = arrange(array, names) if len(names) == array.ndim else (array, "")
     return Content(data, axes)
 
@@ -94,13 +94,13 @@ def _image(group: Any, multiscale: Mapping[str, Any]) -> Content:
         {"channel": "c", "time": "t"}.get(axis.get("type", ""), str(axis["name"])[:1].lower())
         for axis in axes
     )
-    found = {
+    axis_scales = {
         name: (float(size), str(axis.get("unit", "")))
         for name, size, axis in zip(file_names, scale, axes, strict=True)
         if name != "c"
     }
-    sizes, unit = common_unit(found)
-    ratio = {name: sizes[name] / size for name, (size, _) in found.items()}
+    sizes, unit = common_unit(axis_scales)
+    ratio = {name: sizes[name] / size for name, (size, _) in axis_scales.items()}
     affine = np.diag([*(sizes.get(name, 1.0) for name in "xyz"), 1.0])
     for name, start in zip(file_names, shift, strict=True):
         if name in "xyz":

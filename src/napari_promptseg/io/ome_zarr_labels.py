@@ -1,4 +1,4 @@
-"""Labels as OME-Zarr: images of their own, or inside the group of their image."""
+"""OME-Zarr label images, stand-alone or inside the group of their image."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def read_legend(path: Path | str) -> Legend:
 
 
 def image_around(path: Path) -> Path | None:
-    """Return the image whose group a path of labels lies in: ``IMAGE/labels/NAME``."""
+    """Return the image whose group contains a path of labels: ``IMAGE/labels/NAME``."""
     image = path.parent.parent
     inside = path.parent.name == "labels" and any((image / m).exists() for m in MARKERS)
     return image if inside else None
@@ -72,7 +72,7 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> N
     versions = _versions(volume)
     chunks = tuple(min(n, _CHUNKS[x]) for x, n in zip(volume.names, labels.shape, strict=True))
     parts = [slice(i, i + chunks[0]) for i in range(0, labels.shape[0], chunks[0])]
-    known = set[int]().union(*(np.unique(labels[part]).tolist() for part in parts)) - {0}
+    ids = set[int]().union(*(np.unique(labels[part]).tolist() for part in parts)) - {0}
     multiscale = {
         "name": path.stem,
         "axes": _axes(volume),
@@ -81,7 +81,7 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> N
             for number, factors in enumerate(versions)
         ],
     }
-    label = _legend(known, legend) | ({"source": {"image": "../../"}} if image else {})
+    label = _legend(ids, legend) | ({"source": {"image": "../../"}} if image else {})
     if old:
         metadata: dict[str, Any] = {
             "multiscales": [{"version": "0.4", **multiscale}],
@@ -107,9 +107,9 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> N
         for number, factors in enumerate(versions):
             steps = [slice(None, None, factor) for factor in factors]
             steps[0] = slice(-part.start % factors[0], None, factors[0])
-            seen = block[tuple(steps)]
+            pixels = block[tuple(steps)]
             start = -(-part.start // factors[0])
-            group[str(number)][start : start + len(seen)] = seen
+            group[str(number)][start : start + len(pixels)] = pixels
 
 
 def register(path: Path) -> None:
@@ -122,9 +122,9 @@ def register(path: Path) -> None:
     old = _is_old(image)
     group = zarr.open_group(store=str(path.parent), mode="a", zarr_format=2 if old else 3)
     attributes: dict[str, Any] = dict(group.attrs)
-    listed = list((attributes if old else attributes.get("ome", {})).get("labels", ()))
-    if path.name not in listed:
-        names = {"labels": [*listed, path.name]}
+    label_names = list((attributes if old else attributes.get("ome", {})).get("labels", ()))
+    if path.name not in label_names:
+        names = {"labels": [*label_names, path.name]}
         group.attrs.update(names if old else {"ome": {"version": "0.5", **names}})
 
 
@@ -165,16 +165,16 @@ def _axes(volume: Volume) -> list[dict[str, str]]:
     ]
 
 
-def _legend(known: Collection[int], legend: Legend) -> dict[str, Any]:
+def _legend(ids: Collection[int], legend: Legend) -> dict[str, Any]:
     properties = [
         {"label-value": label} | ({"name": legend.names[label]} if label in legend.names else {})
-        for label in sorted(known)
+        for label in sorted(ids)
     ]
     if not legend.colours:
         return {"properties": properties}
     # Readers want both lists to be of the same labels.
     colours = [
         {"label-value": label, "rgba": [*legend.colours.get(label, _GREY), 255]}
-        for label in sorted(known)
+        for label in sorted(ids)
     ]
     return {"properties": properties, "colors": colours}

@@ -1,25 +1,16 @@
-"""One way to open any file: the reader is chosen by suffix, or by what is inside."""
+"""Opening of images; the reader is chosen by suffix or by content."""
 
 from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
 from napari_promptseg.data.volume import Volume, is_url
-from napari_promptseg.io import (
-    dicom,
-    dicom_headers,
-    image_files,
-    nifti,
-    nrrd,
-    ome_zarr,
-    tiff,
-    video,
-)
-from napari_promptseg.io.metadata import Content
+from napari_promptseg.io import dicom, dicom_headers, image_files, ome_zarr
+from napari_promptseg.io.formats import READ_SUFFIXES, find_format
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -28,10 +19,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_promptseg.data.intensity_window import Window
+    from napari_promptseg.io.metadata import Content
 
 
 class Overrides(TypedDict, total=False):
-    """What a caller may know better than the file; the fields are those of `Volume`."""
+    """Fields of `Volume` that a caller states in place of the file."""
 
     axes: str
     spacing: Sequence[float]
@@ -41,25 +33,6 @@ class Overrides(TypedDict, total=False):
     channels: Sequence[int] | None
     series: str
     """SeriesInstanceUID, where a DICOM folder holds several series."""
-
-
-def _read_npy(path: Path) -> Content:
-    # Pickled objects could run any code.
-    return Content(np.load(path, mmap_mode="r", allow_pickle=False))
-
-
-_READERS: Final[Mapping[tuple[str, ...], Callable[[Path], Content]]] = {
-    nifti.SUFFIXES: nifti.read,
-    nrrd.SUFFIXES: nrrd.read,
-    dicom_headers.SUFFIXES: dicom.read,
-    tiff.SUFFIXES: tiff.read,
-    ome_zarr.SUFFIXES: ome_zarr.read,
-    image_files.SUFFIXES: image_files.read,
-    video.SUFFIXES: video.read,
-    (".npy",): _read_npy,
-}
-SUFFIXES: Final = tuple(suffix for suffixes in _READERS for suffix in suffixes)
-"""All suffixes that can be read; folders of DICOM files or images, and zarr, have none."""
 
 
 def open_volume(path: str | Path, **overrides: Unpack[Overrides]) -> Volume:
@@ -114,7 +87,7 @@ def open_volume(path: str | Path, **overrides: Unpack[Overrides]) -> Volume:
     # Each library has its own errors for damaged files, from struct.error to zlib.error.
     except Exception as error:
         raise ValueError(
-            f"cannot read {path}: {error}; valid suffixes: {', '.join(SUFFIXES)}"
+            f"cannot read {path}: {error}; valid suffixes: {', '.join(READ_SUFFIXES)}"
         ) from error
 
 
@@ -142,26 +115,26 @@ def _choose(path: Path) -> Callable[[Path], Content]:
         if images and not any(dicom_headers.is_dicom(f) for f in path.iterdir() if f.is_file()):
             return lambda _: image_files.read_stack(images)
         return dicom.read
-    for suffixes, read in _READERS.items():
-        if name.endswith(suffixes):
-            return read
+    match = find_format(name)
+    if match is not None and match[0].read is not None:
+        return match[0].read
     if dicom_headers.is_dicom(path):
         return dicom.read
     raise ValueError(
-        f"cannot read {path}: unknown suffix {path.suffix!r}; valid: {', '.join(SUFFIXES)}"
+        f"cannot read {path}: unknown suffix {path.suffix!r}; valid: {', '.join(READ_SUFFIXES)}"
     )
 
 
 def _volume(content: Content, given: Mapping[str, Any], source: str) -> Volume:
-    found = {field.name: getattr(content, field.name) for field in fields(content)}
+    fields_of_file = {field.name: getattr(content, field.name) for field in fields(content)}
     axes = given.get("axes") or content.axes
     if content.spacing is not None and len(axes.removesuffix("c")) != len(content.spacing):
-        found["spacing"] = None
-    volume = Volume(**{**found, **given}, source=source)
+        fields_of_file["spacing"] = None
+    volume = Volume(**{**fields_of_file, **given}, source=source)
     if content.affine is None or "affine" in given or "spacing" not in given:
         return volume
     before = dict(zip(content.axes, content.spacing or (), strict=False))
     after = dict(zip(volume.names, volume.spacing or (), strict=True))
     ratio = [after.get(name, 1.0) / before.get(name, after.get(name, 1.0)) for name in "xyz"]
     affine = content.affine @ np.diag([*ratio, 1.0])
-    return Volume(**{**found, **given, "affine": affine}, source=source)
+    return Volume(**{**fields_of_file, **given, "affine": affine}, source=source)

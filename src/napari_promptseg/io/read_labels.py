@@ -47,15 +47,15 @@ def read_labels(path: str | Path, volume: Volume | None = None) -> tuple[NDArray
         If it cannot be read, holds no whole numbers, or does not lie on the pixels of the
         volume.
     """
-    found = open_volume(path)
+    file = open_volume(path)
     try:
-        values = np.asarray(found.data)
+        values = np.asarray(file.data)
     # Each kind of lazy array has its own errors for damaged chunks.
     except Exception as error:
         raise ValueError(f"cannot read {path}: {error}") from error
     # Three last planes are guessed to be colours where a file does not name its axes.
-    if "c" in found.axes and (volume is None or values.shape != volume.shape):
-        raise ValueError(f"{path} holds channels (axes {found.axes!r}) and no labels")
+    if "c" in file.axes and (volume is None or values.shape != volume.shape):
+        raise ValueError(f"{path} holds channels (axes {file.axes!r}) and no labels")
     if values.dtype.kind == "f":
         with np.errstate(invalid="ignore"):  # numbers too large are no labels, which shows below
             whole = values.astype(np.int64, copy=True) if np.isfinite(values).all() else None
@@ -63,7 +63,7 @@ def read_labels(path: str | Path, volume: Volume | None = None) -> tuple[NDArray
             raise ValueError(f"{path} holds fractions ({values.dtype}) and no labels")
         values = whole
     if volume is not None:
-        values = _placed(values, found, volume, path)
+        values = _placed(values, file, volume, path)
     return values, _legend(Path(path))
 
 
@@ -78,10 +78,10 @@ def _legend(path: Path) -> Legend:
     return Legend()
 
 
-def _placed(values: NDArray[Any], found: Volume, volume: Volume, path: str | Path) -> NDArray[Any]:
+def _placed(values: NDArray[Any], file: Volume, volume: Volume, path: str | Path) -> NDArray[Any]:
     """Bring labels to the axes of a volume, and check that they lie on it."""
-    if found.names == volume.names == "zyx" and "pixel" not in (found.units, volume.units):
-        values = _turned(values, found, volume, path)
+    if file.names == volume.names == "zyx" and "pixel" not in (file.units, volume.units):
+        values = _aligned(values, file, volume, path)
     if values.shape != volume.shape and values.size == np.prod(volume.shape):
         # Axes of length 1 come and go with formats.
         bare = [[n for n in shape if n > 1] for shape in (values.shape, volume.shape)]
@@ -94,34 +94,38 @@ def _placed(values: NDArray[Any], found: Volume, volume: Volume, path: str | Pat
     return values
 
 
-def _turned(values: NDArray[Any], found: Volume, volume: Volume, path: str | Path) -> NDArray[Any]:
-    assert found.affine is not None
+def _aligned(values: NDArray[Any], file: Volume, volume: Volume, path: str | Path) -> NDArray[Any]:
+    assert file.affine is not None
     assert volume.affine is not None
     if not np.linalg.det(volume.affine[:3, :3]):
         return values
     # From (x, y, z) of the labels to (x, y, z) of the image.
-    way = np.linalg.solve(volume.affine, found.affine)
-    turn = np.rint(way[:3, :3])
-    signed = np.array_equal(np.abs(turn).sum(0), [1, 1, 1])
-    if not signed or abs(np.linalg.det(turn)) != 1 or np.abs(way[:3, :3] - turn).max() > _OFF:
+    to_image = np.linalg.solve(volume.affine, file.affine)
+    turn = np.rint(to_image[:3, :3])
+    is_permutation = np.array_equal(np.abs(turn).sum(0), [1, 1, 1])
+    if (
+        not is_permutation
+        or abs(np.linalg.det(turn)) != 1
+        or np.abs(to_image[:3, :3] - turn).max() > _OFF
+    ):
         raise ValueError(f"{path} lies on other voxels than the image: resample it first")
     order = [int(np.abs(turn[axis]).argmax()) for axis in range(3)]
-    turned = values.transpose(2, 1, 0).transpose(order)
+    aligned = values.transpose(2, 1, 0).transpose(order)
     flips = tuple(axis for axis in range(3) if turn[axis, order[axis]] < 0)
-    turned = np.flip(turned, flips).transpose(2, 1, 0)
+    aligned = np.flip(aligned, flips).transpose(2, 1, 0)
     last = np.array(values.shape[::-1]) - 1.0
-    first = np.minimum(way[:3, 3], way[:3, :3] @ last + way[:3, 3])[::-1]
+    first = np.minimum(to_image[:3, 3], to_image[:3, :3] @ last + to_image[:3, 3])[::-1]
     start = np.rint(first).astype(int)
-    ends = [a + n for a, n in zip(start, turned.shape, strict=True)]
+    ends = [a + n for a, n in zip(start, aligned.shape, strict=True)]
     beyond = (start < 0).any() or any(b > n for b, n in zip(ends, volume.shape, strict=True))
-    if turned.shape == volume.shape and not start.any():
-        return turned  # what little it is off is rounding in the file
+    if aligned.shape == volume.shape and not start.any():
+        return aligned  # what little it is off is rounding in the file
     if beyond or np.abs(first - start).max() > _OFF * max(volume.shape):
         place = np.round(first[::-1], 2).tolist()
         raise ValueError(
-            f"{path} holds labels of shape {turned.shape}, the image has {volume.shape}, "
+            f"{path} holds labels of shape {aligned.shape}, the image has {volume.shape}, "
             f"and they begin at its voxel (x, y, z) {place}"
         )
     whole = np.zeros(volume.shape, values.dtype)
-    whole[tuple(slice(a, b) for a, b in zip(start, ends, strict=True))] = turned
+    whole[tuple(slice(a, b) for a, b in zip(start, ends, strict=True))] = aligned
     return whole

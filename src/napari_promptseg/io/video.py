@@ -37,14 +37,14 @@ def read(path: Path) -> Content:
         ]
         # Where frames are stored in another order than shown but their times go up
         # nonetheless, as in AVI, the times are made up and cannot be used to seek.
-        known = [time for time in times if time is not None]
-        rising = all(a < b for a, b in itertools.pairwise(known))
-        usable = len(set(known)) == len(times) and not (
-            rising and stream.codec_context.has_b_frames
+        timestamps = [time for time in times if time is not None]
+        ascending = all(a < b for a, b in itertools.pairwise(timestamps))
+        seekable = len(set(timestamps)) == len(times) and not (
+            ascending and stream.codec_context.has_b_frames
         )
     if not times:
         raise ValueError("it holds no frames")
-    decoder = _Decoder(path, len(times), sorted(known) if usable else None)
+    decoder = _Decoder(path, len(times), sorted(timestamps) if seekable else None)
     _, first = next(iter(decoder(0)))
     return Content(Frames(len(times), first.shape, first.dtype, decoder), "tyxc")
 

@@ -1,0 +1,123 @@
+"""Table of file formats: suffixes, reader, writer and the extra that each needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_promptseg.data.volume import Volume
+from napari_promptseg.io import (
+    coco,
+    csv_table,
+    ctc,
+    dicom,
+    dicom_headers,
+    dicom_seg,
+    image_files,
+    mesh,
+    nifti,
+    nrrd,
+    ome_zarr,
+    ome_zarr_labels,
+    tiff,
+    video,
+)
+from napari_promptseg.io.metadata import Content, Legend
+
+Reader = Callable[[Path], Content]
+Writer = Callable[[Path, NDArray[Any], Volume, Legend], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A family of files with one reader and one writer.
+
+    Parameters
+    ----------
+    name : str
+        Name for people, as in a file dialog.
+    suffixes : tuple of str
+        Ends of file names, in any case; the first one is the usual one.
+    read : callable or None
+        Opens an image from a path; None if the format is only written.
+    write : callable or None
+        Writes labels to a path; None if the format is only read.
+    extra : str or None
+        Extra of this distribution that the format needs, as in ``pip install
+        'napari-promptseg[video]'``.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    read: Reader | None = None
+    write: Writer | None = None
+    extra: str | None = None
+
+
+def _read_npy(path: Path) -> Content:
+    # Pickled objects could run any code.
+    return Content(np.load(path, mmap_mode="r", allow_pickle=False))
+
+
+def _write_npy(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> None:
+    np.save(path, labels, allow_pickle=False)
+
+
+FORMATS: Final = (
+    Format("NIfTI", nifti.SUFFIXES, nifti.read, nifti.write),
+    Format("NRRD", (".nrrd",), nrrd.read, nrrd.write),
+    Format("NRRD header", (".nhdr",), nrrd.read),
+    Format("TIFF", tiff.SUFFIXES, tiff.read, tiff.write),
+    Format("OME-Zarr", ome_zarr.SUFFIXES, ome_zarr.read, ome_zarr_labels.write),
+    Format("DICOM SEG", dicom_seg.SUFFIXES, dicom.read, dicom_seg.write),
+    Format("DICOM", dicom_headers.SUFFIXES, dicom.read),
+    Format("numpy", (".npy",), _read_npy, _write_npy),
+    Format("PNG", (".png",), image_files.read, image_files.write),
+    Format("Image", image_files.SUFFIXES, image_files.read),
+    Format("Video", video.SUFFIXES, video.read, extra="video"),
+    Format("COCO, run lengths", coco.SUFFIXES, write=coco.write),
+    Format("COCO, polygons", coco.POLYGONS, write=coco.write),
+    *(Format(f"Mesh {s[1:].upper()}", (s,), write=mesh.write) for s in mesh.SUFFIXES),
+    Format("Table of measurements", csv_table.SUFFIXES, write=csv_table.write),
+    Format("Cell Tracking Challenge", ctc.SUFFIXES, write=ctc.write),
+)
+"""All formats, in the order of a file dialog."""
+
+
+def _suffixes(writable: bool) -> tuple[str, ...]:
+    entries = (f for f in FORMATS if (f.write if writable else f.read) is not None)
+    return tuple(dict.fromkeys(suffix for f in entries for suffix in f.suffixes))
+
+
+READ_SUFFIXES: Final = _suffixes(writable=False)
+"""Suffixes of images; folders of DICOM files or images, and zarr, may have none."""
+WRITE_SUFFIXES: Final = _suffixes(writable=True)
+"""Suffixes of labels that can be written."""
+
+
+def find_format(name: str, *, writable: bool = False) -> tuple[Format, str] | None:
+    """Return the format of a file name, and the suffix that matches; None if there is none.
+
+    The longest suffix decides: ``.polygons.json`` before ``.json``.
+
+    Parameters
+    ----------
+    name : str
+        Name of a file or folder.
+    writable : bool
+        Whether to look for a writer; otherwise for a reader.
+    """
+    matches = [
+        (entry, suffix)
+        for entry in FORMATS
+        if (entry.write if writable else entry.read) is not None
+        for suffix in entry.suffixes
+        if name.lower().endswith(suffix.lower())
+    ]
+    # Of equal suffixes the first format of the table counts.
+    return max(matches, key=lambda match: len(match[1]), default=None)
