@@ -128,8 +128,9 @@ def test_names_reach_the_formats_that_hold_them(tmp_path):
     labels = np.array([[[0, 1], [2, 2]]])
     volume = Volume(np.zeros((1, 2, 2)), "zyx")
     names = {1: "liver", 2: "Drüse\n"}
-    header = nrrd.read_header(str(write_labels(tmp_path / "a.nrrd", labels, volume, names)))
-    assert (header["Segment1_Name"], header["Segment1_LabelValue"]) == (r"Dr\xfcse\n", "2")
+    path = write_labels(tmp_path / "a.nrrd", labels, volume, names)
+    header = nrrd.read_header(path.read_bytes().split(b"\n\n")[0].decode("utf-8").splitlines())
+    assert (header["Segment1_Name"], header["Segment1_LabelValue"]) == (r"Drüse\n", "2")
     group = zarr.open(str(write_labels(tmp_path / "a.zarr", labels, volume, names)), mode="r")
     assert group.attrs["ome"]["image-label"]["properties"] == [
         {"label-value": 1, "name": "liver"},
@@ -258,3 +259,15 @@ def test_coco_polygons_are_exact_with_holes_and_all(mask):
         assert len(polygon) >= 8
         again |= filled(polygon, mask.shape)
     np.testing.assert_array_equal(again, mask)
+
+
+def test_coco_names_the_file_of_each_frame(tmp_path):
+    from PIL import Image
+
+    (tmp_path / "film").mkdir()
+    for number in (10, 9):
+        Image.fromarray(np.zeros((4, 5), np.uint8)).save(tmp_path / "film" / f"{number}.png")
+    volume = open_volume(tmp_path / "film")
+    path = write_labels(tmp_path / "a.json", np.ones(volume.shape, np.uint8), volume)
+    images = json.loads(path.read_text("utf-8"))["images"]
+    assert [entry["file_name"] for entry in images] == ["9.png", "10.png"]

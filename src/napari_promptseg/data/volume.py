@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 import numpy as np
@@ -26,6 +27,13 @@ _SAMPLE: Final = (
     1024  # pixels along a side of the squares that the window of a large plane is estimated from
 )
 _AIR, _MIN_METAL = -900, 4096  # Hounsfield range that tells CT from other modalities
+
+
+SPACING: Final = "spacing"
+ORIENTATION: Final = "orientation"
+POSITION: Final = "position"
+FACTS: Final = (SPACING, ORIENTATION, POSITION)
+"""Facts of geometry that a file or a caller may state; others are defaults."""
 
 
 def is_url(source: str | Path) -> bool:
@@ -128,6 +136,13 @@ class Volume:
     levels : sequence of array-like
         Downsampled versions of `data` with the same axes, finest first; planes viewed at low
         zoom are read from them.
+    stated : mapping of str to str, optional
+        Source, "file" or "caller", of each fact of `FACTS` that somebody stated. Facts that
+        are missing have default values, which are neither compared nor written. When not
+        given: spacing is stated if it is passed, everything if an affine is passed.
+    notes : sequence of str
+        What was guessed, not taken, or not understood when the file was opened, a sentence
+        each.
 
     Raises
     ------
@@ -144,6 +159,8 @@ class Volume:
     channels: Sequence[int] | None = None
     source: str | None = field(default=None, compare=False)
     levels: Sequence[ArrayLike] = field(default=(), compare=False)
+    stated: Mapping[str, str] | None = field(default=None, compare=False)
+    notes: Sequence[str] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.data, ArrayLike):
@@ -161,6 +178,8 @@ class Volume:
         if self.source is not None and not is_url(self.source):
             assign(self, "source", str(Path(self.source).absolute()))
         assign(self, "levels", self._checked_levels())
+        assign(self, "stated", self._checked_facts())
+        assign(self, "notes", tuple(self.notes))
         assign(self, "spacing", check_spacing(self.spacing, axes))
         assign(self, "affine", self._checked_affine())
         assign(self, "channels", self._checked_channels())
@@ -168,6 +187,14 @@ class Volume:
             if self.window not in CT_WINDOWS:
                 raise ValueError(f"unknown window {self.window!r}; valid: {list(CT_WINDOWS)}")
             assign(self, "window", CT_WINDOWS[self.window])
+
+    def _checked_facts(self) -> Mapping[str, str]:
+        if self.stated is None:
+            passed = FACTS if self.affine is not None else (SPACING,) * (self.spacing is not None)
+            return MappingProxyType(dict.fromkeys(passed, "caller"))
+        if unknown := set(self.stated) - set(FACTS):
+            raise ValueError(f"unknown facts {sorted(unknown)}; valid: {list(FACTS)}")
+        return MappingProxyType(dict(self.stated))
 
     def _checked_affine(self) -> NDArray[np.float64]:
         if self.affine is not None:
@@ -205,6 +232,11 @@ class Volume:
     def names(self) -> str:
         """Axes without channel."""
         return self.axes.removesuffix("c")
+
+    def states(self, *facts: str) -> bool:
+        """Return whether a file or a caller stated all of some facts of geometry."""
+        assert self.stated is not None
+        return all(fact in self.stated for fact in facts)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from napari_promptseg.data.geometry import mask_box
+from napari_promptseg.io import image_files
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,7 +25,8 @@ _DEFAULT_CATEGORY = "object"
 def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> None:
     """Write labels as COCO annotations.
 
-    Every plane along z and t is an image, which names its ``z`` and ``t``. The names of
+    Every plane along z and t is an image, which names its ``z`` and ``t``, and its own file
+    where the volume is a folder of images. The names of
     the objects are the categories; ``object_id`` tells which pieces belong together.
     Masks are uncompressed run lengths down the columns, or polygons where the name of the
     file says so. Drawn by the centres of pixels, polygons give the same masks; holes hang on
@@ -38,10 +40,11 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> N
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     rows, columns = labels.shape[-2:]
+    files = _file_names(volume)
     for number, index in enumerate(np.ndindex(labels.shape[:-2]), start=1):
         image = {
             "id": number,
-            "file_name": Path(volume.source).name if volume.source else "",
+            "file_name": files[number - 1],
             "height": rows,
             "width": columns,
         }
@@ -66,6 +69,17 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> N
         "categories": [{"id": i, "name": name} for i, name in enumerate(categories, start=1)],
     }
     path.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+
+
+def _file_names(volume: Volume) -> list[str]:
+    """Return the name of the file of each plane, in the order of the planes."""
+    source = Path(volume.source or "")
+    count = int(np.prod(volume.shape[:-2], dtype=int))
+    if volume.source and source.is_dir():
+        files = image_files.stack_files(source)
+        if len(files) == count:
+            return [file.name for file in files]
+    return [source.name] * count
 
 
 def _extent(mask: NDArray[np.bool_]) -> dict[str, Any]:

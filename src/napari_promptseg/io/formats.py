@@ -30,6 +30,7 @@ from napari_promptseg.io import (
 from napari_promptseg.io.metadata import Content, Legend
 
 Reader = Callable[[Path], Content]
+SeriesReader = Callable[[Path, str], Content]
 Writer = Callable[[Path, NDArray[Any], Volume, Legend], None]
 
 
@@ -47,6 +48,8 @@ class Format:
         Opens an image from a path; None if the format is only written.
     write : callable or None
         Writes labels to a path; None if the format is only read.
+    read_series : callable or None
+        Opens one of several images in a file, by its number or name.
     extra : str or None
         Extra of this distribution that the format needs, as in ``pip install
         'napari-promptseg[video]'``.
@@ -56,6 +59,7 @@ class Format:
     suffixes: tuple[str, ...]
     read: Reader | None = None
     write: Writer | None = None
+    read_series: SeriesReader | None = None
     extra: str | None = None
 
 
@@ -68,14 +72,20 @@ def _write_npy(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend)
     np.save(path, labels, allow_pickle=False)
 
 
+DICOM: Final = Format("DICOM", dicom_headers.SUFFIXES, dicom.read)
+OME_ZARR: Final = Format(
+    "OME-Zarr", ome_zarr.SUFFIXES, ome_zarr.read, ome_zarr_labels.write, ome_zarr.read
+)
+IMAGE_FOLDER: Final = Format("Folder of images", (), image_files.read_folder)
 FORMATS: Final = (
     Format("NIfTI", nifti.SUFFIXES, nifti.read, nifti.write),
     Format("NRRD", (".nrrd",), nrrd.read, nrrd.write),
+    Format("3D Slicer segmentation", (nrrd.SEGMENTATION,), nrrd.read, nrrd.write),
     Format("NRRD header", (".nhdr",), nrrd.read),
-    Format("TIFF", tiff.SUFFIXES, tiff.read, tiff.write),
-    Format("OME-Zarr", ome_zarr.SUFFIXES, ome_zarr.read, ome_zarr_labels.write),
-    Format("DICOM SEG", dicom_seg.SUFFIXES, dicom.read, dicom_seg.write),
-    Format("DICOM", dicom_headers.SUFFIXES, dicom.read),
+    Format("TIFF", tiff.SUFFIXES, tiff.read, tiff.write, tiff.read),
+    OME_ZARR,
+    Format("DICOM SEG", dicom_seg.SUFFIXES, write=dicom_seg.write),
+    DICOM,
     Format("numpy", (".npy",), _read_npy, _write_npy),
     Format("PNG", (".png",), image_files.read, image_files.write),
     Format("Image", image_files.SUFFIXES, image_files.read),
@@ -121,3 +131,9 @@ def find_format(name: str, *, writable: bool = False) -> tuple[Format, str] | No
     ]
     # Of equal suffixes the first format of the table counts.
     return max(matches, key=lambda match: len(match[1]), default=None)
+
+
+def is_zarr(path: Path) -> bool:
+    """Return whether a folder is a zarr store, by its name or its content."""
+    name = path.name.lower()
+    return name.endswith(ome_zarr.SUFFIXES) or any((path / m).exists() for m in ome_zarr.MARKERS)

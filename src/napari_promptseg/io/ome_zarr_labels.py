@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_promptseg.data.volume import POSITION
 from napari_promptseg.io.metadata import Legend
 from napari_promptseg.io.ome_zarr import MARKERS
 
@@ -35,15 +36,15 @@ def read_legend(path: Path | str) -> Legend:
     import zarr
 
     attributes: dict[str, Any] = dict(zarr.open(store=str(path), mode="r").attrs)
-    found = attributes.get("ome", attributes).get("image-label", {})
+    image_label = attributes.get("ome", attributes).get("image-label", {})
     names = {
         int(entry["label-value"]): str(entry["name"])
-        for entry in found.get("properties", ())
+        for entry in image_label.get("properties", ())
         if entry.get("name")
     }
     colours = {
         int(entry["label-value"]): (int(rgba[0]), int(rgba[1]), int(rgba[2]))
-        for entry in found.get("colors", ())
+        for entry in image_label.get("colors", ())
         if len(rgba := entry.get("rgba", ())) >= 3
     }
     return Legend(names, colours)
@@ -150,7 +151,8 @@ def _steps(volume: Volume, factors: Sequence[int]) -> list[dict[str, Any]]:
     steps: list[dict[str, Any]] = [{"type": "scale", "scale": scale}]
     upright = np.diag([*np.diag(volume.affine)[:3], 1.0])
     upright[:3, 3] = volume.affine[:3, 3]
-    if np.allclose(upright, volume.affine) and (np.diag(upright) > 0).all():
+    is_upright = np.allclose(upright, volume.affine) and (np.diag(upright) > 0).all()
+    if volume.states(POSITION) and is_upright:
         origin = dict(zip("xyz", volume.affine[:3, 3].tolist(), strict=True))
         shift = [origin.get(name, 0.0) for name in volume.names]
         steps.append({"type": "translation", "translation": shift})
