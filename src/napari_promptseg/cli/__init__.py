@@ -14,7 +14,7 @@ from napari_promptseg.cli.engines import engines, export_model
 from napari_promptseg.cli.evaluate import evaluate
 from napari_promptseg.cli.live import live
 from napari_promptseg.cli.models import backends
-from napari_promptseg.cli.options import Device, fail
+from napari_promptseg.cli.options import Device, fail, show_notes
 from napari_promptseg.cli.serve import connect, serve, token
 from napari_promptseg.cli.train import card, pretrain, train
 from napari_promptseg.propagation.registry import AUTO, list_propagators
@@ -91,6 +91,7 @@ def _prompted(
     prompts += [PointPrompt(_position(at)) for at in points or []]
     prompts += [PointPrompt(_position(at), positive=False) for at in negatives or []]
     session = Session(image, backend, device=device, propagator=propagator)
+    show_notes(session.volume)
     if text is not None and prompts:
         names, shape = session.volume.names, session.volume.shape
         plane = prompt_plane(check_prompt(prompts[0], names, shape), names)
@@ -132,6 +133,7 @@ def segment(
     try:
         if everything:
             session = Session(image, backend, device=device)
+            show_notes(session.volume)
             typer.echo(f"{len(session.segment_everything())} objects found")
             session.export(output, overwrite=overwrite)
             return

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_promptseg.cli.options import Device, fail
+from napari_promptseg.cli.options import Device, fail, show_notes
 
 if TYPE_CHECKING:
     from napari_promptseg.few_shot.concept import Concept
@@ -78,6 +78,7 @@ def propose(
     try:
         concept = _concept(name, device)
         volume = open_volume(image)
+        show_notes(volume)
         labels = concept.propose(volume)
         write_labels(output, labels, volume, overwrite=overwrite)
     except (ValueError, OSError, ImportError) as error:

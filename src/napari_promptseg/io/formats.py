@@ -20,6 +20,7 @@ from napari_promptseg.io import (
     dicom_seg,
     image_files,
     mesh,
+    metaimage,
     nifti,
     nrrd,
     ome_zarr,
@@ -79,6 +80,8 @@ OME_ZARR: Final = Format(
 IMAGE_FOLDER: Final = Format("Folder of images", (), image_files.read_folder)
 FORMATS: Final = (
     Format("NIfTI", nifti.SUFFIXES, nifti.read, nifti.write),
+    Format("Analyze, FreeSurfer", nifti.READ_ONLY_SUFFIXES, nifti.read),
+    Format("MetaImage", metaimage.SUFFIXES, metaimage.read),
     Format("NRRD", (".nrrd",), nrrd.read, nrrd.write),
     Format("3D Slicer segmentation", (nrrd.SEGMENTATION,), nrrd.read, nrrd.write),
     Format("NRRD header", (".nhdr",), nrrd.read),
