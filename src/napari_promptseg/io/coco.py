@@ -10,12 +10,15 @@ import numpy as np
 
 from napari_promptseg.data.geometry import mask_box
 from napari_promptseg.io import image_files
+from napari_promptseg.io.metadata import Legend
+from napari_promptseg.io.outlines import outlines
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from numpy.typing import NDArray
 
     from napari_promptseg.data.volume import Volume
-    from napari_promptseg.io.metadata import Legend
 
 SUFFIXES: Final = (".json",)
 POLYGONS: Final = (".polygons.json",)
@@ -101,28 +104,124 @@ def _run_lengths(mask: NDArray[np.bool_]) -> dict[str, Any]:
 
 def _polygons(mask: NDArray[np.bool_]) -> list[list[float]]:
     """Return outlines as x, y, x, y, ...; the centre of the first pixel is at 0.5."""
-    from skimage import measure
-
-    (y0, y1), (x0, x1) = mask_box(mask) or ((0, 0), (0, 0))
-    pieces, count = measure.label(np.pad(mask[y0:y1, x0:x1], 1), return_num=True, connectivity=1)
-    outlines = []
-    for piece in range(1, count + 1):
-        contours = measure.find_contours((pieces == piece).astype(np.float32), 0.5, "low")
-        outer, *holes = (
-            measure.approximate_polygon(contour, 0)
-            for contour in sorted(contours, key=lambda c: np.ptp(c, axis=0).prod(), reverse=True)
-        )
-        for hole in holes:
-            outer = _joined(outer, hole)
-        # The padding shifted all by one pixel.
-        corners = outer[:-1] - 0.5 + (y0, x0)
-        outlines.append(corners[:, ::-1].ravel().tolist())
-    return outlines
+    return [piece.joined()[:-1].ravel().tolist() for piece in outlines(mask)]
 
 
-def _joined(outer: NDArray[np.float64], hole: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Go around a hole on the way along an outline; both are closed."""
-    distances = np.linalg.norm(outer[:, None] - hole[None], axis=2)
-    at, first = np.unravel_index(int(distances.argmin()), distances.shape)
-    around = np.concatenate([hole[first:-1], hole[: first + 1]])
-    return np.concatenate([outer[: at + 1], around, outer[at:]])
+def read(path: Path, volume: Volume) -> tuple[NDArray[np.uint32], Legend]:
+    """Draw the annotations of a file onto the pixels of an image.
+
+    Images of the file are planes of the volume by their ``z`` and ``t``, by the names of the
+    files of a folder, or in their order. The label of an annotation is its ``object_id``, or
+    else its ``id``. Where annotations overlap, the later one is kept, and a note counts.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    volume : Volume
+        The image.
+
+    Raises
+    ------
+    ValueError
+        If the file is not COCO, or an image has another size than the planes.
+    """
+    content = json.loads(path.read_text("utf-8"))
+    if not isinstance(content, dict) or not {"images", "annotations"} <= content.keys():
+        raise ValueError("it has no images and annotations, and is not COCO")
+    planes = _plane_indices(content["images"], volume)
+    categories = {entry["id"]: str(entry["name"]) for entry in content.get("categories", ())}
+    labels = np.zeros(volume.shape, np.uint32)
+    names: dict[int, str] = {}
+    overlap = outside = 0
+    for annotation in content["annotations"]:
+        index = planes.get(annotation["image_id"])
+        if index is None or not annotation.get("segmentation"):
+            outside += 1
+            continue
+        label = int(annotation.get("object_id", annotation["id"]))
+        plane = labels[index]
+        mask = _decoded(annotation["segmentation"], plane.shape)
+        overlap += int(np.count_nonzero(mask & (plane > 0) & (plane != label)))
+        plane[mask] = label
+        if name := categories.get(annotation.get("category_id")):
+            names[label] = name
+    notes = []
+    if overlap:
+        notes.append(f"annotations overlap in {overlap} pixels; there the later one is kept")
+    if outside:
+        notes.append(f"{outside} annotations have no mask or no plane and are not taken")
+    return labels, Legend(names, notes=tuple(notes))
+
+
+def _plane_indices(images: Sequence[Mapping[str, Any]], volume: Volume) -> dict[Any, Any]:
+    """Return the index of the plane of each image of a file by its id."""
+    rows, columns = volume.shape[-2:]
+    for image in images:
+        if (image.get("height"), image.get("width")) != (rows, columns):
+            raise ValueError(
+                f"its image {image.get('file_name')!r} has {image.get('height')} x "
+                f"{image.get('width')} pixels, the planes have {rows} x {columns}"
+            )
+    leading = volume.names[:-2]
+    if leading and all(name in image for image in images for name in leading):
+        indices = [tuple(int(image[name]) for name in leading) for image in images]
+    else:
+        every = list(np.ndindex(volume.shape[:-2]))
+        files = _file_names(volume)
+        by_name = dict(zip(files, every, strict=True)) if len(set(files)) == len(every) else {}
+        file_names = [Path(str(image.get("file_name", ""))).name for image in images]
+        if by_name and set(file_names) <= set(by_name):
+            indices = [by_name[name] for name in file_names]
+        elif len(images) == len(every):
+            indices = every
+        else:
+            raise ValueError(
+                f"it has {len(images)} images, the volume {len(every)} planes, and neither file "
+                "names nor z and t tell which belong together"
+            )
+    inside = [
+        all(0 <= i < n for i, n in zip(index, volume.shape, strict=False)) for index in indices
+    ]
+    return {
+        image["id"]: index
+        for image, index, fits in zip(images, indices, inside, strict=True)
+        if fits
+    }
+
+
+def _decoded(segmentation: Any, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Return the mask of run lengths or of polygons."""
+    from skimage.draw import polygon2mask
+
+    if isinstance(segmentation, dict):
+        counts = segmentation["counts"]
+        if isinstance(counts, str):
+            counts = _unpacked(counts)
+        flat = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
+        return flat.reshape(shape[::-1]).T
+    mask = np.zeros(shape, bool)
+    for polygon in segmentation:
+        corners = np.array(polygon, np.float64).reshape(-1, 2)[:, ::-1] - 0.5
+        mask |= polygon2mask(shape, corners)
+    return mask
+
+
+def _unpacked(text: str) -> list[int]:
+    """Return the run lengths in a compressed string: 6 bits a character, 5 of them a digit.
+
+    From the third one on, run lengths are differences to the one two before.
+    """
+    counts: list[int] = []
+    value = shift = 0
+    for character in text.encode("ascii"):
+        digit = character - 48
+        value |= (digit & 31) << shift
+        shift += 5
+        if digit & 32:
+            continue
+        if digit & 16:
+            value -= 1 << shift
+        counts.append(value + (counts[-2] if len(counts) > 2 else 0))
+        value = shift = 0
+    return counts

@@ -87,7 +87,7 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> N
         for number, label in enumerate(ids, start=1)
     ]
     segmentation: Any = hd.seg.Segmentation(
-        source_images=_source(volume, place) or place.images(len(planes), planes.shape[1:]),
+        source_images=source_images(volume),
         pixel_array=planes,
         segmentation_type="BINARY",
         segment_descriptions=segments,
@@ -154,6 +154,21 @@ class _Place:
             image.SliceThickness = format_number_as_ds(self.distance)
             images.append(image)
         return _completed(images, self.distance)
+
+
+def source_images(volume: Volume) -> list[Dataset]:
+    """Return headers of the images that a volume was read from, or of images that are nowhere.
+
+    The latter have the geometry of the volume, to be referred to.
+
+    Raises
+    ------
+    ValueError
+        If rows are not at right angles to columns.
+    """
+    place = _Place(volume)
+    count = volume.shape[0] if "z" in volume.names else 1
+    return _source(volume, place) or place.images(count, volume.shape[-2:])
 
 
 def _source(volume: Volume, place: _Place) -> list[Dataset]:

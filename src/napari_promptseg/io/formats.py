@@ -12,19 +12,23 @@ from numpy.typing import NDArray
 
 from napari_promptseg.data.volume import Volume
 from napari_promptseg.io import (
+    bioimage,
     coco,
     csv_table,
     ctc,
     dicom,
     dicom_headers,
     dicom_seg,
+    geojson,
     image_files,
+    imagej_rois,
     mesh,
     metaimage,
     nifti,
     nrrd,
     ome_zarr,
     ome_zarr_labels,
+    rtstruct,
     tiff,
     video,
 )
@@ -77,6 +81,7 @@ DICOM: Final = Format("DICOM", dicom_headers.SUFFIXES, dicom.read)
 OME_ZARR: Final = Format(
     "OME-Zarr", ome_zarr.SUFFIXES, ome_zarr.read, ome_zarr_labels.write, ome_zarr.read
 )
+RTSTRUCT: Final = Format("DICOM RTSTRUCT", rtstruct.SUFFIXES, write=rtstruct.write)
 IMAGE_FOLDER: Final = Format("Folder of images", (), image_files.read_folder)
 FORMATS: Final = (
     Format("NIfTI", nifti.SUFFIXES, nifti.read, nifti.write),
@@ -92,10 +97,16 @@ FORMATS: Final = (
     Format("numpy", (".npy",), _read_npy, _write_npy),
     Format("PNG", (".png",), image_files.read, image_files.write),
     Format("Image", image_files.SUFFIXES, image_files.read),
+    Format(
+        "Microscope", bioimage.SUFFIXES, bioimage.read, read_series=bioimage.read, extra="bioio"
+    ),
     Format("Video", video.SUFFIXES, video.read, extra="video"),
     Format("COCO, run lengths", coco.SUFFIXES, write=coco.write),
     Format("COCO, polygons", coco.POLYGONS, write=coco.write),
     *(Format(f"Mesh {s[1:].upper()}", (s,), write=mesh.write) for s in mesh.SUFFIXES),
+    Format("QuPath GeoJSON", geojson.SUFFIXES, write=geojson.write),
+    Format("ImageJ ROI set", imagej_rois.SUFFIXES, write=imagej_rois.write, extra="imagej"),
+    RTSTRUCT,
     Format("Table of measurements", csv_table.SUFFIXES, write=csv_table.write),
     Format("Cell Tracking Challenge", ctc.SUFFIXES, write=ctc.write),
 )
@@ -116,7 +127,8 @@ WRITE_SUFFIXES: Final = _suffixes(writable=True)
 def find_format(name: str, *, writable: bool = False) -> tuple[Format, str] | None:
     """Return the format of a file name, and the suffix that matches; None if there is none.
 
-    The longest suffix decides: ``.polygons.json`` before ``.json``.
+    The longest suffix decides: ``.polygons.json`` before ``.json``. A DICOM name that contains
+    "rtstruct" is a structure set.
 
     Parameters
     ----------
@@ -125,6 +137,8 @@ def find_format(name: str, *, writable: bool = False) -> tuple[Format, str] | No
     writable : bool
         Whether to look for a writer; otherwise for a reader.
     """
+    if writable and "rtstruct" in name.lower() and name.lower().endswith(".dcm"):
+        return RTSTRUCT, ".dcm"
     matches = [
         (entry, suffix)
         for entry in FORMATS

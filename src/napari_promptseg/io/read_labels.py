@@ -11,17 +11,21 @@ import numpy as np
 from napari_promptseg.data.units import unit_ratio
 from napari_promptseg.data.volume import ORIENTATION, POSITION, SPACING, Volume
 from napari_promptseg.io import (
+    coco,
     dicom_headers,
     dicom_seg,
     image_files,
     nrrd,
     ome_zarr,
     ome_zarr_labels,
+    rtstruct,
 )
 from napari_promptseg.io.metadata import Legend
 from napari_promptseg.io.read import open_volume
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
 
@@ -42,7 +46,8 @@ def read_labels(
     Parameters
     ----------
     path : str or Path
-        Any file or folder that `open_volume` reads.
+        Any file or folder that `open_volume` reads; with the image also contours
+        (RTSTRUCT) and annotations (COCO).
     volume : Volume, optional
         The image.
     resample : bool
@@ -64,6 +69,14 @@ def read_labels(
         If it cannot be read, holds no whole numbers, or does not lie on the voxels of the
         volume and is not to be resampled.
     """
+    if _is_structure_set(Path(path)):
+        if volume is None:
+            raise ValueError(f"{path} holds contours, which need the image that they belong to")
+        return _drawn(rtstruct.read, path, volume)
+    if str(path).lower().endswith(coco.SUFFIXES):
+        if volume is None:
+            raise ValueError(f"{path} holds annotations, which need the image that they belong to")
+        return _drawn(coco.read, path, volume)
     file = open_volume(path)
     try:
         indices = image_files.read_indices(Path(path)) if "c" in file.axes else None
@@ -82,6 +95,28 @@ def read_labels(
         values = _aligned(values, file, volume, path, resample)
     legend = _legend(Path(path))
     return values, replace(legend, notes=(*file.notes, *legend.notes))
+
+
+def _drawn(
+    read: Callable[[Path, Volume], tuple[NDArray[Any], Legend]], path: str | Path, volume: Volume
+) -> tuple[NDArray[Any], Legend]:
+    """Read shapes that are drawn onto the pixels of an image."""
+    path = Path(path).expanduser()
+    if not path.exists():
+        raise FileNotFoundError(f"no such file or folder: {path}")
+    try:
+        return read(path, volume)
+    # Damaged files raise errors of many kinds.
+    except Exception as error:
+        raise ValueError(f"cannot read {path}: {error}") from error
+
+
+def _is_structure_set(path: Path) -> bool:
+    import pydicom
+
+    if not path.is_file() or not dicom_headers.is_dicom(path):
+        return False
+    return rtstruct.is_structure_set(pydicom.dcmread(path, specific_tags=["SOPClassUID"]))
 
 
 def _whole_numbers(values: NDArray[Any], path: str | Path) -> NDArray[np.int64]:
