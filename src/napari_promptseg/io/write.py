@@ -34,13 +34,15 @@ def write_labels(
 ) -> Path:
     """Write labels with the geometry of the image they belong to.
 
-    NIfTI, NRRD and DICOM SEG (``.dcm``) keep the affine, TIFF (OME) and OME-Zarr the spacing;
-    ``.npy`` and ``.png`` (2D) hold the array alone; ``.json`` is COCO, with run lengths, and
-    ``.polygons.json`` COCO with polygons; ``.stl``, ``.obj`` and ``.ply`` (3D) are the
-    surfaces in world coordinates; ``.csv`` is the table of measurements. A name that ends in
-    ``_RES`` becomes a folder of tracks for the Cell Tracking Challenge, and
-    ``IMAGE.zarr/labels/NAME`` labels inside the group of an OME-Zarr image. Names are kept by
-    NRRD, DICOM, OME-Zarr, COCO, OBJ and the table, colours by the first three. The target is
+    The suffix decides, see `formats.FORMATS`. NIfTI, NRRD and DICOM SEG (``.dcm``) keep the
+    affine, TIFF (OME) and OME-Zarr the spacing; ``.npy`` and ``.png`` (2D) hold the array alone;
+    ``.json`` is COCO, with run lengths, and ``.polygons.json`` COCO with polygons; ``.geojson``
+    is that of QuPath, ``.zip`` a ROI set of ImageJ and a ``.dcm`` name with "rtstruct" a DICOM
+    structure set; ``.stl``, ``.obj`` and ``.ply`` (3D) are the surfaces in world coordinates;
+    ``.csv`` is the table of measurements. A name that ends in ``_RES`` becomes a folder of tracks
+    for the Cell Tracking Challenge, and ``IMAGE.zarr/labels/NAME`` labels inside the group of an
+    OME-Zarr image. Formats that have no place for names or colours leave them out. Geometry that
+    nobody stated is not written, and sizes get the unit of the format. The target is
     replaced atomically.
 
     Parameters
