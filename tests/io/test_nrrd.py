@@ -127,4 +127,4 @@ def test_a_volume_without_orientation_has_a_spacing_alone(tmp_path):
     assert header["spacings"].tolist() == [0.5, 0.6, 2]
     again = open_volume(path)
     assert (again.spacing, again.units) == ((2, 0.6, 0.5), "µm")
-    assert dict(again.stated) == {"spacing": "file"}
+    assert dict(again.provenance) == {"spacing": "file"}

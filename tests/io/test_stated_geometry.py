@@ -35,14 +35,16 @@ def test_labels_come_back_on_a_mirrored_image(tmp_path, scan, suffix):
 
 
 def test_volume_knows_what_was_stated(tmp_path, scan):
-    assert dict(scan.stated) == dict.fromkeys(("spacing", "orientation", "position"), "file")
+    assert dict(scan.provenance) == dict.fromkeys(("spacing", "orientation", "position"), "file")
     tifffile.imwrite(tmp_path / "a.tif", LABELS)
     plain = open_volume(tmp_path / "a.tif")
-    assert not plain.stated
-    assert dict(open_volume(tmp_path / "a.tif", spacing=(2, 1, 1)).stated) == {"spacing": "caller"}
-    assert dict(Volume(LABELS, "zyx").stated) == {}
+    assert not plain.provenance
+    assert dict(open_volume(tmp_path / "a.tif", spacing=(2, 1, 1)).provenance) == {
+        "spacing": "caller"
+    }
+    assert dict(Volume(LABELS, "zyx").provenance) == {}
     with pytest.raises(ValueError, match=r"unknown facts \['colour'\]"):
-        Volume(LABELS, "zyx", stated={"colour": "file"})
+        Volume(LABELS, "zyx", provenance={"colour": "file"})
 
 
 def test_labels_of_another_spacing_are_refused(tmp_path, scan):
@@ -91,7 +93,7 @@ def test_nifti_without_codes_states_a_spacing_alone(tmp_path):
     image.set_qform(None, 0)
     nibabel.save(image, tmp_path / "a.nii")
     volume = open_volume(tmp_path / "a.nii")
-    assert dict(volume.stated) == {"spacing": "file"}
+    assert dict(volume.provenance) == {"spacing": "file"}
     assert volume.spacing == pytest.approx((2, 0.6, 0.5))
     assert any("neither orientation nor position" in note for note in volume.notes)
 
@@ -131,4 +133,4 @@ def test_a_spacing_that_is_stated_in_part_is_noted(tmp_path):
     tifffile.imwrite(tmp_path / "a.ome.tif", LABELS, metadata=metadata)
     volume = open_volume(tmp_path / "a.ome.tif")
     assert volume.notes == ("the file states no spacing along z; 1 is assumed",)
-    assert not volume.stated
+    assert not volume.provenance

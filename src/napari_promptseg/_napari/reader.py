@@ -93,6 +93,8 @@ def image_layer(volume: Volume, name: str | None = None) -> LayerData:
         "units": volume.units,
         "channels": volume.channels,
         "source": volume.source,
+        "provenance": volume.provenance,
+        "notes": volume.notes,
     }
     name = name or (Path(volume.source).name if volume.source else "image")
     attributes |= {"name": name, "rgb": rgb, "metadata": {"promptseg": known}}

@@ -322,8 +322,8 @@ def mask_box(mask: np.ndarray) -> Bounds | None:
     box = []
     for axis in range(mask.ndim):
         others = tuple(a for a in range(mask.ndim) if a != axis)
-        occupied = np.flatnonzero(mask.any(axis=others))
-        if not len(occupied):
+        filled_indices = np.flatnonzero(mask.any(axis=others))
+        if not len(filled_indices):
             return None
-        box.append((int(occupied[0]), int(occupied[-1]) + 1))
+        box.append((int(filled_indices[0]), int(filled_indices[-1]) + 1))
     return tuple(box)

@@ -72,10 +72,10 @@ def split_mask(
                 f"{tuple(shape)}, or one plane with its index"
             )
         pattern = plane_at(axes, [0.0] * len(axes), axis)
-        occupied = np.argwhere(values.any(axis=pattern.in_plane)).tolist()
-        if not occupied:
+        filled_indices = np.argwhere(values.any(axis=pattern.in_plane)).tolist()
+        if not filled_indices:
             raise ValueError("mask is empty: no pixel of it is set")
-        planes = [plane_by_index(axes, shape, entry, axis) for entry in occupied]
+        planes = [plane_by_index(axes, shape, entry, axis) for entry in filled_indices]
         return [pack_mask(plane, values[plane.slices]) for plane in planes]
     plane = plane_by_index(axes, shape, index, axis)
     plane_shape = tuple(shape[a] for a in plane.in_plane)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 import numpy as np
@@ -136,7 +135,7 @@ class Volume:
     levels : sequence of array-like
         Downsampled versions of `data` with the same axes, finest first; planes viewed at low
         zoom are read from them.
-    stated : mapping of str to str, optional
+    provenance : mapping of str to str, optional
         Source, "file" or "caller", of each fact of `FACTS` that somebody stated. Facts that
         are missing have default values, which are neither compared nor written. When not
         given: spacing is stated if it is passed, everything if an affine is passed.
@@ -159,7 +158,7 @@ class Volume:
     channels: Sequence[int] | None = None
     source: str | None = field(default=None, compare=False)
     levels: Sequence[ArrayLike] = field(default=(), compare=False)
-    stated: Mapping[str, str] | None = field(default=None, compare=False)
+    provenance: Mapping[str, str] | None = field(default=None, compare=False)
     notes: Sequence[str] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
@@ -178,7 +177,7 @@ class Volume:
         if self.source is not None and not is_url(self.source):
             assign(self, "source", str(Path(self.source).absolute()))
         assign(self, "levels", self._checked_levels())
-        assign(self, "stated", self._checked_facts())
+        assign(self, "provenance", self._checked_provenance())
         assign(self, "notes", tuple(self.notes))
         assign(self, "spacing", check_spacing(self.spacing, axes))
         assign(self, "affine", self._checked_affine())
@@ -188,13 +187,13 @@ class Volume:
                 raise ValueError(f"unknown window {self.window!r}; valid: {list(CT_WINDOWS)}")
             assign(self, "window", CT_WINDOWS[self.window])
 
-    def _checked_facts(self) -> Mapping[str, str]:
-        if self.stated is None:
-            passed = FACTS if self.affine is not None else (SPACING,) * (self.spacing is not None)
-            return MappingProxyType(dict.fromkeys(passed, "caller"))
-        if unknown := set(self.stated) - set(FACTS):
+    def _checked_provenance(self) -> dict[str, str]:
+        if self.provenance is None:
+            facts = FACTS if self.affine is not None else (SPACING,) * (self.spacing is not None)
+            return dict.fromkeys(facts, "caller")
+        if unknown := set(self.provenance) - set(FACTS):
             raise ValueError(f"unknown facts {sorted(unknown)}; valid: {list(FACTS)}")
-        return MappingProxyType(dict(self.stated))
+        return dict(self.provenance)
 
     def _checked_affine(self) -> NDArray[np.float64]:
         if self.affine is not None:
@@ -235,8 +234,8 @@ class Volume:
 
     def states(self, *facts: str) -> bool:
         """Return whether a file or a caller stated all of some facts of geometry."""
-        assert self.stated is not None
-        return all(fact in self.stated for fact in facts)
+        assert self.provenance is not None
+        return all(fact in self.provenance for fact in facts)
 
     @property
     def shape(self) -> tuple[int, ...]:

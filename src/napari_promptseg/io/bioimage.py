@@ -63,14 +63,14 @@ def read(path: Path, series: str | None = None) -> Content:
     data, axes = arrange(data, names)
     steps = image.physical_pixel_sizes
     sizes = {name: getattr(steps, name.upper()) for name in "zyx"}
-    stated = {name: abs(float(size)) for name, size in sizes.items() if size}
-    missing = missing_sizes(axes, stated)
-    known = any(np.isfinite(list(stated.values())))
+    step_by_axis = {name: abs(float(size)) for name, size in sizes.items() if size}
+    missing = missing_sizes(axes, step_by_axis)
+    has_unit = any(np.isfinite(list(step_by_axis.values())))
     return Content(
         data,
         axes,
-        axis_sizes(axes, stated) if axes else None,
-        "µm" if known else "pixel",
-        stated=frozenset({SPACING} if known and not missing else ()),
+        axis_sizes(axes, step_by_axis) if axes else None,
+        "µm" if has_unit else "pixel",
+        facts=frozenset({SPACING} if has_unit and not missing else ()),
         notes=notes + missing,
     )

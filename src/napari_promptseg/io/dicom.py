@@ -152,11 +152,11 @@ def _stack(
     affine[:3, 2] = vector
     affine[:3, 3] = 0.0 if first.position is None else first.position
     window, window_notes = _window(grid, head, values, "c" in axes)
-    placed = first.position is not None
+    has_position = first.position is not None
     facts = {
-        SPACING: first.spacing is not None and (placed or not many),
+        SPACING: first.spacing is not None and (has_position or not many),
         ORIENTATION: first.orientation is not None,
-        POSITION: placed,
+        POSITION: has_position,
     }
     if first.spacing is not None and "PixelSpacing" not in head and "ImagerPixelSpacing" in head:
         notes = (*notes, "pixel sizes are those at the detector, not in the patient")
@@ -167,7 +167,7 @@ def _stack(
         "pixel" if first.spacing is None else "mm",
         LPS_TO_RAS @ affine,
         window,
-        stated=frozenset(fact for fact, known in facts.items() if known),
+        facts=frozenset(fact for fact, is_stated in facts.items() if is_stated),
         notes=(*notes, *window_notes),
     )
 
@@ -224,11 +224,11 @@ def _unplaced(entries: Sequence[Frame]) -> tuple[list[list[Frame]], tuple[str, .
         return [list(entries)], () if film else (guess,)
     numbers = [frame.time.get("InstanceNumber") for frame in entries]
     if None not in numbers and len(set(numbers)) == len(numbers):
-        ordered, key = sorted(entries, key=lambda f: f.time["InstanceNumber"]), "InstanceNumber"
+        in_order, key = sorted(entries, key=lambda f: f.time["InstanceNumber"]), "InstanceNumber"
     else:
-        ordered, key = sorted(entries, key=lambda f: (f.path, f.number)), "file name"
+        in_order, key = sorted(entries, key=lambda f: (f.path, f.number)), "file name"
     note = f"the images state no position; they are stacked along z in the order of {key}"
-    return [[frame] for frame in ordered], (note,)
+    return [[frame] for frame in in_order], (note,)
 
 
 def _time_keys(groups: Sequence[Sequence[Frame]]) -> list[str]:
@@ -321,13 +321,13 @@ def _window(
     """Return the window of the middle slice, if it meets the values; and notes."""
     frame = grid[len(grid) // 2][0]
     notes: tuple[str, ...] = ()
-    inverted = head.get("PhotometricInterpretation") == "MONOCHROME1"
-    if inverted:
+    is_inverted = head.get("PhotometricInterpretation") == "MONOCHROME1"
+    if is_inverted:
         notes = ("high values are dark in the file (MONOCHROME1); they are inverted",)
     if frame.window is None or colour:
         return None, notes
     low, high = frame.window
-    if inverted:
+    if is_inverted:
         total = inversion_total(head, frame.scale)
         low, high = total - high, total - low
     ends = float(values.min()), float(values.max())

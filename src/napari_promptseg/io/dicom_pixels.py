@@ -82,9 +82,9 @@ def _modality_values(plane: NDArray[Any], ds: Dataset, scale: tuple[float, float
     total = inversion_total(ds, scale)
     if values.dtype.kind == "f":
         return (total - values).astype(values.dtype)
-    inverted = int(total) - values.astype(np.int64)
+    inverse = int(total) - values.astype(np.int64)
     kinds = (values.dtype, np.dtype(np.int32))
-    return inverted.astype(next(k for k in kinds if _holds(k, inverted)))
+    return inverse.astype(next(k for k in kinds if _holds(k, inverse)))
 
 
 def inversion_total(ds: Dataset, scale: tuple[float, float]) -> float:

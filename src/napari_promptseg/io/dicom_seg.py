@@ -206,13 +206,13 @@ def _completed(images: list[Dataset], distance: float) -> list[Dataset]:
     from pydicom.uid import generate_uid
     from pydicom.valuerep import format_number_as_ds
 
-    shared = {name: generate_uid() for name in _SHARED_UIDS}
+    common = {name: generate_uid() for name in _SHARED_UIDS}
     uids: set[str] = set()
     for ds in images:
         for name in _PATIENT_STUDY_FIELDS:
             if name not in ds:
                 setattr(ds, name, "")
-        for name, uid in shared.items():
+        for name, uid in common.items():
             if not ds.get(name):
                 setattr(ds, name, uid)
         if not ds.get("SOPInstanceUID") or str(ds.SOPInstanceUID) in uids:
@@ -280,10 +280,10 @@ def read(path: Path, ds: Dataset) -> Content:
 
 def _step(ds: Dataset, along: NDArray[np.float64], first: Frame) -> float:
     """Return the distance of slices: as stated, or the smallest between two frames."""
-    shared = ds.get("SharedFunctionalGroupsSequence", [{}])[0]
-    stated = shared.get("PixelMeasuresSequence", [{}])[0].get("SpacingBetweenSlices")
-    if stated:
-        return float(stated)
+    common = ds.get("SharedFunctionalGroupsSequence", [{}])[0]
+    spacing_between = common.get("PixelMeasuresSequence", [{}])[0].get("SpacingBetweenSlices")
+    if spacing_between:
+        return float(spacing_between)
     gaps = np.diff(np.unique(np.round(along, 3)))
     assert first.spacing is not None
     return float(gaps.min()) if len(gaps) else float(first.spacing[0])
@@ -313,9 +313,9 @@ def _labels(
             values[row] = table[plane]
         return values, ()
     notes: tuple[str, ...] = ()
-    least = 1.0
+    threshold = 1.0
     if kind == "FRACTIONAL":
-        least = 0.5 * float(ds.get("MaximumFractionalValue", 1))
+        threshold = 0.5 * float(ds.get("MaximumFractionalValue", 1))
         fractional = str(ds.get("SegmentationFractionalType", "")).lower() or "fraction"
         notes = (f"segments are fractional ({fractional}); from 0.5 on is the object",)
     overlap = 0
@@ -324,7 +324,7 @@ def _labels(
     for row, plane, group in zip(rows, pixels, groups, strict=True):
         holder = group if "SegmentIdentificationSequence" in group else fallback
         number = int(holder.SegmentIdentificationSequence[0].ReferencedSegmentNumber)
-        mask = plane >= least
+        mask = plane >= threshold
         overlap += int(np.count_nonzero(mask & (values[row] != 0)))
         values[row][mask] = labels[number]
     if overlap:

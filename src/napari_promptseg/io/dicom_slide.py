@@ -55,6 +55,6 @@ def read(path: Path, ds: Dataset) -> Content:
         "yx" + "c" * (values.ndim - 2),
         sizes,
         "mm" if sizes else "pixel",
-        stated=frozenset({SPACING} if sizes else ()),
+        facts=frozenset({SPACING} if sizes else ()),
         notes=notes,
     )

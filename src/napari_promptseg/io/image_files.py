@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
 _ORIENTATION = 0x112  # tag of EXIF
-_TURNED = (5, 6, 7, 8)  # orientations of EXIF that swap rows and columns
+_SWAPPING = (5, 6, 7, 8)  # orientations of EXIF that swap rows and columns
 _GREY = {"1": "1", "L": "L", "LA": "L", "I;16": "I;16", "I;16B": "I;16B", "I": "I", "F": "F"}
 _COLOUR_TYPES = (2, 6)  # of a PNG file: red, green, blue, without and with opacity
 _GREY_OPACITY = 4  # of a PNG file
@@ -148,7 +148,7 @@ def _read_series(files: Sequence[Path]) -> Content:
         "tzyx",
         spacing,
         first.units,
-        stated=first.facts,
+        facts=first.stated_facts(),
         notes=(*first.notes, f"{len(files)} volumes of the folder are taken as time points"),
     )
 
@@ -165,8 +165,8 @@ def _shape(path: Path) -> tuple[int, int]:
     with Image.open(path, formats=_FORMATS) as image:
         # Without that entry, the library would decode a whole PNG to look for it.
         exif = image.getexif() if "exif" in image.info else {}
-        swapped = exif.get(_ORIENTATION) in _TURNED
-        return (image.width, image.height) if swapped else (image.height, image.width)
+        is_swapped = exif.get(_ORIENTATION) in _SWAPPING
+        return (image.width, image.height) if is_swapped else (image.height, image.width)
 
 
 def _decode(path: Path) -> NDArray[Any]:

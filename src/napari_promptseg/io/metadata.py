@@ -23,7 +23,7 @@ class Content:
 
     Parameters
     ----------
-    stated : frozenset of str, optional
+    facts : frozenset of str, optional
         Facts of geometry that the file states. When not given: spacing if there is one,
         everything if there is an affine.
     """
@@ -35,14 +35,13 @@ class Content:
     affine: NDArray[np.float64] | None = None
     window: Window | None = None
     levels: tuple[ArrayLike, ...] = ()
-    stated: frozenset[str] | None = None
+    facts: frozenset[str] | None = None
     notes: tuple[str, ...] = ()
 
-    @property
-    def facts(self) -> frozenset[str]:
-        """Facts of geometry that the file states."""
-        if self.stated is not None:
-            return self.stated
+    def stated_facts(self) -> frozenset[str]:
+        """Return the facts of geometry that the file states."""
+        if self.facts is not None:
+            return self.facts
         if self.affine is not None:
             return frozenset(FACTS)
         return frozenset({SPACING} if self.spacing is not None else ())

@@ -81,7 +81,7 @@ def _placed(values: NDArray[Any], axes: str, fields: Mapping[str, str], count: i
         tuple(float(size) for size in sizes[::-1]),
         "mm",
         LPS_TO_RAS @ affine,
-        stated=frozenset(fact for fact in FACTS if any(key in fields for key in keys[fact])),
+        facts=frozenset(fact for fact in FACTS if any(key in fields for key in keys[fact])),
     )
 
 

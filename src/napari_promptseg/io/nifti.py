@@ -50,15 +50,15 @@ def read(path: Path) -> Content:
     # Zooms are float32: by way of their shortest decimal, 0.9 stays 0.9.
     zooms = {n: float(str(z)) for n, z in zip("xyzt", image.header.get_zooms(), strict=False)}
     unit, notes = _unit(image)
-    placed = _has_place(image)
+    has_place = _has_place(image)
     notes += _form_notes(image)
     return Content(
         values.transpose([names.index(name) for name in axes]),
         axes,
         axis_sizes(axes, zooms),
         unit,
-        np.asarray(image.affine, dtype=np.float64) if placed else None,
-        stated=frozenset(FACTS if placed else {SPACING}),
+        np.asarray(image.affine, dtype=np.float64) if has_place else None,
+        facts=frozenset(FACTS if has_place else {SPACING}),
         notes=notes,
     )
 

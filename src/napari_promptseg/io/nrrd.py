@@ -103,7 +103,7 @@ def read(path: Path) -> Content:
         axis_sizes(axes, sizes) if axes else None,
         unit_name(unit) if unit or not space else "mm",
         _affine(header, dict(zip(names, directions, strict=True))),
-        stated=frozenset(fact for fact, known in facts.items() if known),
+        facts=frozenset(fact for fact, is_stated in facts.items() if is_stated),
         notes=notes + missing_sizes(axes, sizes),
     )
 
@@ -169,16 +169,16 @@ def _merged(
 ) -> tuple[NDArray[np.uint16], tuple[str, ...]]:
     """Merge the layers along an axis into one array of labels."""
     layers = np.moveaxis(values, axis, 0)
-    merged = np.zeros(layers.shape[1:], np.uint16)
-    count = np.zeros(merged.shape, np.uint8)
+    labels = np.zeros(layers.shape[1:], np.uint16)
+    count = np.zeros(labels.shape, np.uint8)
     for segment in segments:
         mask = layers[segment.layer] == segment.value
-        merged[mask] = segment.label
+        labels[mask] = segment.label
         count += mask
     overlap = int(np.count_nonzero(count > 1))
     if not overlap:
-        return merged, ()
-    return merged, (f"segments overlap in {overlap} voxels; there the later one is kept",)
+        return labels, ()
+    return labels, (f"segments overlap in {overlap} voxels; there the later one is kept",)
 
 
 def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> None:
@@ -194,14 +194,14 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> N
     if path.name.lower().endswith(SEGMENTATION):
         # 3D Slicer shows the segments of the header alone.
         ids |= set(label_boxes(labels.reshape(-1, *labels.shape[-2:])))
-    encoded: list[bytes] = []
+    names: list[bytes] = []
     for number, label in enumerate(sorted(ids)):
         header[f"Segment{number}_ID"] = f"Segment_{label}"
         header[f"Segment{number}_Name"] = f"<name {number}>"
         header[f"Segment{number}_LabelValue"] = str(label)
         header[f"Segment{number}_Layer"] = "0"
         name = legend.names.get(label, "")
-        encoded.append(name.replace("\\", r"\\").replace("\n", r"\n").encode())
+        names.append(name.replace("\\", r"\\").replace("\n", r"\n").encode())
         if label in legend.colours:
             parts = (f"{part / 255:.6g}" for part in legend.colours[label])
             header[f"Segment{number}_Color"] = " ".join(parts)
@@ -209,7 +209,7 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> N
     nrrd.write(file, np.ascontiguousarray(labels), header, index_order="C")
     # The library writes ASCII alone: names take their places in the finished header.
     head, _, body = file.getvalue().partition(b"\n\n")
-    head = re.sub(rb"<name (\d+)>", lambda match: encoded[int(match[1])], head)
+    head = re.sub(rb"<name (\d+)>", lambda match: names[int(match[1])], head)
     with path.open("wb") as target:
         target.write(head + b"\n\n")
         target.write(body)

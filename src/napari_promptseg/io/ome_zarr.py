@@ -99,8 +99,8 @@ def read_remote(url: str) -> Content:
 
 def _plain(array: Any) -> Content:
     """Take the axes from the names of the dimensions, as zarr 3 or xarray store them."""
-    stored = getattr(array.metadata, "dimension_names", None)
-    dimension_names = stored or array.attrs.get("_ARRAY_DIMENSIONS") or ()
+    own_names = getattr(array.metadata, "dimension_names", None)
+    dimension_names = own_names or array.attrs.get("_ARRAY_DIMENSIONS") or ()
     names = "".join(str(name)[:1].lower() for name in dimension_names)
     data, axes = arrange(array, names) if len(names) == array.ndim else (array, "")
     return Content(data, axes)
@@ -146,6 +146,6 @@ def _image(group: Any, multiscale: Mapping[str, Any]) -> Content:
     levels = tuple(arrange_as(level, file_names, names) for level in smaller) if names else ()
     spacing = axis_sizes(names, sizes) if names else None
     # Transformations are optional before version 0.4, and unit sizes without a unit say nothing.
-    scaled = unit != "pixel" or any(size != 1 for size in sizes.values())
-    facts = [SPACING] * scaled + [POSITION] * is_shifted
-    return Content(data, names, spacing, unit, affine, levels=levels, stated=frozenset(facts))
+    has_scale = unit != "pixel" or any(size != 1 for size in sizes.values())
+    facts = [SPACING] * has_scale + [POSITION] * is_shifted
+    return Content(data, names, spacing, unit, affine, levels=levels, facts=frozenset(facts))

@@ -48,8 +48,8 @@ def outlines(mask: Mask) -> list[Outline]:
     if box is None:
         return []
     (y0, y1), (x0, x1) = box
-    padded = np.pad(mask[y0:y1, x0:x1], 1)
-    pieces, count = measure.label(padded, return_num=True, connectivity=1)
+    with_margin = np.pad(mask[y0:y1, x0:x1], 1)
+    pieces, count = measure.label(with_margin, return_num=True, connectivity=1)
     # The padding shifted all by one pixel.
     corner = np.array([x0, y0]) - 0.5
     result = []

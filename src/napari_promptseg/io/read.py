@@ -151,16 +151,16 @@ def _choose(path: Path) -> Format:
 def _volume(content: Content, replacements: Mapping[str, Any], source: str) -> Volume:
     arguments = {name: getattr(content, name) for name in _VOLUME_FIELDS}
     axes = replacements.get("axes") or content.axes
-    facts = content.facts
+    facts = content.stated_facts()
     if content.spacing is not None and len(axes.removesuffix("c")) != len(content.spacing):
         arguments["spacing"] = None
         facts -= {SPACING}
-    stated = dict.fromkeys(facts, "file")
+    provenance = dict.fromkeys(facts, "file")
     if "affine" in replacements:
-        stated |= dict.fromkeys(FACTS, "caller")
+        provenance |= dict.fromkeys(FACTS, "caller")
     elif "spacing" in replacements:
-        stated |= {SPACING: "caller"}
-    arguments = {**arguments, **replacements, "stated": stated}
+        provenance |= {SPACING: "caller"}
+    arguments = {**arguments, **replacements, "provenance": provenance}
     volume = Volume(**arguments, source=source)
     if content.affine is None or "affine" in replacements or "spacing" not in replacements:
         return volume

@@ -81,7 +81,9 @@ def read_labels(
     try:
         indices = image_files.read_indices(Path(path)) if "c" in file.axes else None
         if indices is not None:
-            file = Volume(indices, file.names, file.spacing, stated=file.stated, notes=file.notes)
+            file = Volume(
+                indices, file.names, file.spacing, provenance=file.provenance, notes=file.notes
+            )
         values = np.asarray(file.data)
     # Each kind of lazy array raises its own errors for damaged chunks.
     except Exception as error:
@@ -121,12 +123,15 @@ def _is_structure_set(path: Path) -> bool:
 
 def _whole_numbers(values: NDArray[Any], path: str | Path) -> NDArray[np.int64]:
     """Return labels that were stored as floats, or as scaled integers, as integers."""
-    rounded = np.rint(values)
+    integers = np.rint(values)
     with np.errstate(invalid="ignore"):
-        if not np.isfinite(values).all() or np.abs(values - rounded).max(initial=0) > _MAX_ROUNDING:
+        if (
+            not np.isfinite(values).all()
+            or np.abs(values - integers).max(initial=0) > _MAX_ROUNDING
+        ):
             raise ValueError(f"{path} holds fractions ({values.dtype}) and no labels")
-        whole: NDArray[np.int64] = rounded.astype(np.int64)
-    if not np.array_equal(whole, rounded):
+        whole: NDArray[np.int64] = integers.astype(np.int64)
+    if not np.array_equal(whole, integers):
         raise ValueError(f"{path} holds numbers that are too large for labels")
     return whole
 
@@ -178,8 +183,8 @@ def _to_image(file: Volume, volume: Volume) -> NDArray[np.float64] | None:
     assert volume.affine is not None
     if not np.linalg.det(volume.affine[:3, :3]):
         return None
-    scaled = np.diag([ratio, ratio, ratio, 1.0]) @ file.affine
-    return np.asarray(np.linalg.solve(volume.affine, scaled))
+    affine = np.diag([ratio, ratio, ratio, 1.0]) @ file.affine
+    return np.asarray(np.linalg.solve(volume.affine, affine))
 
 
 def _check_spacing(file: Volume, volume: Volume, path: str | Path) -> None:
@@ -209,35 +214,35 @@ def _on_grid(
 ) -> NDArray[Any]:
     """Bring labels of axes (..., z, y, x) to the voxels of the image."""
     space, shape = values.shape[-3:], volume.shape[-3:]
-    rounded = _nearest_grid(matrix)
+    grid = _nearest_grid(matrix)
     corners = np.array(np.meshgrid(*[[0, n - 1] for n in space[::-1]])).reshape(3, -1)
     offset = 0.0
-    if rounded is not None:
+    if grid is not None:
         exact = matrix[:3, :3] @ corners + matrix[:3, 3:]
-        offset = float(np.abs(exact - (rounded[:3, :3] @ corners + rounded[:3, 3:])).max())
-    if rounded is None or offset > _MAX_OFFSET:
+        offset = float(np.abs(exact - (grid[:3, :3] @ corners + grid[:3, 3:])).max())
+    if grid is None or offset > _MAX_OFFSET:
         if resample:
             return _resampled(values, matrix, volume)
         first = np.round((matrix[:3, :3] @ corners + matrix[:3, 3:]).min(1), 2).tolist()
         where = (
             "lies on other voxels than the image"
-            if rounded is None or space != shape
+            if grid is None or space != shape
             else f"lies up to {offset:.2g} voxels beside those of the image"
         )
         raise ValueError(
             f"{path} {where}, the image has {volume.shape} and the labels {values.shape}, "
             f"they begin at its voxel (x, y, z) {first}: resample it first, or pass resample=True"
         )
-    turn = rounded[:3, :3]
+    turn = grid[:3, :3]
     order = [int(np.abs(turn[axis]).argmax()) for axis in range(3)]
     lead = values.ndim - 3
     # From (..., z, y, x) to the axes of the image in the same order.
     source = [*range(lead), *(lead + 2 - order[axis] for axis in (2, 1, 0))]
-    turned: NDArray[Any] = values.transpose(source)
+    block: NDArray[Any] = values.transpose(source)
     flips = tuple(lead + 2 - axis for axis in range(3) if turn[axis, order[axis]] < 0)
-    turned = np.flip(turned, flips)
-    start = (turn @ corners + rounded[:3, 3:]).min(1)[::-1].astype(int)
-    ends = start + turned.shape[-3:]
+    block = np.flip(block, flips)
+    start = (turn @ corners + grid[:3, 3:]).min(1)[::-1].astype(int)
+    ends = start + block.shape[-3:]
     if (start < 0).any() or (ends > shape).any():
         if resample:
             return _resampled(values, matrix, volume)
@@ -245,11 +250,11 @@ def _on_grid(
             f"{path} holds labels of shape {values.shape}, the image has {volume.shape}, "
             f"and they begin at its voxel (x, y, z) {start[::-1].astype(float).tolist()}"
         )
-    if turned.shape[-3:] == shape:
-        return turned
+    if block.shape[-3:] == shape:
+        return block
     whole = np.zeros((*values.shape[:-3], *shape), values.dtype)
     z, y, x = (slice(int(a), int(b)) for a, b in zip(start, ends, strict=True))
-    whole[..., z, y, x] = turned
+    whole[..., z, y, x] = block
     return whole
 
 
@@ -258,9 +263,9 @@ def _nearest_grid(matrix: NDArray[np.float64]) -> NDArray[np.float64] | None:
     turn = np.rint(matrix[:3, :3])
     if not np.array_equal(np.abs(turn).sum(0), [1, 1, 1]) or abs(np.linalg.det(turn)) != 1:
         return None
-    rounded = np.eye(4)
-    rounded[:3, :3], rounded[:3, 3] = turn, np.rint(matrix[:3, 3])
-    return rounded
+    grid = np.eye(4)
+    grid[:3, :3], grid[:3, 3] = turn, np.rint(matrix[:3, 3])
+    return grid
 
 
 def _resampled(values: NDArray[Any], matrix: NDArray[np.float64], volume: Volume) -> NDArray[Any]:
@@ -272,5 +277,5 @@ def _resampled(values: NDArray[Any], matrix: NDArray[np.float64], volume: Volume
     turn, shift = inverse[:3, :3][::-1, ::-1], inverse[:3, 3][::-1]
     shape = volume.shape[-3:]
     stacks = values.reshape(-1, *values.shape[-3:])
-    resampled = [affine_transform(v, turn, shift, shape, order=0) for v in stacks]
-    return np.stack(resampled).reshape(*values.shape[:-3], *shape)
+    stacks_on_grid = [affine_transform(v, turn, shift, shape, order=0) for v in stacks]
+    return np.stack(stacks_on_grid).reshape(*values.shape[:-3], *shape)

@@ -70,15 +70,15 @@ def read(path: Path, series: str | None = None) -> Content:
     levels = [_merge_channels(level, entry.axes) for level in levels]
     data, axes = arrange(data, names)
     smaller = tuple(arrange_as(level, names, axes) for level in levels) if axes else ()
-    known = axes and any(name in sizes for name in axes if name in "zyx")
+    has_spacing = axes and any(name in sizes for name in axes if name in "zyx")
     missing = missing_sizes(axes, sizes)
     return Content(
         data,
         axes,
         axis_sizes(axes, sizes) if axes else None,
-        unit if known else "pixel",
+        unit if has_spacing else "pixel",
         levels=smaller,
-        stated=frozenset({SPACING} if known and not missing else ()),
+        facts=frozenset({SPACING} if has_spacing and not missing else ()),
         notes=(*notes, *axis_notes, *missing),
     )
 
@@ -171,9 +171,9 @@ def _merge_channels(data: Any, letters: str) -> Any:
     channels, colours = letters.index("C"), letters.index("S")
     if min(data.shape[channels], data.shape[colours]) == 1:
         return data
-    moved = np.moveaxis(np.asarray(data), channels, colours - 1 if channels < colours else colours)
+    values = np.moveaxis(np.asarray(data), channels, colours - 1 if channels < colours else colours)
     at = letters.replace("C", "").index("S")
-    return moved.reshape(*moved.shape[:at], -1, *moved.shape[at + 2 :])
+    return values.reshape(*values.shape[:at], -1, *values.shape[at + 2 :])
 
 
 def check_pages(path: Path) -> None:
@@ -231,14 +231,14 @@ def _sizes(tif: Any, image: Mapping[str, Any]) -> tuple[dict[str, float], str]:
         "y": (1 / down if down else np.nan, metadata.get("yunit", unit)),
         "z": (metadata.get("spacing", np.nan), metadata.get("zunit", unit)),
     }
-    stated = {
+    known_steps = {
         axis: (abs(float(size)), str(name))
         for axis, (size, name) in steps.items()
         if np.isfinite(size) and size
     }
-    if unit == "pixel" and all(size == 1 for size, _ in stated.values()):
-        stated = {}
-    sizes, common = common_unit(stated)
+    if unit == "pixel" and all(size == 1 for size, _ in known_steps.values()):
+        known_steps = {}
+    sizes, common = common_unit(known_steps)
     if metadata.get("finterval"):
         sizes["t"] = float(metadata["finterval"])
     return sizes, common
