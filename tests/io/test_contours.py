@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pydicom
 import pytest
+from PIL import Image
 from skimage.draw import polygon2mask
 
 from dicom_files import write_series
@@ -127,3 +128,30 @@ def test_a_contour_in_mm_of_another_tool_is_filled(tmp_path):
     expected = np.zeros(SHAPE, bool)
     expected[2, 3:5, 3:7] = True
     np.testing.assert_array_equal(labels == 1, expected)
+
+
+def test_yolo_has_the_pixels_and_classes_of_each_image(tmp_path):
+    (tmp_path / "film").mkdir()
+    for number in range(SHAPE[0]):
+        plane = Image.fromarray(np.zeros(SHAPE[1:], np.uint8))
+        plane.save(tmp_path / "film" / f"frame{number}.png")
+    volume = open_volume(tmp_path / "film")
+    path = write_labels(tmp_path / "a_YOLO", LABELS, volume, NAMES)
+    assert (path / "data.yaml").read_text("utf-8") == (
+        'names:\n  0: "Drüse"\n  1: "object"\n  2: "cell"\n'
+    )
+    classes = np.zeros_like(LABELS)
+    for number in range(SHAPE[0]):
+        for line in (path / "labels" / f"frame{number}.txt").read_text().splitlines():
+            kind, *corners = line.split()
+            polygon = np.array(corners, float).reshape(-1, 2) * [SHAPE[2], SHAPE[1]]
+            classes[number] += drawn(polygon).astype(np.uint8) * (int(kind) + 1)
+    np.testing.assert_array_equal(classes, LABELS)
+
+
+def test_yolo_numbers_the_planes_of_one_file(tmp_path):
+    volume = Volume(np.zeros(SHAPE), "zyx", source=tmp_path / "scan.tif")
+    path = write_labels(tmp_path / "a_YOLO", LABELS * 0, volume)
+    names = sorted(file.name for file in (path / "labels").iterdir())
+    assert names == [f"scan_{number:04d}.txt" for number in range(SHAPE[0])]
+    assert (path / "data.yaml").read_text("utf-8") == "names: {}\n"

@@ -7,7 +7,7 @@ from napari_promptseg.io.formats import FORMATS, READ_SUFFIXES, WRITE_SUFFIXES, 
 
 @pytest.mark.parametrize("entry", FORMATS, ids=lambda entry: entry.name)
 def test_entry_reads_or_writes(entry):
-    assert entry.suffixes
+    assert entry.suffixes or entry.pattern
     assert entry.read is not None or entry.write is not None
 
 
@@ -20,13 +20,19 @@ def test_entry_reads_or_writes(entry):
         ("a.json", "COCO, run lengths"),
         ("01_RES", "Cell Tracking Challenge"),
         ("a.png", "PNG"),
+        ("rtstruct.dcm", "DICOM RTSTRUCT"),
+        ("RTSTRUCT_of_CT.dcm", "DICOM RTSTRUCT"),
+        ("a.dcm", "DICOM SEG"),
+        ("Dataset001_Liver", "nnU-Net data set"),
+        ("Dataset001_Liver.nii.gz", "NIfTI"),
+        ("a.seg.nrrd", "3D Slicer segmentation"),
     ],
 )
 def test_longest_suffix_decides_the_writer(name, expected):
     match = find_format(name, writable=True)
     assert match is not None
     assert match[0].name == expected
-    assert match[1] in WRITE_SUFFIXES
+    assert match[1] in (*WRITE_SUFFIXES, "")
 
 
 def test_reader_is_found_by_suffix():

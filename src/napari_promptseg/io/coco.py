@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 SUFFIXES: Final = (".json",)
 POLYGONS: Final = (".polygons.json",)
-_DEFAULT_CATEGORY = "object"
+DEFAULT_CATEGORY: Final = "object"
+"""Class of objects without a name."""
 
 
 def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> None:
@@ -37,13 +38,11 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> N
     """
     outline = _polygons if path.name.endswith(POLYGONS) else _run_lengths
     present = [int(label) for label in np.unique(labels) if label]
-    categories = list(
-        dict.fromkeys(legend.names.get(label, _DEFAULT_CATEGORY) for label in present)
-    )
+    categories = list(dict.fromkeys(legend.names.get(label, DEFAULT_CATEGORY) for label in present))
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     rows, columns = labels.shape[-2:]
-    files = _file_names(volume)
+    files = plane_files(volume)
     for number, index in enumerate(np.ndindex(labels.shape[:-2]), start=1):
         image = {
             "id": number,
@@ -58,7 +57,7 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> N
                 annotation = {
                     "id": len(annotations) + 1,
                     "image_id": number,
-                    "category_id": categories.index(legend.names.get(int(label), _DEFAULT_CATEGORY))
+                    "category_id": categories.index(legend.names.get(int(label), DEFAULT_CATEGORY))
                     + 1,
                     "object_id": int(label),
                     "iscrowd": 0,
@@ -74,7 +73,7 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> N
     path.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
 
 
-def _file_names(volume: Volume) -> list[str]:
+def plane_files(volume: Volume) -> list[str]:
     """Return the name of the file of each plane, in the order of the planes."""
     source = Path(volume.source or "")
     count = int(np.prod(volume.shape[:-2], dtype=int))
@@ -168,7 +167,7 @@ def _plane_indices(images: Sequence[Mapping[str, Any]], volume: Volume) -> dict[
         indices = [tuple(int(image[name]) for name in leading) for image in images]
     else:
         every = list(np.ndindex(volume.shape[:-2]))
-        files = _file_names(volume)
+        files = plane_files(volume)
         by_name = dict(zip(files, every, strict=True)) if len(set(files)) == len(every) else {}
         file_names = [Path(str(image.get("file_name", ""))).name for image in images]
         if by_name and set(file_names) <= set(by_name):

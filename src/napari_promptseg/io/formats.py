@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,12 +26,14 @@ from napari_promptseg.io import (
     mesh,
     metaimage,
     nifti,
+    nnunet,
     nrrd,
     ome_zarr,
     ome_zarr_labels,
     rtstruct,
     tiff,
     video,
+    yolo,
 )
 from napari_promptseg.io.metadata import Content, Legend
 
@@ -55,6 +58,9 @@ class Format:
         Writes labels to a path; None if the format is only read.
     read_series : callable or None
         Opens one of several images in a file, by its number or name.
+    pattern : str
+        Regular expression of a whole file name, in any case, that decides before suffixes;
+        empty for none.
     extra : str or None
         Extra of this distribution that the format needs, as in ``pip install
         'napari-promptseg[video]'``.
@@ -66,6 +72,7 @@ class Format:
     write: Writer | None = None
     read_series: SeriesReader | None = None
     extra: str | None = None
+    pattern: str = ""
 
 
 def _read_npy(path: Path) -> Content:
@@ -81,7 +88,6 @@ DICOM: Final = Format("DICOM", dicom_headers.SUFFIXES, dicom.read)
 OME_ZARR: Final = Format(
     "OME-Zarr", ome_zarr.SUFFIXES, ome_zarr.read, ome_zarr_labels.write, ome_zarr.read
 )
-RTSTRUCT: Final = Format("DICOM RTSTRUCT", rtstruct.SUFFIXES, write=rtstruct.write)
 IMAGE_FOLDER: Final = Format("Folder of images", (), image_files.read_folder)
 FORMATS: Final = (
     Format("NIfTI", nifti.SUFFIXES, nifti.read, nifti.write),
@@ -104,9 +110,11 @@ FORMATS: Final = (
     Format("COCO, run lengths", coco.SUFFIXES, write=coco.write),
     Format("COCO, polygons", coco.POLYGONS, write=coco.write),
     *(Format(f"Mesh {s[1:].upper()}", (s,), write=mesh.write) for s in mesh.SUFFIXES),
+    Format("YOLO", yolo.SUFFIXES, write=yolo.write),
     Format("QuPath GeoJSON", geojson.SUFFIXES, write=geojson.write),
     Format("ImageJ ROI set", imagej_rois.SUFFIXES, write=imagej_rois.write, extra="imagej"),
-    RTSTRUCT,
+    Format("DICOM RTSTRUCT", rtstruct.SUFFIXES, write=rtstruct.write, pattern=rtstruct.PATTERN),
+    Format("nnU-Net data set", (), write=nnunet.write, pattern=nnunet.PATTERN),
     Format("Table of measurements", csv_table.SUFFIXES, write=csv_table.write),
     Format("Cell Tracking Challenge", ctc.SUFFIXES, write=ctc.write),
 )
@@ -127,8 +135,7 @@ WRITE_SUFFIXES: Final = _suffixes(writable=True)
 def find_format(name: str, *, writable: bool = False) -> tuple[Format, str] | None:
     """Return the format of a file name, and the suffix that matches; None if there is none.
 
-    The longest suffix decides: ``.polygons.json`` before ``.json``. A DICOM name that contains
-    "rtstruct" is a structure set.
+    A pattern decides first, then the longest suffix: ``.polygons.json`` before ``.json``.
 
     Parameters
     ----------
@@ -137,12 +144,13 @@ def find_format(name: str, *, writable: bool = False) -> tuple[Format, str] | No
     writable : bool
         Whether to look for a writer; otherwise for a reader.
     """
-    if writable and "rtstruct" in name.lower() and name.lower().endswith(".dcm"):
-        return RTSTRUCT, ".dcm"
+    entries = [f for f in FORMATS if (f.write if writable else f.read) is not None]
+    for entry in entries:
+        if entry.pattern and re.fullmatch(entry.pattern, name, re.IGNORECASE):
+            return entry, Path(name).suffix
     matches = [
         (entry, suffix)
-        for entry in FORMATS
-        if (entry.write if writable else entry.read) is not None
+        for entry in entries
         for suffix in entry.suffixes
         if name.lower().endswith(suffix.lower())
     ]

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from napari_promptseg.data._typing import Mask
     from napari_promptseg.data.volume import Volume
 
-SUFFIXES: Final = ("rtstruct.dcm",)
+SUFFIXES: Final = ("_rtstruct.dcm",)
+PATTERN: Final = r".*rtstruct.*\.dcm"
+"""File names, in any case, that are structure sets and no segmentations."""
 _STORAGE: Final = UID("1.2.840.10008.5.1.4.1.1.481.3")
 _NAME: Final = "napari-promptseg"
 _MAX_OFF_PLANE: Final = 0.5  # slices between a contour and the nearest one

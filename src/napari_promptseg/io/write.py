@@ -39,8 +39,9 @@ def write_labels(
     ``.json`` is COCO, with run lengths, and ``.polygons.json`` COCO with polygons; ``.geojson``
     is that of QuPath, ``.zip`` a ROI set of ImageJ and a ``.dcm`` name with "rtstruct" a DICOM
     structure set; ``.stl``, ``.obj`` and ``.ply`` (3D) are the surfaces in world coordinates;
-    ``.csv`` is the table of measurements. A name that ends in ``_RES`` becomes a folder of tracks
-    for the Cell Tracking Challenge, and ``IMAGE.zarr/labels/NAME`` labels inside the group of an
+    ``.csv`` is the table of measurements. Folders are made of names that end in ``_RES`` (tracks
+    for the Cell Tracking Challenge) or ``_YOLO``, and of names such as ``Dataset001_Liver``
+    (nnU-Net, with the image). ``IMAGE.zarr/labels/NAME`` are labels inside the group of an
     OME-Zarr image. Formats that have no place for names or colours leave them out. Geometry that
     nobody stated is not written, and sizes get the unit of the format. The target is
     replaced atomically.

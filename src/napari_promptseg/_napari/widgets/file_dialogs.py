@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 SESSION_SUFFIX: Final = ".promptseg"
 _SESSIONS: Final = f"PromptSeg session (*{SESSION_SUFFIX})"
-_LABELS: Final = ";;".join(f"{f.name} (*{f.suffixes[0]})" for f in FORMATS if f.write is not None)
+_LABELS: Final = ";;".join(
+    f"{f.name} (*{f.suffixes[0]})" for f in FORMATS if f.write is not None and f.suffixes
+)
 
 
 def ask_save(parent: QWidget) -> Path | None:
