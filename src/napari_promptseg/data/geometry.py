@@ -113,7 +113,7 @@ class Plane:
 
 @dataclass(frozen=True, slots=True)
 class Crop:
-    """A part of a plane, and how closely it is looked at.
+    """A part of a plane at a downsampling step.
 
     Parameters
     ----------

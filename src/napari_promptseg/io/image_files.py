@@ -94,7 +94,7 @@ def _natural(file: Path) -> list[tuple[int, str]]:
 
 
 def read_stack(files: Sequence[Path]) -> Content:
-    """Stack images of one size along z; each is decoded when it is looked at.
+    """Stack images of one size along z; each is decoded on access.
 
     Volumes of one size become a series, each a time point.
     """
@@ -129,7 +129,7 @@ def _is_volume(path: Path) -> bool:
 
 
 def _read_series(files: Sequence[Path]) -> Content:
-    """Read TIFF volumes as time points, each when it is looked at."""
+    """Read TIFF volumes as time points, each on access."""
     first = tiff.read(files[0])
     shape, dtype = first.data.shape, np.dtype(first.data.dtype)
 

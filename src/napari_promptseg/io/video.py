@@ -21,7 +21,7 @@ _NEAR = 32  # frames ahead that are decoded rather than sought
 
 
 def read(path: Path) -> Content:
-    """Index the frames of a video, as they are shown; each is decoded when it is looked at.
+    """Index the frames of a video, as they are shown; each is decoded on access.
 
     The rotation of the file is applied. Grey and RGB keep up to 16 bits, other pixels become
     RGB of 8 bits.
