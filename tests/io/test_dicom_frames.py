@@ -158,6 +158,31 @@ def test_slices_of_nuclear_medicine_lie_at_their_detector(tmp_path):
     np.testing.assert_allclose(volume.affine[:3, 3], (-1, -2, 3))
 
 
+def test_slices_of_nuclear_medicine_at_several_times(tmp_path):
+    detector = Dataset()
+    detector.ImagePositionPatient = [1.0, 2.0, 3.0]
+    detector.ImageOrientationPatient = list(AXIAL)
+    fields = {
+        "Modality": "NM",
+        "DetectorInformationSequence": [detector],
+        "FrameIncrementPointer": [0x00540080, 0x00540070],
+        "SliceVector": [1, 1, 2, 2],
+        "TimeSlotVector": [2, 1, 2, 1],
+        "SpacingBetweenSlices": 4.0,
+        "PixelSpacing": [4.0, 4.0],
+    }
+    volume = open_volume(saved(tmp_path / "a.dcm", VALUES[:4], **fields))
+    assert volume.axes == "tzyx"
+    np.testing.assert_array_equal(volume.data, VALUES[[[1, 3], [0, 2]]])
+
+
+def test_projections_of_a_camera_are_no_slices(tmp_path):
+    fields = {**PLACED, "Modality": "NM", "SpacingBetweenSlices": 4.0}
+    volume = open_volume(saved(tmp_path / "a.dcm", VALUES, **fields))
+    assert volume.axes == "tyx"
+    assert "neither place nor time" in volume.notes[0]
+
+
 def test_a_mosaic_is_refused_with_what_converts_it(tmp_path):
     fields = {"ImageType": ["ORIGINAL", "PRIMARY", "M", "MOSAIC"]}
     with pytest.raises(ValueError, match=r"a\.dcm is a Siemens mosaic.*dcm2niix"):

@@ -17,6 +17,15 @@ if TYPE_CHECKING:
 
     from pydicom.dataset import Dataset
 
+_FRAME_VECTORS: Final = (
+    "TimeSlotVector",
+    "TimeSliceVector",
+    "PhaseVector",
+    "RRIntervalVector",
+    "EnergyWindowVector",
+    "DetectorVector",
+)
+"""Fields of nuclear medicine that number its frames, an entry each."""
 TIME_KEYS: Final = (
     "TemporalPositionIdentifier",
     "TemporalPositionIndex",
@@ -28,6 +37,7 @@ TIME_KEYS: Final = (
     "FrameAcquisitionDateTime",
     "AcquisitionDate",
     "AcquisitionTime",
+    *_FRAME_VECTORS,
     "AcquisitionNumber",
     "DimensionIndexValues",
     "InstanceNumber",
@@ -162,10 +172,11 @@ def _pointed(ds: Dataset) -> set[str]:
     pointer = ds.get("FrameIncrementPointer")
     if pointer is None:
         return set()
-    tags = (
-        pointer if isinstance(pointer, list | tuple) or hasattr(pointer, "__iter__") else [pointer]
-    )
-    return {keyword_for_tag(tag) for tag in tags}
+    return {keyword_for_tag(tag) for tag in (pointer if _is_sequence(pointer) else [pointer])}
+
+
+def _is_sequence(value: Any) -> bool:
+    return hasattr(value, "__iter__") and not isinstance(value, str)
 
 
 def _offsets(ds: Dataset, count: int) -> Sequence[float] | None:
@@ -179,7 +190,10 @@ def _offsets(ds: Dataset, count: int) -> Sequence[float] | None:
     step = ds.get("SpacingBetweenSlices")
     if not step or any(name in _pointed(ds) for name in _TIME_POINTERS):
         return None
-    slices = ds.get("SliceVector") or range(1, count + 1)
+    slices = ds.get("SliceVector")
+    if slices is None and ds.get("Modality") == "NM":
+        return None  # projections of a camera lie at no slice
+    slices = slices or range(1, count + 1)
     return [(int(number) - 1) * float(step) for number in slices]
 
 
@@ -199,16 +213,11 @@ def _time(get: Any, ds: Dataset, number: int) -> dict[str, Any]:
     values: dict[str, Any] = {"frame number": number}
     for name in TIME_KEYS:
         value = get(name)
-        if name == "AcquisitionNumber" and (slots := ds.get("TimeSlotVector")):
-            value = slots[number]
+        if name in _FRAME_VECTORS and value:
+            value = np.atleast_1d(value)[number]
         if value is None or value == "":
             continue
-        if isinstance(value, list | tuple) or (
-            hasattr(value, "__iter__") and not isinstance(value, str)
-        ):
-            values[name] = tuple(value)
-        else:
-            values[name] = _number(value)
+        values[name] = tuple(value) if _is_sequence(value) else _number(value)
     return values
 
 
