@@ -281,3 +281,58 @@ def test_lossless_jpeg_is_decoded(tmp_path):
     ds.file_meta.TransferSyntaxUID = JPEGLosslessSV1
     ds.save_as(tmp_path / "a.dcm", enforce_file_format=True)
     np.testing.assert_array_equal(open_volume(tmp_path / "a.dcm").data, VALUES[0])
+
+
+def slide(values, tile):
+    """Make a slide of full tiles, row by row."""
+    rows, columns = values.shape
+    tiles = [
+        np.pad(part, [(0, tile - part.shape[0]), (0, tile - part.shape[1])])
+        for top in range(0, rows, tile)
+        for left in range(0, columns, tile)
+        for part in [values[top : top + tile, left : left + tile]]
+    ]
+    origin, measures, shared, optical = Dataset(), Dataset(), Dataset(), Dataset()
+    origin.XOffsetInSlideCoordinateSystem = origin.YOffsetInSlideCoordinateSystem = 0.0
+    measures.PixelSpacing, measures.SliceThickness = [0.0005, 0.00025], 0.001
+    shared.PixelMeasuresSequence = [measures]
+    optical.OpticalPathIdentifier = "1"
+    ds = dataset(
+        np.stack(tiles),
+        "1.2",
+        SOPClassUID="1.2.840.10008.5.1.4.1.1.77.1.6",
+        Modality="SM",
+        ImageType=["ORIGINAL", "PRIMARY", "VOLUME", "NONE"],
+        FrameOfReferenceUID="1.2.8",
+        StudyInstanceUID="1.2.7",
+        DimensionOrganizationType="TILED_FULL",
+        TotalPixelMatrixRows=rows,
+        TotalPixelMatrixColumns=columns,
+        TotalPixelMatrixFocalPlanes=1,
+        NumberOfOpticalPaths=1,
+        OpticalPathSequence=[optical],
+        TotalPixelMatrixOriginSequence=[origin],
+        ImageOrientationSlide=[0.0, -1.0, 0.0, -1.0, 0.0, 0.0],
+        SharedFunctionalGroupsSequence=[shared],
+    )
+    ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID
+    return ds
+
+
+def test_tiles_of_a_slide_are_one_plane(tmp_path):
+    values = RNG.integers(0, 255, (10, 14)).astype(np.uint8)
+    slide(values, 4).save_as(tmp_path / "a.dcm", enforce_file_format=True)
+    volume = open_volume(tmp_path / "a.dcm")
+    assert (volume.axes, volume.units, volume.spacing) == ("yx", "mm", (0.0005, 0.00025))
+    np.testing.assert_array_equal(volume.data, values)
+    assert dict(volume.provenance) == {"spacing": "file"}
+
+
+def test_levels_of_a_slide_are_a_choice(tmp_path):
+    values = RNG.integers(0, 255, (10, 14)).astype(np.uint8)
+    for step in (1, 2):
+        level = slide(values[::step, ::step], 4)
+        level.save_as(tmp_path / f"{step}.dcm", enforce_file_format=True)
+    with pytest.raises(ValueError, match=r"several series.*1\.2/1\.dcm.*1\.2/2\.dcm"):
+        open_volume(tmp_path)
+    assert open_volume(tmp_path, series="1.2/2.dcm").shape == (5, 7)
