@@ -113,7 +113,7 @@ def test_the_map_of_its_name_is_where_its_objects_are(discs: Concept) -> None:
 
 
 def test_cancelling_finds_nothing(discs: Concept) -> None:
-    assert discs.proposals(plane(draw_discs(1)[0]), stopped=lambda: True) == []
+    assert discs.proposals(plane(draw_discs(1)[0]), is_cancelled=lambda: True) == []
 
 
 def test_a_class_without_examples_says_so() -> None:

@@ -120,7 +120,7 @@ def test_a_class_loads(monkeypatch: pytest.MonkeyPatch) -> None:
         assert getattr(concept, name) == expected[name]
     assert list(concept.synonyms) == expected["synonyms"]
     assert concept.diameter == pytest.approx(expected["diameter"])
-    assert len(concept.fitted().samples.kinds) == expected["samples"]
+    assert len(concept.knowledge().samples.kinds) == expected["samples"]
     image, labels = draw_discs(1, size=64, count=3)
     proposed = concept.propose(image) > 0
     concept.close()

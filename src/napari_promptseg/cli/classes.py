@@ -130,8 +130,8 @@ def queue(
     try:
         concept = _concept(name, device) if name is not None else None
         planes = ((f"{file}\t{index}", image) for file, index, image in unlabelled_planes(sources))
-        observer = concept.observer if concept is not None else FeatureExtractor(device)
-        for entry in rank(planes, concept, most, observer):
+        extractor = concept.extractor if concept is not None else FeatureExtractor(device)
+        for entry in rank(planes, concept, most, extractor):
             typer.echo(f"{entry.key}\t{entry.uncertainty:.2f}\t{entry.novelty:.2f}")
     except (ValueError, OSError, ImportError) as error:
         fail(error)

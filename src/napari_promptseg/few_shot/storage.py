@@ -1,4 +1,4 @@
-"""Classes as files: everything that a class is, in one safetensors file that can be shared."""
+"""Storage of few-shot classes: one shareable safetensors file each."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _KIND: Final = "class"
 
 
 def save_concept(concept: Concept, path: Path | None = None) -> Path:
-    """Write a class; a kill at any moment leaves the old or the new file.
+    """Write a class to a file, atomically.
 
     Parameters
     ----------
     concept : Concept
-        With an example or more.
+        Class with at least one example.
     path : Path, optional
         A safetensors file; in the library, under the key of its name, when not given.
 
@@ -36,7 +36,7 @@ def save_concept(concept: Concept, path: Path | None = None) -> Path:
     Raises
     ------
     ValueError
-        If it has no example yet, or the path has another suffix.
+        If the class has no example, or the path has another suffix.
     """
     import torch
     from safetensors.torch import save
@@ -44,7 +44,7 @@ def save_concept(concept: Concept, path: Path | None = None) -> Path:
     path = path or class_file(concept.name)
     if path.suffix != SUFFIX:
         raise ValueError(f"a class is written as .safetensors, got {path.name!r}")
-    samples = concept.fitted().samples
+    samples = concept.knowledge().samples
     tensors = {
         "features": samples.features.half(),
         "kinds": samples.kinds.to(torch.uint8),
@@ -76,7 +76,7 @@ def load_concept(path: Path, device: str = "auto") -> Concept:
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is damaged, no class, or was learnt with another network.
+        If it is damaged, not a class, or was learnt with another network.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -114,12 +114,12 @@ def load_concept(path: Path, device: str = "auto") -> Concept:
 
 
 class Library:
-    """The saved classes, each loaded when it is first asked for.
+    """The saved classes of a folder, each loaded on first use.
 
     Parameters
     ----------
     folder : Path, optional
-        Where they are; that of the user when not given.
+        Folder of class files; that of the user when not given.
     device : str
         "auto", "cpu", "cuda" or "mps".
     """
@@ -129,7 +129,7 @@ class Library:
         self._loaded: dict[Path, tuple[int, Concept]] = {}
 
     def __iter__(self) -> Iterator[str]:
-        """Go through the keys of all classes."""
+        """Iterate over the keys of all classes."""
         yield from list_classes(self._folder)
 
     def get(self, key: str) -> Concept:
@@ -141,13 +141,13 @@ class Library:
             If there is none, or its file cannot be used.
         """
         path = find_class(key, self._folder)
-        changed = path.stat().st_mtime_ns
-        if self._loaded.get(path, (None,))[0] != changed:
-            self._loaded[path] = changed, load_concept(path, self._device)
+        mtime_ns = path.stat().st_mtime_ns
+        if self._loaded.get(path, (None,))[0] != mtime_ns:
+            self._loaded[path] = mtime_ns, load_concept(path, self._device)
         return self._loaded[path][1]
 
     def usable(self) -> Iterator[Concept]:
-        """Go through the classes; files that cannot be used are passed over."""
+        """Iterate over the classes; files that cannot be used are skipped."""
         for key in self:
             try:
                 concept = self.get(key)

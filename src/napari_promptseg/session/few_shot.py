@@ -83,9 +83,9 @@ class Classes:
         plane = self._plane(index)
         self.volume.check_whole(plane, "finding objects of a class")
         found = concept.proposals(self.volume.plane(plane), stopped)
-        from napari_promptseg.few_shot.proposals import beside
+        from napari_promptseg.few_shot.proposals import exclude_occupied
 
-        return beside(found, np.asarray(self._store.labels[plane.slices]) > 0)
+        return exclude_occupied(found, np.asarray(self._store.labels[plane.slices]) > 0)
 
     def accept(
         self,

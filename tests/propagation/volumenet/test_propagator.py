@@ -46,7 +46,7 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> ToyModel:
 
 
 def stack_of(volume: np.ndarray, anchors: dict[int, np.ndarray], **more) -> Stack:
-    settings = {"start": 0, "stop": len(volume), "given": frozenset(anchors)} | more
+    settings = {"start": 0, "stop": len(volume), "mask_anchors": frozenset(anchors)} | more
     return Stack(read=lambda index: plane_image(volume[index]), anchors=anchors, **settings)
 
 
@@ -128,14 +128,14 @@ def test_nothing_is_read_before_it_is_asked_for(toy: ToyModel) -> None:
 
 def test_kept_planes_are_context_and_not_answered(toy: ToyModel) -> None:
     kept = frozenset(range(16, 31))
-    stack = stack_of(bright(OBJECT), {15: OBJECT[15]}, kept=kept, prior=lambda i: OBJECT[i])
+    stack = stack_of(bright(OBJECT), {15: OBJECT[15]}, skip=kept, prior=lambda i: OBJECT[i])
     assert all(s.index < 15 for s in fill(stack))
 
 
 def test_the_model_is_told_how_well_planes_are_known(toy: ToyModel) -> None:
     longer = np.repeat(OBJECT, 2, 0)
     anchors = {30: longer[30], 34: longer[34]}
-    fill(stack_of(bright(longer), anchors, given=frozenset({30})))
+    fill(stack_of(bright(longer), anchors, mask_anchors=frozenset({30})))
     assert {p.known for told in toy.told for p in told} == {0.0, EARLIER, CLICKED, GIVEN}
     for told in toy.told:
         assert all((p.mask is None) == (p.known == 0) for p in told)

@@ -227,12 +227,12 @@ class FewShotPresenter:
 
     def _look(self, concept: Concept, binding: LayerSync, plane: Plane, job: Job) -> list[Found]:
         """Find objects on a plane, on the worker."""
-        from napari_promptseg.few_shot.proposals import beside
+        from napari_promptseg.few_shot.proposals import exclude_occupied
 
         volume, labels = binding.controller.volume, binding.controller.labels
         volume.check_whole(plane, "finding objects of a class")
         found = concept.proposals(volume.plane(plane), lambda: self._wait(job, self._prompted))
-        return [Found(plane, p) for p in beside(found, labels[plane.slices] > 0)]
+        return [Found(plane, p) for p in exclude_occupied(found, labels[plane.slices] > 0)]
 
     def _reject(self, found: Sequence[Found], name: str) -> None:
         """Teach the class what it is not, and look again where that was."""
@@ -322,7 +322,7 @@ class FewShotPresenter:
 
             images = ((n, volume.plane(plane)) for n, (_, volume, plane) in enumerate(candidates))
             concept = self._concept(name) if known else None
-            order = rank(images, concept, stopped=lambda: self._wait(job, self._prompted))
+            order = rank(images, concept, is_cancelled=lambda: self._wait(job, self._prompted))
             return [entry.key for entry in order]
 
         def then(order: list[int]) -> None:
