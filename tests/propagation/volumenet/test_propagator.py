@@ -12,6 +12,7 @@ from napari_promptseg.measure.overlap import dice
 from napari_promptseg.models.backends import volumenet
 from napari_promptseg.models.encoding.stack_maps import CLICKED, EARLIER, GIVEN, PlaneKnowledge
 from napari_promptseg.propagation.base import PlanePrediction, Stack
+from napari_promptseg.propagation.volumenet import sliding_window
 from napari_promptseg.propagation.volumenet.propagator import NetworkPropagator
 
 if TYPE_CHECKING:
@@ -162,6 +163,43 @@ def test_the_distance_of_planes_is_told_in_views(toy: ToyModel) -> None:
     near, far = toy.gaps
     assert (near > 0).all()
     np.testing.assert_allclose(far, 2 * near[: len(far)], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("step", "between"), [(0.5, 1.5 / 1.375), (1, 1 / 1.375), (2.5, 2.5 / 1.375)]
+)
+def test_edges_are_refined_at_the_distance_of_the_planes(
+    toy: ToyModel, monkeypatch: pytest.MonkeyPatch, step: float, between: float
+) -> None:
+    """In pixels of the crop: 64 for 2 x 44 of the plane, that is 1.375 each."""
+    spacings = []
+    solve = sliding_window.solve_random_walker
+
+    def record(pixels, labels, spacing):
+        spacings.append(spacing)
+        return solve(pixels, labels, spacing)
+
+    monkeypatch.setattr(sliding_window, "solve_random_walker", record)
+    volume = np.zeros(SHAPE, bool)
+    volume[:, 20:41, 13:57] = True
+    stack = stack_of(bright(volume), {12: volume[12]}, step=step)
+    next(NetworkPropagator(ToyBackend()).fill(stack))
+    assert spacings[0] == pytest.approx((between, 1.0, 1.0))
+
+
+def test_a_step_in_brightness_between_slices_counts_by_their_distance() -> None:
+    """The same difference is a weaker edge between slices that are far apart."""
+    known = np.zeros((9, 13), np.float32)
+    known[2:7, 5:] = 1.0
+    knowledge = [PlaneKnowledge(mask=known, known=GIVEN), PlaneKnowledge()]
+    images = np.full((2, 9, 13, 3), 0.5, np.float32)
+    images[1] += 0.1
+    answers = np.full((2, 9, 13), 0.5, np.float32)
+    answers[:, :, :2] = 0.0
+    near, far = (
+        sliding_window._to_edges(answers, images, knowledge, step)[1] for step in (0.5, 4.0)
+    )
+    assert near[4, 8] < 0.5 < far[4, 8]
 
 
 def test_it_stays_inside_a_3d_box(toy: ToyModel) -> None:
