@@ -167,7 +167,7 @@ class Concept:
         self.knowledge()
         pixels = square_pixels(image)
         square = resize(mask, (pixels.shape[0], pixels.shape[1]))
-        self._add(pixels, lambda features: Samples.refused(features, square, _REJECTION_WEIGHT))
+        self._add(pixels, lambda features: Samples.background(features, square, _REJECTION_WEIGHT))
 
     def _add(self, pixels: Float32, sample: Callable[[Any], Samples]) -> None:
         feature_maps = (

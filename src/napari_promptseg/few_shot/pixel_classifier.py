@@ -135,7 +135,7 @@ class Samples:
         return cls.at(features, clear, targets.kinds, np.where(close, 1.0, _FAR_WEIGHT))
 
     @classmethod
-    def refused(cls, features: FeatureMap, mask: NDArray[np.bool_], weight: float) -> Samples:
+    def background(cls, features: FeatureMap, mask: NDArray[np.bool_], weight: float) -> Samples:
         """Sample the cells of a rejected mask as background."""
         weights = np.full(features.grid, weight)
         return cls.at(

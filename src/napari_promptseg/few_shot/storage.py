@@ -126,7 +126,7 @@ class Library:
 
     def __init__(self, folder: Path | None = None, device: str = "auto") -> None:
         self._folder, self._device = folder, device
-        self._loaded: dict[Path, tuple[int, Concept]] = {}
+        self._classes: dict[Path, tuple[int, Concept]] = {}
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the keys of all classes."""
@@ -142,9 +142,9 @@ class Library:
         """
         path = find_class(key, self._folder)
         mtime_ns = path.stat().st_mtime_ns
-        if self._loaded.get(path, (None,))[0] != mtime_ns:
-            self._loaded[path] = mtime_ns, load_concept(path, self._device)
-        return self._loaded[path][1]
+        if self._classes.get(path, (None,))[0] != mtime_ns:
+            self._classes[path] = mtime_ns, load_concept(path, self._device)
+        return self._classes[path][1]
 
     def usable(self) -> Iterator[Concept]:
         """Iterate over the classes; files that cannot be used are skipped."""
@@ -157,6 +157,6 @@ class Library:
 
     def close(self) -> None:
         """Free the networks."""
-        for _, concept in self._loaded.values():
+        for _, concept in self._classes.values():
             concept.close()
-        self._loaded.clear()
+        self._classes.clear()

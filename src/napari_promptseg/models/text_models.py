@@ -116,7 +116,7 @@ class CatalogTextModels:
 
     def __init__(self, device: str = "auto") -> None:
         self._device = device
-        self._loaded: dict[str, TextModel] = {}
+        self._models: dict[str, TextModel] = {}
 
     def __iter__(self) -> Iterator[TextModel]:
         """Iterate over them in the order of the catalog.
@@ -129,18 +129,18 @@ class CatalogTextModels:
             If a backend supports text alone but is no `TextModel`.
         """
         for entry in _ready():
-            if entry.name not in self._loaded:
+            if entry.name not in self._models:
                 model = create_backend(entry.name, device=self._device)
                 if not isinstance(model, TextModel):
                     raise TypeError(f"backend {entry.name!r} understands text alone and lacks map")
-                self._loaded[entry.name] = model
-            yield self._loaded[entry.name]
+                self._models[entry.name] = model
+            yield self._models[entry.name]
 
     def close(self) -> None:
         """Free all of them; they are loaded again on demand."""
-        for model in self._loaded.values():
+        for model in self._models.values():
             model.close()
-        self._loaded.clear()
+        self._models.clear()
 
 
 def words_remedy() -> str:

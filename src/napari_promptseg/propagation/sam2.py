@@ -108,17 +108,17 @@ class _Frames:
 
     def __init__(self, stack: Stack, backend: Sam2Backend, first: int, count: int) -> None:
         self._stack, self._backend, self._first, self._count = stack, backend, first, count
-        self._kept: OrderedDict[int, Tensor] = OrderedDict()
+        self._cache: OrderedDict[int, Tensor] = OrderedDict()
 
     def __len__(self) -> int:
         return self._count
 
     def __getitem__(self, frame: int) -> Tensor:
-        if frame not in self._kept:
-            self._kept[frame] = self._backend.tensor(self._stack.read(frame + self._first))
-            if len(self._kept) > 2:
-                self._kept.popitem(last=False)
-        return self._kept[frame]
+        if frame not in self._cache:
+            self._cache[frame] = self._backend.tensor(self._stack.read(frame + self._first))
+            if len(self._cache) > 2:
+                self._cache.popitem(last=False)
+        return self._cache[frame]
 
 
 def _forget(state: Any, frame: int, reverse: bool) -> None:

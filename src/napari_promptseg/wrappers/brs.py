@@ -62,7 +62,7 @@ class Brs(Wrapper):
         stage = stage_of(self.backend, embedding, prompts, prior)
         answer = stage.answer()
         clicks = _clicks(prompts, answer)
-        if _violated(answer.probability, clicks):
+        if _violations(answer.probability, clicks):
             answer = stage.answer(_fit(stage, prompts))
             _paint(answer.probability, clicks)
         return answer
@@ -80,7 +80,7 @@ def _clicks(prompts: PlanePrompts, answer: Prediction) -> Pixels:
     return clicks
 
 
-def _violated(probability: Float32, clicks: Pixels) -> Pixels:
+def _violations(probability: Float32, clicks: Pixels) -> Pixels:
     return {at: on for at, on in clicks.items() if bool(probability[at] > 0.5) != on}
 
 
@@ -127,12 +127,12 @@ def _paint(probability: Float32, clicks: Pixels) -> None:
     """Paint clicks that are still violated as disks, in place; other clicks in them still hold."""
     radius = max(1.0, _DISK * max(probability.shape))
     reach = int(radius)
-    for (row, column), on in _violated(probability, clicks).items():
+    for (row, column), on in _violations(probability, clicks).items():
         part = probability[
             max(row - reach, 0) : row + reach + 1, max(column - reach, 0) : column + reach + 1
         ]
         down, right = np.ogrid[tuple(slice(0, n) for n in part.shape)]
         down, right = down - min(row, reach), right - min(column, reach)
         part[down**2 + right**2 <= radius**2] = float(on)
-    for at, on in _violated(probability, clicks).items():
+    for at, on in _violations(probability, clicks).items():
         probability[at] = float(on)

@@ -91,7 +91,7 @@ class Cleanup(Wrapper):
         prior : (H, W) bool array, optional
             Previous mask.
         """
-        on, off = (_drawn(prompts, side, mask.shape) for side in (True, False))
+        on, off = (_stroke_pixels(prompts, side, mask.shape) for side in (True, False))
         cleaner = _fill_holes(self._smooth(mask), off, self.hole)
         cleaner = (cleaner | (mask & on)) & ~(off & ~mask)
         if not (prompts.strokes or prompts.regions or prompts.text):
@@ -109,7 +109,7 @@ class Cleanup(Wrapper):
         return np.asarray(cv2.morphologyEx(smooth, cv2.MORPH_CLOSE, kernel) > 0)
 
 
-def _drawn(prompts: PlanePrompts, positive: bool, shape: tuple[int, ...]) -> Mask:
+def _stroke_pixels(prompts: PlanePrompts, positive: bool, shape: tuple[int, ...]) -> Mask:
     """Return the pixels of the positive, or of the negative, clicks and scribbles."""
     canvas = np.zeros(shape, np.uint8)
     for stroke in prompts.strokes:
@@ -123,14 +123,14 @@ def _drawn(prompts: PlanePrompts, positive: bool, shape: tuple[int, ...]) -> Mas
     return canvas > 0
 
 
-def _fill_holes(mask: Mask, excluded: Mask, share: float) -> Mask:
-    """Fill holes up to an area fraction of the mask, except those with an excluded pixel."""
+def _fill_holes(mask: Mask, background: Mask, share: float) -> Mask:
+    """Fill holes up to an area fraction of the mask, except those with a background pixel."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(
         (~mask).astype(np.uint8), connectivity=4
     )
     areas = stats[:, cv2.CC_STAT_AREA]
     other_ids = np.concatenate(
-        [labels[0], labels[-1], labels[:, 0], labels[:, -1], labels[excluded]]
+        [labels[0], labels[-1], labels[:, 0], labels[:, -1], labels[background]]
     )
     small = np.flatnonzero(areas <= share * mask.sum())
     hole_ids = np.setdiff1d(small, [0, *np.unique(other_ids)])
@@ -147,7 +147,7 @@ def _pieces(mask: Mask, prompts: PlanePrompts, on: Mask, off: Mask, prior: Mask 
     areas[0] = 0
     keep = _overlap(labels, on, count) > 0
     drop = ~keep & (_overlap(labels, off, count) > 0)
-    keep |= _enclosed(labels, areas, prompts) | bool(prompts.text)  # several objects
+    keep |= _in_regions(labels, areas, prompts) | bool(prompts.text)  # several objects
     if prior is not None and prior.any():
         keep |= _carried_on(labels, count, prior, _CRUMB if prompts.strokes else 0.0)
     keep &= ~drop
@@ -163,7 +163,9 @@ def _overlap(labels: NDArray[np.int32], where: Mask, count: int) -> NDArray[np.i
     return np.bincount(labels[where], minlength=count)
 
 
-def _enclosed(labels: NDArray[np.int32], areas: NDArray[np.float64], prompts: PlanePrompts) -> Mask:
+def _in_regions(
+    labels: NDArray[np.int32], areas: NDArray[np.float64], prompts: PlanePrompts
+) -> Mask:
     """Return which components lie mostly in a box or lasso, crumbs excluded."""
     inside = np.zeros(labels.shape, np.uint8)
     for region in prompts.regions:

@@ -79,11 +79,11 @@ class TextFallback(Wrapper):
             if not others:
                 return Prediction.whole(answer.probability, answer.confidence)
             prior = answer.probability > 0.5
-        return self._corrected(inner, others, prior)
+        return self._correct(inner, others, prior)
 
-    def _corrected(self, inner: Any, prompts: PlanePrompts, prior: Mask) -> Prediction:
+    def _correct(self, inner: Any, prompts: PlanePrompts, prior: Mask) -> Prediction:
         """Predict the components of the mask that prompts touch."""
-        start, all_prompts = _touched(prompts, prior)
+        start, all_prompts = _components_at_prompts(prompts, prior)
         has_box = any(region.positive for region in prompts.regions)
         rest = (prior & ~start).astype(np.float32) * (not has_box)
         if not (start.any() or has_box or any(s.positive for s in prompts.strokes)):
@@ -93,14 +93,14 @@ class TextFallback(Wrapper):
         return Prediction.whole(np.maximum(answer.paste(prior.shape), rest), answer.score)
 
 
-def _touched(prompts: PlanePrompts, mask: Mask) -> tuple[Mask, PlanePrompts]:
+def _components_at_prompts(prompts: PlanePrompts, mask: Mask) -> tuple[Mask, PlanePrompts]:
     """Return the components of a mask that prompts touch, and the prompts with implied clicks."""
     count, pieces = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
     union = np.zeros(mask.shape, np.bool_)
     extra: list[Stroke] = []
-    canvases = [_drawn(PlanePrompts((stroke,)), mask.shape) for stroke in prompts.strokes]
+    canvases = [_draw_prompts(PlanePrompts((stroke,)), mask.shape) for stroke in prompts.strokes]
     on = [np.unique(pieces[pixels]) for pixels in canvases]
-    within = np.unique(pieces[_drawn(replace(prompts, strokes=()), mask.shape)])
+    within = np.unique(pieces[_draw_prompts(replace(prompts, strokes=()), mask.shape)])
     for number in range(1, count):
         own = tuple(s for s, there in zip(prompts.strokes, on, strict=True) if number in there)
         if own or number in within:
@@ -110,11 +110,11 @@ def _touched(prompts: PlanePrompts, mask: Mask) -> tuple[Mask, PlanePrompts]:
     return union, replace(prompts, strokes=(*prompts.strokes, *extra))
 
 
-def _drawn(prompts: PlanePrompts, shape: tuple[int, int]) -> Mask:
+def _draw_prompts(prompts: PlanePrompts, shape: tuple[int, int]) -> Mask:
     """Return the pixels of strokes and regions."""
-    drawn = np.zeros(shape, np.uint8)
+    canvas = np.zeros(shape, np.uint8)
     for stroke in prompts.strokes:
-        draw_stroke(drawn, stroke, 0.5)
+        draw_stroke(canvas, stroke, 0.5)
     for region in prompts.regions:
-        fill_region(drawn, region)
-    return drawn > 0
+        fill_region(canvas, region)
+    return canvas > 0

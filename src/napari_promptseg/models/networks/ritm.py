@@ -140,14 +140,14 @@ class RitmNet(nn.Module):
         positive, negative : sequence of (row, column)
             The same for all images of the batch.
         """
-        click_maps = [self._drawn(clicks, previous) for clicks in (positive, negative)]
+        click_maps = [self._click_map(clicks, previous) for clicks in (positive, negative)]
         if not self.settings.with_prev_mask:
             return torch.cat(click_maps, 1)
         if self.settings.binary_prev_mask:
             previous = (previous > 0.5).to(previous)
         return torch.cat([previous, *click_maps], 1)
 
-    def _drawn(self, clicks: Clicks, like: torch.Tensor) -> torch.Tensor:
+    def _click_map(self, clicks: Clicks, like: torch.Tensor) -> torch.Tensor:
         nearest = like.new_full(like.shape, 1e6)
         rows, columns = (
             torch.arange(n, dtype=like.dtype, device=like.device) for n in like.shape[-2:]

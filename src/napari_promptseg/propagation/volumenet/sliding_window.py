@@ -43,7 +43,7 @@ def fill_space(state: InferenceState) -> Iterator[PlanePrediction]:
     """
     stack = state.stack
     open_planes = set(stack.open)
-    pending = set(_bounds(stack)) - set(state.known)
+    pending = set(_bounds(stack)) - set(state.masks)
     near = stack.anchors if stack.origin is None else [stack.origin]
     for anchor in sorted(stack.anchors, key=lambda a: min(abs(a - n) for n in near)):
         if not pending.isdisjoint((anchor - 1, anchor + 1)) and state.holds(anchor):

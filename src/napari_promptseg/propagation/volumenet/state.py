@@ -75,7 +75,7 @@ class InferenceState:
         self.shape = plane_shape(stack)
         # Windows overlap.
         self.read = lru_cache(_CACHE_PLANES)(stack.read)
-        self.known: dict[int, KnownPlane] = {}
+        self.masks: dict[int, KnownPlane] = {}
         for index, mask in stack.anchors.items():
             self.record(index, mask, GIVEN if index in stack.mask_anchors else CLICKED)
         for index in stack.skip:
@@ -88,20 +88,20 @@ class InferenceState:
 
     def record(self, index: int, mask: Mask, reliability: float) -> None:
         """Store the mask of a plane."""
-        self.known[index] = KnownPlane.of(mask, reliability)
+        self.masks[index] = KnownPlane.of(mask, reliability)
 
     def holds(self, index: int) -> bool:
         """Return whether the known mask of a plane has a pixel."""
-        return index in self.known and self.known[index].box is not None
+        return index in self.masks and self.masks[index].box is not None
 
     def crop(self, planes: Sequence[int]) -> SquareCrop:
         """Return the crop around all known masks of some planes, at least one of which has one."""
-        boxes = [self.known[i].box for i in planes if i in self.known]
+        boxes = [self.masks[i].box for i in planes if i in self.masks]
         for i in planes:
-            if i not in self.known and (prior := self.stack.prior(i)) is not None:
+            if i not in self.masks and (prior := self.stack.prior(i)) is not None:
                 boxes.append(mask_box(prior))
         near = [box for box in boxes if box is not None]
-        least = max(longer_side(self.known[i].box, self.spacing) for i in self.stack.anchors)
+        least = max(longer_side(self.masks[i].box, self.spacing) for i in self.stack.anchors)
         size = max(_FACTOR * longer_side(box_union(near), self.spacing), _MIN_FACTOR * least)
         return crop_around(near, self.spacing, _SIDE, size, _MIN_SIDE)
 
@@ -109,9 +109,9 @@ class InferenceState:
         """Return prompts and masks of a plane, in pixels of a crop."""
         crop_prompts = crop.prompts(self.stack.prompts(index))
         knowledge = PlaneKnowledge(list(crop_prompts.strokes), list(crop_prompts.regions))
-        if index in self.known:
-            knowledge.mask = crop.mask(self.known[index].mask(self.shape))
-            knowledge.known = self.known[index].reliability
+        if index in self.masks:
+            knowledge.mask = crop.mask(self.masks[index].mask(self.shape))
+            knowledge.known = self.masks[index].reliability
         elif (prior := self.stack.prior(index)) is not None:
             knowledge.prior = crop.mask(prior)
         return knowledge
