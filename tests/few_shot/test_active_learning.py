@@ -7,12 +7,12 @@ import numpy as np
 from drawn_discs import draw_discs
 from helpers import plane_image
 from napari_promptseg.few_shot.active_learning import rank
-from napari_promptseg.few_shot.concept import Concept
 from napari_promptseg.few_shot.features import FeatureExtractor
+from napari_promptseg.few_shot.few_shot_class import FewShotClass
 from napari_promptseg.few_shot.proposals import Proposal
 
 
-class Doubtful(Concept):
+class Doubtful(FewShotClass):
     """Is sure of dark images only."""
 
     def proposals(self, image, is_cancelled=lambda: False):

@@ -115,7 +115,7 @@ def test_a_class_loads(monkeypatch: pytest.MonkeyPatch) -> None:
     path, expected = SAVED / "disc.safetensors", EXPECTED["class"]
     # Features of later weights mean something else; what is tested is how the file is read.
     monkeypatch.setattr(storage, "network_identity", lambda: expected["network"])
-    concept = storage.load_concept(path, "cpu")
+    concept = storage.load_class(path, "cpu")
     for name in ("name", "description", "note", "examples"):
         assert getattr(concept, name) == expected[name]
     assert list(concept.synonyms) == expected["synonyms"]

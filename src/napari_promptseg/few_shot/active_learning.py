@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_promptseg.data.volume import PlaneImage
-    from napari_promptseg.few_shot.concept import Concept
+    from napari_promptseg.few_shot.few_shot_class import FewShotClass
 
 Key = TypeVar("Key")
 _SIDE: Final = 256
@@ -49,7 +49,7 @@ class RankedImage(Generic[Key]):
 
 def rank(
     images: Iterable[tuple[Key, PlaneImage]],
-    concept: Concept | None = None,
+    few_shot_class: FewShotClass | None = None,
     max_images: int | None = None,
     extractor: FeatureExtractor | None = None,
     is_cancelled: Callable[[], bool] = lambda: False,
@@ -60,7 +60,7 @@ def rank(
     ----------
     images : iterable of (key, PlaneImage)
         Images that are not annotated yet.
-    concept : Concept, optional
+    few_shot_class : FewShotClass, optional
         Class whose proposals determine the uncertainty; without one, novelty alone counts.
     max_images : int, optional
         Largest number of images to return.
@@ -74,7 +74,8 @@ def rank(
     list of RankedImage
         The first to annotate first.
     """
-    extractor = extractor or (concept.extractor if concept is not None else FeatureExtractor())
+    if extractor is None:
+        extractor = FeatureExtractor() if few_shot_class is None else few_shot_class.extractor
     keys: list[Key] = []
     features, uncertainties = [], []
     for key, image in images:
@@ -82,7 +83,7 @@ def rank(
             break
         keys.append(key)
         features.append(_fingerprint(extractor, image))
-        uncertainties.append(1.0 if concept is None else _uncertainty(concept, image))
+        uncertainties.append(1.0 if few_shot_class is None else _uncertainty(few_shot_class, image))
     if not keys:
         return []
     points = np.stack(features)
@@ -118,9 +119,9 @@ def _fingerprint(extractor: FeatureExtractor, image: PlaneImage) -> NDArray[np.f
     return np.concatenate([features.mean(0).numpy(), features.std(0).numpy()]).astype(np.float64)
 
 
-def _uncertainty(concept: Concept, image: PlaneImage) -> float:
+def _uncertainty(few_shot_class: FewShotClass, image: PlaneImage) -> float:
     """Return the mean of 4 p (1 - p) over the confidences of the proposals."""
-    confidences = np.array([p.confidence for p in concept.proposals(image)])
+    confidences = np.array([p.confidence for p in few_shot_class.proposals(image)])
     if not len(confidences):
         return _MIN_UNCERTAINTY
     return float((4 * confidences * (1 - confidences)).mean())

@@ -27,7 +27,7 @@ class TextModels:
         self._models = CatalogTextModels(device)
 
     @cached_property
-    def concepts(self) -> Library:
+    def classes(self) -> Library:
         """The saved classes; their network is imported on first use."""
         from napari_promptseg.few_shot.storage import Library
 
@@ -42,7 +42,7 @@ class TextModels:
             If there is neither a class nor a model that is ready; the message says what to
             do.
         """
-        classes = list(self.concepts.usable())
+        classes = list(self.classes.usable())
         yield from classes
         try:
             yield from self._models
@@ -52,6 +52,6 @@ class TextModels:
 
     def close(self) -> None:
         """Free all of them; they are loaded again on demand."""
-        if "concepts" in self.__dict__:
-            self.concepts.close()
+        if "classes" in self.__dict__:
+            self.classes.close()
         self._models.close()

@@ -41,7 +41,7 @@ _REJECTION_WEIGHT: Final = 20.0
 
 
 @dataclass
-class Concept:
+class FewShotClass:
     """A class of objects, learnt from examples.
 
     Parameters
