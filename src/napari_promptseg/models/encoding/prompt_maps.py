@@ -106,7 +106,7 @@ def encode(
     shape : (int, int)
         Height and width of the maps.
     encoding : {"disk", "gaussian", "distance"}
-        How clicks and scribbles spread: disks of `radius` pixels, Gaussians whose
+        Shape of clicks and scribbles: disks of `radius` pixels, Gaussians whose
         standard deviation is `radius`, or one minus the distance divided by 255.
     radius : float
         See `encoding`.
