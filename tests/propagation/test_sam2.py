@@ -99,6 +99,13 @@ def test_old_answers_are_let_go(backend) -> None:
     assert min(kept) == 40 - sam2._MEMORY_FRAMES
 
 
+def test_an_object_may_be_gone_for_long_between_the_outermost_anchors() -> None:
+    from napari_promptseg.propagation import sam2
+
+    anchors = [3, 9, 20]
+    assert [i for i in range(25) if sam2._between(anchors, i)] == list(range(4, 20))
+
+
 def test_other_backends_have_no_such_memory() -> None:
     other = create_backend("grabcut")
     with pytest.raises(ValueError, match=r"needs the memory of SAM 2.*'grabcut'"):
