@@ -40,6 +40,7 @@ PUBLIC = {
     "list_backends": "napari_promptseg.models.registry",
     "list_propagators": "napari_promptseg.propagation.registry",
     "load_ritm": "napari_promptseg.models.backends.ritm",
+    "open_sample": "napari_promptseg.io.sample_data",
     "open_volume": "napari_promptseg.io.read",
 }
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     )
     from napari_promptseg.data.volume import Volume
     from napari_promptseg.io.read import open_volume
+    from napari_promptseg.io.sample_data import open_sample
     from napari_promptseg.live.live_session import LiveSession
     from napari_promptseg.models.backends.ritm import load_ritm
     from napari_promptseg.models.base import Backend, Capabilities, Prediction
@@ -55,6 +56,7 @@ _HOMES = {
     "list_backends": "napari_promptseg.models.registry",
     "list_propagators": "napari_promptseg.propagation.registry",
     "load_ritm": "napari_promptseg.models.backends.ritm",
+    "open_sample": "napari_promptseg.io.sample_data",
     "open_volume": "napari_promptseg.io.read",
 }
 
@@ -80,6 +82,7 @@ __all__ = [
     "list_backends",
     "list_propagators",
     "load_ritm",
+    "open_sample",
     "open_volume",
 ]
 
