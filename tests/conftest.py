@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import warnings
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +29,14 @@ settings.register_profile("dev", derandomize=True, max_examples=30, **_ALWAYS)
 # `--hypothesis-profile ci-fresh --hypothesis-seed N`: other examples with every seed.
 settings.register_profile("ci-fresh", max_examples=60, print_blob=True, **_ALWAYS)
 settings.load_profile("dev")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def napari_is_imported() -> None:
+    """Import what napari's pytest plugin imports anyway: its warnings belong to no test."""
+    with warnings.catch_warnings(), suppress(ImportError, RuntimeError):
+        warnings.simplefilter("ignore")
+        import napari._qt  # noqa: F401
 
 
 @pytest.fixture
