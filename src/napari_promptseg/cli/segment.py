@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_promptseg.cli.engines import export_model
-from napari_promptseg.cli.options import Device, fail
+from napari_promptseg.cli.options import Device, fail, with_options
+from napari_promptseg.cli.prompt_table import read_prompt_table
 from napari_promptseg.propagation.registry import AUTO, list_propagators
 
 if TYPE_CHECKING:
@@ -72,6 +73,41 @@ def _open(image: Path, axes: str | None, spacing: str | None, series: str | None
     return open_volume(image, **overrides)
 
 
+def _add_prompts(
+    session: Session,
+    points: list[str] | None,
+    negatives: list[str] | None,
+    boxes: list[str] | None,
+    text: str | None,
+) -> None:
+    """Give all prompts of an object to a session, in one step."""
+    from napari_promptseg.data.prompts import (
+        BoxPrompt,
+        PointPrompt,
+        Prompt,
+        TextPrompt,
+        check_prompt,
+        prompt_plane,
+    )
+
+    prompts: list[Prompt] = []
+    for corners in boxes or []:
+        low, _, high = corners.partition(":")
+        prompts.append(BoxPrompt(_numbers(low), _numbers(high)))
+    prompts += [PointPrompt(_numbers(at)) for at in points or []]
+    prompts += [PointPrompt(_numbers(at), positive=False) for at in negatives or []]
+    if text is not None and prompts:
+        names, shape = session.volume.names, session.volume.shape
+        plane = prompt_plane(check_prompt(prompts[0], names, shape), names)
+        session.add_prompts([TextPrompt(text, plane.index), *prompts])
+    elif text is not None:
+        session.add_text(text)
+    else:
+        session.add_prompts(prompts)
+    if session.named is not None:
+        typer.echo(f"{session.named.text!r}: confidence {session.named.confidence:.2f}")
+
+
 def _start(
     volume: Volume,
     backend: str,
@@ -83,34 +119,54 @@ def _start(
     propagator: str = AUTO,
 ) -> Session:
     """Start a session with all prompts of the command line."""
-    from napari_promptseg.data.prompts import (
-        BoxPrompt,
-        PointPrompt,
-        Prompt,
-        TextPrompt,
-        check_prompt,
-        prompt_plane,
-    )
     from napari_promptseg.session.session import Session
 
-    prompts: list[Prompt] = []
-    for corners in boxes or []:
-        low, _, high = corners.partition(":")
-        prompts.append(BoxPrompt(_numbers(low), _numbers(high)))
-    prompts += [PointPrompt(_numbers(at)) for at in points or []]
-    prompts += [PointPrompt(_numbers(at), positive=False) for at in negatives or []]
     session = Session(volume, backend, device=device, propagator=propagator)
-    if text is not None and prompts:
-        names, shape = session.volume.names, session.volume.shape
-        plane = prompt_plane(check_prompt(prompts[0], names, shape), names)
-        session.add_prompts([TextPrompt(text, plane.index), *prompts])
-    elif text is not None:
-        session.add_text(text)
-    else:
-        session.add_prompts(prompts)
-    if session.named is not None:
-        typer.echo(f"{session.named.text!r}: confidence {session.named.confidence:.2f}")
+    _add_prompts(session, points, negatives, boxes, text)
     return session
+
+
+def _segment_table(
+    folder: Path,
+    table: Path,
+    output: Path,
+    suffix: str,
+    backend: str,
+    device: str,
+    overwrite: bool,
+) -> None:
+    """Segment the objects of a prompt table; an image that fails does not stop the others.
+
+    Raises
+    ------
+    ValueError
+        If the table is invalid, or an image failed; the reasons are printed before.
+    """
+    from napari_promptseg.io.read import open_volume
+    from napari_promptseg.session.session import Session
+
+    images = read_prompt_table(table)
+    targets = {image: f"{Path(image).name.partition('.')[0]}{suffix}" for image in images}
+    if len(set(targets.values())) < len(targets):
+        raise ValueError(f"{str(table)!r}: images of one name would share a file of labels")
+    output.mkdir(parents=True, exist_ok=True)
+    failures = 0
+    for image, objects in images.items():
+        try:
+            session = Session(open_volume(folder / image), backend, device=device)
+            for name, prompts in objects.items():
+                _add_prompts(
+                    session, prompts.points, prompts.negatives, prompts.boxes, prompts.text
+                )
+                session.commit(name)
+            target = output / targets[image]
+            session.export(target, overwrite=overwrite)
+            typer.echo(f"{target}: {len(session.objects)} objects")
+        except (ValueError, OSError, ImportError) as error:
+            failures += 1
+            typer.echo(f"promptseg: {image}: {with_options(str(error))}", err=True)
+    if failures:
+        raise ValueError(f"{failures} of {len(images)} images failed")
 
 
 def _write(session: Session, output: Path, overwrite: bool) -> None:
@@ -130,6 +186,14 @@ def segment(
     everything: Annotated[
         bool, typer.Option("--everything", help="All objects of the middle plane, without prompts.")
     ] = False,
+    prompts: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV file with prompts of many images: columns image, object, prompt (point, "
+            "negative, box, text) and value. IMAGE is then their folder, and the output a folder."
+        ),
+    ] = None,
+    suffix: Annotated[str, typer.Option(help="Format of the labels with --prompts.")] = ".tif",
     backend: Backend = "clicknet",
     device: Device = "auto",
     axes: Axes = None,
@@ -141,6 +205,13 @@ def segment(
     from napari_promptseg.session.session import Session
 
     try:
+        if prompts is not None:
+            if any((point, negative, box, text, everything, axes, spacing, series)):
+                raise ValueError(
+                    "--prompts cannot be combined with other prompts, --axes, --spacing or --series"
+                )
+            _segment_table(image, prompts, output, suffix, backend, device, overwrite)
+            return
         volume = _open(image, axes, spacing, series)
         if everything:
             session = Session(volume, backend, device=device)
