@@ -38,6 +38,21 @@ def test_segment_writes_the_labels_of_one_plane(volume, tmp_path):
     assert not labels[:4].any()
 
 
+def test_notes_on_the_image_are_lines_on_stderr(tmp_path):
+    import tifffile
+
+    with tifffile.TiffWriter(tmp_path / "a.ome.tif", ome=True) as writer:
+        for name in ("overview", "detail"):
+            image = ellipsoid_volume((4, 48, 48))
+            writer.write(image, photometric="minisblack", metadata={"axes": "ZYX", "Name": name})
+    point = ("--point", "2,24,24", "--backend", "grabcut")
+    result = run("segment", tmp_path / "a.ome.tif", "-o", tmp_path / "a.npy", *point)
+    assert result.exit_code == 0, result.output
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("note: series 0 of 2 is opened")
+    assert "note:" not in result.stdout
+
+
 def test_propagate_fills_the_planes_asked_for(volume, tmp_path):
     output = tmp_path / "labels.npy"
     arguments = ("--box", "4,12,12:4,36,36", "--start", "2", "--backend", "grabcut")

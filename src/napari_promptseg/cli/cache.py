@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from napari_promptseg.cli.options import Device, fail
+from napari_promptseg.cli.options import Device, fail, show_notes
 
 
 def cache(
@@ -35,7 +35,9 @@ def cache(
             return
         computed = total = 0
         with typer.progressbar(length=1000, label="embedding") as bar:
-            for plane in Session(image, backend, device=device).prepare(start, stop):
+            session = Session(image, backend, device=device)
+            show_notes(session.volume)
+            for plane in session.prepare(start, stop):
                 bar.update(round(1000 * plane.done / plane.total) - bar.pos)
                 computed, total = computed + plane.computed, plane.total
         typer.echo(f"{total} planes ready, {computed} of them embedded now")

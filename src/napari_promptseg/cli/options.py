@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
+
+if TYPE_CHECKING:
+    from napari_promptseg.data.volume import Volume
 
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 
 _ARGUMENT = re.compile(r"\b(overwrite=True|(?:axes|series|spacing|volume)=)(?![\w(\[\"'])")
 _OPTIONS = {"volume": "--image"}
 """Names of options that differ from the Python argument."""
+
+
+def show_notes(volume: Volume) -> None:
+    """Print what was guessed or not taken when an image was opened, a line each, on stderr."""
+    for note in volume.notes:
+        typer.echo(f"note: {note}", err=True)
 
 
 def fail(error: Exception) -> NoReturn:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_promptseg.cli.engines import export_model
-from napari_promptseg.cli.options import Device, fail, with_options
+from napari_promptseg.cli.options import Device, fail, show_notes, with_options
 from napari_promptseg.cli.prompt_table import read_prompt_table
 from napari_promptseg.propagation.registry import AUTO, list_propagators
 
@@ -70,7 +70,9 @@ def _open(image: Path, axes: str | None, spacing: str | None, series: str | None
         overrides["spacing"] = _numbers(spacing)
     if series is not None:
         overrides["series"] = series
-    return open_volume(image, **overrides)
+    volume = open_volume(image, **overrides)
+    show_notes(volume)
+    return volume
 
 
 def _add_prompts(
@@ -153,7 +155,9 @@ def _segment_table(
     failures = 0
     for image, objects in images.items():
         try:
-            session = Session(open_volume(folder / image), backend, device=device)
+            volume = open_volume(folder / image)
+            show_notes(volume)
+            session = Session(volume, backend, device=device)
             for name, prompts in objects.items():
                 _add_prompts(
                     session, prompts.points, prompts.negatives, prompts.boxes, prompts.text

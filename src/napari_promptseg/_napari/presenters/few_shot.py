@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from napari_promptseg._napari.widgets.few_shot import FewShotSection
     from napari_promptseg._napari.worker.proposals import Examples
     from napari_promptseg.data.geometry import Plane
-    from napari_promptseg.few_shot.concept import Concept
+    from napari_promptseg.few_shot.few_shot_class import FewShotClass
     from napari_promptseg.training.data.datasets import Scene
 
 _SECONDS: Final = 60.0
@@ -74,7 +74,7 @@ class FewShotPresenter:
         self.events = FewShotEvents()
         self._section, self._tell, self._later, self._prompted = section, tell, later, busy
         self._worker, self._tuner = JobQueue(later), JobQueue(later)
-        self._concepts: dict[str, Concept] = {}
+        self._concepts: dict[str, FewShotClass] = {}
         self._scenes: dict[str, list[Scene]] = {}
         self._learnt: WeakKeyDictionary[Image, dict[str, set[int]]] = WeakKeyDictionary()
         self._binding: LayerSync | None = None
@@ -137,18 +137,18 @@ class FewShotPresenter:
             return
         known |= {int(label) for _, labels in examples for label in labels.ravel() if label}
 
-        def work(_: Job) -> Concept:
-            from napari_promptseg.few_shot.storage import save_concept
+        def work(_: Job) -> FewShotClass:
+            from napari_promptseg.few_shot.storage import save_class
             from napari_promptseg.training.few_shot import has_upright_planes, learn_from
 
             concept = self._concept(name, new=True)
             scenes = self._scenes.setdefault(name, [])
             upright = has_upright_planes(volume)
             scenes += learn_from(concept, examples, str(len(scenes)), upright)
-            save_concept(concept)
+            save_class(concept)
             return concept
 
-        def then(concept: Concept) -> None:
+        def then(concept: FewShotClass) -> None:
             self._section.show_running("")
             self._show_classes(name)
             count = f"{concept.examples} example{'s' * (concept.examples != 1)}"
@@ -158,7 +158,7 @@ class FewShotPresenter:
         self._section.show_running(f"Learning {name} …")
         self._run(self._worker, work, then)
 
-    def _tune(self, concept: Concept) -> None:
+    def _tune(self, concept: FewShotClass) -> None:
         """Fine-tune the network for clicks on a class, where there is enough to learn from."""
         from napari_promptseg.training.few_shot import FEWEST, fine_tune, take_tuned
 
@@ -167,14 +167,14 @@ class FewShotPresenter:
             return
 
         def work(job: Job) -> bool:
-            from napari_promptseg.few_shot.storage import save_concept
+            from napari_promptseg.few_shot.storage import save_class
 
             def stopped() -> bool:
                 return self._wait(job, lambda: self._prompted() or self._worker.busy)
 
             tuned = fine_tune(concept, scenes, _SECONDS, stopped)
             take_tuned(concept, tuned)
-            save_concept(concept)
+            save_class(concept)
             return tuned.adapter is not None
 
         def then(kept: bool) -> None:
@@ -225,14 +225,16 @@ class FewShotPresenter:
 
         job = self._searched = self._run(self._worker, work, then)
 
-    def _look(self, concept: Concept, binding: LayerSync, plane: Plane, job: Job) -> list[Found]:
+    def _look(
+        self, concept: FewShotClass, binding: LayerSync, plane: Plane, job: Job
+    ) -> list[Found]:
         """Find objects on a plane, on the worker."""
-        from napari_promptseg.few_shot.proposals import beside
+        from napari_promptseg.few_shot.proposals import exclude_occupied
 
         volume, labels = binding.controller.volume, binding.controller.labels
         volume.check_whole(plane, "finding objects of a class")
         found = concept.proposals(volume.plane(plane), lambda: self._wait(job, self._prompted))
-        return [Found(plane, p) for p in beside(found, labels[plane.slices] > 0)]
+        return [Found(plane, p) for p in exclude_occupied(found, labels[plane.slices] > 0)]
 
     def _reject(self, found: Sequence[Found], name: str) -> None:
         """Teach the class what it is not, and look again where that was."""
@@ -242,13 +244,13 @@ class FewShotPresenter:
         planes = list(dict.fromkeys(one.plane for one in found))
 
         def work(job: Job) -> dict[Plane, list[Found]]:
-            from napari_promptseg.few_shot.storage import save_concept
+            from napari_promptseg.few_shot.storage import save_class
 
             concept, volume = self._concept(name), binding.controller.volume
             for one in found:
                 image = volume.plane(one.plane)
                 concept.refuse(image, one.proposal.whole(image.shape))
-            save_concept(concept)
+            save_class(concept)
             again = [plane for plane in planes if self.review.undecided(plane)]
             return {plane: self._look(concept, binding, plane, job) for plane in again}
 
@@ -322,7 +324,7 @@ class FewShotPresenter:
 
             images = ((n, volume.plane(plane)) for n, (_, volume, plane) in enumerate(candidates))
             concept = self._concept(name) if known else None
-            order = rank(images, concept, stopped=lambda: self._wait(job, self._prompted))
+            order = rank(images, concept, is_cancelled=lambda: self._wait(job, self._prompted))
             return [entry.key for entry in order]
 
         def then(order: list[int]) -> None:
@@ -399,15 +401,15 @@ class FewShotPresenter:
             waited += 0.02
         return job.stopped.is_set()
 
-    def _concept(self, name: str, new: bool = False) -> Concept:
+    def _concept(self, name: str, new: bool = False) -> FewShotClass:
         """Return a class, from its file where it was not in use yet; on the worker."""
-        from napari_promptseg.few_shot.concept import Concept
+        from napari_promptseg.few_shot.few_shot_class import FewShotClass
         from napari_promptseg.few_shot.storage import Library
 
         key = class_key(name)
         if key not in self._concepts:
             fresh = new and key not in list_classes()
-            self._concepts[key] = Concept(name) if fresh else Library().get(key)
+            self._concepts[key] = FewShotClass(name) if fresh else Library().get(key)
         return self._concepts[key]
 
     def _named(self, name: str) -> bool:
