@@ -16,10 +16,10 @@ def cache(
     start: Annotated[int | None, typer.Option(help="First plane.")] = None,
     stop: Annotated[int | None, typer.Option(help="Plane after the last.")] = None,
     device: Device = "auto",
-    info: Annotated[bool, typer.Option("--info", help="Tell what is kept.")] = False,
-    clear: Annotated[bool, typer.Option("--clear", help="Delete all that is kept.")] = False,
+    info: Annotated[bool, typer.Option("--info", help="Print the size of the cache.")] = False,
+    clear: Annotated[bool, typer.Option("--clear", help="Empty the cache.")] = False,
 ) -> None:
-    """Embed all planes of an image, so that its first clicks are quick; a kill loses one plane."""
+    """Compute the embeddings of an image ahead of time; an interrupted run loses one plane."""
     from napari_promptseg.models.embedding_store import EmbeddingStore
     from napari_promptseg.session.session import Session
 
