@@ -146,7 +146,7 @@ class Trainer:
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.half)
 
-    def _predict(self, episodes: list[Episode]) -> NDArray[np.float32]:
+    def predict(self, episodes: list[Episode]) -> NDArray[np.float32]:
         """Return the probabilities of the averaged weights, of the shape of the truth."""
         with self._autocast():
             logits = self.course.answer(self.average.module, episodes, self.device)
@@ -287,7 +287,7 @@ class Trainer:
     def _validate(self, validation: Validation, books: RunLogger) -> None:
         """Measure the averaged weights, and write them if they are the best so far."""
         row = books.since_last() if self.step else {}
-        figures = validation.measure(self._predict)
+        figures = validation.measure(self.predict)
         books.validated(self.step, row | figures)
         score = goal(figures, row.get("loss", math.inf))
         self.waited += 1
