@@ -86,7 +86,7 @@ class Change:
     name : str
         What was done, for the user to read.
     draft : (Draft, Draft)
-        The object in work before and after.
+        The active object before and after.
     objects : mapping of int to (StoredObject or None, StoredObject or None)
         Committed objects that changed, before and after; None where there is none.
     patches : tuple of ImagePatch

@@ -78,7 +78,7 @@ class ConfidenceGrid:
 
 @dataclass(frozen=True, slots=True)
 class PropagationRecord:
-    """What propagation has answered for the object in work.
+    """What propagation has answered for the active object.
 
     Parameters
     ----------

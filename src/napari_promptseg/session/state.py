@@ -13,7 +13,7 @@ Colour = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """The object in work.
+    """The active object.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The arrays and the state of a session, changed only by undoable changes."""
+"""Store of a session: arrays, objects and history, changed only by undoable changes."""
 
 from __future__ import annotations
 
@@ -53,22 +53,22 @@ def checked_integer(value: Any, what: str = "label") -> int:
 
 
 class SessionEvents(SignalGroup):
-    """What a session tells the outside; emitted on the thread that called it."""
+    """Signals of a session; emitted on the thread that called it."""
 
     mask = Signal(tuple)
     """A box of the mask changed."""
     labels = Signal(tuple)
     """A box of the labels changed."""
     draft = Signal()
-    """The prompts or the name of the object in work changed."""
+    """The prompts or the name of the active object changed."""
     objects = Signal()
     """Committed objects changed."""
     confidences = Signal()
-    """How sure the object in work is on some plane changed."""
+    """The confidence of the active object on some plane changed."""
     notice = Signal(str)
-    """A model has to do with less than it was meant to have."""
+    """Inference falls back to a smaller crop or to the CPU."""
     history = Signal()
-    """What can be undone or redone changed."""
+    """The steps that can be undone or redone changed."""
 
 
 class Store:
@@ -86,7 +86,7 @@ class Store:
     def __init__(self, shape: tuple[int, ...]) -> None:
         self.mask: NDArray[np.bool_] = paged_zeros(shape, np.bool_)
         self.labels: NDArray[np.uint16] = paged_zeros(shape, LABEL_TYPE)
-        self.given_labels: NDArray[Any] | None = None
+        self.initial_labels: NDArray[Any] | None = None
         self.draft = Draft()
         self.underway = Underway()
         self.objects: dict[int, StoredObject] = {}
@@ -211,9 +211,9 @@ class Store:
         (self.events.mask if patch.array == "mask" else self.events.labels).emit(patch.box)
 
     def keep(self, change: Change) -> None:
-        """Have on disk what a change that is not over has written since the last time.
+        """Write the new planes of a running propagation to the journal.
 
-        A journal that cannot be written to is told of at the end, not here.
+        Write errors are suppressed here; they surface when the finished change is recorded.
         """
         with suppress(OSError):
             self._log(Part(change=change))
@@ -240,7 +240,7 @@ class Store:
         patches: Sequence[ImagePatch],
         propagated: PropagationRecord,
     ) -> Change:
-        """Make the change that brings the object in work to new prompts and pixels."""
+        """Make the change that brings the active object to new prompts and pixels."""
         extent = self.draft.grown(*(p.box for p in patches))
         draft = replace(self.draft, prompts=prompts, extent=extent, propagated=propagated)
         return Change(name, (self.draft, draft), {}, tuple(patches))
@@ -248,7 +248,7 @@ class Store:
     def answer_prompts(
         self, name: str, prompts: tuple[Prompt, ...], answers: Mapping[Plane, Sequence[ImagePatch]]
     ) -> Change:
-        """Make the change that brings the object in work to new prompts and their answers.
+        """Make the change that brings the active object to new prompts and their answers.
 
         What propagation knew of planes that change is forgotten.
 
@@ -282,7 +282,7 @@ class Store:
         return known
 
     def has_object(self, plane: Plane) -> bool:
-        """Tell whether the object in work is on a plane.
+        """Tell whether the active object is on a plane.
 
         It costs time in proportion to the object, not to the plane.
         """
@@ -345,7 +345,7 @@ class Store:
         return ImagePatch.between("labels", box, old, np.where(chosen, LABEL_TYPE(label), old))
 
     def mask_extent(self) -> Bounds | None:
-        """Return the smallest box that holds the object in work, None if it is empty."""
+        """Return the smallest box that holds the active object, None if it is empty."""
         found: list[Bounds] = []
         for part in slabs(self.draft.extent) if self.draft.extent else ():
             inner = mask_box(self.mask[box_slices(part)])
@@ -398,7 +398,7 @@ class Store:
         if low < 0 or high > LARGEST_LABEL:
             raise ValueError(f"labels must be 0 to {LARGEST_LABEL}, got {low} to {high}")
         self.labels[...] = labels
-        self.given_labels = paged_zeros(labels.shape, LABEL_TYPE)
-        self.given_labels[...] = labels
+        self.initial_labels = paged_zeros(labels.shape, LABEL_TYPE)
+        self.initial_labels[...] = labels
         for label, box in label_boxes(labels).items():
             self.objects[label] = StoredObject(label, "", (), box)

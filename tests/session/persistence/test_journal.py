@@ -12,7 +12,7 @@ import pytest
 
 from helpers import Snapshot, ToyBackend, make_scene
 from napari_promptseg.data.volume import Volume
-from napari_promptseg.session.persistence import records
+from napari_promptseg.session.persistence import arrays, header, records
 from napari_promptseg.session.persistence.journal import Journal, hold, list_kept
 from napari_promptseg.session.propagation import writer
 from napari_promptseg.session.session import Session
@@ -74,7 +74,7 @@ def other_process(folder: Path):
 def test_another_process_is_told_who_has_it(folder: Path, other_process) -> None:
     with pytest.raises(BlockingIOError, match="open in another window or process"):
         begun(folder)
-    assert not (folder / records.HEADER).exists()
+    assert not (folder / header.HEADER).exists()
     other_process.kill()
     other_process.wait()
     session = begun(folder)  # however the other one ended
@@ -99,7 +99,7 @@ def test_what_is_no_journal_is_not_offered(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "empty").mkdir()
     (tmp_path / "damaged").mkdir()
-    (tmp_path / "damaged" / records.HEADER).write_text("{")
+    (tmp_path / "damaged" / header.HEADER).write_text("{")
     Session(make_scene("yx").data, ToyBackend(), journal=tmp_path / "no steps").end_journal()
     assert list_kept(tmp_path) == []
     assert list_kept(tmp_path / "nothing") == []
@@ -186,7 +186,7 @@ def test_an_image_may_stay_outside(folder: Path) -> None:
     session.add_point((4, 11, 14))
     session.keep_journal(folder, image=False)
     session.end_journal()
-    assert not (folder / records.IMAGE).exists()
+    assert not (folder / arrays.IMAGE).exists()
     assert list_kept(folder.parent)[0].header.pixels == Volume(data).fingerprint()
     with pytest.raises(FileNotFoundError, match="pass volume="):
         recovered(folder)

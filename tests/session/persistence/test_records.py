@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import zipfile
 from typing import TYPE_CHECKING
@@ -12,8 +13,9 @@ import pytest
 from helpers import RecordingArray, Scene, Snapshot, ToyBackend, make_scene
 from napari_promptseg.data.intensity_window import Window
 from napari_promptseg.data.volume import Volume
-from napari_promptseg.session.persistence import records
+from napari_promptseg.session.persistence import arrays, containers, header, records
 from napari_promptseg.session.session import Session
+from napari_promptseg.session.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -136,8 +138,8 @@ def test_a_named_backend_is_remembered_with_its_identity(tmp_path: Path) -> None
     session.add_box((4, 5), (18, 23))
     session.save(tmp_path / "saved")
     assert Session.load(tmp_path / "saved").backend == "grabcut"
-    header = records.read_header(records.Archive(tmp_path / "saved"))
-    assert (header.backend, header.model) == ("grabcut", "grabcut")
+    saved_header = containers.read_header(containers.Archive(tmp_path / "saved"))
+    assert (saved_header.backend, saved_header.model) == ("grabcut", "grabcut")
 
 
 def test_a_propagation_under_way_is_saved_as_far_as_it_is(tmp_path: Path) -> None:
@@ -172,7 +174,7 @@ def test_saving_replaces_the_old_file_only_when_the_new_one_is_whole(
     def fail(*args: object, **kwargs: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr(records, "write_array", fail)
+    monkeypatch.setattr(containers, "write_array", fail)
     with pytest.raises(OSError, match="disk full"):
         session.save(tmp_path / "saved")
     monkeypatch.undo()
@@ -243,8 +245,8 @@ def test_what_is_no_session_is_refused(tmp_path: Path) -> None:
 def test_a_session_of_a_later_format_is_refused(tmp_path: Path) -> None:
     session = Session(make_scene("yx").data, ToyBackend(), journal=tmp_path / "journal")
     session.add_point((11, 14))
-    header = tmp_path / "journal" / records.HEADER
-    header.write_text(header.read_text().replace('"format":1', '"format":2'))
+    header_file = tmp_path / "journal" / header.HEADER
+    header_file.write_text(header_file.read_text().replace('"format":1', '"format":2'))
     with pytest.raises(ValueError, match="format"):
         Session.recover(tmp_path / "journal", backend=ToyBackend())
 
@@ -361,7 +363,7 @@ def test_work_goes_on_after_a_cut(folder: Path) -> None:
 def test_a_lazy_image_is_stored_part_by_part(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: np.ndarray
 ) -> None:
-    monkeypatch.setattr(records, "_PART", 2 * data[0].nbytes)
+    monkeypatch.setattr(arrays, "_PART", 2 * data[0].nbytes)
     lazy = RecordingArray(data)
     Session(lazy, ToyBackend(), journal=tmp_path / "journal")
     assert max(lazy.reads) <= 2 * data[0].size
@@ -412,3 +414,22 @@ def test_a_lazy_image_with_a_file_is_not_read_to_be_journalled(tmp_path: Path) -
     session.add_point((4, 11, 14))
     assert data.reads == [24 * 28]
     assert_same(recovered(tmp_path / "journal"), session)
+
+
+def test_a_bug_of_the_package_is_not_reported_as_damage(tmp_path: Path, monkeypatch) -> None:
+    session = Session(make_scene("zyx").data, ToyBackend())
+    session.add_point((4, 11, 14))
+    session.save(tmp_path / "saved")
+
+    def bug(self: Store, record: object) -> None:
+        raise AttributeError("'NoneType' object has no attribute 'box'")
+
+    monkeypatch.setattr(Store, "replay", bug)
+    with pytest.raises(AttributeError, match="no attribute 'box'"):
+        Session.load(tmp_path / "saved", backend=ToyBackend())
+
+
+def test_methods_have_the_documentation_and_the_signature_of_their_functions() -> None:
+    assert "overwrite : bool" in (Session.commit.__doc__ or "")
+    session = Session(make_scene("yx").data, ToyBackend())
+    assert list(inspect.signature(session.measure).parameters) == ["label", "t"]

@@ -1,4 +1,4 @@
-"""The journal: every step of a session on disk, whatever happens to the process."""
+"""Journal of a session: an append-only log that has each step on disk before the call returns."""
 
 from __future__ import annotations
 
@@ -13,18 +13,10 @@ from typing import TYPE_CHECKING, Final
 
 from filelock import FileLock, Timeout
 
-from napari_promptseg.session.persistence.records import (
-    HEADER,
-    HISTORY,
-    Arrays,
-    Folder,
-    Header,
-    Line,
-    Record,
-    encode_record,
-    read_header,
-    write_array,
-)
+from napari_promptseg.session.persistence.arrays import Arrays, write_array
+from napari_promptseg.session.persistence.containers import Folder, read_header
+from napari_promptseg.session.persistence.header import HEADER, Header
+from napari_promptseg.session.persistence.records import HISTORY, Line, Record, encode_record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -152,7 +144,7 @@ def hold(file: Path, what: str) -> FileLock:
     return lock
 
 
-class Claim:
+class FileClaim:
     """The right of this process to write one file, until it is garbage or the process ends.
 
     Parameters

@@ -75,7 +75,7 @@ class PlaneMasks(Mapping[int, "NDArray[np.bool_]"]):
 
 
 class Constraints:
-    """What is known of the object in work, as stacks and as digests.
+    """What is known of the active object, as stacks and as digests.
 
     Parameters
     ----------
