@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_promptseg.data.prompts import Prompt
-from napari_promptseg.session.persistence.arrays import LABELS, read_array
 from napari_promptseg.session.persistence.containers import (
     Archive,
     corrupt_file_errors,
     read_header,
 )
-from napari_promptseg.session.persistence.records import HISTORY, read_records
+from napari_promptseg.session.persistence.records import HISTORY, max_line_bytes, read_records
+from napari_promptseg.session.save_load import read_labels
 from napari_promptseg.session.store import Store
 
 
@@ -63,11 +63,12 @@ def read_saved(path: str | Path) -> Saved:
     container = Archive(path)
     with corrupt_file_errors(path):
         header = read_header(container)
-        labels = read_array(container, LABELS)
+        axes = header.axes.removesuffix("c")
+        shape = header.shape[: len(axes)]
+        labels = read_labels(container, shape)
         with container.open(HISTORY) as lines:
-            records = list(read_records(lines))
-    axes = header.axes.removesuffix("c")
-    store = Store(header.shape[: len(axes)])
+            records = list(read_records(lines, max_line_bytes(shape)))
+    store = Store(shape)
     if labels is not None:
         store.take_labels(labels)
     for record in records:
@@ -78,4 +79,4 @@ def read_saved(path: str | Path) -> Saved:
         saved_objects.append(SavedObject(store.draft.name, store.draft.prompts))
     if not saved_objects:
         raise ValueError(f"no object of {str(path)!r} has prompts to answer")
-    return Saved(header.backend, axes, tuple(header.shape[: len(axes)]), tuple(saved_objects))
+    return Saved(header.backend, axes, shape, tuple(saved_objects))

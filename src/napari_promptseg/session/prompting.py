@@ -27,7 +27,7 @@ from napari_promptseg.session import object_edits
 from napari_promptseg.session.regions_of_interest import PlaneAnswer, crop_around
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Mapping
 
     from numpy.typing import ArrayLike
 
@@ -170,7 +170,7 @@ def add_prompts(state: SessionState, prompts: Sequence[Prompt]) -> None:
         pass
 
 
-def adding(state: SessionState, prompts: Sequence[Prompt]) -> Iterator[Plane]:
+def adding(state: SessionState, prompts: Sequence[Prompt]) -> Generator[Plane, None, None]:
     """Add prompts plane by plane: yield each plane once it is answered.
 
     Nothing changes before the last plane; an iterator that is dropped leaves no trace.

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import shutil
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_promptseg.propagation.registry import split_spec
+from napari_promptseg.session.damage import bridge
 from napari_promptseg.session.persistence.arrays import (
     IMAGE,
     LABELS,
     Arrays,
     embedded_image,
     read_array,
-    read_volume,
 )
 from napari_promptseg.session.persistence.containers import (
     Archive,
@@ -22,16 +25,30 @@ from napari_promptseg.session.persistence.containers import (
     read_header,
     write_archive,
 )
-from napari_promptseg.session.persistence.header import Header
-from napari_promptseg.session.persistence.journal import FileClaim, Journal
-from napari_promptseg.session.persistence.records import HISTORY, from_history, read_records
+from napari_promptseg.session.persistence.header import HEADER, Header
+from napari_promptseg.session.persistence.image_source import read_volume
+from napari_promptseg.session.persistence.journal import FileClaim, Journal, check_vacant
+from napari_promptseg.session.persistence.records import (
+    HISTORY,
+    Damage,
+    Done,
+    from_history,
+    max_line_bytes,
+    read_records,
+    salvage_records,
+)
 from napari_promptseg.session.session_state import SessionState
+from napari_promptseg.session.validation import check_change
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from napari_promptseg.data.volume import Volume
     from napari_promptseg.models.base import Backend
     from napari_promptseg.session.persistence.containers import Container
     from napari_promptseg.session.persistence.records import Record
+
+_log = logging.getLogger(__name__)
 
 
 def save(state: SessionState, path: str | Path, versions: int = 0) -> None:
@@ -64,51 +81,111 @@ def save(state: SessionState, path: str | Path, versions: int = 0) -> None:
 
 def _claim(state: SessionState, path: Path) -> FileClaim:
     """Take the right to write a file, unless the session has it already."""
-    if state.claim is not None and state.claim.path == path.absolute():
+    if state.claim is not None and state.claim.path == Path(os.path.realpath(path)):
         return state.claim
     return FileClaim(path.absolute())
 
 
 def load(
-    path: str | Path, volume: Volume | Any = None, backend: str | Backend | None = None
+    path: str | Path,
+    volume: Volume | Any = None,
+    backend: str | Backend | None = None,
+    open_source: bool = False,
 ) -> SessionState:
     """Return the state in a saved file; see `Session.load`."""
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no saved session at {str(path)!r}")
-    return _restore(Archive(path), volume, backend)[0]
+    archive = Archive(path)
+    state = _begin(archive, volume, backend, open_source)
+    with corrupt_file_errors(path), archive.open(HISTORY) as file:
+        for record in read_records(file, max_line_bytes(state.volume.shape)):
+            state.store.replay(record)
+    return state
 
 
 def recover(
-    folder: str | Path, volume: Volume | Any = None, backend: str | Backend | None = None
+    folder: str | Path,
+    volume: Volume | Any = None,
+    backend: str | Backend | None = None,
+    open_source: bool = False,
 ) -> SessionState:
     """Return the state of a journal; see `Session.recover`."""
     folder = Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"no journal at {str(folder)!r}")
-    state, records = _restore(Folder(folder), volume, backend)
-    journal = Journal(folder)
-    journal.resume(records)
+    container = Folder(folder)
+    if not (folder / HEADER).exists():
+        with corrupt_file_errors(folder):
+            read_header(container)
+    journal = Journal(folder)  # from here on nobody else writes
+    try:
+        state = _begin(container, volume, backend, open_source)
+        limit = max_line_bytes(state.volume.shape)
+        with corrupt_file_errors(folder), container.open(HISTORY) as file:
+            records, damaged_lines = _replay(state, list(salvage_records(file, limit)))
+        if damaged_lines:
+            copy = journal.keep_damaged()
+            message = (
+                f"the journal in {str(folder)!r} is damaged at lines {damaged_lines}: the steps in "
+                f"them are lost, those before and after them are there; the file is kept as "
+                f"{copy.name!r}"
+            )
+            _log.warning(message)
+            warnings.warn(message, UserWarning, stacklevel=3)
+        journal.resume(records)
+    except BaseException:
+        journal.close()
+        raise
     state.store.journal = journal
     return state
 
 
-def _restore(
-    container: Container, volume: Any, backend: str | Backend | None
-) -> tuple[SessionState, list[Record]]:
+def _replay(state: SessionState, records: list[Record | Damage]) -> tuple[list[Record], list[int]]:
+    """Do the steps of a journal again; return them, and the numbers of damaged lines.
+
+    After damage, undo and redo cannot be done before the next finished change, which tells
+    the state that it began from.
+    """
+    damaged_lines: list[int] = []
+    uncertain = False
+    for record in records:
+        if isinstance(record, Damage):
+            damaged_lines.append(record.line)
+            uncertain = True
+        elif isinstance(record, Done):
+            if uncertain:
+                check_change(record.change, state.volume.shape)
+                bridge(state.store, record.change)
+                uncertain = False
+            state.store.replay(record)
+        elif not uncertain:
+            state.store.replay(record)
+    whole = [record for record in records if not isinstance(record, Damage)]
+    return from_history(state.store.history) if damaged_lines else whole, damaged_lines
+
+
+def read_labels(container: Container, shape: tuple[int, ...]) -> NDArray[Any] | None:
+    """Return the labels that a session began with, None if there are none."""
+    if LABELS not in container.names():
+        return None
+    with container.open(LABELS) as file:
+        return read_array(file, shape)
+
+
+def _begin(
+    container: Container, volume: Any, backend: str | Backend | None, open_source: bool
+) -> SessionState:
+    """Return the state before the first step."""
     with corrupt_file_errors(container.path):
         header = read_header(container)
-        image = read_volume(container, header, volume)
-        labels = read_array(container, LABELS)
-        with container.open(HISTORY) as lines:
-            records = list(read_records(lines))
+        image = read_volume(container, header, volume, open_source)
+        labels = read_labels(container, image.shape)
     propagator = split_spec(header.backend)[1]
     state = SessionState.create(image, backend or header.backend, propagator=propagator)
     if labels is not None:
         state.store.take_labels(labels)
-    for record in records:
-        state.store.replay(record)
-    return state, records
+    return state
 
 
 def keep_journal(state: SessionState, folder: str | Path, image: bool = True) -> None:
@@ -132,10 +209,15 @@ def keep_journal(state: SessionState, folder: str | Path, image: bool = True) ->
         If it cannot be written to; the session goes on without.
     """
     state.interrupt()
+    check_vacant(Path(folder))
     journal = Journal(Path(folder))
-    header = _header(state, None if image else state.volume.fingerprint())
-    journal.begin(header, _arrays(state, image))
-    journal.resume(from_history(state.store.history))
+    try:
+        header = _header(state, None if image else state.volume.fingerprint())
+        journal.begin(header, _arrays(state, image))
+        journal.resume(from_history(state.store.history))
+    except BaseException:
+        journal.close()
+        raise
     state.store.journal = journal
 
 
@@ -146,6 +228,18 @@ def end_journal(state: SessionState, discard: bool = False) -> None:
         journal.close()
         if discard:
             shutil.rmtree(journal.folder, ignore_errors=True)
+
+
+def give_up(state: SessionState) -> None:
+    """Give a session up whose thread is stuck in a model, but not its journal.
+
+    Whatever the thread does later fails, and changes nothing.
+    """
+    state.store.retired = True
+    journal, state.store.journal = state.store.journal, None
+    if journal is not None:
+        journal.rewind()
+        journal.close()
 
 
 def rebuild_from_history(state: SessionState) -> SessionState:

@@ -228,6 +228,7 @@ class Session:
     add_text = delegate(prompting.add_text)
     add = delegate(prompting.add)
     add_prompts = delegate(prompting.add_prompts)
+    adding = delegate(prompting.adding)
     remove_prompt = delegate(prompting.remove_prompt)
     choose = delegate(prompting.choose)
     segment_everything = delegate(prompting.segment_everything)
@@ -300,7 +301,11 @@ class Session:
 
     @classmethod
     def load(
-        cls, path: str | Path, volume: Volume | Any = None, backend: str | Backend | None = None
+        cls,
+        path: str | Path,
+        volume: Volume | Any = None,
+        backend: str | Backend | None = None,
+        open_source: bool = False,
     ) -> Self:
         """Read a file of `save`.
 
@@ -312,28 +317,41 @@ class Session:
             The image, if its file has moved.
         backend : str or Backend, optional
             Another backend than the saved one.
+        open_source : bool
+            Whether the image file that a session of somebody else names may be opened where
+            it lies outside of the folder of the session. A URL is never opened.
 
         Raises
         ------
         FileNotFoundError
             If the file, or the image it refers to, is not there.
+        PermissionError
+            If the image is named by a URL, or by a path that may not be opened.
         CorruptFileError
             If the file is no saved session, or damaged.
         ValueError
             If the image is another one.
         """
-        return cls._of(save_load.load(path, volume, backend))
+        return cls._of(save_load.load(path, volume, backend, open_source))
 
     @classmethod
     def recover(
-        cls, folder: str | Path, volume: Volume | Any = None, backend: str | Backend | None = None
+        cls,
+        folder: str | Path,
+        volume: Volume | Any = None,
+        backend: str | Backend | None = None,
+        open_source: bool = False,
     ) -> Self:
         """Bring back the session of a process that ended, and go on with its journal.
 
-        A last record that was cut or damaged is dropped. Parameters and errors are those
-        of `load`.
+        A last record that a kill has cut was never acknowledged, and is dropped. Where lines
+        are damaged, whole records before and after them are kept, a warning tells which ones
+        are lost, and the damaged file stays beside the new one. Parameters and errors are
+        those of `load`; `BlockingIOError` if another session writes to the journal.
         """
-        return cls._of(save_load.recover(folder, volume, backend))
+        return cls._of(save_load.recover(folder, volume, backend, open_source))
+
+    give_up = delegate(save_load.give_up)
 
     @property
     def journal(self) -> Path | None:
@@ -399,5 +417,8 @@ class Session:
         self._state.predictor.warm_up()
 
     def close(self) -> None:
-        """Free the model; the session can still be read and saved."""
+        """Free the model and the saved file; the session can still be read and saved."""
         self.free()
+        if self._state.claim is not None:
+            self._state.claim.release()
+            self._state.claim = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -33,6 +34,7 @@ def begun(folder: Path) -> Session:
 
 
 def recovered(folder: Path) -> Session:
+    """Recover a journal that nobody writes to."""
     return Session.recover(folder, backend=ToyBackend())
 
 
@@ -78,7 +80,7 @@ def test_another_process_is_told_who_has_it(folder: Path, other_process) -> None
     other_process.kill()
     other_process.wait()
     session = begun(folder)  # however the other one ended
-    assert_same(recovered(folder), session)
+    assert_same(recovered_copy(folder), session)
 
 
 def test_a_journal_in_use_is_not_offered(tmp_path: Path, other_process, folder: Path) -> None:
@@ -115,9 +117,9 @@ def test_what_nobody_can_reach_is_left_out(folder: Path) -> None:
         session.undo()
     history = folder / records.HISTORY
     assert len(history.read_bytes().splitlines()) < 100
-    assert_same(recovered(folder), session)
+    assert_same(recovered_copy(folder), session)
     session.add_point((4, 12, 14))
-    assert_same(recovered(folder), session)
+    assert_same(recovered_copy(folder), session)
 
 
 def test_a_full_disk_at_compaction_loses_nothing(folder: Path, monkeypatch) -> None:
@@ -131,11 +133,11 @@ def test_a_full_disk_at_compaction_loses_nothing(folder: Path, monkeypatch) -> N
         session.add_point((4, 11, 15))
         session.undo()
     monkeypatch.undo()
-    assert_same(recovered(folder), session)
+    assert_same(recovered_copy(folder), session)
 
 
 def test_a_propagation_under_way_is_on_disk(folder: Path, monkeypatch) -> None:
-    monkeypatch.setattr(writer, "_KEEP_EVERY", 0.0)
+    monkeypatch.setattr(writer, "_SAVE_EVERY", 0.0)
     session = begun(folder)
     done = []
     propagation = session.propagate()
@@ -150,16 +152,13 @@ def test_a_propagation_under_way_is_on_disk(folder: Path, monkeypatch) -> None:
         if len(done) == 4:
             break
     propagation.cancel()
-    assert_same(recovered(folder), session)
-    assert recovered(folder).history == ("add point", "propagate")
+    assert_same(recovered_copy(folder), session)
+    assert recovered_copy(folder).history == ("add point", "propagate")
 
 
 def recovered_copy(folder: Path) -> Session:
     """Recover as after a kill, from a copy: the journal itself is still written to."""
-    import shutil
-
-    copy = folder.with_name("copy")
-    shutil.rmtree(copy, ignore_errors=True)
+    copy = folder.with_name(f"copy-{len(list(folder.parent.iterdir()))}")
     shutil.copytree(folder, copy)
     return recovered(copy)
 
@@ -173,7 +172,7 @@ def test_a_session_can_be_journalled_later(tmp_path: Path, folder: Path) -> None
     session.keep_journal(folder)
     assert session.journal == folder
     session.redo()
-    assert_same(recovered(folder), session)
+    assert_same(recovered_copy(folder), session)
     session.end_journal(discard=True)
     assert session.journal is None
     assert not folder.exists()
@@ -216,12 +215,12 @@ def test_nothing_begins_where_nothing_can_be_written(tmp_path: Path, monkeypatch
     session.add_point((5, 11, 14))
 
 
-def test_a_lock_is_shared_within_a_process(tmp_path: Path) -> None:
-    first, second = hold(tmp_path / "lock", "file"), hold(tmp_path / "lock", "file")
+def test_a_lock_is_for_one_session_of_a_process(tmp_path: Path) -> None:
+    first = hold(tmp_path / "lock", "file")
+    with pytest.raises(BlockingIOError, match="file is open in another window or process"):
+        hold(tmp_path / "lock", "file")
     first.release()
-    assert second.is_locked
-    second.release()
-    assert not second.is_locked
+    assert hold(tmp_path / "lock", "file").is_locked
 
 
 # Saved files

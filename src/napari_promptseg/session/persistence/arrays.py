@@ -1,9 +1,10 @@
-"""Arrays of a session on disk, in the format of `numpy.save`, and the image that it refers to."""
+"""Arrays of a session on disk, in the format of `numpy.save`."""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 
@@ -13,63 +14,72 @@ from napari_promptseg.data.volume import ArrayLike, Volume, is_url
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_promptseg.session.persistence.containers import Container
-    from napari_promptseg.session.persistence.header import Header
-
 IMAGE: Final = "image.npy"
 """Name of the part that holds an image without a file of its own."""
 LABELS: Final = "labels.npy"
 """Name of the part that holds the labels that a session began with."""
+EMBED_LIMIT: Final = 4 * 2**30
+"""Largest image, in bytes, that is stored with a session, or read from one."""
 _PART: Final = 64 * 2**20
 """Bytes of a lazy array that are read at a time."""
-_EMBED_LIMIT: Final = 4 * 2**30
-"""Largest image, in bytes, that is stored with a session."""
+_NUMBERS: Final = "buif"
 
 Arrays = dict[str, ArrayLike | None]
 """Arrays by the name of their part; None is left out."""
 
 
-def read_array(container: Container, name: str) -> NDArray[Any] | None:
-    """Read one of the arrays, None if it is not there.
+class Writer(Protocol):
+    """Target of `write_array`."""
+
+    def write(self, data: bytes, /) -> int:
+        """Write bytes."""
+
+
+def read_array(file: IO[bytes], shape: tuple[int, ...], dtype: str | None = None) -> NDArray[Any]:
+    """Read an array of numbers to its end; nothing is allocated before its size is known.
+
+    Parameters
+    ----------
+    file : binary file
+        In the format of `numpy.save`.
+    shape : tuple of int
+        The shape that it must have.
+    dtype : str, optional
+        The type that it must have; any integer type or bool when not given.
 
     Raises
     ------
     CorruptFileError
-        If its bytes are no array of numbers.
+        If its bytes are no array of numbers, or one of another shape, type or length.
     """
-    if name not in container.names():
-        return None
-    with container.open(name) as file:
-        try:
-            array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
-        except (ValueError, TypeError, EOFError, OverflowError) as error:
-            raise CorruptFileError(f"{name!r} is no array: {error}") from error
-    return array
-
-
-def read_volume(container: Container, header: Header, volume: Any = None) -> Volume:
-    """Return the image of a session: the given one, the embedded one, or its source.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the image is neither given nor embedded, and its source is gone.
-    ValueError
-        If it is another image than that of the session.
-    """
-    if volume is None:
-        volume = read_array(container, IMAGE)
-    if volume is None:
-        from napari_promptseg.io.read import open_volume
-
-        if header.source is None or not (is_url(header.source) or Path(header.source).exists()):
-            raise FileNotFoundError(
-                f"the image {header.source!r} of the session is not there; pass volume="
-            )
-        volume = open_volume(header.source)
-    if isinstance(volume, Volume):
-        return header.volume(volume.data, volume.levels)
-    return header.volume(volume)
+    try:
+        version = np.lib.format.read_magic(file)
+        read = np.lib.format.read_array_header_1_0
+        if version != (1, 0):
+            read = np.lib.format.read_array_header_2_0
+        stored, fortran, kind = read(file)
+    except (ValueError, TypeError, EOFError, OverflowError) as error:
+        raise CorruptFileError(f"no array: {error}") from error
+    if kind.hasobject:
+        raise CorruptFileError("Object arrays are not read")
+    fits = kind.kind in "bui" if dtype is None else kind == np.dtype(dtype)
+    size = math.prod(shape) * kind.itemsize
+    if stored != shape or not fits or size > max(EMBED_LIMIT, math.prod(shape) * 8):
+        raise CorruptFileError(
+            f"an array of shape {stored} and type {kind.str} for an image of shape {shape}"
+        )
+    array = np.empty(shape[::-1] if fortran else shape, kind)
+    values = array.reshape(-1).view(np.uint8)
+    position = 0
+    while position < size:
+        data = file.read(min(_PART, size - position))
+        if not data:
+            raise CorruptFileError(f"an array ends after {position} of {size} bytes")
+        values[position : position + len(data)] = np.frombuffer(data, np.uint8)
+        position += len(data)
+    if file.read(1):
+        raise CorruptFileError(f"an array has more than {size} bytes")
+    return array.T if fortran else array
 
 
 def embedded_image(volume: Volume) -> ArrayLike | None:
@@ -85,7 +95,7 @@ def embedded_image(volume: Volume) -> ArrayLike | None:
         return None
     dtype = np.dtype(volume.data.dtype)
     size = int(np.prod(volume.data.shape, dtype=np.int64)) * dtype.itemsize
-    if size > _EMBED_LIMIT:
+    if size > EMBED_LIMIT:
         raise ValueError(
             f"the image has {size} bytes and no file: write it to a file and open that, "
             "so that the session can refer to it"
@@ -93,11 +103,12 @@ def embedded_image(volume: Volume) -> ArrayLike | None:
     return volume.data
 
 
-def write_array(file: IO[bytes], array: ArrayLike) -> None:
+def write_array(file: Writer, array: ArrayLike) -> None:
     """Write an array in the format of `numpy.save`, a lazy one part by part."""
     dtype, shape = np.dtype(array.dtype), tuple(int(n) for n in array.shape)
+    target: Any = file
     np.lib.format.write_array_header_2_0(
-        file,
+        target,
         {
             "descr": np.lib.format.dtype_to_descr(dtype),
             "fortran_order": False,

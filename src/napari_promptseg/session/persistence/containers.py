@@ -2,24 +2,45 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import shutil
+import struct
 import zipfile
 import zlib
 from contextlib import contextmanager
 from itertools import pairwise
-from typing import IO, TYPE_CHECKING, Final, Protocol
+from typing import IO, TYPE_CHECKING, Any, Final, Protocol
 
 from pydantic import ValidationError
 
+from napari_promptseg.data.atomic_file import replacing
 from napari_promptseg.data.errors import CorruptFileError
-from napari_promptseg.session.persistence.arrays import Arrays, write_array
-from napari_promptseg.session.persistence.header import HEADER, Header
+from napari_promptseg.session.persistence import checksums, origin
+from napari_promptseg.session.persistence.arrays import IMAGE, LABELS, Arrays, write_array
+from napari_promptseg.session.persistence.checksums import CHECKSUMS, CheckedReader, DigestWriter
+from napari_promptseg.session.persistence.header import HEADER, MAX_HEADER_BYTES, Header
+from napari_promptseg.session.persistence.origin import ORIGIN
 from napari_promptseg.session.persistence.records import HISTORY, Record, encode_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+_PARTS: Final = {HEADER, HISTORY, IMAGE, LABELS, CHECKSUMS, ORIGIN}
+_ZIP_ERRORS: Final = (
+    zipfile.BadZipFile,
+    NotImplementedError,
+    OverflowError,
+    RuntimeError,
+    UnicodeError,
+    ValueError,
+    struct.error,
+)
+"""Exceptions of `zipfile` for a directory whose bytes were changed."""
+_CONTENT_ERRORS: Final = (zipfile.BadZipFile, zlib.error, EOFError, struct.error)
+"""Exceptions of `zipfile` for content whose bytes were changed."""
 
 
 class Container(Protocol):
@@ -50,30 +71,67 @@ class Folder:
 
 
 class Archive:
-    """Parts as members of a zip file."""
+    """Parts as members of a zip file, each with a checksum where the file has them."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._digests: dict[str, str] | None = None
 
     def names(self) -> set[str]:
         """See `Container`."""
-        with zipfile.ZipFile(self.path) as archive:
+        with self._zip() as archive:
             return set(archive.namelist())
 
     def open(self, name: str) -> IO[bytes]:
-        """See `Container`."""
-        return zipfile.ZipFile(self.path).open(name)
+        """See `Container`; the checksum is compared when the end has been read."""
+        if self._digests is None:
+            self._digests = self._read_digests()
+        member = self._member(name)
+        if not self._digests:  # a file of version 0.1: zip has a CRC-32 of each part
+            return member
+        raw: Any = CheckedReader(member, name, self._digests[name])
+        return io.BufferedReader(raw)
 
+    def _read_digests(self) -> dict[str, str]:
+        """Return the checksums, none for a file without; refuse parts that are not listed."""
+        names = self.names()
+        if unknown := names - _PARTS:
+            raise CorruptFileError(
+                f"unknown parts {sorted(unknown)}; valid parts: {sorted(_PARTS)}"
+            )
+        if CHECKSUMS not in names:
+            return {}
+        with self._member(CHECKSUMS) as file:
+            digests = checksums.decode(file.read(checksums.MAX_BYTES))
+        if digests.keys() != names - {CHECKSUMS}:
+            raise CorruptFileError(
+                f"the parts are {sorted(names)}, but {CHECKSUMS!r} lists {sorted(digests)}"
+            )
+        return digests
 
-_DAMAGE: Final = (
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    KeyError,
-    NotImplementedError,
-    UnicodeError,
-)
-"""Exceptions of the zip reader and of decoders for content that was changed."""
+    def _zip(self) -> zipfile.ZipFile:
+        try:
+            return zipfile.ZipFile(self.path)
+        except OSError as error:
+            if error.errno == errno.EINVAL:  # an offset of the directory before the file
+                raise CorruptFileError(f"no zip archive: {error}") from error
+            raise
+        except _ZIP_ERRORS as error:
+            raise CorruptFileError(f"no zip archive: {error}") from error
+
+    def _member(self, name: str) -> IO[bytes]:
+        archive = self._zip()
+        try:
+            info = archive.getinfo(name)
+            if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise CorruptFileError(f"{name!r} is compressed with {info.compress_type}")
+            return archive.open(info)
+        except KeyError as error:
+            archive.close()
+            raise CorruptFileError(f"{name!r} is missing") from error
+        except _ZIP_ERRORS as error:
+            archive.close()
+            raise CorruptFileError(f"{name!r} cannot be read: {error}") from error
 
 
 @contextmanager
@@ -81,13 +139,11 @@ def corrupt_file_errors(path: Path) -> Iterator[None]:
     """Raise `CorruptFileError` with the name of the file where its bytes cannot be decoded.
 
     It wraps the decoding of bytes alone: an exception of the package's own code, or a lack
-    of memory, is none of the file.
+    of memory, is not the fault of the file.
     """
     try:
         yield
-    except CorruptFileError as error:
-        raise CorruptFileError(f"{str(path)!r} is damaged: {error}") from error
-    except _DAMAGE as error:
+    except (CorruptFileError, *_CONTENT_ERRORS) as error:
         raise CorruptFileError(f"{str(path)!r} is damaged: {error}") from error
 
 
@@ -99,20 +155,36 @@ def read_header(container: Container) -> Header:
     CorruptFileError
         If there is none, or it is of another version or damaged.
     """
-    if HEADER not in container.names():
-        raise CorruptFileError(
-            f"no session: {HEADER!r} is missing, the parts are {sorted(container.names())}"
-        )
-    with container.open(HEADER) as file:
-        content = file.read()
+    content = _header_bytes(container)
     try:
         return Header.model_validate_json(content)
     except ValidationError as error:
         raise CorruptFileError(f"the header is not valid: {error}") from error
 
 
+def has_own_header(container: Container) -> bool:
+    """Tell whether the header of a session was written by this account."""
+    if ORIGIN not in container.names():
+        return False
+    with container.open(ORIGIN) as file:
+        signature = file.read(origin.MAX_BYTES)
+    return origin.is_own(_header_bytes(container), signature)
+
+
+def _header_bytes(container: Container) -> bytes:
+    if HEADER not in container.names():
+        raise CorruptFileError(
+            f"no session: {HEADER!r} is missing, the parts are {sorted(container.names())}"
+        )
+    with container.open(HEADER) as file:
+        content = file.read(MAX_HEADER_BYTES + 1)
+        if len(content) > MAX_HEADER_BYTES or file.read(1):
+            raise CorruptFileError(f"the header has more than {MAX_HEADER_BYTES} bytes")
+    return content
+
+
 def _make_room(path: Path, versions: int) -> None:
-    """Rename former files; what is to be replaced stays where it is, and is number 1 as well."""
+    """Rename former files; the one to be replaced stays in place, and is number 1 as well."""
     if versions < 1 or not path.exists():
         return
     former = [path.with_name(f"{path.stem}.{n}{path.suffix}") for n in range(1, versions + 1)]
@@ -122,7 +194,7 @@ def _make_room(path: Path, versions: int) -> None:
     try:
         os.link(path, former[0])
     except OSError:  # a file system without links
-        shutil.copyfile(path, former[0])
+        shutil.copy(path, former[0])
 
 
 def write_archive(
@@ -132,7 +204,7 @@ def write_archive(
     records: Sequence[Record],
     versions: int = 0,
 ) -> None:
-    """Write a saved session; a failure leaves what was there before.
+    """Write a saved session; a failure leaves the former file.
 
     Parameters
     ----------
@@ -147,18 +219,27 @@ def write_archive(
     versions : int
         Former files that stay beside it.
     """
-    partial = path.with_name(path.name + ".partial")
-    try:
-        with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-            archive.writestr(HEADER, header.model_dump_json())
-            archive.writestr(HISTORY, b"".join(map(encode_record, records)))
+    path = path.resolve()
+    content = header.model_dump_json().encode()
+    with replacing(path) as file:
+        digests: dict[str, str] = {}
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+            for name, chunks in (
+                (HEADER, [content]),
+                (ORIGIN, [origin.sign(content)]),
+                (HISTORY, map(encode_record, records)),
+            ):
+                with archive.open(name, "w", force_zip64=True) as member:
+                    writer = DigestWriter(member)
+                    for chunk in chunks:
+                        writer.write(chunk)
+                digests[name] = writer.digest
             for name, array in arrays.items():
                 if array is not None:
-                    with archive.open(name, "w", force_zip64=True) as file:
-                        write_array(file, array)
-        with partial.open("rb") as written:
-            os.fsync(written.fileno())
+                    with archive.open(name, "w", force_zip64=True) as member:
+                        writer = DigestWriter(member)
+                        write_array(writer, array)
+                    digests[name] = writer.digest
+            archive.writestr(CHECKSUMS, checksums.encode(digests))
+        file.flush()
         _make_room(path, versions)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

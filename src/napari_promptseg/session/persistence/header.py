@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from napari_promptseg.data.intensity_window import Window
 from napari_promptseg.data.volume import ArrayLike, Volume
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 HEADER: Final = "header.json"
 """Name of the part that holds the header."""
+MAX_HEADER_BYTES: Final = 2**20
 _FORMAT: Final = 1
 
 
@@ -46,9 +47,20 @@ class Header(BaseModel):
     window: tuple[float, float] | None = None
     channels: tuple[int, ...] | None = None
     source: str | None = None
-    shape: tuple[int, ...]
+    shape: tuple[Annotated[int, Field(ge=0, le=2**40)], ...]
     dtype: str
     pixels: str | None = None
+
+    @field_validator("dtype")
+    @classmethod
+    def _check_dtype(cls, dtype: str) -> str:
+        try:
+            kind = np.dtype(dtype).kind
+        except TypeError as error:
+            raise ValueError(f"no type {dtype!r}") from error
+        if kind not in "buif":
+            raise ValueError(f"type {dtype!r} holds no numbers")
+        return dtype
 
     @classmethod
     def describe(

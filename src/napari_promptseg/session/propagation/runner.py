@@ -68,7 +68,7 @@ class PropagationRunner:
         self._writer = Writer(store, predictor.make_propagator(), predictor.describe(), arguments)
         self._understood = predictor.backend.capabilities.prompts
         self._model = predictor.describe()
-        self.finish = self._writer.finish
+        self.finish, self.save = self._writer.finish, self._writer.save
 
     def _check_near(self, near: int | Sequence[int] | None) -> dict[int, int]:
         """Return where the user looks, by the position of the axis."""
@@ -188,5 +188,5 @@ def propagate(
     """
     state.interrupt()
     runner = PropagationRunner(state.store, state.volume, state.predictor, start, stop, axis, near)
-    state.propagation = PropagationHandle(runner.steps(), runner.finish)
+    state.propagation = PropagationHandle(runner.steps(), runner.finish, runner.save)
     return state.propagation
