@@ -142,10 +142,10 @@ def test_idle_sessions_go_to_disk_and_come_back(place, blobs) -> None:
 @pytest.fixture
 def small_parts(monkeypatch):
     """Parts of 1,000 bytes, on both sides."""
-    from napari_promptseg.remote import client
+    from napari_promptseg.remote import image_upload
     from napari_promptseg.server import uploads
 
-    for module in (protocol, client, uploads):
+    for module in (protocol, image_upload, uploads):
         monkeypatch.setattr(module, "CHUNK", 1000)
 
 

@@ -263,5 +263,5 @@ def _header(state: SessionState, pixels: str | None = None) -> Header:
 
 
 def _arrays(state: SessionState, image: bool = True) -> Arrays:
-    embedded = embedded_image(state.volume) if image else None
-    return {IMAGE: embedded, LABELS: state.store.initial_labels}
+    pixels = embedded_image(state.volume) if image else None
+    return {IMAGE: pixels, LABELS: state.store.initial_labels}

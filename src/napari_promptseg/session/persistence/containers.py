@@ -100,6 +100,8 @@ class Archive:
                 f"unknown parts {sorted(unknown)}; valid parts: {sorted(_PARTS)}"
             )
         if CHECKSUMS not in names:
+            if ORIGIN in names:  # both came with checksums: the directory of the zip is cut
+                raise CorruptFileError(f"{CHECKSUMS!r} is missing")
             return {}
         with self._member(CHECKSUMS) as file:
             digests = checksums.decode(file.read(checksums.MAX_BYTES))

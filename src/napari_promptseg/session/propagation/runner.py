@@ -99,20 +99,20 @@ class PropagationRunner:
     def _plan(self, evidence: Constraints, row: Sweep, planes: range) -> _Plan:
         """Find what needs an answer: what was not asked for, or depends on what changed.
 
-        Who asks for a range wants an answer, whatever is known.
+        Who asks for a range wants an answer, even of segments that are up to date.
         """
-        shape, known = self._volume.shape, set(self._store.draft.propagated.segments)
+        shape, former = self._volume.shape, set(self._store.draft.propagated.segments)
         todo: set[int] = set()
-        answered = []
+        segments = []
         for part in row.segments(shape[row.along]):
             inside = range(max(part.start, planes.start), min(part.stop, planes.stop))
             segment = Segment(row.box(part, shape), evidence.key(row, part, self._model))
-            if not inside or (segment in known and not self._limited):
+            if not inside or (segment in former and not self._limited):
                 continue
             todo.update(inside)
             if inside == part:
-                answered.append(segment)
-        return _Plan(row, frozenset(todo), tuple(answered))
+                segments.append(segment)
+        return _Plan(row, frozenset(todo), tuple(segments))
 
     def steps(self) -> Iterator[PlaneResult]:
         """Fill plane by plane, then empty what an earlier propagation filled too far."""
