@@ -118,7 +118,7 @@ def recover(
     if not (folder / HEADER).exists():
         with corrupt_file_errors(folder):
             read_header(container)
-    journal = Journal(folder)  # from here on nobody else writes
+    journal = Journal(folder, take_over=True)  # from here on nobody else writes
     try:
         state = _begin(container, volume, backend, open_source)
         limit = max_line_bytes(state.volume.shape)
@@ -226,7 +226,7 @@ def end_journal(state: SessionState, discard: bool = False) -> None:
     journal, state.store.journal = state.store.journal, None
     if journal is not None:
         journal.close()
-        if discard:
+        if discard and not journal.is_surrendered:
             shutil.rmtree(journal.folder, ignore_errors=True)
 
 

@@ -347,7 +347,9 @@ class Session:
         A last record that a kill has cut was never acknowledged, and is dropped. Where lines
         are damaged, whole records before and after them are kept, a warning tells which ones
         are lost, and the damaged file stays beside the new one. Parameters and errors are
-        those of `load`; `BlockingIOError` if another session writes to the journal.
+        those of `load`; `BlockingIOError` if another
+        process writes to the journal. A session of this process that does has to stop: its next
+        step raises that error, and changes nothing.
         """
         return cls._of(save_load.recover(folder, volume, backend, open_source))
 

@@ -9,6 +9,8 @@ import json
 import os
 import shutil
 import stat
+import subprocess
+import sys
 import warnings
 import zipfile
 import zlib
@@ -231,17 +233,40 @@ def test_a_lost_commit_leaves_no_stray_pixels(tmp_path: Path) -> None:
 # One writer
 
 
-def test_nobody_recovers_what_is_written_to(tmp_path: Path) -> None:
+_RECOVERER = """
+import sys
+import numpy as np
+from napari_promptseg import Session
+Session.recover(sys.argv[1], np.zeros((9, 24, 28), np.uint8), "grabcut")
+"""
+
+
+def test_no_other_process_recovers_what_is_written_to(tmp_path: Path) -> None:
     session = begun(journal=tmp_path / "journal")
     (tmp_path / "link").symlink_to(tmp_path / "journal")
     before = (tmp_path / "journal" / records.HISTORY).read_bytes()
-    for folder in (tmp_path / "journal", tmp_path / "link"):
-        with pytest.raises(BlockingIOError, match="journal is open"):
-            Session.recover(folder, backend=ToyBackend())
+    command = [sys.executable, "-c", _RECOVERER, str(tmp_path / "link")]
+    other = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "BlockingIOError: this journal is open in another window" in other.stderr
     assert (tmp_path / "journal" / records.HISTORY).read_bytes() == before
     session.commit("kept")
-    session.end_journal()
-    assert_same(Session.recover(tmp_path / "link", backend=ToyBackend()), session)
+    assert_same(recovered_copy(tmp_path / "journal"), session)
+
+
+def test_of_two_sessions_of_a_process_one_alone_writes_a_journal(tmp_path: Path) -> None:
+    first = begun(journal=tmp_path / "journal")
+    (tmp_path / "link").symlink_to(tmp_path / "journal")
+    second = Session.recover(tmp_path / "link", backend=ToyBackend())
+    assert_same(second, first)
+    before, names = Snapshot.of(first), first.history
+    for step in (first.undo, first.commit, lambda: first.add_point((2, 9, 9))):
+        with pytest.raises(BlockingIOError, match="another session has recovered the journal"):
+            step()
+    assert not before.differences(Snapshot.of(first))
+    assert first.history == names
+    first.end_journal(discard=True)
+    second.commit("goes on")
+    assert_same(recovered_copy(tmp_path / "journal"), second)
 
 
 def test_two_sessions_of_a_process_do_not_write_one_file(tmp_path: Path) -> None:

@@ -50,6 +50,8 @@ class Journal:
     ----------
     folder : Path
         Made if it is not there.
+    take_over : bool
+        Whether a session of this process that writes to it has to stop: its next step raises.
 
     Raises
     ------
@@ -57,11 +59,16 @@ class Journal:
         If another session writes to it.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, take_over: bool = False) -> None:
         self.folder = folder.absolute()
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._records = 0
+        self.is_surrendered = False
+        key = os.path.realpath(folder)
+        if take_over and (former := _open_journals.get(key)) is not None:
+            former.surrender()
         self._release = weakref.finalize(self, hold(self.folder / _LOCK, "journal").release)
+        _open_journals[key] = self
         history = self.folder / HISTORY
         self._end = history.stat().st_size if history.exists() else 0
         self._confirmed = self._end
@@ -69,6 +76,11 @@ class Journal:
     def close(self) -> None:
         """Let other sessions write; nothing is appended afterwards."""
         self._release()
+
+    def surrender(self) -> None:
+        """Leave the folder to another session of this process; `append` raises from now on."""
+        self.is_surrendered = True
+        self.close()
 
     def begin(self, header: Header, arrays: Arrays) -> None:
         """Start an empty journal; a failure, as on a full disk, leaves none.
@@ -111,7 +123,19 @@ class Journal:
         """Write a record through to the disk; a failure leaves the records before it whole.
 
         It counts as soon as the session has done the step and calls `confirm`.
+
+        Raises
+        ------
+        BlockingIOError
+            If another session of this process has recovered the journal.
+        OSError
+            If it cannot be written.
         """
+        if self.is_surrendered:
+            raise BlockingIOError(
+                f"another session has recovered the journal in {str(self.folder)!r} and goes on "
+                "with it: this one cannot"
+            )
         line = encode_record(record)
         with open(self.folder / HISTORY, "ab", buffering=0, opener=private_opener) as file:
             self._cut(file)
@@ -135,6 +159,8 @@ class Journal:
 
         Where the disk refuses even that, it is dropped before the next record is written.
         """
+        if self.is_surrendered:
+            return
         self._end = self._confirmed
         try:
             with open(self.folder / HISTORY, "ab", buffering=0, opener=private_opener) as file:
@@ -152,11 +178,15 @@ class Journal:
 
     def is_wasteful(self, reachable: int) -> bool:
         """Tell whether undo and redo reach less than about half of the records."""
-        return self._records > 2 * reachable + _SLACK
+        return not self.is_surrendered and self._records > 2 * reachable + _SLACK
 
     def _replace(self, name: str, content: bytes) -> None:
         with replacing(self.folder / name, PRIVATE) as file:
             file.write(content)
+
+
+_open_journals: weakref.WeakValueDictionary[str, Journal] = weakref.WeakValueDictionary()
+"""Journals that sessions of this process opened, by their real path."""
 
 
 def check_vacant(folder: Path) -> None:
