@@ -27,7 +27,12 @@ from napari_promptseg.session.persistence.containers import (
 )
 from napari_promptseg.session.persistence.header import HEADER, Header
 from napari_promptseg.session.persistence.image_source import read_volume
-from napari_promptseg.session.persistence.journal import FileClaim, Journal, check_vacant
+from napari_promptseg.session.persistence.journal import (
+    FileClaim,
+    Journal,
+    check_vacant,
+    is_written_here,
+)
 from napari_promptseg.session.persistence.records import (
     HISTORY,
     Damage,
@@ -118,27 +123,45 @@ def recover(
     if not (folder / HEADER).exists():
         with corrupt_file_errors(folder):
             read_header(container)
-    journal = Journal(folder, take_over=True)  # from here on nobody else writes
+    if is_written_here(folder):
+        state = _read_journal(container, volume, backend, open_source)[0]
+        _warn(
+            f"a session of this process writes to the journal in {str(folder)!r}; the recovered "
+            "one has the same state, and no journal"
+        )
+        return state
+    journal = Journal(folder)  # from here on nobody else writes
     try:
-        state = _begin(container, volume, backend, open_source)
-        limit = max_line_bytes(state.volume.shape)
-        with corrupt_file_errors(folder), container.open(HISTORY) as file:
-            records, damaged_lines = _replay(state, list(salvage_records(file, limit)))
+        state, records, damaged_lines = _read_journal(container, volume, backend, open_source)
         if damaged_lines:
             copy = journal.keep_damaged()
-            message = (
+            _warn(
                 f"the journal in {str(folder)!r} is damaged at lines {damaged_lines}: the steps in "
                 f"them are lost, those before and after them are there; the file is kept as "
                 f"{copy.name!r}"
             )
-            _log.warning(message)
-            warnings.warn(message, UserWarning, stacklevel=3)
         journal.resume(records)
     except BaseException:
         journal.close()
         raise
     state.store.journal = journal
     return state
+
+
+def _warn(message: str) -> None:
+    _log.warning(message)
+    warnings.warn(message, UserWarning, stacklevel=4)
+
+
+def _read_journal(
+    container: Folder, volume: Any, backend: str | Backend | None, open_source: bool
+) -> tuple[SessionState, list[Record], list[int]]:
+    """Return state, whole records and the numbers of damaged lines."""
+    state = _begin(container, volume, backend, open_source)
+    limit = max_line_bytes(state.volume.shape)
+    with corrupt_file_errors(container.path), container.open(HISTORY) as file:
+        records, damaged_lines = _replay(state, list(salvage_records(file, limit)))
+    return state, records, damaged_lines
 
 
 def _replay(state: SessionState, records: list[Record | Damage]) -> tuple[list[Record], list[int]]:
@@ -226,7 +249,7 @@ def end_journal(state: SessionState, discard: bool = False) -> None:
     journal, state.store.journal = state.store.journal, None
     if journal is not None:
         journal.close()
-        if discard and not journal.is_surrendered:
+        if discard:
             shutil.rmtree(journal.folder, ignore_errors=True)
 
 

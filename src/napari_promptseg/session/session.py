@@ -348,8 +348,8 @@ class Session:
         are damaged, whole records before and after them are kept, a warning tells which ones
         are lost, and the damaged file stays beside the new one. Parameters and errors are
         those of `load`; `BlockingIOError` if another
-        process writes to the journal. A session of this process that does has to stop: its next
-        step raises that error, and changes nothing.
+        process writes to the journal. Where a session of this process does, it keeps the journal:
+        the recovered one has its state, and a warning says that it has no journal.
         """
         return cls._of(save_load.recover(folder, volume, backend, open_source))
 

@@ -50,8 +50,6 @@ class Journal:
     ----------
     folder : Path
         Made if it is not there.
-    take_over : bool
-        Whether a session of this process that writes to it has to stop: its next step raises.
 
     Raises
     ------
@@ -59,16 +57,12 @@ class Journal:
         If another session writes to it.
     """
 
-    def __init__(self, folder: Path, take_over: bool = False) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder.absolute()
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._records = 0
-        self.is_surrendered = False
-        key = os.path.realpath(folder)
-        if take_over and (former := _open_journals.get(key)) is not None:
-            former.surrender()
         self._release = weakref.finalize(self, hold(self.folder / _LOCK, "journal").release)
-        _open_journals[key] = self
+        _journals[os.path.realpath(folder)] = self
         history = self.folder / HISTORY
         self._end = history.stat().st_size if history.exists() else 0
         self._confirmed = self._end
@@ -77,10 +71,10 @@ class Journal:
         """Let other sessions write; nothing is appended afterwards."""
         self._release()
 
-    def surrender(self) -> None:
-        """Leave the folder to another session of this process; `append` raises from now on."""
-        self.is_surrendered = True
-        self.close()
+    @property
+    def is_open(self) -> bool:
+        """Whether a session writes to it."""
+        return self._release.alive
 
     def begin(self, header: Header, arrays: Arrays) -> None:
         """Start an empty journal; a failure, as on a full disk, leaves none.
@@ -123,19 +117,7 @@ class Journal:
         """Write a record through to the disk; a failure leaves the records before it whole.
 
         It counts as soon as the session has done the step and calls `confirm`.
-
-        Raises
-        ------
-        BlockingIOError
-            If another session of this process has recovered the journal.
-        OSError
-            If it cannot be written.
         """
-        if self.is_surrendered:
-            raise BlockingIOError(
-                f"another session has recovered the journal in {str(self.folder)!r} and goes on "
-                "with it: this one cannot"
-            )
         line = encode_record(record)
         with open(self.folder / HISTORY, "ab", buffering=0, opener=private_opener) as file:
             self._cut(file)
@@ -159,8 +141,6 @@ class Journal:
 
         Where the disk refuses even that, it is dropped before the next record is written.
         """
-        if self.is_surrendered:
-            return
         self._end = self._confirmed
         try:
             with open(self.folder / HISTORY, "ab", buffering=0, opener=private_opener) as file:
@@ -178,15 +158,24 @@ class Journal:
 
     def is_wasteful(self, reachable: int) -> bool:
         """Tell whether undo and redo reach less than about half of the records."""
-        return not self.is_surrendered and self._records > 2 * reachable + _SLACK
+        return self._records > 2 * reachable + _SLACK
 
     def _replace(self, name: str, content: bytes) -> None:
         with replacing(self.folder / name, PRIVATE) as file:
             file.write(content)
 
 
-_open_journals: weakref.WeakValueDictionary[str, Journal] = weakref.WeakValueDictionary()
-"""Journals that sessions of this process opened, by their real path."""
+_journals: weakref.WeakValueDictionary[str, Journal] = weakref.WeakValueDictionary()
+"""Journals that sessions of this process have opened, by their real path."""
+
+
+def is_written_here(folder: Path) -> bool:
+    """Tell whether a session of this process writes to a journal."""
+    key = os.path.realpath(folder)
+    if key in _journals:
+        gc.collect()  # a session that nobody refers to any more does not write
+    journal = _journals.get(key)
+    return journal is not None and journal.is_open
 
 
 def check_vacant(folder: Path) -> None:
