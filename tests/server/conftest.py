@@ -12,9 +12,9 @@ import pytest
 import uvicorn
 
 from helpers import ToyBackend
-from napari_promptseg.remote.client import Server
-from napari_promptseg.server.app import make_app
+from napari_promptseg.remote.connection import Server
 from napari_promptseg.server.quotas import Quotas
+from napari_promptseg.server.run import make_config
 from napari_promptseg.server.service import Service
 
 if TYPE_CHECKING:
@@ -43,11 +43,8 @@ class Place:
     def start(self) -> None:
         self.service = Service(self.folder, quotas=self.quotas)
         self.service._make = Toy
-        config = uvicorn.Config(
-            make_app(self.service),
-            port=self.port,
-            log_level="error",
-            timeout_graceful_shutdown=1,
+        config = make_config(
+            self.service, port=self.port, log_level="error", timeout_graceful_shutdown=1
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run)

@@ -51,9 +51,9 @@ def test_incomplete_or_unsafe_arguments_are_refused(arguments, message) -> None:
 def test_a_missing_extra_is_named(monkeypatch) -> None:
     import sys
 
-    for module in ("httpx", "napari_promptseg.remote.client"):
+    for module in ("httpx", "napari_promptseg.remote.connection"):
         monkeypatch.setitem(sys.modules, module, None)
-    monkeypatch.delitem(sys.modules, "napari_promptseg.remote.client")
+    monkeypatch.delitem(sys.modules, "napari_promptseg.remote.connection")
     with pytest.raises(ImportError, match=r"napari-promptseg\[client\]"):
         connect("http://127.0.0.1:1", "t")
 

@@ -18,13 +18,13 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from napari_promptseg.data.volume import Volume
-from napari_promptseg.remote.client import _offer
+from napari_promptseg.remote.image_upload import offer_of
 from napari_promptseg.remote.protocol import CHUNK, ImageOffer
 from napari_promptseg.server.app import make_app
 from napari_promptseg.server.auth import Tokens
+from napari_promptseg.server.faults import fault
 from napari_promptseg.server.quotas import Quotas, RateLimit
 from napari_promptseg.server.run import check_exposure, is_loopback
-from napari_promptseg.server.service import fault
 from napari_promptseg.server.uploads import Uploads
 
 STRANGERS = {
@@ -48,7 +48,7 @@ def routes(place) -> list[tuple[str, str]]:
 
 def body(method: str, path: str, key: str, blobs) -> dict:
     if (method, path) == ("POST", "/api/images"):
-        return {"json": _offer(Volume(blobs)).model_dump(mode="json")}
+        return {"json": offer_of(Volume(blobs)).model_dump(mode="json")}
     if (method, path) == ("POST", "/api/sessions"):
         return {"json": {"image": key}}
     return {"content": b""} if method == "PUT" else {}
@@ -226,7 +226,7 @@ def test_requests_come_back_steadily() -> None:
 
 
 def images(tmp_path) -> tuple[Uploads, ImageOffer]:
-    offer = _offer(Volume(np.zeros((4, 50, 50), np.uint8)))
+    offer = offer_of(Volume(np.zeros((4, 50, 50), np.uint8)))
     found = Uploads(tmp_path / "images", Quotas())
     found.offer(offer, 0)
     return found, offer
@@ -310,10 +310,14 @@ def test_actions_are_written_down_without_secrets(place, blobs) -> None:
     server = place.client()
     server.open(blobs)
     httpx.get(f"{place.url}/api/sessions", headers={"Authorization": "Bearer wrong"})
-    text = (place.folder / "audit.jsonl").read_text()
-    entries = [json.loads(line) for line in text.splitlines()]
-    assert {e["action"] for e in entries} == {"POST", "PUT", "refused"}
-    assert {e["user"] for e in entries} == {"ada", None}
+    users = (place.folder / "audit.jsonl").read_text()
+    strangers = (place.folder / "audit-refused.jsonl").read_text()
+    entries = [json.loads(line) for line in users.splitlines()]
+    assert {e["action"] for e in entries} == {"POST", "PUT"}
+    assert {e["user"] for e in entries} == {"ada"}
+    (entry,) = (json.loads(line) for line in strangers.splitlines())
+    assert (entry["action"], entry["user"]) == ("refused", None)
+    text = users + strangers
     assert server._token not in text
     assert "wrong" not in text
     server.close()

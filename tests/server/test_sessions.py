@@ -12,7 +12,7 @@ from helpers import ToyBackend
 from napari_promptseg import Session
 from napari_promptseg.data.volume import Volume
 from napari_promptseg.remote import protocol
-from napari_promptseg.remote.client import Server
+from napari_promptseg.remote.connection import Server
 
 
 def assert_same(remote, local) -> None:
@@ -129,7 +129,7 @@ def test_idle_sessions_go_to_disk_and_come_back(place, blobs) -> None:
     assert hosted.in_memory
     _spill(account, limit=0.0)
     assert hosted.in_memory, "it was used just now"
-    place.service.engine.submit("ada", lambda: _spill(account, limit=float("inf"))).result()
+    place.service.queue.submit("ada", lambda: _spill(account, limit=float("inf"))).result()
     assert not hosted.in_memory
     remote.add_point((5, 10, 10))
     assert len(remote.prompts) == 2
@@ -142,10 +142,10 @@ def test_idle_sessions_go_to_disk_and_come_back(place, blobs) -> None:
 @pytest.fixture
 def small_parts(monkeypatch):
     """Parts of 1,000 bytes, on both sides."""
-    from napari_promptseg.remote import client
+    from napari_promptseg.remote import image_upload
     from napari_promptseg.server import uploads
 
-    for module in (protocol, client, uploads):
+    for module in (protocol, image_upload, uploads):
         monkeypatch.setattr(module, "CHUNK", 1000)
 
 
@@ -198,7 +198,7 @@ def test_a_token_does_not_go_out_unencrypted() -> None:
 
 
 def test_the_client_needs_no_torch() -> None:
-    script = "import sys, napari_promptseg.remote.client; print('torch' in sys.modules)"
+    script = "import sys, napari_promptseg.remote.connection; print('torch' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers import ToyBackend, make_scene
-from napari_promptseg.session.persistence import records
+from napari_promptseg.session.persistence import arrays, header, records
 from napari_promptseg.session.session import Session
 
 if TYPE_CHECKING:
@@ -91,14 +91,14 @@ _PATH = st.lists(st.integers(0, 50), min_size=1, max_size=7)
 
 
 @settings(max_examples=60)
-@given(st.sampled_from([records.HEADER, records.HISTORY]), st.integers(0, 20), _PATH, _JSON)
+@given(st.sampled_from([header.HEADER, records.HISTORY]), st.integers(0, 20), _PATH, _JSON)
 def test_other_content_with_right_checksums(saved, tmp_path, part, line, path, new) -> None:
     """What somebody wrote on purpose: each line is checked, not only its checksum."""
     folder = tmp_path / "journal"
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(saved / "journal", folder)
     file = folder / part
-    if part == records.HEADER:
+    if part == header.HEADER:
         value = replaced(json.loads(file.read_text()), path, new)
         file.write_text(json.dumps(value))
     else:
@@ -121,7 +121,7 @@ def test_pickles_are_not_read(saved, tmp_path) -> None:
     np.save(tmp_path / "evil.npy", np.array([Evil()], object), allow_pickle=True)
     with zipfile.ZipFile(saved / "a.promptseg") as source:
         parts = {name: source.read(name) for name in source.namelist()}
-    parts[records.IMAGE] = (tmp_path / "evil.npy").read_bytes()
+    parts[arrays.IMAGE] = (tmp_path / "evil.npy").read_bytes()
     with zipfile.ZipFile(tmp_path / "evil.promptseg", "w") as target:
         for name, content in parts.items():
             target.writestr(name, content)

@@ -115,7 +115,7 @@ def test_a_step_that_changes_no_pixel_is_still_a_step(session: Session) -> None:
 def test_history_holds_boxes_not_volumes() -> None:
     session = Session(np.zeros((64, 256, 256), np.uint8), ToyBackend())
     session.add_point((20, 100, 100))
-    (change,) = session._store.history.done
+    (change,) = session._state.store.history.done
     (patch,) = change.patches
     assert patch.box == ((20, 21), (99, 102), (99, 102))
     assert len(patch.old) + len(patch.new) < 100
@@ -166,11 +166,11 @@ class Listener:
 
     def _mask(self, box) -> None:
         self.heard.append("mask")
-        self.mask[box_slices(box)] = self.session._store.mask[box_slices(box)]
+        self.mask[box_slices(box)] = self.session._state.store.mask[box_slices(box)]
 
     def _labels(self, box) -> None:
         self.heard.append("labels")
-        self.labels[box_slices(box)] = self.session._store.labels[box_slices(box)]
+        self.labels[box_slices(box)] = self.session._state.store.labels[box_slices(box)]
 
 
 @pytest.mark.parametrize("step", STEPS.values(), ids=STEPS)

@@ -75,7 +75,7 @@ def test_files_by_suffix(session: Session, tmp_path: Path) -> None:
 def test_an_empty_session(session: Session) -> None:
     session.discard()
     for act in (session.measure, session.surface):
-        with pytest.raises(ValueError, match="the object in work is empty"):
+        with pytest.raises(ValueError, match="the active object is empty"):
             act()
         with pytest.raises(ValueError, match="no object 9"):
             act(9)

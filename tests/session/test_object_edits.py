@@ -18,7 +18,7 @@ def session() -> Session:
 
 
 def draw(session: Session, part: tuple[slice, ...]) -> np.ndarray:
-    """Make a part of the volume the object in work."""
+    """Make a part of the volume the active object."""
     mask = np.zeros(session.mask.shape, bool)
     mask[part] = True
     session.add_mask(mask)

@@ -62,7 +62,7 @@ class SessionMachine(RuleBasedStateMachine):
             assert len(self.session.history) == count
             return
         # Reading the mask ends nothing that is under way: the next call would.
-        self.session._interrupt()
+        self.session._state.interrupt()
         after, steps = Snapshot.of(self.session), len(self.session.history) - count
         assert steps >= 0
         if not steps:

@@ -229,7 +229,7 @@ def test_clipseg_alone_answers_words_and_nothing_else() -> None:
 def test_models_of_words_are_freed_with_the_backend() -> None:
     session = Session(IMAGE, Clicks())
     session.add_text("cat")
-    (model,) = session._predictor.words
+    (model,) = session._state.predictor.words
     session.free()
     assert not hasattr(model, "_model")
     session.add_text("dog")

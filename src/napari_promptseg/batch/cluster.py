@@ -65,15 +65,15 @@ def connect(
         ):
             yield client
         return
-    given: dict[str, Any] = {}
+    options: dict[str, Any] = {}
     if scheduler.startswith("tls://"):
         if not (ca and certificate and key):
             raise ValueError(f"{scheduler} needs --tls-ca, --tls-cert and --tls-key")
-        given["security"] = Security(
+        options["security"] = Security(
             tls_ca_file=ca,
             tls_client_cert=certificate,
             tls_client_key=key,
             require_encryption=True,
         )
-    with Client(scheduler, **given) as client:
+    with Client(scheduler, **options) as client:
         yield client

@@ -1,4 +1,4 @@
-"""What can be done with many volumes, one at a time; workers get these as plain values."""
+"""Jobs of a batch, one volume at a time; workers get them as plain values."""
 
 from __future__ import annotations
 
@@ -107,8 +107,8 @@ class Propagate:
             except ValueError:  # it is not in this image, or others have all its pixels
                 session.discard()
         session.export(target)
-        found, asked = len(session.objects), len(saved.objects)
-        return {"objects": found, "asked": asked, "model": session.loaded_backend.identity}
+        objects, requests = len(session.objects), len(saved.objects)
+        return {"objects": objects, "asked": requests, "model": session.loaded_backend.identity}
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import time
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
     from napari_promptseg.batch.jobs import Job
 
+_log = logging.getLogger(__name__)
+
 
 class Report(BaseModel):
     """What came of one input; it lies as JSON beside the result.
@@ -37,7 +40,7 @@ class Report(BaseModel):
     job : dict
         Kind and settings.
     status : {"done", "failed", "kept"}
-        "kept" is only told and never written: it was done before.
+        "kept" is returned and never written: an earlier run has done it.
     result : str
         Name of the result file, empty if there is none.
     error : str
@@ -111,15 +114,15 @@ def stamp(source: str) -> str:
     if is_url(source) or not path.exists():
         return ""
     files = [path] if path.is_file() else sorted(f for f in path.rglob("*") if f.is_file())
-    known = [file.stat() for file in files]
-    latest = max((one.st_mtime_ns for one in known), default=0)
-    return f"{len(known)} {sum(one.st_size for one in known)} {latest}"
+    stats = [file.stat() for file in files]
+    latest = max((one.st_mtime_ns for one in stats), default=0)
+    return f"{len(stats)} {sum(one.st_size for one in stats)} {latest}"
 
 
 def run_one(job: Job, task: Task, folder: Path) -> Report:
-    """Do one task and write result and report; what fails is told, and never raised."""
+    """Do one task and write result and report; errors become part of the report."""
     began = time.monotonic()
-    seen = stamp(task.source)
+    source_stamp = stamp(task.source)
     result = f"{task.name}{job.suffix}" if job.suffix else ""
     # The suffix stays at the end, writers go by it.
     partial = folder / f"{_litter(task)}{uuid4().hex}{job.suffix}"
@@ -127,25 +130,26 @@ def run_one(job: Job, task: Task, folder: Path) -> Report:
         figures = job.run(task.source, partial)
         if result:
             _replace(partial, folder / result)
-        told: dict[str, object] = {"status": "done", "result": result, "figures": figures}
+        outcome: dict[str, object] = {"status": "done", "result": result, "figures": figures}
     # A file may fail in any way, and must not stop the others.
     except Exception as error:
-        told = {"status": "failed", "error": f"{type(error).__name__}: {error}"}
+        _log.warning("%s failed", task.source, exc_info=True)
+        outcome = {"status": "failed", "error": f"{type(error).__name__}: {error}"}
     finally:
         _remove(partial)
     report = Report.model_validate(
         {
-            **told,
+            **outcome,
             "source": task.source,
-            "stamp": seen,
+            "stamp": source_stamp,
             "job": settings(job),
             "seconds": round(time.monotonic() - began, 3),
             "package": version("napari-promptseg"),
         }
     )
-    written = folder / f"{_litter(task)}{uuid4().hex}.json"
-    written.write_text(report.model_dump_json(indent=1), encoding="utf-8")
-    os.replace(written, _place(folder, task))
+    partial_report = folder / f"{_litter(task)}{uuid4().hex}.json"
+    partial_report.write_text(report.model_dump_json(indent=1), encoding="utf-8")
+    os.replace(partial_report, _place(folder, task))
     return report
 
 
@@ -185,16 +189,16 @@ def run_batch(
     from distributed import KilledWorker, as_completed
 
     folder.mkdir(parents=True, exist_ok=True)
-    left = []
+    open_tasks = []
     for task in tasks:
         report = finished(job, task, folder)
         if report is None:
-            left.append(task)
+            open_tasks.append(task)
         else:
             yield report
     futures = {
         client.submit(run_one, job, task, folder.absolute(), retries=retries, pure=False): task
-        for task in left
+        for task in open_tasks
     }
     try:
         for future in as_completed(futures):

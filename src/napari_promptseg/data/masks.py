@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_promptseg.data.array_codec import unpack
 from napari_promptseg.data.geometry import Plane, plane_at, plane_by_index
 from napari_promptseg.data.prompts import MaskPrompt
 
@@ -25,10 +26,14 @@ def pack_mask(plane: Plane, mask: NDArray[np.bool_]) -> MaskPrompt:
 
 
 def unpack_mask(prompt: MaskPrompt) -> NDArray[np.bool_]:
-    """Return the (H, W) bool array of a mask prompt."""
-    raw = np.frombuffer(zlib.decompress(base64.b64decode(prompt.bits)), np.uint8)
-    count = prompt.shape[0] * prompt.shape[1]
-    return np.unpackbits(raw, count=count).astype(bool).reshape(prompt.shape)
+    """Return the (H, W) bool array of a mask prompt.
+
+    Raises
+    ------
+    ValueError
+        If its bits are damaged, or unpack to another size than that of the plane.
+    """
+    return unpack(base64.b64decode(prompt.bits), prompt.shape, np.bool_)
 
 
 def split_mask(

@@ -1,1 +1,1 @@
-"""Sessions on another machine: what is said over the wire, and the client, which needs no torch."""
+"""Client and wire protocol of sessions on another machine; needs no torch."""

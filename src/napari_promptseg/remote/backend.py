@@ -1,4 +1,4 @@
-"""A model on a server as a backend: answers come from there, sessions and labels stay here."""
+"""Backend whose model is on a server; sessions and labels stay on this machine."""
 
 from __future__ import annotations
 
@@ -90,12 +90,12 @@ class RemoteBackend:
             data=pack(values),
         )
         text = offer.model_dump_json()
-        sent = SentPlane(blake2b(text.encode(), digest_size=16).hexdigest(), offer)
-        self._send(sent)
-        return sent
+        plane = SentPlane(blake2b(text.encode(), digest_size=16).hexdigest(), offer)
+        self._send(plane)
+        return plane
 
-    def _send(self, sent: SentPlane) -> None:
-        self._server.ask("PUT", f"/api/planes/{sent.key}", content=sent.offer.model_dump_json())
+    def _send(self, plane: SentPlane) -> None:
+        self._server.ask("PUT", f"/api/planes/{plane.key}", content=plane.offer.model_dump_json())
 
     def predict(
         self, embedding: SentPlane, prompts: PlanePrompts, prior: NDArray[np.bool_] | None = None
@@ -113,10 +113,10 @@ class RemoteBackend:
         except FileNotFoundError:
             self._send(embedding)
             answer = self._server.ask("POST", path, content=question, headers=_JSON)
-        found = PlaneAnswered.model_validate_json(answer.content)
-        shape = [stop - start for start, stop in (found.rows, found.columns)]
-        probability = unpack(found.data, shape, "<f4")
-        return Prediction(probability, found.rows, found.columns, found.score)
+        reply = PlaneAnswered.model_validate_json(answer.content)
+        shape = [stop - start for start, stop in (reply.rows, reply.columns)]
+        probability = unpack(reply.data, shape, "<f4")
+        return Prediction(probability, reply.rows, reply.columns, reply.score)
 
     def close(self) -> None:
         """See `Backend.close`."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from napari_promptseg.remote.credentials import Credentials
 
 if TYPE_CHECKING:
-    from napari_promptseg.remote.client import Server
+    from napari_promptseg.remote.connection import Server
 
 
 def connect(

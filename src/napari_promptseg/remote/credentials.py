@@ -1,4 +1,4 @@
-"""Which server the dock and the command line use, kept in a file that its owner alone can read."""
+"""Credentials of the server in use, in a file that its owner alone can read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from napari_promptseg.models.catalog import list_models
 from napari_promptseg.remote.private_file import write_private_file
 
 if TYPE_CHECKING:
-    from napari_promptseg.remote.client import Server
+    from napari_promptseg.remote.connection import Server
 
 
 class Credentials(BaseModel):
@@ -34,7 +34,7 @@ class Credentials(BaseModel):
 
     def open(self) -> Server:
         """Return the server."""
-        from napari_promptseg.remote.client import Server
+        from napari_promptseg.remote.connection import Server
 
         return Server(self.url, self.token, self.certificate)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
+
+from napari_promptseg.data.atomic_file import PRIVATE, replacing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -11,10 +12,13 @@ if TYPE_CHECKING:
 
 def write_private_file(file: Path, content: bytes) -> None:
     """Write a file for its owner alone; a kill at any moment leaves the old or the new one."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_suffix(".partial")
-    partial.unlink(missing_ok=True)
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as target:
+    private_folder(file.parent)
+    if file.exists():
+        file.chmod(PRIVATE)
+    with replacing(file, PRIVATE) as target:
         target.write(content)
-    partial.replace(file)
+
+
+def private_folder(folder: Path) -> None:
+    """Make a folder for its owner alone; one that is there stays as it is."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)

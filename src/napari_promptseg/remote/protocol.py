@@ -1,4 +1,4 @@
-"""What client and server say to each other: typed JSON and compressed boxes, nothing executable."""
+"""Wire protocol of client and server: typed JSON and compressed boxes, nothing executable."""
 
 from __future__ import annotations
 
@@ -25,19 +25,20 @@ KINDS: Final[dict[str, type[Exception]]] = {
     kind.__name__: kind
     for kind in (ValueError, FileNotFoundError, MemoryError, RuntimeError, OSError, ImportError)
 }
-"""Errors that a client is told in full; of all others it is told that there was one."""
+"""Exception types whose message is sent to clients; all others become a generic server error."""
 ArrayName = Literal["mask", "labels"]
 TYPES: Final[dict[str, np.dtype[Any]]] = {
     "mask": np.dtype(np.bool_),
     "labels": np.dtype(np.uint16),
 }
 _WIRE: Final = {"mask": np.dtype(np.bool_), "labels": np.dtype("<u2")}
+Finite = Annotated[float, Field(allow_inf_nan=False)]
 Text = Annotated[str, Field(max_length=500)]
 Number = Annotated[int, Field(ge=0, le=2**31)]
 
 
 class Message(BaseModel):
-    """Base of all that is said: fixed fields, checked."""
+    """Base of all messages: fixed fields, checked."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -64,6 +65,7 @@ class Choose(Message):
 
     do: Literal["choose"] = "choose"
     number: int | None = None
+    index: Annotated[tuple[Number | None, ...], Field(max_length=4)] | None = None
 
 
 class Propagate(Message):
@@ -112,7 +114,7 @@ Call = Annotated[
 
 
 class Request(Message):
-    """A call with a number, by which its answers are known; without one it cancels that call."""
+    """A call with a number, which its replies carry; without a call, that one is cancelled."""
 
     id: Number
     call: Call | None = None
@@ -147,7 +149,7 @@ class ImageOffer(Message):
 class Line(Message):
     """A stroke, or the corners of a region, in the pixels of a plane."""
 
-    path: Annotated[tuple[tuple[float, float], ...], Field(min_length=1, max_length=10_000)]
+    path: Annotated[tuple[tuple[Finite, Finite], ...], Field(min_length=1, max_length=10_000)]
     positive: bool = True
     width: Annotated[float, Field(ge=0, le=10_000)] = 1.0
     box: bool = False
@@ -182,7 +184,7 @@ class PlaneAnswered(Message):
 
 
 class ModelInfo(Message):
-    """What a server answers with; see `Capabilities`."""
+    """Model of a server; see `Capabilities`."""
 
     name: str
     identity: str
@@ -202,7 +204,7 @@ class CreateSession(Message):
 
 
 class ImageState(Message):
-    """How much of an image is there."""
+    """Parts of an image that are missing on the server."""
 
     key: str
     missing: tuple[int, ...]
@@ -238,7 +240,7 @@ class Changed(Message):
 
 
 class State(Message):
-    """What a session is, beside its arrays."""
+    """State of a session, beside its arrays."""
 
     prompts: tuple[Prompt, ...]
     objects: tuple[StoredObject, ...]
@@ -250,7 +252,7 @@ class State(Message):
 
     @classmethod
     def of(cls, session: Session) -> State:
-        """Look at a session."""
+        """Return the state of a session."""
         return cls.model_construct(
             prompts=session.prompts,
             objects=tuple(stored for _, stored in sorted(session.objects.items())),

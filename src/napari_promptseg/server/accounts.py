@@ -1,19 +1,20 @@
-"""Sessions of users: in memory while they are used, on disk always."""
+"""Accounts of users: images and sessions, always on disk, in memory while they are used."""
 
 from __future__ import annotations
 
-import json
+import logging
 import secrets
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from napari_promptseg.data.geometry import Bounds, box_union, boxes_meet
+from napari_promptseg.data.geometry import Bounds, Plane, box_union, boxes_meet
+from napari_promptseg.remote.private_file import write_private_file
 from napari_promptseg.remote.protocol import (
-    AddPrompts,
     ArrayName,
     Changed,
     Choose,
@@ -26,55 +27,75 @@ from napari_promptseg.remote.protocol import (
     State,
     Whole,
 )
+from napari_promptseg.server.limits import check_work
 from napari_promptseg.server.predict_api import Planes
 from napari_promptseg.server.uploads import Uploads
 from napari_promptseg.session.session import Session
 from napari_promptseg.wrappers.options import Refinement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator, Sequence
 
+    from napari_promptseg.data.prompts import Prompt
     from napari_promptseg.models.base import Backend
     from napari_promptseg.server.quotas import Quotas
 
 _INFO, _JOURNAL = "info.json", "journal"
+_MAX_BOXES: Final = 64
+"""Changed boxes that are kept apart for a client."""
+_MEASURE_SECONDS: Final = 2.0
+"""Between two measurements of the disk that a user fills."""
+_log = logging.getLogger(__name__)
 
 
 @dataclass
 class Hosted:
-    """One session; only the engine touches it.
+    """One session of a user; used on the thread of the queue alone.
 
     Parameters
     ----------
     info : SessionInfo
-        What is known without opening it.
+        Known without opening it.
     folder : Path
         Of its journal.
-    opened : callable
+    open_session : callable
         Returns the session, recovered from the journal where there is one.
+    require_space : callable
+        Raises `OSError` if the disk quota of the user is used up.
     """
 
     info: SessionInfo
     folder: Path
-    opened: Callable[[], Session]
+    open_session: Callable[[], Session]
+    require_space: Callable[[], None]
     used: float = field(default_factory=time.monotonic)
+    is_working: bool = False
     _session: Session | None = None
-    _dirty: list[tuple[ArrayName, Bounds]] = field(default_factory=list)
+    _dirty: dict[int, dict[ArrayName, list[Bounds]]] = field(default_factory=dict)
 
     @property
     def session(self) -> Session:
         """The session, in memory from now on."""
         self.used = time.monotonic()
         if self._session is None:
-            self._session = self.opened()
-            self._session.events.mask.connect(lambda box: self._dirty.append(("mask", box)))
-            self._session.events.labels.connect(lambda box: self._dirty.append(("labels", box)))
+            self._session = self.open_session()
+            self._session.events.mask.connect(lambda box: self._note("mask", box))
+            self._session.events.labels.connect(lambda box: self._note("labels", box))
         return self._session
 
     @property
     def in_memory(self) -> bool:
         """Whether it takes memory."""
         return self._session is not None
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Mark it as the session that hangs if the block does not end."""
+        self.is_working = True
+        try:
+            yield
+        finally:
+            self.is_working = False
 
     def spill(self) -> None:
         """Leave it to its journal; the next use brings it back."""
@@ -83,22 +104,46 @@ class Hosted:
             session.close()
             session.end_journal()
 
+    def abandon(self) -> None:
+        """Give up a session that hangs in a model, but not its journal."""
+        session, self._session, self.is_working = self._session, None, False
+        if session is not None:
+            session.give_up()
+
+    def adding(self, prompts: Sequence[Prompt]) -> Generator[Plane, None, None]:
+        """Add prompts plane by plane; see `Session.adding`.
+
+        Raises
+        ------
+        ValueError
+            If they ask for too much work.
+        OSError
+            If the disk quota is used up.
+        """
+        self.require_space()
+        session = self.session
+        check_work(prompts, len(session.prompts), session.volume.shape)
+        return session.adding(prompts)
+
     def do(self, call: Any) -> int | bool | None:
-        """Do what a client asks for, but for propagation.
+        """Do a call of a client, but for prompts and propagation.
 
         Raises
         ------
         ValueError
             As the session does.
+        OSError
+            If the disk quota is used up.
         """
         session = self.session
+        if not isinstance(call, Plain):
+            self.require_space()
         match call:
-            case AddPrompts():
-                session.add_prompts(call.prompts)
             case RemovePrompt():
                 session.remove_prompt(call.number)
             case Choose():
-                return session.choose(call.number)
+                plane = None if call.index is None else Plane(call.index)
+                return session.choose(call.number, plane)
             case Commit():
                 return session.commit(call.name, call.overwrite)
             case Plain(do="discard"):
@@ -117,34 +162,58 @@ class Hosted:
                 raise ValueError(f"unknown call {call!r}")
         return None
 
-    def changes(self) -> tuple[Changed, ...]:
-        """Return what changed since the last time, packed."""
-        dirty, self._dirty = self._dirty, []
-        session = self.session
-        arrays = {"mask": session.mask, "labels": session.labels}
-        boxes: dict[ArrayName, list[Bounds]] = {"mask": [], "labels": []}
-        for name, box in dirty:
+    def _note(self, name: ArrayName, box: Bounds) -> None:
+        for boxes in self._dirty.values():
             boxes[name] = _merged(boxes[name], box)
+
+    def forget(self, client: object) -> None:
+        """Collect no changes for a client any more."""
+        self._dirty.pop(id(client), None)
+
+    def changes(self, client: object) -> tuple[Changed, ...]:
+        """Return all changes since the last reply to a client, packed.
+
+        A new client fetches all of the session when it connects, just before its first call;
+        to be sure, its first reply has everything.
+        """
+        boxes = self._dirty.get(id(client))
+        session = self.session
+        if boxes is None:
+            boxes = self._content()
+        self._dirty[id(client)] = {"mask": [], "labels": []}
+        arrays = {"mask": session.mask, "labels": session.labels}
         return tuple(
-            Changed.of(name, arrays[name], box) for name, found in boxes.items() for box in found
+            Changed.of(name, arrays[name], box)
+            for name, changed_boxes in boxes.items()
+            for box in changed_boxes
         )
 
+    def _content(self) -> dict[ArrayName, list[Bounds]]:
+        """Return boxes that hold every pixel of the session."""
+        session = self.session
+        extent = session.draft.extent
+        return {
+            "labels": [stored.box for stored in session.objects.values()],
+            "mask": [] if extent is None else [extent],
+        }
+
     def whole(self) -> Whole:
-        """Return all of it: objects, and every box that holds something."""
-        session, self._dirty = self.session, []
-        boxes: list[tuple[ArrayName, Bounds]] = [
-            ("labels", stored.box) for stored in session.objects.values()
-        ]
-        if session.draft.extent is not None:
-            boxes.append(("mask", session.draft.extent))
+        """Return all of it: objects, and every box that holds a pixel."""
+        session = self.session
         arrays = {"mask": session.mask, "labels": session.labels}
-        changes = tuple(Changed.of(name, arrays[name], box) for name, box in boxes)
+        changes = tuple(
+            Changed.of(name, arrays[name], box)
+            for name, boxes in self._content().items()
+            for box in boxes
+        )
         return Whole(info=self.info, state=State.of(session), changes=changes)
 
 
 def _merged(boxes: list[Bounds], box: Bounds) -> list[Bounds]:
-    """Add a box; those that meet become one."""
+    """Add a box; those that meet become one, and too many become one as well."""
     apart = [other for other in boxes if not boxes_meet(other, box)]
+    if len(apart) >= _MAX_BOXES:
+        return [box_union([box, *boxes])]
     return [*apart, box_union([box, *(o for o in boxes if boxes_meet(o, box))])]
 
 
@@ -166,19 +235,42 @@ class Account:
         self.images = Uploads(folder / "images", quotas)
         self.planes = Planes(backend)
         self._sessions: dict[str, Hosted] = {}
+        self._measured, self._measured_at = 0, float("-inf")
         for info in sorted((folder / "sessions").glob(f"*/{_INFO}")):
-            found = SessionInfo.model_validate(json.loads(info.read_text(encoding="utf-8")))
-            self._sessions[found.id] = self._hosted(found)
+            try:
+                session = SessionInfo.model_validate_json(info.read_bytes())
+            except (OSError, ValueError):  # the other sessions of the user are still there
+                _log.exception("%s cannot be read", info)
+                continue
+            self._sessions[session.id] = self._hosted(session)
 
     def __iter__(self) -> Iterator[Hosted]:
         """Go through the sessions."""
         yield from list(self._sessions.values())
 
-    @property
     def used(self) -> int:
-        """Bytes on disk."""
-        files = (p for p in self._folder.rglob("*") if p.is_file())
-        return sum(file.stat().st_size for file in files)
+        """Return the bytes on disk, journals included."""
+        total = 0
+        for path in self._folder.rglob("*"):
+            with suppress(FileNotFoundError):  # replaced meanwhile
+                total += path.stat().st_size if path.is_file() else 0
+        return total
+
+    def require_space(self) -> None:
+        """Refuse to write more than the user may.
+
+        Raises
+        ------
+        OSError
+            If the disk quota is used up. Undo and the deletion of sessions always work.
+        """
+        if time.monotonic() - self._measured_at > _MEASURE_SECONDS:
+            self._measured, self._measured_at = self.used(), time.monotonic()
+        if self._measured > self._quotas.disk_bytes:
+            raise OSError(
+                f"{self._measured} bytes are in use of {self._quotas.disk_bytes}: "
+                "delete a session or an image first"
+            )
 
     def open(self, image: str, name: str) -> Hosted:
         """Begin a session on an image.
@@ -202,15 +294,18 @@ class Account:
             changed=time.time(),
         )
         folder = self._folder / "sessions" / info.id
-        folder.mkdir(parents=True)
-        (folder / _INFO).write_text(info.model_dump_json(), encoding="utf-8")
+        try:
+            write_private_file(folder / _INFO, info.model_dump_json().encode())
+        except BaseException:  # such as a full disk
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
         self._sessions[info.id] = self._hosted(info)
         return self._sessions[info.id]
 
     def _hosted(self, info: SessionInfo) -> Hosted:
         journal = self._folder / "sessions" / info.id / _JOURNAL
 
-        def opened() -> Session:
+        def open_session() -> Session:
             volume, backend = self.images.open(info.image), self._backend()
             if (journal / "header.json").exists():
                 session = Session.recover(journal, volume, backend)
@@ -220,7 +315,7 @@ class Account:
             session.refinement = Refinement()
             return session
 
-        return Hosted(info, journal.parent, opened)
+        return Hosted(info, journal.parent, open_session, self.require_space)
 
     def get(self, session: str) -> Hosted:
         """Return a session.
@@ -231,7 +326,7 @@ class Account:
             If the user has no such session.
         """
         if session not in self._sessions:
-            raise FileNotFoundError(f"no session {session!r}")
+            raise FileNotFoundError(f"no session {session[:40]!r}")
         return self._sessions[session]
 
     def delete(self, session: str) -> None:
@@ -246,5 +341,6 @@ class Account:
         hosted.spill()
         del self._sessions[session]
         shutil.rmtree(hosted.folder)
+        self._measured_at = float("-inf")
         if not any(other.info.image == hosted.info.image for other in self):
             self.images.discard(hosted.info.image)

@@ -1,4 +1,4 @@
-"""Who may use a server: tokens that are random, hashed at rest, revocable, and expire."""
+"""Access tokens: random, hashed at rest, revocable, with an expiry date."""
 
 from __future__ import annotations
 
@@ -8,19 +8,22 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Annotated, Final
 
+from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from napari_promptseg.remote.private_file import write_private_file
+from napari_promptseg.data.atomic_file import PRIVATE
+from napari_promptseg.remote.private_file import private_folder, write_private_file
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _BYTES: Final = 32
 _DAY: Final = 86_400.0
+_LOCK_SECONDS: Final = 30.0
 
 
 class Token(BaseModel):
-    """What is kept of a token.
+    """Stored entry of a token.
 
     Parameters
     ----------
@@ -55,8 +58,8 @@ class Tokens:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._known: list[Token] = []
-        self._changed: int | None = None
+        self._tokens: list[Token] = []
+        self._version: tuple[int, int, int] | None = None
 
     def __iter__(self):  # type: ignore[no-untyped-def]
         """Go through the tokens, expired ones among them."""
@@ -76,7 +79,8 @@ class Tokens:
         name, secret = secrets.token_hex(4), secrets.token_urlsafe(_BYTES)
         token = f"{name}.{secret}"
         entry = Token(id=name, user=user, digest=_digest(token), expires=time.time() + days * _DAY)
-        self._write([*self._read(), entry])
+        with self._locked():
+            self._write([*self._read(), entry])
         return token
 
     def revoke(self, name: str) -> None:
@@ -87,36 +91,44 @@ class Tokens:
         ValueError
             If there is none.
         """
-        known = self._read()
-        left = [token for token in known if name not in (token.id, token.user)]
-        if len(left) == len(known):
-            raise ValueError(f"no token or user {name!r}; valid: {sorted(t.id for t in known)}")
-        self._write(left)
+        with self._locked():
+            tokens = self._read()
+            others = [token for token in tokens if name not in (token.id, token.user)]
+            if len(others) == len(tokens):
+                ids = sorted(token.id for token in tokens)
+                raise ValueError(f"no token or user {name!r}; valid: {ids}")
+            self._write(others)
 
     def user(self, token: str) -> str | None:
         """Return whose a token is, None if it is unknown, revoked or expired.
 
         All entries are compared, each in constant time.
         """
-        digest, now, found = _digest(token), time.time(), None
+        digest, now, user = _digest(token), time.time(), None
         for entry in self._read():
             if hmac.compare_digest(entry.digest, digest) and entry.expires > now:
-                found = entry.user
-        return found
+                user = entry.user
+        return user
 
     def _read(self) -> list[Token]:
         try:
-            changed = self._file.stat().st_mtime_ns
+            status = self._file.stat()
         except FileNotFoundError:
             return []
-        if changed != self._changed:
-            self._known = _FILE.validate_json(self._file.read_bytes())
-            self._changed = changed
-        return self._known
+        version = (status.st_ino, status.st_mtime_ns, status.st_size)
+        if version != self._version:
+            self._tokens = _FILE.validate_json(self._file.read_bytes())
+            self._version = version
+        return self._tokens
+
+    def _locked(self) -> FileLock:
+        """Return a lock against other processes that read, change and write the file."""
+        private_folder(self._file.parent)
+        return FileLock(self._file.with_suffix(".lock"), timeout=_LOCK_SECONDS, mode=PRIVATE)
 
     def _write(self, tokens: list[Token]) -> None:
         write_private_file(self._file, _FILE.dump_json(tokens))
-        self._changed = None
+        self._version = None
 
 
 def _digest(token: str) -> str:

@@ -1,4 +1,4 @@
-"""Planes of one user that prompts are answered on, for sessions that are kept by the client."""
+"""Prediction on single planes, for clients that keep the session themselves."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from napari_promptseg.data.intensity_window import Window
 from napari_promptseg.data.plane_prompts import PlanePrompts, Region, Stroke
 from napari_promptseg.data.volume import PlaneImage
 from napari_promptseg.remote.protocol import ModelInfo, PlaneAnswered
+from napari_promptseg.server.limits import check_strokes
 from napari_promptseg.wrappers.options import Refinement, build
 
 if TYPE_CHECKING:
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from napari_promptseg.models.base import Backend
     from napari_promptseg.remote.protocol import Line, PlaneOffer, PlaneQuestion
 
-_KEPT: Final = 8
-LARGEST: Final = 2**28
+_MAX_PLANES: Final = 8
+MAX_PLANE_BYTES: Final = 2**28
 """Bytes of a plane."""
 
 
@@ -46,18 +47,18 @@ class Planes:
         return self._refined
 
     def info(self) -> ModelInfo:
-        """Tell what answers."""
-        able = self._backend.capabilities
+        """Return the model and its capabilities."""
+        capabilities = self._backend.capabilities
         return ModelInfo(
             name=self._backend.name,
             identity=self._backend.identity,
-            prompts=tuple(sorted(able.prompts)),
-            prior=able.prior,
-            choices=able.choices,
+            prompts=tuple(sorted(capabilities.prompts)),
+            prior=capabilities.prior,
+            choices=capabilities.choices,
         )
 
     def put(self, key: str, plane: PlaneOffer) -> None:
-        """Look at a plane, and keep what is seen.
+        """Embed a plane, and keep the embedding.
 
         Raises
         ------
@@ -65,16 +66,16 @@ class Planes:
             If it is damaged or too large.
         """
         size = np.dtype(plane.dtype).itemsize * int(np.prod([int(n) for n in plane.shape]))
-        if size > LARGEST:
-            raise ValueError(f"a plane may have {LARGEST} bytes, this has {size}")
+        if size > MAX_PLANE_BYTES:
+            raise ValueError(f"a plane may have {MAX_PLANE_BYTES} bytes, this has {size}")
         values = unpack(plane.data, plane.shape, plane.dtype)
         image = PlaneImage(values, Window(*plane.window), plane.spacing)
         self._embedded[key] = image.shape, self._backend.embed(image)
         self._embedded.move_to_end(key)
-        if len(self._embedded) > _KEPT:
+        if len(self._embedded) > _MAX_PLANES:
             self._embedded.popitem(last=False)
 
-    def answer(self, key: str, asked: PlaneQuestion) -> PlaneAnswered:
+    def answer(self, key: str, question: PlaneQuestion) -> PlaneAnswered:
         """Answer prompts on a plane.
 
         Raises
@@ -88,23 +89,26 @@ class Planes:
             raise FileNotFoundError(f"no plane {key!r}")
         self._embedded.move_to_end(key)
         shape, embedding = self._embedded[key]
+        lines = (*question.strokes, *question.regions)
+        check_strokes([(line.path, line.width) for line in lines], shape)
         prompts = PlanePrompts(
-            tuple(Stroke(_corners(line), line.positive, line.width) for line in asked.strokes),
-            tuple(Region(_corners(line), line.positive, line.box) for line in asked.regions),
-            choice=asked.choice,
+            tuple(Stroke(_corners(line), line.positive, line.width) for line in question.strokes),
+            tuple(Region(_corners(line), line.positive, line.box) for line in question.regions),
+            choice=question.choice,
         )
-        prior = None if asked.prior is None else unpack(asked.prior, shape, np.bool_)
-        found = self._backend.predict(embedding, prompts, prior)
+        prior = None if question.prior is None else unpack(question.prior, shape, np.bool_)
+        prediction = self._backend.predict(embedding, prompts, prior)
         return PlaneAnswered.model_construct(
-            rows=found.rows,
-            columns=found.columns,
-            score=found.score,
-            data=pack(found.probability.astype("<f4")),
+            rows=prediction.rows,
+            columns=prediction.columns,
+            score=prediction.score,
+            data=pack(prediction.probability.astype("<f4")),
         )
 
-    def forget(self) -> None:
-        """Free the planes."""
+    def close(self) -> None:
+        """Free the planes and the model; both come back with the next request."""
         self._embedded.clear()
+        self._refined = None
 
 
 def _corners(line: Line) -> np.ndarray[Any, np.dtype[np.float64]]:

@@ -1,4 +1,4 @@
-"""How much of a server one user may take."""
+"""Quotas of a user: image size, disk, sessions, sockets and requests."""
 
 from __future__ import annotations
 
@@ -19,6 +19,12 @@ class Quotas:
         Of all images and sessions.
     sessions : int
         Number.
+    unfinished_images : int
+        Images whose parts are not all there.
+    sockets : int
+        Open at a time.
+    work_seconds : float
+        After which a piece of work, one plane for a model, is given up.
     requests : float
         A second, over some time; twice as many at once.
     idle_seconds : float
@@ -28,6 +34,9 @@ class Quotas:
     image_bytes: int = 4 * 2**30
     disk_bytes: int = 20 * 2**30
     sessions: int = 50
+    unfinished_images: int = 4
+    sockets: int = 16
+    work_seconds: float = 300.0
     requests: float = 50.0
     idle_seconds: float = 900.0
 
@@ -46,15 +55,15 @@ class RateLimit:
 
     a_second: float
     clock: Callable[[], float] = time.monotonic
-    _left: dict[str, tuple[float, float]] = field(default_factory=dict)
+    _buckets: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def take(self, user: str) -> float:
         """Take a request; return the seconds to wait before the next try, 0 if it was there."""
         full, now = max(2 * self.a_second, 1.0), self.clock()
-        left, at = self._left.get(user, (full, now))
-        left = min(full, left + (now - at) * self.a_second)
-        if left < 1:
-            self._left[user] = left, now
-            return (1 - left) / self.a_second
-        self._left[user] = left - 1, now
+        tokens, at = self._buckets.get(user, (full, now))
+        tokens = min(full, tokens + (now - at) * self.a_second)
+        if tokens < 1:
+            self._buckets[user] = tokens, now
+            return (1 - tokens) / self.a_second
+        self._buckets[user] = tokens - 1, now
         return 0.0

@@ -1,16 +1,24 @@
-"""Starting a server, safely by default."""
+"""Start of a server with safe defaults: loopback or TLS, private files, bounded connections."""
 
 from __future__ import annotations
 
 import ipaddress
-from typing import TYPE_CHECKING, Final
+import os
+from typing import TYPE_CHECKING, Any, Final
+
+from napari_promptseg.remote.private_file import private_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import uvicorn
+
     from napari_promptseg.server.service import Service
 
-_LARGEST_MESSAGE: Final = 16 * 2**20
+_MAX_MESSAGE_BYTES: Final = 16 * 2**20
+_MAX_CONNECTIONS: Final = 256
+_REQUEST_SECONDS: Final = 10.0
+"""Within which a new connection must send the head of its first request."""
 LOCAL_USER: Final = "local"
 
 
@@ -48,6 +56,60 @@ def check_exposure(service: Service, host: str, certificate: Path | None, key: P
         raise ValueError("no user has a token yet: promptseg token add NAME")
 
 
+def make_config(service: Service, **options: Any) -> uvicorn.Config:
+    """Return the configuration of the web server: no header is believed, all is bounded.
+
+    Parameters
+    ----------
+    service : Service
+        Served.
+    **options
+        Of `uvicorn.Config`, such as host and port.
+    """
+    import uvicorn
+
+    from napari_promptseg.server.app import make_app
+
+    return uvicorn.Config(
+        make_app(service),
+        http=_http_protocol(),
+        ws_max_size=_MAX_MESSAGE_BYTES,
+        ws_max_queue=2,
+        ws_per_message_deflate=False,
+        limit_concurrency=_MAX_CONNECTIONS,
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+        **options,
+    )
+
+
+def _http_protocol() -> type[Any]:
+    """Return an HTTP protocol that drops connections without a request."""
+    from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+    base: Any = AutoHTTPProtocol
+
+    class HttpProtocol(base):  # type: ignore[misc]
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            if len(self.connections) > 2 * _MAX_CONNECTIONS:
+                transport.abort()
+                return
+            self.deadline = self.loop.call_later(_REQUEST_SECONDS, self.drop_idle)
+
+        def connection_lost(self, error: Exception | None) -> None:
+            if (deadline := getattr(self, "deadline", None)) is not None:
+                deadline.cancel()
+            super().connection_lost(error)
+
+        def drop_idle(self) -> None:
+            if self.cycle is None and self.transport.get_protocol() is self:
+                self.transport.abort()
+
+    return HttpProtocol
+
+
 def serve(
     service: Service,
     host: str = "127.0.0.1",
@@ -57,22 +119,29 @@ def serve(
 ) -> None:
     """Serve until the process is told to end.
 
-    Parameters are checked by `check_exposure`.
+    Parameters are checked by `check_exposure`. All files that the process writes from now on
+    are for its account alone; those that an earlier version left open are closed to others.
     """
     import uvicorn
 
-    from napari_promptseg.server.app import make_app
-
     check_exposure(service, host, certificate, key)
-    uvicorn.run(
-        make_app(service),
+    os.umask(0o077)
+    close_to_others(service.folder)
+    options = make_config(
+        service,
         host=host,
         port=port,
         ssl_certfile=certificate,
         ssl_keyfile=key,
-        ws_max_size=_LARGEST_MESSAGE,
         log_level="warning",
-        server_header=False,
-        date_header=False,
         timeout_graceful_shutdown=5,
     )
+    uvicorn.Server(options).run()
+
+
+def close_to_others(folder: Path) -> None:
+    """Take away from other accounts all access to a folder and its content."""
+    private_folder(folder)
+    for path in (folder, *folder.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(path.stat().st_mode & 0o700)

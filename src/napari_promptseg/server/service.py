@@ -1,22 +1,31 @@
-"""All that a server holds: users, their sessions, the model and the thread that works on it."""
+"""Service behind the endpoints: accounts, the shared model and the thread that works on it."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from napari_promptseg.models.registry import create_backend
-from napari_promptseg.remote.protocol import KINDS, Fault, PlaneDone, Propagate, Reply, State
+from napari_promptseg.remote.private_file import private_folder
+from napari_promptseg.remote.protocol import (
+    AddPrompts,
+    PlaneDone,
+    Propagate,
+    Reply,
+    State,
+)
 from napari_promptseg.server.accounts import Account, Hosted
 from napari_promptseg.server.audit import Audit
 from napari_promptseg.server.auth import Tokens
 from napari_promptseg.server.fair_queue import FairQueue
+from napari_promptseg.server.faults import fault
 from napari_promptseg.server.quotas import Quotas, RateLimit
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
     from napari_promptseg.models.base import Backend
@@ -24,16 +33,17 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _TURN: Final = 0.1
-"""Seconds of a propagation, until others have their turn."""
+"""Seconds of a long call, until others have their turn."""
+_log = logging.getLogger(__name__)
 
 
 class Service:
-    """What the endpoints call.
+    """Accounts, model and work queue of a server.
 
     Parameters
     ----------
     folder : Path
-        Of tokens, images, sessions and the audit log.
+        Of tokens, images, sessions and the audit log; made for its owner alone.
     backend : str
         A registered name, for all sessions.
     device : str
@@ -50,16 +60,17 @@ class Service:
         quotas: Quotas | None = None,
     ) -> None:
         self.folder, self.quotas = folder, quotas or Quotas()
+        private_folder(folder)
         self.tokens = Tokens(folder / "tokens.json")
         self.audit = Audit(folder / "audit.jsonl")
         self.rate = RateLimit(self.quotas.requests)
-        self.engine = FairQueue()
+        self.queue = FairQueue()
         self._make = partial(create_backend, backend, device=device)
         self._model: Backend | None = None
         self._accounts: dict[str, Account] = {}
 
     def account(self, user: str) -> Account:
-        """Return images and sessions of a user; on the engine."""
+        """Return images and sessions of a user; on the thread of the queue."""
         if user not in self._accounts:
             folder = self.folder / "users" / user
             self._accounts[user] = Account(folder, self.quotas, self._backend)
@@ -72,46 +83,122 @@ class Service:
 
     async def run(self, user: str, work: Callable[[Account], T]) -> T:
         """Do something for a user when it is their turn."""
-        future = self.engine.submit(user, lambda: work(self.account(user)))
+        future = self.queue.submit(user, lambda: work(self.account(user)))
         result: T = await asyncio.wrap_future(future)
         return result
 
+    async def _work(self, user: str, session: str, work: Callable[[Hosted], T]) -> T:
+        """Do something with a session, which is marked as the one that hangs if it does."""
+
+        def marked(account: Account) -> T:
+            hosted = account.get(session)
+            with hosted.working():
+                return work(hosted)
+
+        return await self.run(user, marked)
+
     async def call(
-        self, user: str, session: str, number: int, call: Any, stopped: asyncio.Event
+        self,
+        user: str,
+        session: str,
+        number: int,
+        call: Any,
+        cancelled: asyncio.Event,
+        client: object,
     ) -> AsyncIterator[Reply]:
-        """Do what a client asks for; yield one reply, of a propagation several."""
+        """Do a call of a client; yield one reply, of a propagation several.
+
+        Parameters
+        ----------
+        user, session : str
+            Whose session.
+        number : int
+            Of the request.
+        call : Message
+            See `napari_promptseg.remote.protocol`.
+        cancelled : asyncio.Event
+            Set when the client cancels it.
+        client : object
+            The conversation; each gets all changes since its own last reply.
+        """
         try:
             if isinstance(call, Propagate):
-                async for reply in self._propagate(user, session, number, call, stopped):
+                async for reply in self._propagate(user, session, number, call, cancelled, client):
                     yield reply
+            elif isinstance(call, AddPrompts):
+                yield await self._add(user, session, number, call, cancelled, client)
             else:
-                yield await self.run(
-                    user, lambda account: _done(account.get(session), number, call)
+                yield await self._work(
+                    user,
+                    session,
+                    lambda hosted: _reply(hosted, number, client, hosted.do(call)),
                 )
         except Exception as error:
             yield Reply(id=number, fault=fault(error))
 
+    async def _add(
+        self,
+        user: str,
+        session: str,
+        number: int,
+        call: AddPrompts,
+        cancelled: asyncio.Event,
+        client: object,
+    ) -> Reply:
+        """Answer prompts plane by plane, so that others have their turn between two planes."""
+        adding = await self._work(user, session, lambda hosted: hosted.adding(call.prompts))
+
+        def turn(hosted: Hosted) -> bool:
+            return _advance(adding)
+
+        try:
+            while await self._work(user, session, turn):
+                if cancelled.is_set():
+                    break
+        finally:
+            adding.close() if not _is_running(adding) else None
+        return await self._work(user, session, lambda hosted: _reply(hosted, number, client, None))
+
     async def _propagate(
-        self, user: str, session: str, number: int, call: Propagate, stopped: asyncio.Event
+        self,
+        user: str,
+        session: str,
+        number: int,
+        call: Propagate,
+        cancelled: asyncio.Event,
+        client: object,
     ) -> AsyncIterator[Reply]:
-        def begin(account: Account) -> PropagationHandle:
-            hosted = account.get(session)
+        def begin(hosted: Hosted) -> PropagationHandle:
+            hosted.require_space()
             return hosted.session.propagate(call.start, call.stop, call.axis, call.near)
 
-        propagation = await self.run(user, begin)
+        propagation = await self._work(user, session, begin)
         last = False
+
+        def turn(hosted: Hosted) -> Reply:
+            hosted.require_space()
+            return _planes(hosted, number, propagation, cancelled.is_set(), client)
+
         try:
             while not last:
-
-                def turn(account: Account) -> Reply:
-                    return _planes(account.get(session), number, propagation, stopped.is_set())
-
-                reply = await self.run(user, turn)
+                reply = await self._work(user, session, turn)
                 last = reply.last
                 yield reply
         finally:
-            if not last:  # the client is gone
-                self.engine.submit(user, propagation.cancel)
+            if not last:  # the client is gone, or the disk is full
+                self.queue.submit(user, propagation.cancel)
+
+    def leave(self, user: str, session: str, client: object) -> None:
+        """Forget a client of a session, whose connection is over."""
+
+        def forget(account: Account) -> None:
+            account.get(session).forget(client)
+
+        try:
+            future = self.queue.submit(user, lambda: forget(self.account(user)))
+        except RuntimeError:  # the server is shutting down
+            return
+        future.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     async def spill(self, every: float = 30.0) -> None:
         """Send idle sessions to disk, for ever."""
@@ -121,9 +208,28 @@ class Service:
             for user in list(self._accounts):
                 await self.run(user, partial(_spill, limit=limit))
 
+    async def watch(self, every: float = 1.0) -> None:
+        """Give up work that hangs, for ever: its session goes on from its journal."""
+        while True:
+            await asyncio.sleep(every)
+            user = self.queue.abandon(self.quotas.work_seconds)
+            if user is not None:
+                self.queue.submit(user, self._renew)
+
+    def _renew(self) -> None:
+        """Go on without a model that hangs: all sessions come back with a new one."""
+        self._model = None
+        for account in self._accounts.values():
+            account.planes.close()
+            for hosted in account:
+                if hosted.is_working:
+                    hosted.abandon()
+                else:
+                    hosted.spill()
+
     def close(self) -> None:
         """Leave all sessions to their journals, and end."""
-        self.engine.close()
+        self.queue.close()
         for account in self._accounts.values():
             _spill(account, limit=float("inf"))
         if self._model is not None:
@@ -131,44 +237,50 @@ class Service:
         self.audit.close()
 
 
-def fault(error: Exception) -> Fault:
-    """Return what a client is told of an error: nothing of the inside of the server."""
-    kind = next((k for k in type(error).__mro__ if k.__name__ in KINDS), None)
-    if kind is None:
-        return Fault(kind="RuntimeError", message="the server failed; its log says more")
-    return Fault(kind=kind.__name__, message=str(error)[:1000])
+def _advance(steps: Iterator[Any]) -> bool:
+    """Do a turn of a call; return whether there is more to do."""
+    began = monotonic()
+    return any(monotonic() - began > _TURN for _ in steps)
 
 
-def _done(hosted: Hosted, number: int, call: Any) -> Reply:
-    value = hosted.do(call)
+def _is_running(steps: Any) -> bool:
+    """Whether another thread, given up, is still inside of a generator."""
+    return bool(steps.gi_running)
+
+
+def _reply(hosted: Hosted, number: int, client: object, value: int | bool | None) -> Reply:
     return Reply.model_construct(
         id=number,
         last=True,
         value=value,
-        changes=hosted.changes(),
+        changes=hosted.changes(client),
         state=State.of(hosted.session),
         planes=(),
         fault=None,
     )
 
 
-def _planes(hosted: Hosted, number: int, propagation: PropagationHandle, stopped: bool) -> Reply:
-    """Propagate for a turn."""
-    began, done = monotonic(), []
-    if stopped:
+def _planes(
+    hosted: Hosted, number: int, propagation: PropagationHandle, cancelled: bool, client: object
+) -> Reply:
+    """Propagate for a turn; the planes are on disk before the client hears of them."""
+    began, planes = monotonic(), []
+    if cancelled:
         propagation.cancel()
     for result in propagation:
-        done.append(PlaneDone.of(result))
+        planes.append(PlaneDone.of(result))
         if monotonic() - began > _TURN:
             break
     last = propagation.finished
+    if not last:
+        propagation.save()
     return Reply.model_construct(
         id=number,
         last=last,
         value=None,
-        changes=hosted.changes(),
+        changes=hosted.changes(client),
         state=State.of(hosted.session) if last else None,
-        planes=tuple(done),
+        planes=tuple(planes),
         fault=None,
     )
 

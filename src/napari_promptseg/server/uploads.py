@@ -1,9 +1,10 @@
-"""Images on the server: sent part by part, gone on with after an interruption, kept as one file."""
+"""Uploaded images: sent in parts, resumable after an interruption, stored as one file each."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import threading
 from typing import TYPE_CHECKING, Any, Final
@@ -11,8 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from napari_promptseg.data.array_codec import unpack_bytes
+from napari_promptseg.data.atomic_file import private_opener
 from napari_promptseg.data.intensity_window import Window
 from napari_promptseg.data.volume import Volume
+from napari_promptseg.remote.private_file import write_private_file
 from napari_promptseg.remote.protocol import CHUNK, ImageOffer, ImageState
 
 if TYPE_CHECKING:
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
     from napari_promptseg.server.quotas import Quotas
 
 _OFFER, _PIXELS, _DONE = "offer.json", "pixels.raw", "parts"
-_NUMBERS: Final = "buif"
+_KEY: Final = re.compile("[0-9a-f]{32}")
 
 
 class Uploads:
@@ -47,7 +50,7 @@ class Uploads:
         ValueError
             If it is no image, or the user has too little room left.
         """
-        place = self._folder / image.key
+        place = self._folder / _checked(image.key)
         with self._lock:
             if (place / _OFFER).exists():
                 if self._read(image.key) != image:
@@ -62,12 +65,27 @@ class Uploads:
                     f"{self._quotas.disk_bytes - used} bytes are left, the image has {image.bytes}"
                 )
             _described(image, np.broadcast_to(np.zeros((), image.dtype), image.shape))
-            place.mkdir(parents=True)
-            with (place / _PIXELS).open("wb") as file:
-                file.truncate(image.bytes)
-            (place / _DONE).write_bytes(bytes(image.parts))
-            (place / _OFFER).write_text(image.model_dump_json(), encoding="utf-8")
+            unfinished = sum(1 for key in self._keys() if self.state(key).missing)
+            if unfinished >= self._quotas.unfinished_images:
+                raise ValueError(f"{unfinished} images are not complete: send their parts first")
+            shutil.rmtree(place, ignore_errors=True)  # left by a disk that was full
+            try:
+                self._make_room(place, image)
+            except BaseException:
+                shutil.rmtree(place, ignore_errors=True)
+                raise
         return self.state(image.key)
+
+    def _keys(self) -> list[str]:
+        return [offer.parent.name for offer in self._folder.glob(f"*/{_OFFER}")]
+
+    def _make_room(self, place: Path, image: ImageOffer) -> None:
+        """Make the files of an image; without the offer, which comes last, there is none."""
+        place.mkdir(parents=True, mode=0o700)
+        with open(place / _PIXELS, "wb", opener=private_opener) as file:
+            file.truncate(image.bytes)
+        write_private_file(place / _DONE, bytes(image.parts))
+        write_private_file(place / _OFFER, image.model_dump_json().encode())
 
     def put(self, key: str, part: int, data: bytes) -> None:
         """Take a part of an image, compressed with zlib; again is no harm.
@@ -103,8 +121,9 @@ class Uploads:
             If no such image was offered.
         """
         self._read(key)
-        done = (self._folder / key / _DONE).read_bytes()
-        return ImageState(key=key, missing=tuple(n for n, there in enumerate(done) if not there))
+        parts = (self._folder / key / _DONE).read_bytes()
+        missing = tuple(number for number, there in enumerate(parts) if not there)
+        return ImageState(key=key, missing=missing)
 
     def open(self, key: str) -> Volume:
         """Return an image whose parts are all there; its pixels stay on disk.
@@ -134,10 +153,23 @@ class Uploads:
         shutil.rmtree(self._folder / key)
 
     def _read(self, key: str) -> ImageOffer:
-        file = self._folder / key / _OFFER
-        if not key.isalnum() or not file.exists():
+        file = self._folder / _checked(key) / _OFFER
+        if not file.exists():
             raise FileNotFoundError(f"no image {key!r}")
         return ImageOffer.model_validate(json.loads(file.read_text(encoding="utf-8")))
+
+
+def _checked(key: str) -> str:
+    """Return a key that can be no path.
+
+    Raises
+    ------
+    FileNotFoundError
+        If it is none of an image.
+    """
+    if not _KEY.fullmatch(key):
+        raise FileNotFoundError(f"no image {key[:40]!r}")
+    return key
 
 
 def _described(image: ImageOffer, pixels: Any) -> Volume:

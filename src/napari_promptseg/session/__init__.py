@@ -1,1 +1,1 @@
-"""The session: one object in work, the committed ones, and their history."""
+"""The session: one active object, the committed ones, and their history."""

@@ -1,4 +1,4 @@
-"""What a session can say about a plane of the object in work, without changing it."""
+"""Advice on a plane of the active object: uncertainty, the next click, likely mistakes."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from napari_promptseg.data.volume import Volume
     from napari_promptseg.session.mask_quality import QualityNote
     from napari_promptseg.session.predictor import Predictor
+    from napari_promptseg.session.session_state import PlaneIndex, SessionState
     from napari_promptseg.session.store import Store
     from napari_promptseg.session.uncertainty import Uncertainty
 
@@ -45,7 +46,7 @@ class Suggestion:
 
 @dataclass(frozen=True, slots=True)
 class PlaneView:
-    """One plane of the object in work.
+    """One plane of the active object.
 
     Parameters
     ----------
@@ -99,11 +100,11 @@ class PlaneView:
 
     def suggest(self, predictor: Predictor, axes: str) -> Suggestion | None:
         """Ask where a click would help most; see `suggest_click`."""
-        found = suggest_click(self.uncertainty(predictor), self.mask, self.prompts)
-        if found is None:
+        click = suggest_click(self.uncertainty(predictor), self.mask, self.prompts)
+        if click is None:
             return None
         cut = [name for name, i in zip(axes, self.plane.index, strict=True) if i is not None]
-        return Suggestion(self._position(found[0]), found[1], cut[-1] if cut else None)
+        return Suggestion(self._position(click[0]), click[1], cut[-1] if cut else None)
 
     def quality(self) -> list[QualityNote]:
         """See `check_quality`; positions are those of the volume."""
@@ -129,3 +130,52 @@ def _neighbour(store: Store, plane: Plane) -> NDArray[np.bool_] | None:
             if mask.any():
                 return mask
     return None
+
+
+def uncertainty(
+    state: SessionState, index: PlaneIndex = None, axis: str | None = None
+) -> NDArray[np.float32]:
+    """Return how unsure the model is about each pixel of a plane.
+
+    Parameters
+    ----------
+    index, axis : optional
+        Which plane, as in `add_mask`; that of the last prompt when not given.
+
+    Returns
+    -------
+    (H, W) float32 array
+        From 0, sure, to 1, undecided; 0 beyond the part that the model was given.
+
+    Raises
+    ------
+    ValueError
+        If there is no such plane, or the backend cannot tell (`capabilities`).
+    """
+    view = _view(state, index, axis)
+    return view.uncertainty(state.predictor).paste(view.mask.shape)
+
+
+def suggest(
+    state: SessionState, index: PlaneIndex = None, axis: str | None = None
+) -> Suggestion | None:
+    """Return where the next click on a plane would help most, None if nowhere.
+
+    Parameters and errors are those of `uncertainty`.
+    """
+    return _view(state, index, axis).suggest(state.predictor, state.volume.names)
+
+
+def quality(
+    state: SessionState, index: PlaneIndex = None, axis: str | None = None
+) -> list[QualityNote]:
+    """Return the likely mistakes of the object on a plane; an empty list for a good one.
+
+    Parameters and errors are those of `uncertainty`, but any backend will do.
+    """
+    return _view(state, index, axis).quality()
+
+
+def _view(state: SessionState, index: PlaneIndex, axis: str | None) -> PlaneView:
+    state.settle()
+    return PlaneView.of(state.store, state.volume, index, axis)

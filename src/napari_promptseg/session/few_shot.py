@@ -1,129 +1,162 @@
-"""Classes in a session: committed objects as examples, and proposals that become objects."""
+"""Few-shot classes in a session: committed objects as examples, proposals as new objects."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from napari_promptseg.data.geometry import Plane, box_slices, plane_by_index
 from napari_promptseg.session import object_edits
-from napari_promptseg.session.few_shot_examples import example_planes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from napari_promptseg.data.geometry import Plane
     from napari_promptseg.data.volume import PlaneImage, Volume
     from napari_promptseg.few_shot.few_shot_class import FewShotClass
     from napari_promptseg.few_shot.proposals import Proposal
+    from napari_promptseg.session.session_state import PlaneIndex, SessionState
+    from napari_promptseg.session.state import StoredObject
     from napari_promptseg.session.store import Store
 
+_PLANES: Final = 3
+"""Planes of an object that are examples: where it is largest, and on both sides."""
 
-class Classes:
-    """The part of a `Session` that is about classes."""
 
-    volume: Volume
-    _store: Store
+def examples(
+    state: SessionState, name: str | None = None, without: Collection[int] = ()
+) -> list[tuple[PlaneImage, NDArray[np.integer[Any]]]]:
+    """Return planes with committed objects, to learn a class from.
 
-    if TYPE_CHECKING:
+    Parameters
+    ----------
+    name : str, optional
+        Of the objects; all of them when not given.
+    without : collection of int
+        Ids of objects to leave out, such as those learnt before.
 
-        def _interrupt(self) -> None: ...
-        def _settle(self) -> None: ...
-        def _plane(self, index: int | Sequence[int] | Plane | None) -> Plane: ...
+    Returns
+    -------
+    list of (PlaneImage, (H, W) int64 array)
+        Planes where they are large, with their ids; 0 elsewhere.
+    """
+    return list(_example_planes(state.store, state.volume, name, without))
 
-    def examples(
-        self, name: str | None = None, without: Collection[int] = ()
-    ) -> list[tuple[PlaneImage, NDArray[np.integer[Any]]]]:
-        """Return planes with committed objects, to learn a class from.
 
-        Parameters
-        ----------
-        name : str, optional
-            Of the objects; all of them when not given.
-        without : collection of int
-            Ids of objects to leave out, such as those learnt before.
+def propose(
+    state: SessionState,
+    concept: FewShotClass,
+    index: PlaneIndex = None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> list[Proposal]:
+    """Find objects of a class on a plane, beside those that are committed; none changes.
 
-        Returns
-        -------
-        list of (PlaneImage, (H, W) int64 array)
-            Planes where they are large, with their ids; 0 elsewhere.
-        """
-        return list(example_planes(self._store, self.volume, name, without))
+    Parameters
+    ----------
+    concept : FewShotClass
+        The class.
+    index : int, (int, int) or Plane, optional
+        Which plane, as in `add_mask`; the middle one when not given.
+    stopped : callable
+        Polled during the search; once it returns True, there are no proposals.
 
-    def propose(
-        self,
-        concept: FewShotClass,
-        index: int | Sequence[int] | Plane | None = None,
-        stopped: Callable[[], bool] = lambda: False,
-    ) -> list[Proposal]:
-        """Find objects of a class on a plane, beside those that are committed; none changes.
+    Returns
+    -------
+    list of Proposal
+        The likeliest first, for `accept`.
 
-        Parameters
-        ----------
-        concept : FewShotClass
-            The class.
-        index : int, (int, int) or Plane, optional
-            Which plane, as in `add_mask`; the middle one when not given.
-        stopped : callable
-            Asked now and then; once it says so, nothing is found.
+    Raises
+    ------
+    ValueError
+        If there is no such plane, or it is too large.
+    """
+    state.settle()
+    plane = state.plane(index)
+    state.volume.check_whole(plane, "finding objects of a class")
+    proposals = concept.proposals(state.volume.plane(plane), stopped)
+    from napari_promptseg.few_shot.proposals import exclude_occupied
 
-        Returns
-        -------
-        list of Proposal
-            The likeliest first, for `accept`.
+    return exclude_occupied(proposals, np.asarray(state.store.labels[plane.slices]) > 0)
 
-        Raises
-        ------
-        ValueError
-            If there is no such plane, or it is too large.
-        """
-        self._settle()
-        plane = self._plane(index)
-        self.volume.check_whole(plane, "finding objects of a class")
-        found = concept.proposals(self.volume.plane(plane), stopped)
-        from napari_promptseg.few_shot.proposals import exclude_occupied
 
-        return exclude_occupied(found, np.asarray(self._store.labels[plane.slices]) > 0)
+def accept(
+    state: SessionState,
+    proposals: Sequence[Proposal],
+    index: PlaneIndex = None,
+    name: str = "",
+) -> list[int]:
+    """Commit proposals of a plane in one step; other objects keep their pixels.
 
-    def accept(
-        self,
-        proposals: Sequence[Proposal],
-        index: int | Sequence[int] | Plane | None = None,
-        name: str = "",
-    ) -> list[int]:
-        """Commit proposals of a plane in one step; other objects keep their pixels.
+    Parameters
+    ----------
+    proposals : sequence of Proposal
+        From `propose`.
+    index : int, (int, int) or Plane, optional
+        The plane that they are of.
+    name : str
+        Of the new objects, such as that of the class.
 
-        Parameters
-        ----------
-        proposals : sequence of Proposal
-            From `propose`.
-        index : int, (int, int) or Plane, optional
-            The plane that they are of.
-        name : str
-            Of the new objects, such as that of the class.
+    Returns
+    -------
+    list of int
+        Ids of the new objects; fewer where others have all pixels of one.
 
-        Returns
-        -------
-        list of int
-            Ids of the new objects; fewer where others have all pixels of one.
+    Raises
+    ------
+    ValueError
+        If there is no such plane, or a proposal does not fit it.
+    """
+    state.interrupt()
+    plane = state.plane(index)
+    numbers = np.zeros(state.store.labels[plane.slices].shape, np.int32)
+    for number, proposal in enumerate(proposals, start=1):
+        if numbers[proposal.part].shape != proposal.mask.shape:
+            raise ValueError(
+                f"a proposal at {proposal.part} does not fit a plane of {numbers.shape}"
+            )
+        numbers[proposal.part][proposal.mask] = number
+    labels, change = object_edits.add_objects(state.store, plane, numbers, "accept proposals", name)
+    if labels:
+        state.store.do(change)
+    return labels
 
-        Raises
-        ------
-        ValueError
-            If there is no such plane, or a proposal does not fit it.
-        """
-        self._interrupt()
-        plane = self._plane(index)
-        found = np.zeros(self._store.labels[plane.slices].shape, np.int32)
-        for number, proposal in enumerate(proposals, start=1):
-            if found[proposal.part].shape != proposal.mask.shape:
-                raise ValueError(
-                    f"a proposal at {proposal.part} does not fit a plane of {found.shape}"
-                )
-            found[proposal.part][proposal.mask] = number
-        labels, change = object_edits.add_found(self._store, plane, found, "accept proposals", name)
-        if labels:
-            self._store.do(change)
-        return labels
+
+def _example_planes(
+    store: Store, volume: Volume, name: str | None, without: Collection[int] = ()
+) -> Iterator[tuple[PlaneImage, NDArray[np.integer]]]:
+    """Yield planes with committed objects; see `Session.examples`."""
+    stored_objects = {
+        label: stored
+        for label, stored in store.objects.items()
+        if label not in without and (name is None or stored.name == name)
+    }
+    by_plane: dict[Plane, list[int]] = {}
+    for label, stored in stored_objects.items():
+        for plane in _planes(store, volume, stored):
+            by_plane.setdefault(plane, []).append(label)
+    for plane, labels in by_plane.items():
+        there = np.asarray(store.labels[plane.slices])
+        yield volume.plane(plane), np.where(np.isin(there, labels), there, 0).astype(np.int64)
+
+
+def _planes(store: Store, volume: Volume, stored: StoredObject) -> list[Plane]:
+    """Return the planes that show an object best, along z and t."""
+    names, shape = volume.names, volume.shape
+    inside = np.asarray(store.labels[box_slices(stored.box)]) == stored.label
+    areas = inside.sum((-2, -1))
+    if areas.ndim == 0:
+        return [plane_by_index(names, shape, 0)]
+    starts = [start for start, _ in stored.box[: areas.ndim]]
+    largest = [int(i) for i in np.unravel_index(int(areas.argmax()), areas.shape)]
+    apart = max(areas.shape[-1] // 4, 1)
+    reach = _PLANES // 2
+    along = [largest[-1] + apart * step for step in range(-reach, reach + 1)]
+    planes = []
+    for last in along:
+        place = (*largest[:-1], last)
+        if 0 <= last < areas.shape[-1] and areas[place]:
+            index = [start + i for start, i in zip(starts, place, strict=True)]
+            planes.append(plane_by_index(names, shape, index))
+    return planes

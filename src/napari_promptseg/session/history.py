@@ -1,4 +1,4 @@
-"""Undo and redo: changes that know both sides, kept as compressed boxes."""
+"""Undo and redo: changes with the old and the new content of compressed boxes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import Base64Bytes
 
 from napari_promptseg.data.array_codec import pack, unpack
+from napari_promptseg.data.errors import CorruptFileError
 from napari_promptseg.data.geometry import Bounds, box_slices
 from napari_promptseg.session.state import Draft, StoredObject
 
@@ -59,18 +60,20 @@ class ImagePatch:
         return unpack(self.old if side == "old" else self.new, shape, self.dtype)
 
     def check(self, shape: Sequence[int]) -> None:
-        """Check that it fits an array, as nobody knows of one that was read.
+        """Check that it fits an array; a patch from a file may hold anything.
 
         Raises
         ------
-        ValueError
+        CorruptFileError
             If its box is not within a volume of that shape, or it holds other values.
         """
         inside = len(self.box) == len(shape) and all(
             0 <= start <= stop <= n for (start, stop), n in zip(self.box, shape, strict=True)
         )
-        if not inside or np.dtype(self.dtype) != _TYPES[self.array]:
-            raise ValueError(f"a patch of {self.dtype} at {self.box} does not fit {tuple(shape)}")
+        if not inside or self.dtype != _TYPES[self.array].str:
+            raise CorruptFileError(
+                f"a patch of {self.dtype} at {self.box} does not fit {tuple(shape)}"
+            )
 
     def write(self, target: NDArray[Any], side: Literal["old", "new"]) -> None:
         """Write one side into the array."""
@@ -86,7 +89,7 @@ class Change:
     name : str
         What was done, for the user to read.
     draft : (Draft, Draft)
-        The object in work before and after.
+        The active object before and after.
     objects : mapping of int to (StoredObject or None, StoredObject or None)
         Committed objects that changed, before and after; None where there is none.
     patches : tuple of ImagePatch
@@ -114,6 +117,10 @@ class History:
 
     done: list[Change] = field(default_factory=list)
     undone: list[Change] = field(default_factory=list)
+
+    def copy(self) -> History:
+        """Return a history of the same changes."""
+        return History([*self.done], [*self.undone])
 
     def record(self, change: Change) -> None:
         """Add a change that was just done; what was undone before cannot be redone."""

@@ -22,30 +22,30 @@ def divide(
 ) -> tuple[tuple[int, ...], Change]:
     """Make objects the daughters of another one; see `Session.divide`."""
     stored = store.object(parent)
-    linked = {label: store.object(label) for label in map(checked_integer, daughters)}
-    if stored.label in linked:
+    children = {label: store.object(label) for label in map(checked_integer, daughters)}
+    if stored.label in children:
         raise ValueError(f"object {parent} cannot be its own daughter")
     last = time_points(store, axes, stored)[-1]
-    changed: dict[int, tuple[StoredObject | None, StoredObject | None]] = {}
+    changes: dict[int, tuple[StoredObject | None, StoredObject | None]] = {}
     patches: tuple[ImagePatch, ...] = ()
-    labels = tuple(linked)
+    labels = tuple(children)
     if t is not None and _checked_time(store, t) <= last:
         early, late = _cut(store, axes, stored, t)
         late = replace(late, label=store.next_label(), parent=stored.label)
-        chosen = store.labels[box_slices(late.box)] == stored.label
-        patches = (store.labels_patch(late.box, chosen, late.label),)
+        pixels = store.labels[box_slices(late.box)] == stored.label
+        patches = (store.labels_patch(late.box, pixels, late.label),)
         # Objects that came from the parent come from its later part now.
         for child in store.objects.values():
-            if child.parent == stored.label and child.label not in linked:
-                changed[child.label] = (child, replace(child, parent=late.label))
-        changed |= {stored.label: (stored, early), late.label: (None, late)}
+            if child.parent == stored.label and child.label not in children:
+                changes[child.label] = (child, replace(child, parent=late.label))
+        changes |= {stored.label: (stored, early), late.label: (None, late)}
         labels, last = (*labels, late.label), t - 1
     if not labels:
         raise ValueError(
             f"nothing to divide object {parent} into: pass daughters, or a time point t up "
             f"to {last}, from which on it is an object of its own"
         )
-    for label, daughter in linked.items():
+    for label, daughter in children.items():
         if daughter.parent not in (None, stored.label):
             raise ValueError(f"object {label} is a daughter of {daughter.parent}; unlink it first")
         begin = time_points(store, axes, daughter)[0]
@@ -54,8 +54,8 @@ def divide(
                 f"object {label} begins at time point {begin}, before its parent {parent} ends "
                 f"at {last}; t={begin} makes a daughter of what the parent has from there on"
             )
-        changed[label] = (daughter, replace(daughter, parent=stored.label))
-    return labels, Change("divide", (store.draft,) * 2, changed, patches)
+        changes[label] = (daughter, replace(daughter, parent=stored.label))
+    return labels, Change("divide", (store.draft,) * 2, changes, patches)
 
 
 def unlink(store: Store, label: int) -> Change:
@@ -63,8 +63,8 @@ def unlink(store: Store, label: int) -> Change:
     stored = store.object(label)
     if stored.parent is None:
         raise ValueError(f"object {label} has no parent")
-    changed = {stored.label: (stored, replace(stored, parent=None))}
-    return Change("unlink", (store.draft,) * 2, changed)
+    changes = {stored.label: (stored, replace(stored, parent=None))}
+    return Change("unlink", (store.draft,) * 2, changes)
 
 
 def end_track(store: Store, axes: str, label: int, t: int) -> Change:
@@ -74,8 +74,8 @@ def end_track(store: Store, axes: str, label: int, t: int) -> Change:
     if _checked_time(store, t) >= last:
         raise ValueError(f"object {label} ends at time point {last} already, t is {t}")
     early, late = _cut(store, axes, stored, t + 1)
-    chosen = store.labels[box_slices(late.box)] == stored.label
-    patch = store.labels_patch(late.box, chosen, 0)
+    pixels = store.labels[box_slices(late.box)] == stored.label
+    patch = store.labels_patch(late.box, pixels, 0)
     return Change("end track", (store.draft,) * 2, {stored.label: (stored, early)}, (patch,))
 
 
@@ -139,11 +139,11 @@ def without_orphans(store: Store, change: Change, moved: Mapping[int, int] | Non
     after = {**store.objects, **{label: new for label, (_, new) in change.objects.items()}}
     # A parent that is in work comes back.
     present = {label for label, stored in after.items() if stored is not None} | {draft.label}
-    changed = dict(change.objects)
+    changes = dict(change.objects)
     for label, stored in after.items():
         if stored is not None and stored.parent is not None and stored.parent not in present:
             parent = (moved or {}).get(stored.parent)
-            changed[label] = (store.objects.get(label), replace(stored, parent=parent))
+            changes[label] = (store.objects.get(label), replace(stored, parent=parent))
     if draft.parent is not None and draft.parent not in present:
         draft = replace(draft, parent=(moved or {}).get(draft.parent))
-    return replace(change, draft=(before, draft), objects=changed)
+    return replace(change, draft=(before, draft), objects=changes)

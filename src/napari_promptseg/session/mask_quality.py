@@ -1,4 +1,4 @@
-"""What looks wrong about a mask, said in one plain sentence each."""
+"""Quality notes: likely mistakes of a mask, one plain sentence each."""
 
 from __future__ import annotations
 

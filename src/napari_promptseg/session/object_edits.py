@@ -1,4 +1,4 @@
-"""The changes that act on committed objects; each checks first and touches nothing."""
+"""Changes of committed objects; each function checks its arguments and touches nothing."""
 
 from __future__ import annotations
 
@@ -25,40 +25,40 @@ ObjectChanges = dict[int, tuple[StoredObject | None, StoredObject | None]]
 
 
 def commit(store: Store, name: str | None, overwrite: bool) -> tuple[int, Change]:
-    """Move the object in work into the labels; see `Session.commit`."""
+    """Move the active object into the labels; see `Session.commit`."""
     draft, box = store.draft, store.mask_extent()
     if box is None:
-        raise ValueError("nothing to commit: the object in work is empty")
+        raise ValueError("nothing to commit: the active object is empty")
     label = draft.label if draft.label is not None else store.next_label()
     patches: list[ImagePatch] = []
     pixels = free = 0
     for part in slabs(box):
         mask = store.mask[box_slices(part)]
-        taken = mask if overwrite else mask & (store.labels[box_slices(part)] == 0)
-        pixels, free = pixels + int(mask.sum()), free + int(taken.sum())
+        taken_mask = mask if overwrite else mask & (store.labels[box_slices(part)] == 0)
+        pixels, free = pixels + int(mask.sum()), free + int(taken_mask.sum())
         if mask.any():
-            cleared = ImagePatch.between("mask", part, mask, np.zeros_like(mask))
-            patches += [store.labels_patch(part, taken, label), cleared]
+            clearing = ImagePatch.between("mask", part, mask, np.zeros_like(mask))
+            patches += [store.labels_patch(part, taken_mask, label), clearing]
     if not free:
         raise ValueError(
             f"all {pixels} pixels belong to other objects; commit with overwrite=True to take them"
         )
     # Pixels may have been painted with the id while the object was in work.
-    painted = store.objects.get(label)
-    whole = box if painted is None else box_union([box, painted.box])
-    named = draft.name if name is None else str(name)
+    pixels_by_hand = store.objects.get(label)
+    whole = box if pixels_by_hand is None else box_union([box, pixels_by_hand.box])
+    new_name = draft.name if name is None else str(name)
     stored = StoredObject(
-        label, named, draft.prompts, whole, draft.propagated, draft.parent, draft.colour
+        label, new_name, draft.prompts, whole, draft.propagated, draft.parent, draft.colour
     )
-    objects = {**_ended(store, patches), label: (painted, stored)}
+    objects = {**_ended(store, patches), label: (pixels_by_hand, stored)}
     change = Change("commit", (draft, Draft()), objects, tuple(patches))
     return label, without_orphans(store, change)
 
 
-def add_found(
-    store: Store, plane: Plane, found: NDArray[np.int32], what: str, name: str = ""
+def add_objects(
+    store: Store, plane: Plane, numbers: NDArray[np.int32], step: str, name: str = ""
 ) -> tuple[list[int], Change]:
-    """Make objects of what was found on a plane; see `Session.segment_everything`.
+    """Make objects of numbered pixels of a plane; see `Session.segment_everything`.
 
     Parameters
     ----------
@@ -66,14 +66,14 @@ def add_found(
         Where they go.
     plane : Plane
         Which plane.
-    found : (H, W) int32 array
+    numbers : (H, W) int32 array
         Numbers of objects, 0 where there is none.
-    what : str
+    step : str
         Name of the step.
     name : str
         Of each object.
     """
-    free = np.where(store.labels[plane.slices] == 0, found, 0)
+    free = np.where(store.labels[plane.slices] == 0, numbers, 0)
     boxes = label_boxes(free)
     first = store.next_label()
     if first + len(boxes) - 1 > LARGEST_LABEL:
@@ -83,10 +83,10 @@ def add_found(
     patches, objects = [], {}
     for label, (number, flat) in enumerate(boxes.items(), first):
         box = plane.box(*flat)
-        chosen = (free[box_slices(flat)] == number).reshape([b - a for a, b in box])
-        patches.append(store.labels_patch(box, chosen, label))
+        pixels = (free[box_slices(flat)] == number).reshape([b - a for a, b in box])
+        patches.append(store.labels_patch(box, pixels, label))
         objects[label] = (None, StoredObject(label, name, (), box))
-    change = Change(what, (store.draft, store.draft), objects, tuple(patches))
+    change = Change(step, (store.draft, store.draft), objects, tuple(patches))
     return list(objects), change
 
 
@@ -98,29 +98,32 @@ def add_labels(
 ) -> tuple[dict[int, int], Change]:
     """Make objects of labels from elsewhere; see `Session.add_labels`."""
     boxes = {label: box for label, box in label_boxes(labels).items() if label > 0}
-    taken = {*store.objects, *([] if store.draft.label is None else [store.draft.label])}
-    ids = {label: label for label in boxes if label <= LARGEST_LABEL and label not in taken}
-    free = (i for i in range(1, LARGEST_LABEL + 1) if i not in taken and i not in boxes)
+    used = {*store.objects, *([] if store.draft.label is None else [store.draft.label])}
+    ids = {label: label for label in boxes if label <= LARGEST_LABEL and label not in used}
+    unused = (i for i in range(1, LARGEST_LABEL + 1) if i not in used and i not in boxes)
     for label in boxes.keys() - ids.keys():
-        if (other := next(free, None)) is None:
+        if (other := next(unused, None)) is None:
             raise ValueError(f"no label left for {label}: {LARGEST_LABEL} is the largest that fits")
         ids[label] = other
-    patches, found = [], set[int]()
-    known, to = np.array(sorted(ids)), np.array([ids[label] for label in sorted(ids)], LABEL_TYPE)
+    patches, placed_ids = [], set[int]()
+    old_ids, new_ids = (
+        np.array(sorted(ids)),
+        np.array([ids[label] for label in sorted(ids)], LABEL_TYPE),
+    )
     for part in slabs(box_union(list(boxes.values()))) if boxes else ():
-        old, given = store.labels[box_slices(part)], labels[box_slices(part)]
-        put = (old == 0) & (given > 0)
+        old, values = store.labels[box_slices(part)], labels[box_slices(part)]
+        free = (old == 0) & (values > 0)
         new = old.copy()
-        new[put] = to[np.searchsorted(known, given[put])]
-        found |= set(np.unique(new[put]).tolist())
+        new[free] = new_ids[np.searchsorted(old_ids, values[free])]
+        placed_ids |= set(np.unique(new[free]).tolist())
         patches.append(ImagePatch.between("labels", part, old, new))
     objects: ObjectChanges = {
         new: (None, StoredObject(new, names.get(old, ""), (), boxes[old], colour=colours.get(old)))
         for old, new in ids.items()
-        if new in found
+        if new in placed_ids
     }
     change = Change("add labels", (store.draft, store.draft), objects, tuple(patches))
-    return {old: new for old, new in ids.items() if new in found}, change
+    return {old: new for old, new in ids.items() if new in placed_ids}, change
 
 
 def _ended(store: Store, patches: Iterable[ImagePatch]) -> ObjectChanges:
@@ -133,15 +136,15 @@ def _ended(store: Store, patches: Iterable[ImagePatch]) -> ObjectChanges:
                 labels, counts = np.unique(values, return_counts=True)
                 for label, count in zip(labels.tolist(), counts.tolist(), strict=True):
                     change[label] += sign * count
-    ended: ObjectChanges = {}
+    changes: ObjectChanges = {}
     for label in (label for label, count in change.items() if label and count < 0):
         stored = store.object(label)
         whole = sum(
             np.count_nonzero(store.labels[box_slices(part)] == label) for part in slabs(stored.box)
         )
         if whole + change[label] == 0:
-            ended[label] = (stored, None)
-    return ended
+            changes[label] = (stored, None)
+    return changes
 
 
 def _recoloured(store: Store, stored: StoredObject, to: int) -> tuple[ImagePatch, ...]:
@@ -151,7 +154,7 @@ def _recoloured(store: Store, stored: StoredObject, to: int) -> tuple[ImagePatch
 
 
 def discard(store: Store) -> Change:
-    """Drop the object in work."""
+    """Drop the active object."""
     box = store.mask_extent()
     parts = ((p, store.mask[box_slices(p)]) for p in (slabs(box) if box else ()))
     patches = (ImagePatch.between("mask", p, mask, np.zeros_like(mask)) for p, mask in parts)
@@ -161,9 +164,9 @@ def discard(store: Store) -> Change:
 def reopen(store: Store, label: int) -> Change:
     """Take a committed object back into work; there must be none in work."""
     stored = store.object(label)
-    taken = _recoloured(store, stored, 0)
-    masks = ((patch.box, patch.values("old") == stored.label) for patch in taken)
-    filled = (ImagePatch.between("mask", box, np.zeros_like(mask), mask) for box, mask in masks)
+    removals = _recoloured(store, stored, 0)
+    masks = ((patch.box, patch.values("old") == stored.label) for patch in removals)
+    additions = (ImagePatch.between("mask", box, np.zeros_like(mask), mask) for box, mask in masks)
     draft = Draft(
         stored.prompts,
         stored.box,
@@ -174,7 +177,7 @@ def reopen(store: Store, label: int) -> Change:
         stored.colour,
     )
     objects: ObjectChanges = {stored.label: (stored, None)}
-    return Change("reopen", (store.draft, draft), objects, (*taken, *filled))
+    return Change("reopen", (store.draft, draft), objects, (*removals, *additions))
 
 
 def delete(store: Store, label: int) -> Change:
@@ -188,8 +191,8 @@ def delete(store: Store, label: int) -> Change:
 def rename(store: Store, label: int, name: str) -> Change:
     """Name a committed object."""
     stored = store.object(label)
-    renamed = replace(stored, name=str(name))
-    return Change("rename", (store.draft,) * 2, {stored.label: (stored, renamed)})
+    new = replace(stored, name=str(name))
+    return Change("rename", (store.draft,) * 2, {stored.label: (stored, new)})
 
 
 def relabel(store: Store, label: int, to: int) -> Change:
@@ -224,9 +227,9 @@ def paint(store: Store, box: Bounds, values: NDArray[Any]) -> Change:
     objects = _ended(store, [patch])
     for label in np.unique(values[values > 0]).tolist():
         stored = store.objects.get(label)
-        grown = StoredObject(label, "", (), box)
+        new = StoredObject(label, "", (), box)
         if stored is not None:
-            grown = replace(stored, box=box_union([stored.box, box]))
-        if grown != stored:
-            objects[label] = (stored, grown)
+            new = replace(stored, box=box_union([stored.box, box]))
+        if new != stored:
+            objects[label] = (stored, new)
     return without_orphans(store, Change("paint", (store.draft,) * 2, objects, (patch,)))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from napari_promptseg.data.volume import Volume
     from napari_promptseg.models.base import Backend
+    from napari_promptseg.session.session_state import SessionState
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,3 +90,30 @@ def _prepared(volume: Volume, backend: EmbeddingCache, planes: list[Plane]) -> I
         for part in new:
             backend.embed(part)
         yield Prepared(plane, bool(new), number, len(planes))
+
+
+def prepare_planes(
+    state: SessionState,
+    start: int | None = None,
+    stop: int | None = None,
+    near: int | None = None,
+) -> Iterator[Prepared]:
+    """Embed planes ahead of the first click, for a backend whose embedding is costly.
+
+    It may be left between two planes, also by a kill: finished planes stay on disk.
+
+    Parameters
+    ----------
+    start, stop : int, optional
+        Half-open range along the first axis; all when not given.
+    near : int, optional
+        Plane to begin with; then outward from it.
+
+    Raises
+    ------
+    ValueError
+        If the range is empty or outside, or the backend keeps no embeddings.
+    """
+    state.interrupt()
+    planes = planes_outward(state.volume, start, stop, near)
+    return prepare(state.volume, state.predictor.backend, planes)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from napari_promptseg.data.errors import InvalidPromptError, OutOfMemoryError
 from napari_promptseg.data.geometry import Crop, box_union, mask_box
 from napari_promptseg.data.plane_prompts import PlanePrompts, Stroke
 from napari_promptseg.data.volume import PlaneImage
@@ -43,8 +44,8 @@ if TYPE_CHECKING:
     from napari_promptseg.session.uncertainty import Uncertainty
 
 _KEPT_PLANES: Final = 4
-_LEAST: Final = 256
-"""Pixels around an object that are looked at where memory is short."""
+_MIN_MARGIN_PX: Final = 256
+"""Pixels around an object that are predicted where memory is short."""
 
 
 class Predictor:
@@ -96,9 +97,9 @@ class Predictor:
         self.words = TextModels(device)
         """The classes of the user and the models of words."""
         self.named: TextMatch | None = None
-        """What the last word was found as."""
+        """Match of the last text prompt."""
         self.tell: Callable[[str], None] = lambda text: None
-        """Called when a model has to do with less than it was meant to have."""
+        """Called when inference falls back to a smaller crop or to the CPU."""
         self._embedded: OrderedDict[tuple[Plane, Crop | None], Any] = OrderedDict()
         self.propagator = propagator
 
@@ -206,7 +207,7 @@ class Predictor:
             If the backend does not understand one of the prompts, or no model knows a word.
         ImportError, FileNotFoundError
             If there is a word, and no model for words is ready; the message says what to do.
-        MemoryError
+        OutOfMemoryError
             If there is too little memory even so.
         RuntimeError
             If the answer of the backend is none.
@@ -238,27 +239,27 @@ class Predictor:
         """Return a part of a plane that holds prompts and object, None if it is no smaller."""
         rows, columns = (self._volume.shape[axis] for axis in plane.in_plane)
         extent = None if prior is None else mask_box(prior)
-        known = [box for box in (prompts.bounds(), extent) if box is not None]
-        if not known:
+        boxes = [box for box in (prompts.bounds(), extent) if box is not None]
+        if not boxes:
             return None
         ranges = []
-        for (start, stop), size in zip(box_union(known), (rows, columns), strict=True):
-            margin = max(stop - start, _LEAST) // 2
+        for (start, stop), size in zip(box_union(boxes), (rows, columns), strict=True):
+            margin = max(stop - start, _MIN_MARGIN_PX) // 2
             ranges.append((max(start - margin, 0), min(stop + margin, size)))
         less = Crop(ranges[0], ranges[1])
-        seen = (ranges[0][1] - ranges[0][0]) * (ranges[1][1] - ranges[1][0])
-        return less if 2 * seen <= rows * columns else None
+        pixels = (ranges[0][1] - ranges[0][0]) * (ranges[1][1] - ranges[1][0])
+        return less if 2 * pixels <= rows * columns else None
 
     def _go_to_cpu(self) -> None:
         """Load the backend again, on the CPU.
 
         Raises
         ------
-        MemoryError
+        OutOfMemoryError
             If it was there already, or was given ready-made.
         """
         if self._given is not None or self._device == "cpu" or not _has_gpu(self._base):
-            raise MemoryError(f"{self.name} needs more memory than there is")
+            raise OutOfMemoryError(f"{self.name} needs more memory than there is")
         self.close()
         self._device = "cpu"
         self.tell(f"Too little memory on the GPU: {self.name} goes on on the CPU")
@@ -290,8 +291,8 @@ class Predictor:
             self.named = TextMatch(prompts.text, backend.name, answer.score, answer.paste(shape))
         mask, corner = answer.mask, (answer.rows[0], answer.columns[0])
         if any(not region.positive for region in prompts.regions):
-            seen = prompts.mapped(offset=(-corner[0], -corner[1]))
-            mask = mask & ~excluded_pixels(seen, answer.probability.shape)
+            local = prompts.mapped(offset=(-corner[0], -corner[1]))
+            mask = mask & ~excluded_pixels(local, answer.probability.shape)
         if crop is None:
             return PlaneAnswer(mask, corner)
         (top, bottom), (left, right) = mask_box(mask) or ((0, 0), (0, 0))
@@ -344,12 +345,12 @@ class Predictor:
         return self._embedded[key]
 
     def _check(self, prompts: PlanePrompts, backend: Backend) -> None:
-        given = {"point" if len(s.path) == 1 else "scribble" for s in prompts.strokes}
-        given |= {"box" if r.box else "lasso" for r in prompts.regions}
-        given |= {"text"} if prompts.text else set()
-        unknown = given - backend.capabilities.prompts
+        kinds = {"point" if len(s.path) == 1 else "scribble" for s in prompts.strokes}
+        kinds |= {"box" if r.box else "lasso" for r in prompts.regions}
+        kinds |= {"text"} if prompts.text else set()
+        unknown = kinds - backend.capabilities.prompts
         if unknown:
-            raise ValueError(
+            raise InvalidPromptError(
                 f"backend {self.name!r} does not understand {sorted(unknown)}; "
                 f"valid prompts: {sorted(backend.capabilities.prompts)}"
             )

@@ -1,4 +1,4 @@
-"""What a saved session asks for, without the image that it was made on."""
+"""Prompts and names of a saved session, to be answered on another image."""
 
 from __future__ import annotations
 
@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_promptseg.data.prompts import Prompt
-from napari_promptseg.session.persistence import records
+from napari_promptseg.session.persistence.containers import (
+    Archive,
+    corrupt_file_errors,
+    read_header,
+)
+from napari_promptseg.session.persistence.records import HISTORY, max_line_bytes, read_records
+from napari_promptseg.session.save_load import read_labels
 from napari_promptseg.session.store import Store
 
 
@@ -20,7 +26,7 @@ class SavedObject:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """What a saved session asks for.
+    """Prompts of a saved session by object.
 
     Parameters
     ----------
@@ -31,7 +37,7 @@ class Saved:
     shape : tuple of int
         Along these axes.
     objects : tuple of SavedObject
-        In the order of their ids; the object in work comes last. Objects without prompts,
+        In the order of their ids; the active object comes last. Objects without prompts,
         painted or loaded as labels, are left out.
     """
 
@@ -54,19 +60,23 @@ def read_saved(path: str | Path) -> Saved:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no saved session at {str(path)!r}")
-    container = records.Archive(path)
-    header = records.read_header(container)
-    axes = header.axes.removesuffix("c")
-    store = Store(header.shape[: len(axes)])
-    given = records.read_array(container, records.LABELS)
-    if given is not None:
-        store.take_labels(given)
-    with container.open(records.HISTORY) as lines:
-        for record in records.read_records(lines):
-            store.replay(record)
-    found = [SavedObject(o.name, o.prompts) for _, o in sorted(store.objects.items()) if o.prompts]
+    container = Archive(path)
+    with corrupt_file_errors(path):
+        header = read_header(container)
+        axes = header.axes.removesuffix("c")
+        shape = header.shape[: len(axes)]
+        labels = read_labels(container, shape)
+        with container.open(HISTORY) as lines:
+            records = list(read_records(lines, max_line_bytes(shape)))
+    store = Store(shape)
+    if labels is not None:
+        store.take_labels(labels)
+    for record in records:
+        store.replay(record)
+    objects = [stored for _, stored in sorted(store.objects.items()) if stored.prompts]
+    saved_objects = [SavedObject(stored.name, stored.prompts) for stored in objects]
     if store.draft.prompts:
-        found.append(SavedObject(store.draft.name, store.draft.prompts))
-    if not found:
+        saved_objects.append(SavedObject(store.draft.name, store.draft.prompts))
+    if not saved_objects:
         raise ValueError(f"no object of {str(path)!r} has prompts to answer")
-    return Saved(header.backend, axes, tuple(header.shape[: len(axes)]), tuple(found))
+    return Saved(header.backend, axes, shape, tuple(saved_objects))

@@ -51,10 +51,17 @@ class PropagationHandle(Iterator[PlaneResult]):
         Does the work.
     finish : callable
         Called once, at the end or when cancelled.
+    save : callable
+        Has the finished planes on disk, where there is a journal.
     """
 
-    def __init__(self, steps: Iterator[PlaneResult], finish: Callable[[], None]) -> None:
-        self._steps, self._finish = steps, finish
+    def __init__(
+        self,
+        steps: Iterator[PlaneResult],
+        finish: Callable[[], None],
+        save: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._steps, self._finish, self.save = steps, finish, save
         self.started = False
         self.finished = False
 

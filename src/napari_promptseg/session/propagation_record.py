@@ -1,4 +1,4 @@
-"""What propagation has answered: immutable once it is done, so that history can hold it."""
+"""Record of a propagation: answered segments and confidences, immutable for the history."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import Base64Bytes
 
+from napari_promptseg.data.array_codec import unpack
+from napari_promptseg.data.errors import CorruptFileError
 from napari_promptseg.data.geometry import Bounds, Plane, box_union, boxes_meet
 
 if TYPE_CHECKING:
@@ -60,25 +62,23 @@ class ConfidenceGrid:
 
     def values(self) -> NDArray[np.float16]:
         """Return a new array of the values."""
-        raw = np.frombuffer(zlib.decompress(self.packed), "<f2")
-        return raw.reshape(self.shape).astype(np.float16)
+        return unpack(self.packed, self.shape, "<f2").astype(np.float16)
 
     def planes(self, axes: int) -> dict[Plane, float]:
         """Return the values by plane, for a volume of so many axes."""
         values = self.values()
-        known = np.argwhere(~np.isnan(values)).tolist()
-        found = {}
-        for entries in known:
+        planes = {}
+        for entries in np.argwhere(~np.isnan(values)).tolist():
             index: list[int | None] = [None] * axes
             for axis, entry in zip(self.cut, entries, strict=True):
                 index[axis] = entry
-            found[Plane(tuple(index))] = float(values[tuple(entries)])
-        return found
+            planes[Plane(tuple(index))] = float(values[tuple(entries)])
+        return planes
 
 
 @dataclass(frozen=True, slots=True)
 class PropagationRecord:
-    """What propagation has answered for the object in work.
+    """What propagation has answered for the active object.
 
     Parameters
     ----------
@@ -91,43 +91,61 @@ class PropagationRecord:
     segments: tuple[Segment, ...] = ()
     grids: tuple[ConfidenceGrid, ...] = ()
 
+    def check(self, shape: Sequence[int]) -> None:
+        """Check that it fits a volume; one from a file may hold anything.
+
+        Raises
+        ------
+        CorruptFileError
+            If a grid has another shape than the planes of the volume.
+        """
+        for grid in self.grids:
+            sizes = tuple(shape[axis] for axis in grid.cut if 0 <= axis < len(shape))
+            if sizes != tuple(grid.shape) or len(set(grid.cut)) != len(grid.shape):
+                raise CorruptFileError(
+                    f"confidences of shape {grid.shape} do not fit an image of {tuple(shape)}"
+                )
+        for segment in self.segments:
+            if len(segment.box) != len(shape):
+                raise CorruptFileError(f"a segment {segment.box} does not fit {tuple(shape)}")
+
     def confidences(self, axes: int) -> dict[Plane, float]:
         """Return how sure propagation was, by plane, for a volume of so many axes."""
         return {plane: sure for grid in self.grids for plane, sure in grid.planes(axes).items()}
 
     def without(self, boxes: Sequence[Bounds]) -> PropagationRecord:
         """Forget the segments that lie in parts of the volume that changed."""
-        kept = tuple(s for s in self.segments if not any(boxes_meet(s.box, box) for box in boxes))
-        return replace(self, segments=kept)
+        others = tuple(s for s in self.segments if not any(boxes_meet(s.box, box) for box in boxes))
+        return replace(self, segments=others)
 
     def with_segments(self, segments: Iterable[Segment]) -> PropagationRecord:
         """Add segments that are answered now, in the place of what they cover."""
         added = tuple(s for s in segments if s not in self.segments)
-        kept = self.without([s.box for s in added])
-        return replace(self, segments=(*kept.segments, *added))
+        others = self.without([s.box for s in added])
+        return replace(self, segments=(*others.segments, *added))
 
     def with_confidences(
-        self, changed: Mapping[Plane, float | None], shape: Sequence[int]
+        self, changes: Mapping[Plane, float | None], shape: Sequence[int]
     ) -> PropagationRecord:
         """Set how sure propagation is of planes; None forgets it.
 
         Parameters
         ----------
-        changed : mapping of Plane to float or None
+        changes : mapping of Plane to float or None
             Which ones.
         shape : sequence of int
             Of the volume.
         """
         grids = {grid.cut: grid for grid in self.grids}
         groups: dict[tuple[int, ...], dict[tuple[int, ...], float]] = {}
-        for plane, sure in changed.items():
+        for plane, sure in changes.items():
             cut = tuple(axis for axis, i in enumerate(plane.index) if i is not None)
             entries = tuple(i for i in plane.index if i is not None)
             groups.setdefault(cut, {})[entries] = np.nan if sure is None else sure
         for cut, group in groups.items():
-            known = grids.get(cut)
+            grid = grids.get(cut)
             empty = np.full([shape[axis] for axis in cut], np.nan, np.float16)
-            values = empty if known is None else known.values()
+            values = empty if grid is None else grid.values()
             for entries, sure in group.items():
                 values[entries] = sure
             grids[cut] = ConfidenceGrid.of(cut, values)

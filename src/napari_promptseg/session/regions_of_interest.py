@@ -1,4 +1,4 @@
-"""Large planes: which part of one is looked at for an answer, and what the answer is."""
+"""Regions of interest of large planes: the part that is predicted, and the resulting mask."""
 
 from __future__ import annotations
 
@@ -93,8 +93,8 @@ def crop_around(
         Rows and columns of the object so far.
     """
     step = new.step
-    known = [b for b in (prompts.bounds(), extent) if b is not None]
-    focus = box_union(known) if known else ((0, shape[0]), (0, shape[1]))
+    boxes = [b for b in (prompts.bounds(), extent) if b is not None]
+    focus = box_union(boxes) if boxes else ((0, shape[0]), (0, shape[1]))
     if _longest(focus) > _LONGEST * step:
         focus = new.bounds() or focus
     while _longest(focus) > _LONGEST * step:

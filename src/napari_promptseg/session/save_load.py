@@ -1,218 +1,290 @@
-"""A session in files: saved, loaded, journalled and recovered."""
+"""Saving, loading, journalling and recovering a session."""
 
 from __future__ import annotations
 
+import logging
+import os
 import shutil
+import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any
 
 from napari_promptseg.propagation.registry import split_spec
-from napari_promptseg.session.persistence import records
-from napari_promptseg.session.persistence.journal import Claim, Journal
-from napari_promptseg.session.verify import Replayed, replay
+from napari_promptseg.session.damage import bridge
+from napari_promptseg.session.persistence.arrays import (
+    IMAGE,
+    LABELS,
+    Arrays,
+    embedded_image,
+    read_array,
+)
+from napari_promptseg.session.persistence.containers import (
+    Archive,
+    Folder,
+    corrupt_file_errors,
+    read_header,
+    write_archive,
+)
+from napari_promptseg.session.persistence.header import HEADER, Header
+from napari_promptseg.session.persistence.image_source import read_volume
+from napari_promptseg.session.persistence.journal import (
+    FileClaim,
+    Journal,
+    check_vacant,
+    is_written_here,
+)
+from napari_promptseg.session.persistence.records import (
+    HISTORY,
+    Damage,
+    Done,
+    from_history,
+    max_line_bytes,
+    read_records,
+    salvage_records,
+)
+from napari_promptseg.session.session_state import SessionState
+from napari_promptseg.session.validation import check_change
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from napari_promptseg.data.volume import Volume
     from napari_promptseg.models.base import Backend
-    from napari_promptseg.session.predictor import Predictor
-    from napari_promptseg.session.session import Session
-    from napari_promptseg.session.store import Store
+    from napari_promptseg.session.persistence.containers import Container
+    from napari_promptseg.session.persistence.records import Record
+
+_log = logging.getLogger(__name__)
 
 
-class Files:
-    """The part of a `Session` that is about files."""
+def save(state: SessionState, path: str | Path, versions: int = 0) -> None:
+    """Write everything to one file: prompts, masks, labels, history, model identity.
 
-    volume: Volume
-    _store: Store
-    _predictor: Predictor
-    _claim: Claim | None = None
+    An image that was not read from a file is stored with it. A propagation that is
+    running ends here, as before any other step: the planes that it has written are saved.
 
-    if TYPE_CHECKING:
+    Parameters
+    ----------
+    path : path
+        The file; its former content is replaced once all of the new one is written.
+    versions : int
+        Former files that stay beside it: "a.promptseg" becomes "a.1.promptseg", and so on.
 
-        def __init__(
-            self,
-            volume: Volume,
-            backend: str | Backend = ...,
-            *,
-            device: str = ...,
-            propagator: str = ...,
-        ) -> None: ...
-        def _interrupt(self) -> None: ...
+    Raises
+    ------
+    BlockingIOError
+        If another window or process has saved this file and is still open.
+    OSError
+        If it cannot be written; the former file stays.
+    """
+    state.interrupt()
+    path = Path(path)
+    claim = _claim(state, path)
+    steps = from_history(state.store.history)
+    write_archive(path, _header(state), _arrays(state), steps, versions)
+    state.claim = claim
 
-    def save(self, path: str | Path, versions: int = 0) -> None:
-        """Write everything to one file: prompts, masks, labels, history, model identity.
 
-        An image that was not read from a file is stored with it. A propagation that is
-        under way ends here, as before any other step: what it has done is saved.
+def _claim(state: SessionState, path: Path) -> FileClaim:
+    """Take the right to write a file, unless the session has it already."""
+    if state.claim is not None and state.claim.path == Path(os.path.realpath(path)):
+        return state.claim
+    return FileClaim(path.absolute())
 
-        Parameters
-        ----------
-        path : path
-            The file; what it held before is replaced once all of it is written.
-        versions : int
-            Former files that stay beside it: "a.promptseg" becomes "a.1.promptseg", and so on.
 
-        Raises
-        ------
-        BlockingIOError
-            If another window or process has saved this file and is still open.
-        OSError
-            If it cannot be written; what was there before stays.
-        """
-        self._interrupt()
-        path = Path(path)
-        claim = self._claimed(path)
-        steps = records.from_history(self._store.history)
-        records.write_archive(path, self._header(), self._arrays(), steps, versions)
-        self._claim = claim
+def load(
+    path: str | Path,
+    volume: Volume | Any = None,
+    backend: str | Backend | None = None,
+    open_source: bool = False,
+) -> SessionState:
+    """Return the state in a saved file; see `Session.load`."""
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no saved session at {str(path)!r}")
+    archive = Archive(path)
+    state = _begin(archive, volume, backend, open_source)
+    with corrupt_file_errors(path), archive.open(HISTORY) as file:
+        for record in read_records(file, max_line_bytes(state.volume.shape)):
+            state.store.replay(record)
+    return state
 
-    def _claimed(self, path: Path) -> Claim:
-        """Take the right to write a file, unless the session has it already."""
-        if self._claim is not None and self._claim.path == path.absolute():
-            return self._claim
-        return Claim(path.absolute())
 
-    @classmethod
-    def load(
-        cls, path: str | Path, volume: Volume | Any = None, backend: str | Backend | None = None
-    ) -> Self:
-        """Read what `save` wrote.
-
-        Parameters
-        ----------
-        path : path
-            The file.
-        volume : Volume or array-like, optional
-            The image, if its file has moved.
-        backend : str or Backend, optional
-            Another backend than the saved one.
-
-        Raises
-        ------
-        FileNotFoundError
-            If the file, or the image it refers to, is not there.
-        ValueError
-            If the file is no saved session, or the image is another one.
-        """
-        path = Path(path)
-        if not path.is_file():
-            raise FileNotFoundError(f"no saved session at {str(path)!r}")
-        return cls._restore(records.Archive(path), volume, backend)[0]
-
-    @classmethod
-    def recover(
-        cls, folder: str | Path, volume: Volume | Any = None, backend: str | Backend | None = None
-    ) -> Self:
-        """Bring back what a process with this journal had done, and go on with the journal.
-
-        A last record that was cut or damaged is dropped. Parameters and errors are those
-        of `load`.
-        """
-        folder = Path(folder)
-        if not folder.is_dir():
-            raise FileNotFoundError(f"no journal at {str(folder)!r}")
-        session, done = cls._restore(records.Folder(folder), volume, backend)
-        journal = Journal(folder)
-        journal.resume(done)
-        session._store.journal = journal
-        return session
-
-    @classmethod
-    def _restore(
-        cls, container: records.Container, volume: Any, backend: str | Backend | None
-    ) -> tuple[Self, list[records.Record]]:
-        with records.corrupt_file_errors(container.path):
-            header = records.read_header(container)
-            image = records.read_volume(container, header, volume)
-        propagator = split_spec(header.backend)[1]
-        session = cls(image, backend or header.backend, propagator=propagator)
-        with records.corrupt_file_errors(container.path):
-            given = records.read_array(container, records.LABELS)
-            if given is not None:
-                session._store.take_labels(given)
-            with container.open(records.HISTORY) as lines:
-                done = list(records.read_records(lines))
-            for record in done:
-                session._store.replay(record)
-        return session, done
-
-    @property
-    def journal(self) -> Path | None:
-        """Folder of the journal, None without one."""
-        return None if self._store.journal is None else self._store.journal.folder
-
-    def keep_journal(self, folder: str | Path, image: bool = True) -> None:
-        """Have all steps on disk from now on, those that are done among them.
-
-        Parameters
-        ----------
-        folder : path
-            A new or empty one.
-        image : bool
-            Whether an image that was not read from a file is stored with it; without that,
-            `recover` needs the image.
-
-        Raises
-        ------
-        FileExistsError
-            If the folder holds a journal already.
-        BlockingIOError
-            If another process writes to it.
-        OSError
-            If it cannot be written to; the session goes on without.
-        """
-        self._interrupt()
-        journal = Journal(Path(folder))
-        arrays = self._arrays(image)
-        journal.begin(self._header(None if image else self.volume.fingerprint()), arrays)
-        journal.resume(records.from_history(self._store.history))
-        self._store.journal = journal
-
-    def end_journal(self, discard: bool = False) -> None:
-        """Write no journal any more; other processes may recover from it, unless discarded."""
-        journal, self._store.journal = self._store.journal, None
-        if journal is not None:
-            journal.close()
-            if discard:
-                shutil.rmtree(journal.folder, ignore_errors=True)
-
-    def rebuild_from_history(self) -> Self:
-        """Return a session in the same state that shares nothing with this one, which is over.
-
-        For a session whose thread is stuck in a model: whatever that does later fails, and
-        changes nothing. The journal goes on with the new one.
-        """
-        self._store.retired = True
-        again = self._fresh()
-        for record in records.from_history(self._store.history):
-            again._store.replay(record)
-        again._store.journal, self._store.journal = self._store.journal, None
-        again._claim = self._claim
-        return again
-
-    def verify(self) -> Replayed:
-        """Answer all prompts of the history anew, and compare bit by bit.
-
-        The same model on the same device answers alike; of another one, see `Replayed`.
-        """
-        self._interrupt()
-        return replay(cast("Session", self), cast("Session", self._fresh()))
-
-    def _fresh(self) -> Self:
-        """Return a session without any step, on the same image with the same model."""
-        predictor = self._predictor
-        fresh = type(self)(self.volume, predictor.source, device=predictor.device)
-        fresh._predictor.refinement = predictor.refinement
-        fresh._predictor.propagator = predictor.propagator
-        if self._store.given_labels is not None:
-            fresh._store.take_labels(self._store.given_labels)
-        return fresh
-
-    def _header(self, pixels: str | None = None) -> records.Header:
-        return records.Header.describe(
-            self.volume, self._predictor.spec, self._predictor.identity, pixels
+def recover(
+    folder: str | Path,
+    volume: Volume | Any = None,
+    backend: str | Backend | None = None,
+    open_source: bool = False,
+) -> SessionState:
+    """Return the state of a journal; see `Session.recover`."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"no journal at {str(folder)!r}")
+    container = Folder(folder)
+    if not (folder / HEADER).exists():
+        with corrupt_file_errors(folder):
+            read_header(container)
+    if is_written_here(folder):
+        state = _read_journal(container, volume, backend, open_source)[0]
+        _warn(
+            f"a session of this process writes to the journal in {str(folder)!r}; the recovered "
+            "one has the same state, and no journal"
         )
+        return state
+    journal = Journal(folder)  # from here on nobody else writes
+    try:
+        state, records, damaged_lines = _read_journal(container, volume, backend, open_source)
+        if damaged_lines:
+            copy = journal.keep_damaged()
+            _warn(
+                f"the journal in {str(folder)!r} is damaged at lines {damaged_lines}: the steps in "
+                f"them are lost, those before and after them are there; the file is kept as "
+                f"{copy.name!r}"
+            )
+        journal.resume(records)
+    except BaseException:
+        journal.close()
+        raise
+    state.store.journal = journal
+    return state
 
-    def _arrays(self, image: bool = True) -> records.Arrays:
-        embedded = records.embedded_image(self.volume) if image else None
-        return {records.IMAGE: embedded, records.LABELS: self._store.given_labels}
+
+def _warn(message: str) -> None:
+    _log.warning(message)
+    warnings.warn(message, UserWarning, stacklevel=4)
+
+
+def _read_journal(
+    container: Folder, volume: Any, backend: str | Backend | None, open_source: bool
+) -> tuple[SessionState, list[Record], list[int]]:
+    """Return state, whole records and the numbers of damaged lines."""
+    state = _begin(container, volume, backend, open_source)
+    limit = max_line_bytes(state.volume.shape)
+    with corrupt_file_errors(container.path), container.open(HISTORY) as file:
+        records, damaged_lines = _replay(state, list(salvage_records(file, limit)))
+    return state, records, damaged_lines
+
+
+def _replay(state: SessionState, records: list[Record | Damage]) -> tuple[list[Record], list[int]]:
+    """Do the steps of a journal again; return them, and the numbers of damaged lines.
+
+    After damage, undo and redo cannot be done before the next finished change, which tells
+    the state that it began from.
+    """
+    damaged_lines: list[int] = []
+    uncertain = False
+    for record in records:
+        if isinstance(record, Damage):
+            damaged_lines.append(record.line)
+            uncertain = True
+        elif isinstance(record, Done):
+            if uncertain:
+                check_change(record.change, state.volume.shape)
+                bridge(state.store, record.change)
+                uncertain = False
+            state.store.replay(record)
+        elif not uncertain:
+            state.store.replay(record)
+    whole = [record for record in records if not isinstance(record, Damage)]
+    return from_history(state.store.history) if damaged_lines else whole, damaged_lines
+
+
+def read_labels(container: Container, shape: tuple[int, ...]) -> NDArray[Any] | None:
+    """Return the labels that a session began with, None if there are none."""
+    if LABELS not in container.names():
+        return None
+    with container.open(LABELS) as file:
+        return read_array(file, shape)
+
+
+def _begin(
+    container: Container, volume: Any, backend: str | Backend | None, open_source: bool
+) -> SessionState:
+    """Return the state before the first step."""
+    with corrupt_file_errors(container.path):
+        header = read_header(container)
+        image = read_volume(container, header, volume, open_source)
+        labels = read_labels(container, image.shape)
+    propagator = split_spec(header.backend)[1]
+    state = SessionState.create(image, backend or header.backend, propagator=propagator)
+    if labels is not None:
+        state.store.take_labels(labels)
+    return state
+
+
+def keep_journal(state: SessionState, folder: str | Path, image: bool = True) -> None:
+    """Have all steps on disk from now on, earlier ones included.
+
+    Parameters
+    ----------
+    folder : path
+        A new or empty one.
+    image : bool
+        Whether an image that was not read from a file is stored with it; without that,
+        `recover` needs the image.
+
+    Raises
+    ------
+    FileExistsError
+        If the folder holds a journal already.
+    BlockingIOError
+        If another process writes to it.
+    OSError
+        If it cannot be written to; the session goes on without.
+    """
+    state.interrupt()
+    check_vacant(Path(folder))
+    journal = Journal(Path(folder))
+    try:
+        header = _header(state, None if image else state.volume.fingerprint())
+        journal.begin(header, _arrays(state, image))
+        journal.resume(from_history(state.store.history))
+    except BaseException:
+        journal.close()
+        raise
+    state.store.journal = journal
+
+
+def end_journal(state: SessionState, discard: bool = False) -> None:
+    """Write no journal any more; other processes may recover from it, unless discarded."""
+    journal, state.store.journal = state.store.journal, None
+    if journal is not None:
+        journal.close()
+        if discard:
+            shutil.rmtree(journal.folder, ignore_errors=True)
+
+
+def give_up(state: SessionState) -> None:
+    """Give a session up whose thread is stuck in a model, but not its journal.
+
+    Whatever the thread does later fails, and changes nothing.
+    """
+    state.store.retired = True
+    journal, state.store.journal = state.store.journal, None
+    if journal is not None:
+        journal.rewind()
+        journal.close()
+
+
+def rebuild_from_history(state: SessionState) -> SessionState:
+    """Return an equal state that shares nothing with this one, which is given up.
+
+    For a session whose thread is stuck in a model: whatever that does later fails, and
+    changes nothing. The journal goes on with the new one.
+    """
+    state.store.retired = True
+    fresh = state.fresh()
+    for record in from_history(state.store.history):
+        fresh.store.replay(record)
+    fresh.store.journal, state.store.journal = state.store.journal, None
+    fresh.claim = state.claim
+    return fresh
+
+
+def _header(state: SessionState, pixels: str | None = None) -> Header:
+    predictor = state.predictor
+    return Header.describe(state.volume, predictor.spec, predictor.identity, pixels)
+
+
+def _arrays(state: SessionState, image: bool = True) -> Arrays:
+    pixels = embedded_image(state.volume) if image else None
+    return {IMAGE: pixels, LABELS: state.store.initial_labels}

@@ -1,4 +1,4 @@
-"""What a session knows beside its arrays; immutable, so that history can hold it."""
+"""Immutable values of a session beside its arrays: the active object and committed ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Colour = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """The object in work.
+    """The active object.
 
     Parameters
     ----------
@@ -47,8 +47,8 @@ class Draft:
 
     def grown(self, *boxes: Bounds) -> Bounds | None:
         """Return the extent with more boxes in it."""
-        known = [*boxes] if self.extent is None else [self.extent, *boxes]
-        return box_union(known) if known else None
+        parts = [*boxes] if self.extent is None else [self.extent, *boxes]
+        return box_union(parts) if parts else None
 
 
 @dataclass(frozen=True, slots=True)

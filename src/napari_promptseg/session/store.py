@@ -1,16 +1,23 @@
-"""The arrays and the state of a session, changed only by undoable changes."""
+"""Store of a session: arrays, objects and history, changed only by undoable changes."""
 
 from __future__ import annotations
 
+import logging
 import operator
-from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 from psygnal import Signal, SignalGroup
 
-from napari_promptseg.data.geometry import Bounds, Crop, Plane, box_slices, box_union, mask_box
+from napari_promptseg.data.geometry import (
+    Bounds,
+    Crop,
+    Plane,
+    box_slices,
+    box_union,
+    mask_box,
+)
 from napari_promptseg.data.labels import label_boxes
 from napari_promptseg.data.memmap import paged_zeros, slabs
 from napari_promptseg.session.history import Change, History, ImagePatch
@@ -18,12 +25,12 @@ from napari_promptseg.session.persistence.records import (
     Done,
     Line,
     Moved,
-    Part,
     Record,
     from_history,
 )
 from napari_promptseg.session.propagation_record import PropagationRecord, Underway
 from napari_promptseg.session.state import Draft, StoredObject
+from napari_promptseg.session.validation import check_change
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,6 +43,9 @@ if TYPE_CHECKING:
 
 LABEL_TYPE: Final = np.uint16
 LARGEST_LABEL: Final = int(np.iinfo(LABEL_TYPE).max)
+_MAX_WRITES: Final = 64
+"""Pixels that one change may write, as a multiple of those of the image."""
+_logger = logging.getLogger(__name__)
 
 
 def checked_integer(value: Any, what: str = "label") -> int:
@@ -53,22 +63,22 @@ def checked_integer(value: Any, what: str = "label") -> int:
 
 
 class SessionEvents(SignalGroup):
-    """What a session tells the outside; emitted on the thread that called it."""
+    """Signals of a session; emitted on the thread that called it."""
 
     mask = Signal(tuple)
     """A box of the mask changed."""
     labels = Signal(tuple)
     """A box of the labels changed."""
     draft = Signal()
-    """The prompts or the name of the object in work changed."""
+    """The prompts or the name of the active object changed."""
     objects = Signal()
     """Committed objects changed."""
     confidences = Signal()
-    """How sure the object in work is on some plane changed."""
+    """The confidence of the active object on some plane changed."""
     notice = Signal(str)
-    """A model has to do with less than it was meant to have."""
+    """Inference falls back to a smaller crop or to the CPU."""
     history = Signal()
-    """What can be undone or redone changed."""
+    """The steps that can be undone or redone changed."""
 
 
 class Store:
@@ -86,7 +96,7 @@ class Store:
     def __init__(self, shape: tuple[int, ...]) -> None:
         self.mask: NDArray[np.bool_] = paged_zeros(shape, np.bool_)
         self.labels: NDArray[np.uint16] = paged_zeros(shape, LABEL_TYPE)
-        self.given_labels: NDArray[Any] | None = None
+        self.initial_labels: NDArray[Any] | None = None
         self.draft = Draft()
         self.underway = Underway()
         self.objects: dict[int, StoredObject] = {}
@@ -100,22 +110,34 @@ class Store:
 
     def do(self, change: Change) -> None:
         """Carry out a new change and record it; nothing happens if the journal cannot."""
-        self._log(Done(change=change))
-        self._apply(change, forward=True)
-        self.history.record(change)
+        before = self.history.copy()
+        try:
+            self.log(Done(change=change))
+            self.apply(change, forward=True)
+            self.history.record(change)
+            self._confirm()
+        except BaseException:  # a full disk, an interrupt: journal and memory agree
+            self.apply(change, forward=False)
+            self._take_back(before)
+            raise
         self._compact()
         self._announce(change)
 
     def record(self, change: Change) -> None:
         """Record a change whose patches were written already; they go if the journal cannot."""
+        before = self.history.copy()
         try:
-            self._log(Done(change=change))
+            self.log(Done(change=change))
+            self.draft = change.draft[1]
+            self.history.record(change)
+            self._confirm()
         except BaseException:
             for patch in reversed(change.patches):
-                self.write(patch, forward=False)
+                patch.write(self._array(patch), "old")
+            self.draft = change.draft[0]
+            self._take_back(before)
+            self._announce(change)
             raise
-        self.draft = change.draft[1]
-        self.history.record(change)
         self._compact()
         self._announce(replace(change, patches=()))
 
@@ -130,51 +152,41 @@ class Store:
     def replay(self, record: Record) -> None:
         """Carry out a record that was read back from disk, before there is a journal."""
         if isinstance(record, Done):
-            self._check(record.change)
+            check_change(record.change, self.mask.shape)
             self.do(record.change)
         else:
             self._move(record.kind)
-
-    def _check(self, change: Change) -> None:
-        """Refuse a change, read from a file, that no session could have made here.
-
-        Raises
-        ------
-        ValueError
-            If something of it does not fit.
-        """
-        shape, names = self.mask.shape, len(self.mask.shape)
-        for patch in change.patches:
-            patch.check(shape)
-        drafts = [draft for draft in change.draft if draft.extent is not None]
-        stored = [s for sides in change.objects.values() for s in sides if s is not None]
-        boxes = [draft.extent for draft in drafts] + [s.box for s in stored]
-        for box in boxes:
-            if (
-                box is None
-                or len(box) != names
-                or any(
-                    not 0 <= start <= stop <= n for (start, stop), n in zip(box, shape, strict=True)
-                )
-            ):
-                raise ValueError(f"a box {box} does not fit {shape}")
-        wrong = [s.label for s in stored if not 0 < s.label <= LARGEST_LABEL]
-        wrong += [d.label for d in change.draft if d.label is not None and not d.label > 0]
-        if wrong:
-            raise ValueError(f"labels {wrong} must be 1 to {LARGEST_LABEL}")
 
     def _move(self, kind: Literal["undo", "redo"]) -> bool:
         forward = kind == "redo"
         if not (self.history.undone if forward else self.history.done):
             return False
-        self._log(Moved(kind=kind))
+        before = self.history.copy()
         change = self.history.step_forward() if forward else self.history.step_back()
         assert change is not None
-        self._apply(change, forward)
+        try:
+            self.log(Moved(kind=kind))
+            self.apply(change, forward)
+            self._confirm()
+        except BaseException:
+            self.apply(change, not forward)
+            self._take_back(before)
+            raise
         self._announce(change)
         return True
 
-    def _apply(self, change: Change, forward: bool) -> None:
+    def _take_back(self, history: History) -> None:
+        """Bring history and journal back to before a step that failed."""
+        self.history = history
+        if self.journal is not None:
+            self.journal.rewind()
+
+    def _confirm(self) -> None:
+        if self.journal is not None:
+            self.journal.confirm()
+
+    def apply(self, change: Change, forward: bool) -> None:
+        """Bring arrays, objects and draft to one side of a change, without recording it."""
         patches = change.patches if forward else change.patches[::-1]
         for patch in patches:
             patch.write(self._array(patch), "new" if forward else "old")
@@ -210,15 +222,8 @@ class Store:
     def _emit_box(self, patch: ImagePatch) -> None:
         (self.events.mask if patch.array == "mask" else self.events.labels).emit(patch.box)
 
-    def keep(self, change: Change) -> None:
-        """Have on disk what a change that is not over has written since the last time.
-
-        A journal that cannot be written to is told of at the end, not here.
-        """
-        with suppress(OSError):
-            self._log(Part(change=change))
-
-    def _log(self, record: Line) -> None:
+    def log(self, record: Line) -> None:
+        """Append a record to the journal, if there is one."""
         if self.retired:
             raise RuntimeError("this session was given up; another one goes on with it")
         if self.journal is not None:
@@ -226,10 +231,12 @@ class Store:
 
     def _compact(self) -> None:
         """Leave out of the journal what was undone and replaced, once that is most of it."""
-        reached = len(self.history.done) + len(self.history.undone)
-        if self.journal is not None and self.journal.is_wasteful(reached):
-            with suppress(OSError):  # such as a full disk: what is there is whole
+        reachable = len(self.history.done) + len(self.history.undone)
+        if self.journal is not None and self.journal.is_wasteful(reachable):
+            try:
                 self.journal.resume(from_history(self.history))
+            except OSError:  # such as a full disk: the records are whole as they are
+                _logger.warning("the journal cannot be compacted now", exc_info=True)
 
     # Making changes
 
@@ -240,7 +247,7 @@ class Store:
         patches: Sequence[ImagePatch],
         propagated: PropagationRecord,
     ) -> Change:
-        """Make the change that brings the object in work to new prompts and pixels."""
+        """Make the change that brings the active object to new prompts and pixels."""
         extent = self.draft.grown(*(p.box for p in patches))
         draft = replace(self.draft, prompts=prompts, extent=extent, propagated=propagated)
         return Change(name, (self.draft, draft), {}, tuple(patches))
@@ -248,7 +255,7 @@ class Store:
     def answer_prompts(
         self, name: str, prompts: tuple[Prompt, ...], answers: Mapping[Plane, Sequence[ImagePatch]]
     ) -> Change:
-        """Make the change that brings the object in work to new prompts and their answers.
+        """Make the change that brings the active object to new prompts and their answers.
 
         What propagation knew of planes that change is forgotten.
 
@@ -262,10 +269,10 @@ class Store:
             What it changes on each plane that is answered.
         """
         patches = [patch for changes in answers.values() for patch in changes]
-        changed = [plane for plane, changes in answers.items() if changes]
-        forgotten = self.draft.propagated.without([patch.box for patch in patches])
-        forgotten = forgotten.with_confidences(dict.fromkeys(changed), self.mask.shape)
-        return self.change_mask(name, prompts, patches, forgotten)
+        new_planes = [plane for plane, changes in answers.items() if changes]
+        record = self.draft.propagated.without([patch.box for patch in patches])
+        record = record.with_confidences(dict.fromkeys(new_planes), self.mask.shape)
+        return self.change_mask(name, prompts, patches, record)
 
     @property
     def extent(self) -> Bounds | None:
@@ -275,14 +282,16 @@ class Store:
 
     def confidences(self) -> dict[Plane, float]:
         """Return how sure propagation was of planes, also while it writes."""
-        known = self.draft.propagated.confidences(self.mask.ndim)
-        known |= {p: sure for p, sure in self.underway.confidences.items() if sure is not None}
+        confidences = self.draft.propagated.confidences(self.mask.ndim)
+        confidences |= {
+            p: sure for p, sure in self.underway.confidences.items() if sure is not None
+        }
         for plane in (p for p, sure in self.underway.confidences.items() if sure is None):
-            known.pop(plane, None)
-        return known
+            confidences.pop(plane, None)
+        return confidences
 
     def has_object(self, plane: Plane) -> bool:
-        """Tell whether the object in work is on a plane.
+        """Tell whether the active object is on a plane.
 
         It costs time in proportion to the object, not to the plane.
         """
@@ -331,29 +340,29 @@ class Store:
 
     def _plane_patch(self, plane: Plane, hull: Bounds, answer: PlaneAnswer) -> ImagePatch | None:
         old, new = self.mask[plane.part(*box_slices(hull))], answer.part(hull[0], hull[1])
-        changed = mask_box(old != new)
-        if changed is None:
+        difference = mask_box(old != new)
+        if difference is None:
             return None
-        rows, columns = ((h[0] + c[0], h[0] + c[1]) for h, c in zip(hull, changed, strict=True))
-        part, box = box_slices(changed), plane.box(rows, columns)
+        rows, columns = ((h[0] + c[0], h[0] + c[1]) for h, c in zip(hull, difference, strict=True))
+        part, box = box_slices(difference), plane.box(rows, columns)
         shape = tuple(stop - start for start, stop in box)
         return ImagePatch.between("mask", box, old[part].reshape(shape), new[part].reshape(shape))
 
-    def labels_patch(self, box: Bounds, chosen: NDArray[np.bool_], label: int) -> ImagePatch:
-        """Return the patch that gives the chosen pixels of a box of the labels an id."""
+    def labels_patch(self, box: Bounds, pixels: NDArray[np.bool_], label: int) -> ImagePatch:
+        """Return the patch that gives pixels of a box of the labels an id."""
         old = self.labels[box_slices(box)]
-        return ImagePatch.between("labels", box, old, np.where(chosen, LABEL_TYPE(label), old))
+        return ImagePatch.between("labels", box, old, np.where(pixels, LABEL_TYPE(label), old))
 
     def mask_extent(self) -> Bounds | None:
-        """Return the smallest box that holds the object in work, None if it is empty."""
-        found: list[Bounds] = []
+        """Return the smallest box that holds the active object, None if it is empty."""
+        boxes: list[Bounds] = []
         for part in slabs(self.draft.extent) if self.draft.extent else ():
             inner = mask_box(self.mask[box_slices(part)])
             if inner is not None:
-                found.append(
+                boxes.append(
                     tuple((e[0] + i[0], e[0] + i[1]) for e, i in zip(part, inner, strict=True))
                 )
-        return box_union(found) if found else None
+        return box_union(boxes) if boxes else None
 
     def next_label(self) -> int:
         """Return an id that no object has.
@@ -363,8 +372,8 @@ class Store:
         ValueError
             If the largest id is in use.
         """
-        taken = [*self.objects, *([self.draft.label] if self.draft.label else [])]
-        label = max(taken, default=0) + 1
+        used = [*self.objects, *([self.draft.label] if self.draft.label else [])]
+        label = max(used, default=0) + 1
         if label > LARGEST_LABEL:
             raise ValueError(f"no label left: {LARGEST_LABEL} is the largest that fits")
         return label
@@ -377,10 +386,10 @@ class Store:
         ValueError
             If there is none of that id.
         """
-        known = self.objects.get(checked_integer(label))
-        if known is None:
+        stored = self.objects.get(checked_integer(label))
+        if stored is None:
             raise ValueError(f"no object {label!r}; valid labels: {sorted(self.objects)}")
-        return known
+        return stored
 
     def take_labels(self, labels: NDArray[Any]) -> None:
         """Begin with objects that are there already.
@@ -398,7 +407,7 @@ class Store:
         if low < 0 or high > LARGEST_LABEL:
             raise ValueError(f"labels must be 0 to {LARGEST_LABEL}, got {low} to {high}")
         self.labels[...] = labels
-        self.given_labels = paged_zeros(labels.shape, LABEL_TYPE)
-        self.given_labels[...] = labels
+        self.initial_labels = paged_zeros(labels.shape, LABEL_TYPE)
+        self.initial_labels[...] = labels
         for label, box in label_boxes(labels).items():
             self.objects[label] = StoredObject(label, "", (), box)

@@ -1,4 +1,4 @@
-"""Where a network is not sure, and where the next click would tell it most."""
+"""Uncertainty of a network on a plane, and the click that reduces it most."""
 
 from __future__ import annotations
 
@@ -91,8 +91,8 @@ def measure_uncertainty(
     generator = torch.Generator().manual_seed(0)
 
     def dropped(feature: torch.Tensor) -> torch.Tensor:
-        kept = torch.rand(1, feature.shape[1], 1, 1, generator=generator) >= rate
-        return feature * kept.to(feature) / (1 - rate)
+        dropout = torch.rand(1, feature.shape[1], 1, 1, generator=generator) >= rate
+        return feature * dropout.to(feature) / (1 - rate)
 
     with torch.no_grad():
         answers = (stage.logits(tuple(map(dropped, stage.features))) for _ in range(passes))
@@ -150,8 +150,8 @@ def _depth(mask: NDArray[np.bool_]) -> Float32:
 def _distance(part: NDArray[np.bool_], uncertainty: Uncertainty, prompts: PlanePrompts) -> Float32:
     """Distance of every pixel to the nearest stroke."""
     drawn = np.zeros(part.shape, np.uint8)
-    seen = prompts.mapped(offset=(-uncertainty.rows[0], -uncertainty.columns[0]))
-    for stroke in seen.strokes:
+    local = prompts.mapped(offset=(-uncertainty.rows[0], -uncertainty.columns[0]))
+    for stroke in local.strokes:
         draw_stroke(drawn, stroke, 0.5)
     if not drawn.any():
         return np.full(part.shape, np.inf, np.float32)

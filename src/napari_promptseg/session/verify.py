@@ -1,4 +1,4 @@
-"""Whether a session can be had again from its prompts: each answer is made anew and compared."""
+"""Reproducibility check: answer the prompts of a session again and compare masks bit by bit."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ import numpy as np
 
 from napari_promptseg.data.geometry import Plane
 from napari_promptseg.data.prompts import ChoicePrompt
+from napari_promptseg.session import prompting
+from napari_promptseg.session.propagation.runner import propagate
 
 if TYPE_CHECKING:
     from napari_promptseg.session.history import Change, ImagePatch
-    from napari_promptseg.session.session import Session
+    from napari_promptseg.session.session_state import SessionState
 
 
 @dataclass(frozen=True, slots=True)
-class Replayed:
-    """What came of answering a history anew.
+class Verification:
+    """Outcome of a reproducibility check.
 
     Parameters
     ----------
@@ -34,54 +36,51 @@ class Replayed:
     skipped: int
 
 
-def replay(session: Session, fresh: Session) -> Replayed:
-    """Do all steps of a session again on a new one with the same image and model.
+def verify(state: SessionState) -> Verification:
+    """Answer all prompts of the history anew, and compare bit by bit.
 
+    The same model on the same device answers alike; of another one, see `Verification`.
     Steps without a model, such as a commit or painting, are taken as they are.
-
-    Parameters
-    ----------
-    session : Session
-        Stays as it is.
-    fresh : Session
-        Without any step; has all of them afterwards.
     """
+    state.interrupt()
+    fresh = state.fresh()
     same = skipped = 0
     different: list[str] = []
-    fresh.warm_up()
-    model = fresh._predictor.describe()
-    for number, change in enumerate(session._store.history.done, start=1):
+    fresh.predictor.warm_up()
+    model, history = fresh.predictor.describe(), fresh.store.history
+    for number, change in enumerate(state.store.history.done, start=1):
         if change.model == model:
-            if _patches(_again(fresh, change)) == _patches(change):
+            if _patches(_repeat(fresh, change)) == _patches(change):
                 same += 1
             else:
                 different.append(f"{number}: {change.name}")
-            while len(fresh.history) >= number:
-                fresh.undo()
+            while len(history.done) >= number:
+                fresh.store.undo()
         elif change.model or change.name == "propagate":
             skipped += 1
-        fresh._store.do(change)
-    return Replayed(same, tuple(different), skipped)
+        fresh.store.do(change)
+    return Verification(same, tuple(different), skipped)
 
 
-def _again(session: Session, change: Change) -> Change | None:
-    """Have a model answer what it answered before; None if nothing changed."""
+def _repeat(state: SessionState, change: Change) -> Change | None:
+    """Have the model answer the prompts of a change again; None if nothing changed."""
     before, after = (draft.prompts for draft in change.draft)
-    steps = len(session.history)
+    done = state.store.history.done
+    steps = len(done)
     if change.name == "propagate":
         arguments: dict[str, Any] = dict(change.arguments)
-        session.propagate(**arguments).run()
+        propagate(state, **arguments).run()
     elif after and isinstance(after[-1], ChoicePrompt):
-        session.choose(after[-1].number, Plane(after[-1].index))
+        prompting.choose(state, after[-1].number, Plane(after[-1].index))
     elif len(after) < len(before):
-        gone = next(i for i, p in enumerate(before) if i >= len(after) or p != after[i])
-        session.remove_prompt(gone)
+        removed = next(i for i, p in enumerate(before) if i >= len(after) or p != after[i])
+        prompting.remove_prompt(state, removed)
     else:
-        session.add_prompts(after[len(before) :])
-    return session._store.history.done[-1] if len(session.history) > steps else None
+        prompting.add_prompts(state, after[len(before) :])
+    return done[-1] if len(done) > steps else None
 
 
 def _patches(change: Change | None) -> dict[tuple[Any, ...], bytes]:
-    """Return the new values of the boxes of a change, to be compared."""
+    """Return the new values of a change by array and box."""
     patches: tuple[ImagePatch, ...] = () if change is None else change.patches
     return {(p.array, p.box): np.ascontiguousarray(p.values("new")).tobytes() for p in patches}

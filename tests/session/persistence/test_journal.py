@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ import pytest
 
 from helpers import Snapshot, ToyBackend, make_scene
 from napari_promptseg.data.volume import Volume
-from napari_promptseg.session.persistence import records
+from napari_promptseg.session.persistence import arrays, header, records
 from napari_promptseg.session.persistence.journal import Journal, hold, list_kept
 from napari_promptseg.session.propagation import writer
 from napari_promptseg.session.session import Session
@@ -33,6 +34,7 @@ def begun(folder: Path) -> Session:
 
 
 def recovered(folder: Path) -> Session:
+    """Recover a journal that nobody writes to."""
     return Session.recover(folder, backend=ToyBackend())
 
 
@@ -74,11 +76,11 @@ def other_process(folder: Path):
 def test_another_process_is_told_who_has_it(folder: Path, other_process) -> None:
     with pytest.raises(BlockingIOError, match="open in another window or process"):
         begun(folder)
-    assert not (folder / records.HEADER).exists()
+    assert not (folder / header.HEADER).exists()
     other_process.kill()
     other_process.wait()
     session = begun(folder)  # however the other one ended
-    assert_same(recovered(folder), session)
+    assert_same(recovered_copy(folder), session)
 
 
 def test_a_journal_in_use_is_not_offered(tmp_path: Path, other_process, folder: Path) -> None:
@@ -99,7 +101,7 @@ def test_what_is_no_journal_is_not_offered(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "empty").mkdir()
     (tmp_path / "damaged").mkdir()
-    (tmp_path / "damaged" / records.HEADER).write_text("{")
+    (tmp_path / "damaged" / header.HEADER).write_text("{")
     Session(make_scene("yx").data, ToyBackend(), journal=tmp_path / "no steps").end_journal()
     assert list_kept(tmp_path) == []
     assert list_kept(tmp_path / "nothing") == []
@@ -115,9 +117,9 @@ def test_what_nobody_can_reach_is_left_out(folder: Path) -> None:
         session.undo()
     history = folder / records.HISTORY
     assert len(history.read_bytes().splitlines()) < 100
-    assert_same(recovered(folder), session)
+    assert_same(recovered_copy(folder), session)
     session.add_point((4, 12, 14))
-    assert_same(recovered(folder), session)
+    assert_same(recovered_copy(folder), session)
 
 
 def test_a_full_disk_at_compaction_loses_nothing(folder: Path, monkeypatch) -> None:
@@ -131,11 +133,11 @@ def test_a_full_disk_at_compaction_loses_nothing(folder: Path, monkeypatch) -> N
         session.add_point((4, 11, 15))
         session.undo()
     monkeypatch.undo()
-    assert_same(recovered(folder), session)
+    assert_same(recovered_copy(folder), session)
 
 
 def test_a_propagation_under_way_is_on_disk(folder: Path, monkeypatch) -> None:
-    monkeypatch.setattr(writer, "_KEEP_EVERY", 0.0)
+    monkeypatch.setattr(writer, "_SAVE_EVERY", 0.0)
     session = begun(folder)
     done = []
     propagation = session.propagate()
@@ -150,16 +152,13 @@ def test_a_propagation_under_way_is_on_disk(folder: Path, monkeypatch) -> None:
         if len(done) == 4:
             break
     propagation.cancel()
-    assert_same(recovered(folder), session)
-    assert recovered(folder).history == ("add point", "propagate")
+    assert_same(recovered_copy(folder), session)
+    assert recovered_copy(folder).history == ("add point", "propagate")
 
 
 def recovered_copy(folder: Path) -> Session:
     """Recover as after a kill, from a copy: the journal itself is still written to."""
-    import shutil
-
-    copy = folder.with_name("copy")
-    shutil.rmtree(copy, ignore_errors=True)
+    copy = folder.with_name(f"copy-{len(list(folder.parent.iterdir()))}")
     shutil.copytree(folder, copy)
     return recovered(copy)
 
@@ -173,7 +172,7 @@ def test_a_session_can_be_journalled_later(tmp_path: Path, folder: Path) -> None
     session.keep_journal(folder)
     assert session.journal == folder
     session.redo()
-    assert_same(recovered(folder), session)
+    assert_same(recovered_copy(folder), session)
     session.end_journal(discard=True)
     assert session.journal is None
     assert not folder.exists()
@@ -186,7 +185,7 @@ def test_an_image_may_stay_outside(folder: Path) -> None:
     session.add_point((4, 11, 14))
     session.keep_journal(folder, image=False)
     session.end_journal()
-    assert not (folder / records.IMAGE).exists()
+    assert not (folder / arrays.IMAGE).exists()
     assert list_kept(folder.parent)[0].header.pixels == Volume(data).fingerprint()
     with pytest.raises(FileNotFoundError, match="pass volume="):
         recovered(folder)
@@ -216,12 +215,12 @@ def test_nothing_begins_where_nothing_can_be_written(tmp_path: Path, monkeypatch
     session.add_point((5, 11, 14))
 
 
-def test_a_lock_is_shared_within_a_process(tmp_path: Path) -> None:
-    first, second = hold(tmp_path / "lock", "file"), hold(tmp_path / "lock", "file")
+def test_a_lock_is_for_one_session_of_a_process(tmp_path: Path) -> None:
+    first = hold(tmp_path / "lock", "file")
+    with pytest.raises(BlockingIOError, match="file is open in another window or process"):
+        hold(tmp_path / "lock", "file")
     first.release()
-    assert second.is_locked
-    second.release()
-    assert not second.is_locked
+    assert hold(tmp_path / "lock", "file").is_locked
 
 
 # Saved files

@@ -18,7 +18,7 @@ from napari_promptseg.data.geometry import Plane, box_slices
 from napari_promptseg.data.masks import pack_mask
 from napari_promptseg.data.prompts import check_prompt, prompt_plane
 from napari_promptseg.models.text_models import TextMatch, UnknownWordError
-from napari_promptseg.session.persistence import records
+from napari_promptseg.session.persistence.containers import Archive, read_header
 from napari_promptseg.session.session import Session
 
 if TYPE_CHECKING:
@@ -347,7 +347,7 @@ def load_session(path: str | Path, volume: Volume | None = None) -> tuple[Sessio
     """
     path = Path(path)
     if volume is not None and path.is_file():
-        header = records.read_header(records.Archive(path))
+        header = read_header(Archive(path))
         if tuple(volume.data.shape) == header.shape and volume.axes == header.axes:
             return Session.load(path, volume=volume), True
     return Session.load(path), False

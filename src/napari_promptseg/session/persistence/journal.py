@@ -1,7 +1,9 @@
-"""The journal: every step of a session on disk, whatever happens to the process."""
+"""Journal of a session: an append-only log that has each step on disk before the call returns."""
 
 from __future__ import annotations
 
+import gc
+import logging
 import os
 import shutil
 import weakref
@@ -9,40 +11,40 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final
 
 from filelock import FileLock, Timeout
 
+from napari_promptseg.data.atomic_file import PRIVATE, private_opener, replacing
+from napari_promptseg.session.persistence import origin
+from napari_promptseg.session.persistence.arrays import Arrays, write_array
+from napari_promptseg.session.persistence.containers import Folder, read_header
+from napari_promptseg.session.persistence.folders import CLAIMS, claims_folder, journals_folder
+from napari_promptseg.session.persistence.header import HEADER, Header
+from napari_promptseg.session.persistence.origin import ORIGIN
 from napari_promptseg.session.persistence.records import (
-    HEADER,
     HISTORY,
-    Arrays,
-    Folder,
-    Header,
     Line,
+    Part,
     Record,
     encode_record,
-    read_header,
-    write_array,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import IO
 
-FOLDER_VARIABLE: Final = "PROMPTSEG_JOURNALS"
-"""Environment variable that names another folder for the journals of the dock."""
+__all__ = ["FileClaim", "Journal", "Kept", "has_journals", "journals_folder", "list_kept"]
 _LOCK: Final = "lock"
-_CLAIMS: Final = "claims"
-"""Folder of locks of saved sessions."""
 _SLACK: Final = 64
-"""Records that nobody can reach any more, beside as many as are reached: then it is compacted."""
+"""Unreachable records, beside as many as are reachable, from which on it is compacted."""
+_log = logging.getLogger(__name__)
 
 
 class Journal:
     """Appends every step to a folder, and has it on disk before the call returns.
 
-    One process at a time writes; what another one left is free again, however it ended.
+    One session at a time writes, in whatever process; the journal of a process that ended is
+    free again. Files and a new folder are readable for their owner alone.
 
     Parameters
     ----------
@@ -52,151 +54,222 @@ class Journal:
     Raises
     ------
     BlockingIOError
-        If another process writes to it.
+        If another session writes to it.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.absolute()
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._written = 0
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._records = 0
         self._release = weakref.finalize(self, hold(self.folder / _LOCK, "journal").release)
+        _journals[os.path.realpath(folder)] = self
+        history = self.folder / HISTORY
+        self._end = history.stat().st_size if history.exists() else 0
+        self._confirmed = self._end
 
     def close(self) -> None:
-        """Let other processes write; nothing is appended afterwards."""
+        """Let other sessions write; nothing is appended afterwards."""
         self._release()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a session writes to it."""
+        return self._release.alive
+
     def begin(self, header: Header, arrays: Arrays) -> None:
-        """Start an empty journal.
+        """Start an empty journal; a failure, as on a full disk, leaves none.
 
         Raises
         ------
         FileExistsError
             If the folder holds a journal already.
         """
-        if (self.folder / HEADER).exists():
-            raise FileExistsError(
-                f"{str(self.folder)!r} holds a journal already: recover it with "
-                "Session.recover, or choose another folder"
-            )
+        check_vacant(self.folder)
         for name, array in arrays.items():
             if array is not None:
-                with (self.folder / name).open("wb") as file:
+                with replacing(self.folder / name, PRIVATE) as file:
                     write_array(file, array)
-                    _flush(file)
-        (self.folder / HISTORY).touch()
+        self._replace(HISTORY, b"")
+        content = header.model_dump_json().encode()
+        self._replace(ORIGIN, origin.sign(content))
         # The header comes last and whole: without one there is no journal.
-        self._replace(HEADER, header.model_dump_json().encode())
+        self._replace(HEADER, content)
 
     def resume(self, records: Sequence[Record]) -> None:
         """Hold these records and no others, such as those that a recovery found whole."""
-        self._replace(HISTORY, b"".join(map(encode_record, records)))
-        self._written = len(records)
+        history = self.folder / HISTORY
+        try:
+            self._replace(HISTORY, b"".join(map(encode_record, records)))
+        finally:
+            self._end = self._confirmed = history.stat().st_size if history.exists() else 0
+        self._records = len(records)
+
+    def keep_damaged(self) -> Path:
+        """Copy the history to a name of its own, and return that."""
+        number = 1
+        while (copy := self.folder / f"{HISTORY}.damaged-{number}").exists():
+            number += 1
+        with (self.folder / HISTORY).open("rb") as source, replacing(copy, PRIVATE) as target:
+            shutil.copyfileobj(source, target)
+        return copy
 
     def append(self, record: Line) -> None:
-        """Write a record through to the disk; a failure leaves the records before it whole."""
+        """Write a record through to the disk; a failure leaves the records before it whole.
+
+        It counts as soon as the session has done the step and calls `confirm`.
+        """
         line = encode_record(record)
-        with (self.folder / HISTORY).open("ab", buffering=0) as file:
-            whole = file.tell()
+        with open(self.folder / HISTORY, "ab", buffering=0, opener=private_opener) as file:
+            self._cut(file)
             try:
                 if file.write(line) != len(line):
                     raise OSError(f"no room for {len(line)} bytes in {str(self.folder)!r}")
                 os.fsync(file.fileno())
             except BaseException:
-                file.truncate(whole)
+                file.truncate(self._end)
                 raise
-        self._written += 1
+            self._end += len(line)
+        if not isinstance(record, Part):
+            self._records += 1
 
-    def is_wasteful(self, reached: int) -> bool:
-        """Tell whether most of what is written cannot be reached by undo and redo any more."""
-        return self._written > 2 * reached + _SLACK
+    def confirm(self) -> None:
+        """Note that the session has done what was appended."""
+        self._confirmed = self._end
+
+    def rewind(self) -> None:
+        """Drop what the session has not done: a step that failed, parts of a propagation.
+
+        Where the disk refuses even that, it is dropped before the next record is written.
+        """
+        self._end = self._confirmed
+        try:
+            with open(self.folder / HISTORY, "ab", buffering=0, opener=private_opener) as file:
+                self._cut(file)
+        except OSError:
+            _log.warning("the journal in %s cannot be cut now", self.folder, exc_info=True)
+
+    def _cut(self, file: IO[bytes]) -> None:
+        """Cut the file after the last record that counts."""
+        size = file.seek(0, os.SEEK_END)
+        if size < self._end:
+            raise OSError(f"the journal in {str(self.folder)!r} was cut by another program")
+        if size > self._end:
+            file.truncate(self._end)
+
+    def is_wasteful(self, reachable: int) -> bool:
+        """Tell whether undo and redo reach less than about half of the records."""
+        return self._records > 2 * reachable + _SLACK
 
     def _replace(self, name: str, content: bytes) -> None:
-        """Write a file so that a power cut at any moment leaves the old or the new one."""
-        partial = self.folder / (name + ".partial")
-        try:
-            with partial.open("wb") as file:
-                file.write(content)
-                _flush(file)
-            partial.replace(self.folder / name)
-        finally:
-            partial.unlink(missing_ok=True)
+        with replacing(self.folder / name, PRIVATE) as file:
+            file.write(content)
 
 
-def _lock(file: Path) -> FileLock:
-    """Return the lock of a file; there is one of each in a process."""
-    return FileLock(file, timeout=0, thread_local=False, is_singleton=True)
+_journals: weakref.WeakValueDictionary[str, Journal] = weakref.WeakValueDictionary()
+"""Journals that sessions of this process have opened, by their real path."""
 
 
-def hold(file: Path, what: str) -> FileLock:
-    """Lock a file for this process until `release`.
+def is_written_here(folder: Path) -> bool:
+    """Tell whether a session of this process writes to a journal."""
+    key = os.path.realpath(folder)
+    if key in _journals:
+        gc.collect()  # a session that nobody refers to any more does not write
+    journal = _journals.get(key)
+    return journal is not None and journal.is_open
+
+
+def check_vacant(folder: Path) -> None:
+    """Refuse a folder that holds a journal, whoever writes to it.
+
+    Raises
+    ------
+    FileExistsError
+        If it does.
+    """
+    if (folder / HEADER).exists():
+        raise FileExistsError(
+            f"{str(folder)!r} holds a journal already: recover it with "
+            "Session.recover, or choose another folder"
+        )
+
+
+def hold(file: Path, subject: str) -> FileLock:
+    """Lock a file until `release`, against other processes and other sessions of this one.
 
     Parameters
     ----------
     file : Path
         Of the lock; it stays when the lock is released.
-    what : str
+    subject : str
         What it guards, for the message.
 
     Raises
     ------
     BlockingIOError
-        If another process has it.
+        If it is locked.
     """
-    lock = _lock(file)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise BlockingIOError(
-            f"this {what} is open in another window or process: close it there first"
-        ) from None
+    lock = FileLock(os.path.realpath(file), timeout=0, thread_local=False)
+    for collect in (True, False):
+        try:
+            lock.acquire()
+        except Timeout:
+            if collect:
+                gc.collect()  # a session that nobody refers to any more may still hold it
+                continue
+            raise BlockingIOError(
+                f"this {subject} is open in another window or process: close it there first"
+            ) from None
+        break
     return lock
 
 
-class Claim:
-    """The right of this process to write one file, until it is garbage or the process ends.
+class FileClaim:
+    """The right of one session to write one file, until it is garbage or the process ends.
+
+    Where no lock can be written, such as a home without write access, everybody has it.
 
     Parameters
     ----------
     path : Path
-        The file. Its lock lies with the journals: none is left beside it.
-
-    Where no lock can be written, such as a home without write access, everybody has it.
+        The file; links are followed. Its lock lies with the journals: none is left beside it.
 
     Raises
     ------
     BlockingIOError
-        If another process has it.
+        If another session has it.
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        locks = journals_folder() / _CLAIMS
-        name = blake2b(str(path).encode(), digest_size=16).hexdigest()
+        self.path = Path(os.path.realpath(path))
+        self._release: weakref.finalize[[], FileClaim] | None = None
+        locks = claims_folder()
+        name = blake2b(str(self.path).encode(), digest_size=16).hexdigest()
         try:
-            locks.mkdir(parents=True, exist_ok=True)
+            locks.mkdir(parents=True, exist_ok=True, mode=0o700)
             lock = hold(locks / name, f"file {path.name}")
         except BlockingIOError:
             raise
         except OSError:
+            _log.info("no lock can be written to %s", locks, exc_info=True)
             return
-        weakref.finalize(self, lock.release)
+        self._release = weakref.finalize(self, lock.release)
 
-
-def _flush(file: IO[bytes]) -> None:
-    file.flush()
-    os.fsync(file.fileno())
+    def release(self) -> None:
+        """Let others write the file."""
+        if self._release is not None:
+            self._release()
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A journal that nobody writes to: what a process left when it ended.
+    """A journal that nobody writes to, left by a process that ended.
 
     Parameters
     ----------
     folder : Path
         Of the journal, for `Session.recover`.
     header : Header
-        What it was opened on.
+        Image and model of the session.
     when : datetime
         Of the last step, in local time.
     steps : int
@@ -210,7 +283,7 @@ class Kept:
 
     @property
     def title(self) -> str:
-        """What it is about, for people."""
+        """Name of the image, for people."""
         source = self.header.source
         shape = " x ".join(map(str, self.header.shape))
         return Path(source).name if source else f"an image of {shape}"
@@ -220,19 +293,10 @@ class Kept:
         shutil.rmtree(self.folder)
 
 
-def journals_folder() -> Path:
-    """Return the folder of the journals of the dock; it need not exist."""
-    if given := os.environ.get(FOLDER_VARIABLE):
-        return Path(given)
-    from platformdirs import user_state_path
-
-    return user_state_path("napari-promptseg", appauthor=False) / "journals"
-
-
 def has_journals() -> bool:
     """Tell whether there may be a journal in the folder of the dock; quick."""
     root = journals_folder()
-    return root.is_dir() and any(path.name != _CLAIMS for path in root.iterdir())
+    return root.is_dir() and any(path.name != CLAIMS for path in root.iterdir())
 
 
 def list_kept(root: Path | None = None) -> list[Kept]:
@@ -241,19 +305,17 @@ def list_kept(root: Path | None = None) -> list[Kept]:
     What is damaged beyond its last steps, or empty, is left out and left there.
     """
     root = root or journals_folder()
-    found = []
+    journals = []
     for folder in root.iterdir() if root.is_dir() else ():
         history = folder / HISTORY
         try:
-            if _lock(folder / _LOCK).is_locked:  # by this process
-                continue
             hold(folder / _LOCK, "journal").release()
             header = read_header(Folder(folder))
             with history.open("rb") as lines:
                 steps = sum(1 for _ in lines)
-            changed = datetime.fromtimestamp(history.stat().st_mtime).astimezone()
+            modified = datetime.fromtimestamp(history.stat().st_mtime).astimezone()
         except (OSError, ValueError):
             continue
         if steps:
-            found.append(Kept(folder, header, changed, steps))
-    return sorted(found, key=lambda kept: kept.when, reverse=True)
+            journals.append(Kept(folder, header, modified, steps))
+    return sorted(journals, key=lambda journal: journal.when, reverse=True)

@@ -1,4 +1,4 @@
-"""What the prompts of an object say about a row of planes."""
+"""Constraints of a sweep: what prompts fix on its planes, as stacks and as digests."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class PlaneMasks(Mapping[int, "NDArray[np.bool_]"]):
 
 
 class Constraints:
-    """What is known of the object in work, as stacks and as digests.
+    """Constraints of the active object on a sweep, as stacks and as digests.
 
     Parameters
     ----------
@@ -166,8 +166,8 @@ class Constraints:
         beside = [i for i in (segment.start - 1, segment.stop) if i in row.anchors]
         crossing = [p for p in self.planes if self._cross(row, segment, p)]
         planes = (*map(row.plane, beside), *crossing)
-        known = ((p.index, self.planes[p], self._store.mask[p.slices]) for p in planes)
-        return digest(model, self._along, row.first.index, segment, self._boxes(row), *known)
+        planes_state = ((p.index, self.planes[p], self._store.mask[p.slices]) for p in planes)
+        return digest(model, self._along, row.first.index, segment, self._boxes(row), *planes_state)
 
     def _last(self, plane: Plane) -> Prompt | None:
         return self.planes[plane][-1] if plane in self.planes else None
@@ -177,7 +177,7 @@ class Constraints:
 
     def _boxes(self, row: Sweep) -> list[tuple[int, int, BoxPrompt]]:
         """3D boxes of a row of planes, with their first and last plane along it."""
-        found, names = [], self._volume.names
+        spans, names = [], self._volume.names
         for plane, prompts in self.planes.items():
             if plane.index[self._along] is None or plane.moved(self._along, 0) != row.first:
                 continue
@@ -186,8 +186,8 @@ class Constraints:
                 if span is None or not isinstance(prompt, BoxPrompt):
                     continue
                 if normal_axis(names, prompt.axis) == names[self._along]:
-                    found.append((*span, prompt))
-        return found
+                    spans.append((*span, prompt))
+        return spans
 
     def _on(
         self, plane: Plane, index: int, boxes: list[tuple[int, int, BoxPrompt]]

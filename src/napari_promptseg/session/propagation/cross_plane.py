@@ -1,4 +1,4 @@
-"""What planes of one orientation say about those of another: the lines where they cross."""
+"""Lines where planes of one orientation cross those of another, as constraints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Propagation of the object in work: along which rows, and what needs a new answer."""
+"""Propagation of the active object: choice of the sweeps and of the planes that need an answer."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from napari_promptseg.session.propagation.constraints import Constraints
 from napari_promptseg.session.propagation.sweeps import SERIES, Sweep, choose_axis, rows_along
 from napari_promptseg.session.propagation.time_series import TimeSeries
 from napari_promptseg.session.propagation.writer import Writer
+from napari_promptseg.session.propagation_handle import PropagationHandle
 from napari_promptseg.session.propagation_record import Segment
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from napari_promptseg.data.volume import Volume
     from napari_promptseg.session.predictor import Predictor
     from napari_promptseg.session.propagation_handle import PlaneResult
+    from napari_promptseg.session.session_state import SessionState
     from napari_promptseg.session.store import Store
 
 
@@ -48,7 +50,7 @@ class PropagationRunner:
         near: int | Sequence[int] | None,
     ) -> None:
         self._store, self._volume = store, volume
-        asked = {"start": start, "stop": stop, "axis": axis, "near": near}
+        arguments = {"start": start, "stop": stop, "axis": axis, "near": near}
         names, self._anchors = volume.names, store.draft.anchors(volume.names)
         for plane in self._anchors:
             volume.check_whole(plane, "propagation")
@@ -63,10 +65,10 @@ class PropagationRunner:
             )
         self._range = range(start, stop)
         self._near = self._check_near(near)
-        self._writer = Writer(store, predictor.make_propagator(), predictor.describe(), asked)
+        self._writer = Writer(store, predictor.make_propagator(), predictor.describe(), arguments)
         self._understood = predictor.backend.capabilities.prompts
         self._model = predictor.describe()
-        self.finish = self._writer.finish
+        self.finish, self.save = self._writer.finish, self._writer.save
 
     def _check_near(self, near: int | Sequence[int] | None) -> dict[int, int]:
         """Return where the user looks, by the position of the axis."""
@@ -97,20 +99,20 @@ class PropagationRunner:
     def _plan(self, evidence: Constraints, row: Sweep, planes: range) -> _Plan:
         """Find what needs an answer: what was not asked for, or depends on what changed.
 
-        Who asks for a range wants an answer, whatever is known.
+        Who asks for a range wants an answer, even of segments that are up to date.
         """
-        shape, known = self._volume.shape, set(self._store.draft.propagated.segments)
+        shape, former = self._volume.shape, set(self._store.draft.propagated.segments)
         todo: set[int] = set()
-        answered = []
+        segments = []
         for part in row.segments(shape[row.along]):
             inside = range(max(part.start, planes.start), min(part.stop, planes.stop))
             segment = Segment(row.box(part, shape), evidence.key(row, part, self._model))
-            if not inside or (segment in known and not self._limited):
+            if not inside or (segment in former and not self._limited):
                 continue
             todo.update(inside)
             if inside == part:
-                answered.append(segment)
-        return _Plan(row, frozenset(todo), tuple(answered))
+                segments.append(segment)
+        return _Plan(row, frozenset(todo), tuple(segments))
 
     def steps(self) -> Iterator[PlaneResult]:
         """Fill plane by plane, then empty what an earlier propagation filled too far."""
@@ -144,3 +146,47 @@ class PropagationRunner:
             self._model,
             self._near.get(0),
         )
+
+
+def propagate(
+    state: SessionState,
+    start: int | None = None,
+    stop: int | None = None,
+    axis: str | None = None,
+    near: int | Sequence[int] | None = None,
+) -> PropagationHandle:
+    """Carry the object from all planes with prompts to the others.
+
+    What a correction cannot change stays as it is: after a propagation, the planes
+    between two prompted ones get a new answer only if one of these, or a plane
+    between them, has changed since.
+
+    Parameters
+    ----------
+    start, stop : int, optional
+        Half-open range of planes to fill, each anew; all that need it when not given.
+    axis : str, optional
+        Axis to go along: z by default, or t where there is no z, if a prompted plane
+        lies across it. In a series "z" stays in the prompted time points, "t" takes
+        each prompted plane as a video, and "zt" goes along z first, then with whole
+        volumes through t, which is then the axis of the range.
+    near : int or (int, int), optional
+        Where the user looks: index along the axis, or (t, z) in a series. Results
+        come from there outward.
+
+    Returns
+    -------
+    PropagationHandle
+        Yields a `PlaneResult` a plane. A propagation that is not iterated runs to its
+        end when the session is next used.
+
+    Raises
+    ------
+    ValueError
+        If there is no prompt, the range is empty or outside, the image has no such
+        axis, or the propagator does not work with the backend.
+    """
+    state.interrupt()
+    runner = PropagationRunner(state.store, state.volume, state.predictor, start, stop, axis, near)
+    state.propagation = PropagationHandle(runner.steps(), runner.finish, runner.save)
+    return state.propagation

@@ -1,4 +1,4 @@
-"""Whole volumes of a 3D+t series, carried from time point to time point."""
+"""Propagation of whole volumes of a 3D+t series from time point to time point."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class TimeSeries:
         What the prompts say.
     times : range
         The part to fill.
-    known : collection of Segment
+    segments : collection of Segment
         What needs no new answer.
     model : str
         What answers depend on beside the object.
@@ -51,13 +51,13 @@ class TimeSeries:
         along_z: Constraints,
         along_t: Constraints,
         times: range,
-        known: Collection[Segment],
+        segments: Collection[Segment],
         model: str,
         near: int | None,
     ) -> None:
         self._store, self._writer = store, writer
         self._along_z, self._along_t = along_z, along_t
-        self._times, self._known, self._model = times, known, model
+        self._times, self._segments, self._model = times, segments, model
         prompted = sorted({plane.index[0] or 0 for plane in along_t.planes})
         self._line = Sweep(Plane((0, None, None, None)), 0, tuple(prompted))
         self._parts = self._line.segments(store.mask.shape[0])
@@ -76,7 +76,7 @@ class TimeSeries:
             inside = range(max(part.start, self._times.start), min(part.stop, self._times.stop))
             box = self._line.box(part, self._store.mask.shape)
             segment = Segment(box, self._key(part))
-            if segment in self._known:
+            if segment in self._segments:
                 self._writer.done += len(inside) * self._store.mask.shape[1]
                 continue
             yield from self._fill(part, inside)
@@ -118,25 +118,25 @@ class TimeSeries:
     def _answer(self, time: int, before: int, origin: int) -> Iterator[PlaneResult]:
         """Answer a time point from the one before it on the way from a prompted one."""
         store, writer, size = self._store, self._writer, self._store.mask.shape[1]
-        done, carried = writer.done + size, []
+        total, planes = writer.done + size, []
         for z in self._filled(before):
             first = Plane((0, z, None, None))
-            known = {t for t in (before, origin) if store.has_object(first.moved(0, t))}
-            row = Sweep(first, 0, tuple(sorted(known)))
+            neighbours = {t for t in (before, origin) if store.has_object(first.moved(0, t))}
+            row = Sweep(first, 0, tuple(sorted(neighbours)))
             stack = self._along_t.stack(row, range(time, time + 1), (time,), None)
             yield from writer.answer(self._along_t, row, stack, (time,))
             if store.has_object(row.plane(time)):
-                carried.append(z)
+                planes.append(z)
             else:
                 writer.done -= 1  # it is asked for along z once more
-        row = Sweep(Plane((time, 0, None, None)), 1, tuple(carried))
-        rest = set(range(size)).difference(carried)
-        if carried:
+        row = Sweep(Plane((time, 0, None, None)), 1, tuple(planes))
+        rest = set(range(size)).difference(planes)
+        if planes:
             stack = self._along_z.stack(row, range(size), rest, None)
             yield from writer.answer(self._along_z, row, stack, rest)
         else:
             yield from writer.clear(self._along_z, row, rest)
-        writer.done = done
+        writer.done = total
 
     def _filled(self, time: int) -> list[int]:
         """Planes of a time point where the object is."""

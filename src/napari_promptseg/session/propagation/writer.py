@@ -1,7 +1,8 @@
-"""Writes what a propagator answers into the mask, plane by plane, as one step of undo."""
+"""Writer of a propagation: predicted planes go into the mask as one step of undo."""
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
@@ -10,6 +11,7 @@ import numpy as np
 
 from napari_promptseg.data.geometry import box_union
 from napari_promptseg.propagation.leak_guard import reject_leaks
+from napari_promptseg.session.persistence.records import Part
 from napari_promptseg.session.propagation_handle import PlaneResult
 from napari_promptseg.session.propagation_record import Underway
 from napari_promptseg.session.regions_of_interest import PlaneAnswer
@@ -27,14 +29,15 @@ if TYPE_CHECKING:
     from napari_promptseg.session.propagation_record import Segment
     from napari_promptseg.session.store import Store
 
-_KEEP_EVERY: Final = 0.5
-"""Seconds between two writes of a propagation under way to the journal."""
+_SAVE_EVERY: Final = 0.5
+"""Seconds between two writes of a running propagation to the journal."""
+_log = logging.getLogger(__name__)
 DOUBT: Final = 0.5
 """Planes without the object are worth a look only up to this confidence, and are kept so far."""
 
 
 class Writer:
-    """Keeps what one propagation has done.
+    """Writes the planes of one propagation.
 
     Parameters
     ----------
@@ -56,7 +59,7 @@ class Writer:
         self.complete = False
         self._prompts = store.draft.prompts
         self._patches: list[ImagePatch] = []
-        self._kept, self._kept_at = 0, monotonic()
+        self._saved, self._saved_at = 0, monotonic()
         self.segments: list[Segment] = []
         self.done = self.total = 0
 
@@ -76,14 +79,14 @@ class Writer:
         todo : collection of int
             Planes to be answered; some may lie beyond the stack, where a 3D box ends.
         """
-        left = set(todo)
+        open_planes = set(todo)
         for step in reject_leaks(self._propagator.fill(stack), stack):
             if step.index in todo:
-                self.done += step.index in left
-                left.discard(step.index)
+                self.done += step.index in open_planes
+                open_planes.discard(step.index)
                 plane = row.plane(step.index)
                 yield self._put(evidence, plane, step.mask, step.confidence)
-        yield from self.clear(evidence, row, left)
+        yield from self.clear(evidence, row, open_planes)
 
     def clear(
         self, evidence: Constraints, row: Sweep, planes: Collection[int]
@@ -113,33 +116,46 @@ class Writer:
             self._store.underway.wrote(patch.box)
             self._store.write(patch)
             self._patches.append(patch)
-        self._keep()
+        self._autosave()
         self._store.events.confidences.emit()
         box = box_union([patch.box for patch in patches]) if patches else None
         return PlaneResult(plane, sure, box, empty, self.done, self.total)
 
-    def _keep(self) -> None:
-        """Have on disk what was written, about twice a second."""
-        if self._store.journal is None or monotonic() - self._kept_at < _KEEP_EVERY:
-            return
-        new = self._patches[self._kept :]
-        self._store.keep(self._change(self._store.underway, new))
-        self._kept, self._kept_at = len(self._patches), monotonic()
+    def _autosave(self) -> None:
+        """Have the new planes on disk about twice a second.
 
-    def _change(self, written: Underway, patches: Sequence[ImagePatch]) -> Change:
+        Write errors are suppressed here; they surface when the finished change is recorded.
+        """
+        if monotonic() - self._saved_at < _SAVE_EVERY:
+            return
+        try:
+            self.save()
+        except OSError:
+            _log.warning("planes of a propagation are not in the journal yet", exc_info=True)
+        self._saved_at = monotonic()
+
+    def save(self) -> None:
+        """Have all planes so far on disk, if there is a journal."""
+        if self._store.journal is None or len(self._patches) == self._saved:
+            return
+        new = self._patches[self._saved :]
+        self._store.log(Part(change=self._change(self._store.underway, new)))
+        self._saved, self._saved_at = len(self._patches), monotonic()
+
+    def _change(self, underway: Underway, patches: Sequence[ImagePatch]) -> Change:
         """Return the change that was made so far, with some of its patches."""
         store = self._store
-        known = store.draft.propagated.without(written.boxes).with_segments(self.segments)
-        known = known.with_confidences(written.confidences, store.mask.shape)
-        change = store.change_mask("propagate", self._prompts, patches, known)
+        record = store.draft.propagated.without(underway.boxes).with_segments(self.segments)
+        record = record.with_confidences(underway.confidences, store.mask.shape)
+        change = store.change_mask("propagate", self._prompts, patches, record)
         if not self.complete:
             return change
         return replace(change, model=self._model, arguments=self._arguments)
 
     def finish(self) -> None:
-        """Record what was done as one change."""
+        """Record all planes as one change."""
         store = self._store
-        written, store.underway = store.underway, Underway()
-        change = self._change(written, self._patches)
+        underway, store.underway = store.underway, Underway()
+        change = self._change(underway, self._patches)
         if self._patches or change.draft[1].propagated != store.draft.propagated:
             store.record(change)

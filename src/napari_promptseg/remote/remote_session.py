@@ -1,20 +1,15 @@
-"""A session on a server, used like one that is here. Needs no torch."""
+"""Session on a server, used like a local one; needs no torch."""
 
 from __future__ import annotations
 
-import ssl
-import zlib
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from itertools import count
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any
 
-import httpx
 import numpy as np
-from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import connect
+from websockets.exceptions import ConnectionClosed
 
-from napari_promptseg.data.geometry import Plane
-from napari_promptseg.data.intensity_window import Window
+from napari_promptseg.data.geometry import Plane, plane_by_index
 from napari_promptseg.data.memmap import paged_zeros, read_only
 from napari_promptseg.data.prompts import (
     BoxPrompt,
@@ -26,15 +21,11 @@ from napari_promptseg.data.prompts import (
 )
 from napari_promptseg.data.volume import Volume
 from napari_promptseg.remote.protocol import (
-    CHUNK,
     KINDS,
     TYPES,
     AddPrompts,
     Choose,
     Commit,
-    CreateSession,
-    ImageOffer,
-    ImageState,
     OfLabel,
     Plain,
     Propagate,
@@ -42,7 +33,6 @@ from napari_promptseg.remote.protocol import (
     Rename,
     Reply,
     Request,
-    SessionInfo,
     State,
     Whole,
 )
@@ -50,172 +40,20 @@ from napari_promptseg.session.propagation_handle import PlaneResult, Propagation
 from napari_promptseg.session.store import SessionEvents
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
     from websockets.sync.client import ClientConnection
 
+    from napari_promptseg.remote.connection import Server
+    from napari_promptseg.session.session_state import PlaneIndex
     from napari_promptseg.session.state import StoredObject
-
-_SECONDS: Final = 60.0
-_LARGEST: Final = 2**30
-_REFUSED: Final = (401, 403)
-
-
-class Server:
-    """A connection to a server, for one user.
-
-    Parameters
-    ----------
-    url : str
-        Such as "https://gpu.example.org:8765".
-    token : str
-        From `promptseg token add`.
-    certificate : Path, optional
-        Of the authority that signed the certificate of the server; those of the system when
-        not given.
-
-    Raises
-    ------
-    ValueError
-        If the token would go over the network unencrypted.
-    """
-
-    def __init__(self, url: str, token: str, certificate: Path | None = None) -> None:
-        self.url = httpx.URL(url)
-        if self.url.scheme != "https" and self.url.host not in ("127.0.0.1", "localhost", "::1"):
-            raise ValueError(f"{url!r} would carry the token unencrypted: use https")
-        self._token, self._certificate = token, certificate
-        self._http = httpx.Client(
-            base_url=self.url,
-            headers={"Authorization": f"Bearer {token}"},
-            timeout=_SECONDS,
-            verify=True if certificate is None else str(certificate),
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """End the connection; sessions stay on the server."""
-        self._http.close()
-
-    def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """Send a request.
-
-        Raises
-        ------
-        PermissionError
-            If the token is not valid.
-        OSError
-            If the server cannot be reached.
-        ValueError, FileNotFoundError, MemoryError, RuntimeError
-            As the server says.
-        """
-        try:
-            answer = self._http.request(method, path, **options)
-        except httpx.HTTPError as error:
-            raise OSError(f"{self.url} cannot be reached: {error}") from error
-        if answer.status_code in _REFUSED:
-            raise PermissionError(f"{self.url} does not accept the token")
-        if answer.is_error:
-            try:
-                told = answer.json()
-            except ValueError:
-                told = {}
-            kind = KINDS.get(str(told.get("kind")), ValueError)
-            raise kind(str(told.get("message") or told.get("detail") or answer.text)[:1000])
-        return answer
-
-    def sessions(self) -> list[SessionInfo]:
-        """Return the sessions of the user."""
-        return [SessionInfo.model_validate(s) for s in self.ask("GET", "/api/sessions").json()]
-
-    def delete(self, session: str) -> None:
-        """Delete a session, and its image if no other session is on it."""
-        self.ask("DELETE", f"/api/sessions/{session}")
-
-    def send_image(
-        self, volume: Volume, progress: Callable[[int, int], None] = lambda done, total: None
-    ) -> str:
-        """Send an image; what is there already, such as after an interruption, is not sent again.
-
-        Parameters
-        ----------
-        volume : Volume
-            Lazy ones are read part by part.
-        progress : callable
-            Called with the parts that are there and all parts.
-
-        Returns
-        -------
-        str
-            Key of the image.
-        """
-        offer = _offer(volume)
-        state = ImageState.model_validate(
-            self.ask("POST", "/api/images", json=offer.model_dump(mode="json")).json()
-        )
-        for done, (part, raw) in enumerate(_parts(volume, offer, state.missing)):
-            progress(offer.parts - len(state.missing) + done, offer.parts)
-            self.ask("PUT", f"/api/images/{offer.key}/{part}", content=zlib.compress(raw, 1))
-        progress(offer.parts, offer.parts)
-        return offer.key
-
-    def open(self, volume: Volume | NDArray[Any], name: str = "", axes: str = "") -> RemoteSession:
-        """Send an image, if it is not there, and begin a session on it."""
-        volume = volume if isinstance(volume, Volume) else Volume(volume, axes)
-        wish = CreateSession(image=self.send_image(volume), name=name)
-        info = self.ask("POST", "/api/sessions", json=wish.model_dump(mode="json")).json()
-        return self.resume(SessionInfo.model_validate(info).id, volume)
-
-    def resume(self, session: str, volume: Volume | None = None) -> RemoteSession:
-        """Go on with a session, such as after the client or the server was started again."""
-        return RemoteSession(self, session, volume)
-
-    @contextmanager
-    def connect(self, session: str) -> Iterator[ClientConnection]:
-        """Hold a socket to a session.
-
-        Raises
-        ------
-        PermissionError
-            If the user has no such session.
-        OSError
-            If the server cannot be reached.
-        """
-        url = self.url.copy_with(scheme="wss" if self.url.scheme == "https" else "ws")
-        context = None
-        if url.scheme == "wss":
-            context = ssl.create_default_context(cafile=self._certificate)
-        with ExitStack() as held:
-            try:
-                socket = held.enter_context(
-                    connect(
-                        f"{str(url).rstrip('/')}/api/sessions/{session}",
-                        additional_headers={"Authorization": f"Bearer {self._token}"},
-                        max_size=_LARGEST,
-                        ssl=context,
-                        compression=None,
-                        open_timeout=_SECONDS,
-                    )
-                )
-            except InvalidStatus as error:
-                said = f"{self.url} has no session {session!r} for this token"
-                raise PermissionError(said) from error
-            except (OSError, ConnectionClosed) as error:
-                raise OSError(f"{self.url} cannot be reached: {error}") from error
-            yield socket
 
 
 class RemoteSession:
     """The part of `Session` that prompts, propagates, commits and undoes, on a server.
 
-    `mask` and `labels` are here, and kept alike: changed boxes come back with every answer.
+    `mask` and `labels` are copies here: changed boxes come back with every answer.
     A connection that breaks is made again with the next call.
 
     Parameters
@@ -231,7 +69,7 @@ class RemoteSession:
     def __init__(self, server: Server, session: str, volume: Volume | None = None) -> None:
         self.id, self._server = session, server
         self.events = SessionEvents()
-        self._held = ExitStack()
+        self._stack = ExitStack()
         self._socket: ClientConnection | None = None
         self._numbers = count(1)
         self._propagation: PropagationHandle | None = None
@@ -352,9 +190,12 @@ class RemoteSession:
         """See `Session.remove_prompt`."""
         self._call(RemovePrompt(number=number))
 
-    def choose(self, number: int | None = None) -> int:
+    def choose(self, number: int | None = None, index: PlaneIndex = None) -> int:
         """See `Session.choose`."""
-        return int(self._call(Choose(number=number)) or 0)
+        if index is not None and not isinstance(index, Plane):
+            index = plane_by_index(self.volume.names, self.volume.shape, index)
+        entries = None if index is None else index.index
+        return int(self._call(Choose(number=number, index=entries)) or 0)
 
     def commit(self, name: str | None = None, overwrite: bool = False) -> int:
         """See `Session.commit`."""
@@ -389,27 +230,28 @@ class RemoteSession:
         start: int | None = None,
         stop: int | None = None,
         axis: str | None = None,
-        near: int | tuple[int, ...] | None = None,
+        near: int | Sequence[int] | None = None,
     ) -> PropagationHandle:
-        """See `Session.propagate`; leaving the loop, or `cancel`, keeps what is done."""
+        """See `Session.propagate`; leaving the loop, or `cancel`, keeps the finished planes."""
         self._finish()
         number = next(self._numbers)
-        call = Propagate(start=start, stop=stop, axis=axis, near=near)
-        over = [False]
+        place = near if near is None or isinstance(near, int) else tuple(near)
+        call = Propagate(start=start, stop=stop, axis=axis, near=place)
+        finished = [False]
 
         def steps() -> Iterator[PlaneResult]:
             self._send(Request(id=number, call=call))
-            while not over[0]:
-                over[0] = True  # also after an error
+            while not finished[0]:
+                finished[0] = True  # also after an error
                 reply = self._receive(number)
-                over[0] = reply.last
+                finished[0] = reply.last
                 yield from self._results(reply)
 
         def finish() -> None:
-            if propagation.started and not over[0]:
+            if propagation.started and not finished[0]:
                 self._send(Request(id=number))
-                while not over[0]:
-                    over[0] = self._receive(number).last
+                while not finished[0]:
+                    finished[0] = self._receive(number).last
 
         propagation = self._propagation = PropagationHandle(steps(), finish)
         return propagation
@@ -433,7 +275,7 @@ class RemoteSession:
 
     def _let_go(self) -> None:
         self._socket = None
-        self._held.close()
+        self._stack.close()
 
     # Inside
 
@@ -463,7 +305,7 @@ class RemoteSession:
                 self._let_go()
             else:
                 return
-        self._socket = self._held.enter_context(self._server.connect(self.id))
+        self._socket = self._stack.enter_context(self._server.connect(self.id))
         self.refresh()
         self._socket.send(text)
 
@@ -503,34 +345,3 @@ class RemoteSession:
             events.draft.emit()
         if now.history != before.history or now.can_redo != before.can_redo:
             events.history.emit()
-
-
-def _offer(volume: Volume) -> ImageOffer:
-    window = volume.intensity_window
-    assert volume.spacing is not None
-    return ImageOffer(
-        key=volume.fingerprint(),
-        shape=tuple(int(n) for n in volume.data.shape),
-        dtype=np.dtype(volume.data.dtype).newbyteorder("<").str,
-        axes=volume.axes,
-        spacing=tuple(volume.spacing),
-        units=volume.units,
-        window=(window.low, window.high) if isinstance(window, Window) else None,
-        channels=None if volume.channels is None else tuple(volume.channels),
-    )
-
-
-def _parts(
-    volume: Volume, offer: ImageOffer, missing: Sequence[int]
-) -> Iterator[tuple[int, bytes]]:
-    """Read the missing parts of an image, one entry of the first axis at a time."""
-    row = offer.bytes // offer.shape[0]
-    kept: tuple[int, bytes] = (-1, b"")
-    for part in missing:
-        start, stop = part * CHUNK, min((part + 1) * CHUNK, offer.bytes)
-        raw = b""
-        for index in range(start // row, -(-stop // row)):
-            if kept[0] != index:
-                kept = index, np.asarray(volume.data[index]).astype(offer.dtype).tobytes()
-            raw += kept[1][max(start - index * row, 0) : stop - index * row]
-        yield part, raw

@@ -1,0 +1,203 @@
+"""Commands on the objects of a session: each is one step of undo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_promptseg.session import object_edits
+from napari_promptseg.session.state import Draft
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from napari_promptseg.data.geometry import Bounds
+    from napari_promptseg.session.session_state import SessionState
+
+
+def commit(state: SessionState, name: str | None = None, overwrite: bool = False) -> int:
+    """Move the active object into the labels.
+
+    Parameters
+    ----------
+    name : str, optional
+        Name of the object; its present name when not given.
+    overwrite : bool
+        Take pixels of other objects too; otherwise they keep them.
+
+    Returns
+    -------
+    int
+        Id of the object in `labels`. A reopened object keeps its id.
+
+    Raises
+    ------
+    ValueError
+        If there is no object, or all its pixels belong to other objects.
+    """
+    state.interrupt()
+    label, change = object_edits.commit(state.store, name, overwrite)
+    state.store.do(change)
+    state.review.restart()
+    return label
+
+
+def discard(state: SessionState) -> None:
+    """Drop the active object; `undo` brings it back."""
+    state.interrupt()
+    if state.store.draft != Draft():
+        state.store.do(object_edits.discard(state.store))
+        state.review.restart()
+
+
+def reopen(state: SessionState, label: int) -> None:
+    """Make a committed object the active one again, with its prompts.
+
+    An active object that is not empty is committed first.
+
+    Parameters
+    ----------
+    label : int
+        A committed object.
+
+    Raises
+    ------
+    ValueError
+        If there is no such object.
+    """
+    state.interrupt()
+    state.store.object(label)
+    if state.store.mask_extent() is not None:
+        commit(state)
+    else:
+        discard(state)
+    state.store.do(object_edits.reopen(state.store, label))
+
+
+def delete(state: SessionState, label: int) -> None:
+    """Delete a committed object from the labels.
+
+    Parameters
+    ----------
+    label : int
+        A committed object.
+
+    Raises
+    ------
+    ValueError
+        If there is no such object.
+    """
+    state.interrupt()
+    state.store.do(object_edits.delete(state.store, label))
+
+
+def rename(state: SessionState, label: int, name: str) -> None:
+    """Name a committed object.
+
+    Parameters
+    ----------
+    label : int
+        A committed object.
+    name : str
+        Its new name.
+
+    Raises
+    ------
+    ValueError
+        If there is no such object.
+    """
+    state.interrupt()
+    state.store.do(object_edits.rename(state.store, label, name))
+
+
+def relabel(state: SessionState, label: int, to: int) -> None:
+    """Give a committed object another id.
+
+    Parameters
+    ----------
+    label : int
+        A committed object.
+    to : int
+        Its new id.
+
+    Raises
+    ------
+    ValueError
+        If there is no such object, or the new id is taken or out of range.
+    """
+    state.interrupt()
+    state.store.do(object_edits.relabel(state.store, label, to))
+
+
+def paint(state: SessionState, box: Bounds, values: NDArray[Any]) -> None:
+    """Write ids into a box of the labels by hand; new ids become objects.
+
+    Parameters
+    ----------
+    box : tuple of (int, int)
+        Half-open range on each axis.
+    values : integer array of the shape of the box
+        The new content.
+
+    Raises
+    ------
+    ValueError
+        If the box is outside, or the values do not fit it.
+    """
+    state.interrupt()
+    state.store.do(object_edits.paint(state.store, box, values))
+
+
+def add_labels(
+    state: SessionState,
+    labels: ArrayLike | str | Path,
+    names: Mapping[int, str] | None = None,
+) -> dict[int, int]:
+    """Import objects that are labelled already, as one step.
+
+    Ids that are free are kept, others get new ones; existing objects keep their pixels.
+
+    Parameters
+    ----------
+    labels : integer array, or path
+        Of the shape of the volume without channel; or a file or folder of labels, whose
+        names and colours are taken too (`read_labels`).
+    names : mapping of int to str, optional
+        Names of the objects; they go before those of a file.
+
+    Returns
+    -------
+    dict of int to int
+        Id of each new object by the id that it had. An object without a pixel that was
+        free is not there.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is nothing at the path.
+    ValueError
+        If they do not lie on the image or are no whole numbers, or too many.
+    """
+    from napari_promptseg.io.metadata import Legend
+    from napari_promptseg.io.read_labels import read_labels
+
+    state.interrupt()
+    legend = Legend()
+    if isinstance(labels, str | Path):
+        labels, legend = read_labels(labels, state.volume)
+    values = np.asarray(labels)
+    if values.shape != state.volume.shape or values.dtype.kind not in "bui":
+        raise ValueError(
+            f"expected integers of shape {state.volume.shape}, got {values.dtype} of {values.shape}"
+        )
+    if values.size and values.min() < 0:
+        raise ValueError(f"labels must be 0 or more, got {values.min()}")
+    all_names = {**legend.names, **(names or {})}
+    ids, change = object_edits.add_labels(state.store, values, all_names, legend.colours)
+    if ids:
+        state.store.do(change)
+    return ids

@@ -1,0 +1,76 @@
+"""Image of a session on disk: given by the caller, stored with it, or a file that it names.
+
+A session file is data: its header opens no URL, and a path only beside the session, in a file
+of the own account, or with the consent of the caller.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_promptseg.data.volume import Volume, is_url
+from napari_promptseg.session.persistence.arrays import IMAGE, read_array
+from napari_promptseg.session.persistence.containers import Container, has_own_header
+from napari_promptseg.session.persistence.folders import journals_folder
+
+if TYPE_CHECKING:
+    from napari_promptseg.session.persistence.header import Header
+
+
+def read_volume(
+    container: Container, header: Header, volume: Any = None, open_source: bool = False
+) -> Volume:
+    """Return the image of a session.
+
+    Parameters
+    ----------
+    container : Container
+        Of the session.
+    header : Header
+        Of the session.
+    volume : Volume or array-like, optional
+        The image, which is then not searched.
+    open_source : bool
+        Whether the file that the header names may be opened wherever it is.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the image is neither given nor stored, and its file is gone.
+    PermissionError
+        If the header names a URL, or a file elsewhere without consent.
+    ValueError
+        If it is another image than that of the session.
+    """
+    if volume is None and IMAGE in container.names():
+        with container.open(IMAGE) as file:
+            volume = read_array(file, header.shape, header.dtype)
+    if volume is None:
+        from napari_promptseg.io.read import open_volume
+
+        volume = open_volume(_allowed(container, header.source, open_source))
+    if isinstance(volume, Volume):
+        return header.volume(volume.data, volume.levels)
+    return header.volume(volume)
+
+
+def _allowed(container: Container, source: str | None, open_source: bool) -> Path:
+    """Return the path of the source if it may be opened."""
+    if source is not None and (is_url(source) or "::" in source or "\0" in source):
+        raise PermissionError(
+            f"the session refers to its image as {source!r}; a session file opens no URL: "
+            "open the image and pass volume="
+        )
+    if source is None or not Path(source).exists():
+        raise FileNotFoundError(f"the image {source!r} of the session is not there; pass volume=")
+    path, folder = Path(source).resolve(), container.path.resolve()
+    own_folders = (folder.parent, journals_folder().resolve())
+    beside = path.is_relative_to(own_folders[0])
+    own = folder.is_relative_to(own_folders[1]) or has_own_header(container)
+    if not (beside or own or open_source):
+        raise PermissionError(
+            f"the session was written by somebody else and refers to {source!r}, outside of its "
+            "folder: pass volume=, or open_source=True if that file may be opened"
+        )
+    return path

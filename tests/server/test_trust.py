@@ -1,0 +1,367 @@
+"""Strangers, attackers and faults: what a server holds, hangs on or forgets because of them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+import socket
+import stat
+import threading
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from itertools import product
+from typing import TYPE_CHECKING
+
+import httpx
+import numpy as np
+import pytest
+from fastapi.routing import APIRoute
+from websockets.exceptions import ConnectionClosed
+
+from helpers import ToyBackend
+from napari_promptseg.data.prompts import MaskPrompt, PointPrompt
+from napari_promptseg.data.volume import Volume
+from napari_promptseg.remote.image_upload import offer_of
+from napari_promptseg.remote.protocol import AddPrompts, Plain, Propagate, Request
+from napari_promptseg.server import service
+from napari_promptseg.server.app import make_app
+from napari_promptseg.server.auth import Tokens
+from napari_promptseg.server.faults import fault
+from napari_promptseg.server.limits import check_strokes
+from napari_promptseg.server.run import close_to_others
+from napari_promptseg.session.session import Session
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def header(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def head_of(place, method: str, path: str, token: str | None, length: int) -> int:
+    """Send the head of a request without its body; the status that comes back at once."""
+    lines = [f"{method} {path} HTTP/1.1", "Host: x", f"Content-Length: {length}"]
+    lines += [f"Authorization: Bearer {token}"] if token else []
+    with socket.create_connection(("127.0.0.1", place.port), timeout=20) as stream:
+        stream.sendall("\r\n".join([*lines, "", ""]).encode())
+        return int(stream.recv(64).split()[1])
+
+
+def call(stream, number: int, content) -> dict:
+    """Send a request and wait for its last reply."""
+    stream.send(Request(id=number, call=content).model_dump_json())
+    while True:
+        reply = json.loads(stream.recv(timeout=30))
+        if reply["id"] == number and reply["last"]:
+            return reply
+
+
+def click(plane: int, row: int = 15) -> AddPrompts:
+    return AddPrompts(prompts=(PointPrompt((plane, row, 15)),))
+
+
+# Who asks, and how much of it
+
+
+def test_no_body_is_read_of_a_stranger_and_none_that_is_too_long(place) -> None:
+    """Every endpoint, without a token and with one, by the head of the request alone."""
+    token, paths = place.token(), {"key": "a" * 32, "session": "b" * 16, "part": 0}
+    routes = [route for route in make_app(place.service).routes if isinstance(route, APIRoute)]
+    requests = [(m, route.path.format(**paths)) for route in routes for m in route.methods]
+    assert len(requests) == 10
+    for (method, path), identity in product(requests, (None, "wrong", token)):
+        status = head_of(place, method, path, identity, 2**40)
+        assert status == (401 if identity != token else 413), (method, path, identity)
+
+
+def test_a_body_longer_than_it_says_is_refused(place) -> None:
+    def chunks():
+        for _ in range(64):
+            yield bytes(2**16)
+
+    answer = httpx.post(
+        f"{place.url}/api/sessions", content=chunks(), headers=header(place.token())
+    )
+    assert answer.status_code == 413
+
+
+def test_an_address_is_that_of_the_connection_and_strangers_push_nothing_out(place) -> None:
+    token = place.token()
+    forged = {**header(token), "X-Forwarded-For": "203.0.113.9"}
+    httpx.post(f"{place.url}/api/sessions", headers=forged, json={"image": "0" * 32})
+    for _ in range(20):
+        httpx.get(f"{place.url}/api/images/{'a' * 30_000}")
+    users = (place.folder / "audit.jsonl").read_text()
+    strangers = (place.folder / "audit-refused.jsonl").read_text()
+    assert '"ada"' in users
+    assert "203.0.113.9" not in users + strangers
+    assert '"refused"' not in users
+    assert max(map(len, strangers.splitlines())) < 500
+
+
+def test_a_revoked_token_closes_open_sockets(place, blobs) -> None:
+    with place.client() as server:
+        session = server.open(blobs)
+        with server.connect(session.id) as stream:
+            assert call(stream, 1, click(5))["fault"] is None
+            Tokens(place.folder / "tokens.json").revoke("ada")  # another process
+            with pytest.raises(ConnectionClosed):
+                call(stream, 2, Plain(do="discard"))
+        (hosted,) = place.service.account("ada")
+        assert len(hosted.session.prompts) == 1
+
+
+def test_an_idle_socket_is_closed_when_its_token_expires(place, blobs, monkeypatch) -> None:
+    with place.client() as server:
+        session = server.open(blobs)
+        with server.connect(session.id) as stream:
+            place.service.tokens.revoke("ada")
+            with pytest.raises(ConnectionClosed) as closed:
+                stream.recv(timeout=20)
+            assert closed.value.rcvd.code == 4401
+
+
+def test_sockets_and_unfinished_images_of_a_user_are_bounded(make_place, blobs) -> None:
+    with make_place(sockets=2, unfinished_images=2) as place, place.client() as server:
+        session = server.open(blobs)
+        with (
+            server.connect(session.id),
+            server.connect(session.id),
+            pytest.raises(PermissionError),
+            server.connect(session.id) as third,
+        ):
+            third.recv(timeout=5)
+        for number in range(2):
+            offer = offer_of(Volume(blobs + np.uint8(number + 1)))
+            server.ask("POST", "/api/images", json=offer.model_dump(mode="json"))
+        offer = offer_of(Volume(blobs + np.uint8(9)))
+        with pytest.raises(ValueError, match="2 images are not complete"):
+            server.ask("POST", "/api/images", json=offer.model_dump(mode="json"))
+
+
+def test_eight_tokens_at_once_are_eight_tokens(tmp_path: Path) -> None:
+    file = tmp_path / "tokens.json"
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda n: Tokens(file).add(f"user{n}"), range(8)))
+    assert {Tokens(file).user(token) for token in made} == {f"user{n}" for n in range(8)}
+
+
+def test_what_was_open_to_others_is_closed(tmp_path: Path) -> None:
+    folder = tmp_path / "server"
+    (folder / "users" / "ada").mkdir(parents=True)
+    (folder / "users" / "ada" / "pixels.raw").touch(0o644)
+    close_to_others(folder)
+    for path in (folder, *folder.rglob("*")):
+        assert not stat.S_IMODE(path.stat().st_mode) & 0o077, path
+
+
+# What one message may ask for
+
+
+def test_a_mask_that_unpacks_to_more_than_its_plane_is_refused(place, blobs) -> None:
+    bits = base64.b64encode(zlib.compress(bytes(50_000_000))).decode()
+    bomb = AddPrompts(prompts=(MaskPrompt((5, None, None), (48, 64), bits),))
+    with place.client() as server:
+        session = server.open(blobs)
+        with server.connect(session.id) as stream:
+            reply = call(stream, 1, bomb)
+            assert "a part of 384 bytes was expected" in reply["fault"]["message"]
+            assert call(stream, 2, click(5))["fault"] is None
+
+
+@pytest.mark.parametrize(
+    ("strokes", "match"),
+    [
+        ([([(0.0, 0.0)] * 10_001, 1.0)], "10001 vertices"),
+        ([([(0.0, 0.0), (9.0, 9.0)], 10_000.0)], "width 10000"),
+        ([([(0.0, 0.0), (1e6, 9.0)], 1.0)], "too far"),
+        ([([(float(n % 2) * 60, 0.0) for n in range(9999)], 120.0)] * 9, "would paint"),
+    ],
+)
+def test_strokes_that_take_long_to_draw_are_refused(strokes, match: str) -> None:
+    with pytest.raises(ValueError, match=match):
+        check_strokes(strokes, (48, 64))
+    check_strokes([([(0.0, 0.0), (47.0, 63.0)], 9.0)] * 100, (48, 64))
+
+
+def test_a_long_message_is_cut_into_turns(place, blobs, monkeypatch) -> None:
+    monkeypatch.setattr(service, "_TURN", 0.0)
+    turns: list[str] = []
+    submit = place.service.queue.submit
+
+    def counted(user: str, work):
+        turns.append(user)
+        return submit(user, work)
+
+    with place.client() as server:
+        session = server.open(blobs)
+        monkeypatch.setattr(place.service.queue, "submit", counted)
+        session.add_prompts([PointPrompt((plane, 15, 15)) for plane in range(1, 10)])
+        assert turns.count("ada") >= 9
+        assert session.history == ("add 9 prompts",)
+        assert session.undo()
+        assert not session.mask.any()
+
+
+def test_a_request_number_in_use_is_an_error_and_the_socket_goes_on(place, blobs) -> None:
+    with place.client() as server:
+        session = server.open(blobs)
+        with server.connect(session.id) as stream:
+            text = Request(id=7, call=click(5)).model_dump_json()
+            for _ in range(5):
+                stream.send(text)
+            replies = [json.loads(stream.recv(timeout=20)) for _ in range(5)]
+            assert all(reply["id"] == 7 and reply["last"] for reply in replies)
+            assert any(reply["fault"] is None for reply in replies)
+            assert call(stream, 8, click(6))["fault"] is None
+
+
+# Errors
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (OSError(36, "File name too long", "/srv/users/ada/images/x"), "File name too long"),
+        (ValueError("'/srv/my users/ada/journal' is damaged: line 3"), "'journal' is damaged"),
+        (RuntimeError("cannot write /srv/users/ada/x.raw now"), "cannot write x.raw now"),
+        (ValueError("range 1/2 is empty"), "range 1/2 is empty"),
+    ],
+)
+def test_errors_carry_no_paths(error: Exception, message: str) -> None:
+    assert fault(error).message.startswith(message)
+
+
+def test_a_bug_is_logged_with_its_traceback(place, blobs, caplog, monkeypatch) -> None:
+    def bug(self, call) -> None:
+        raise AttributeError("'NoneType' object has no attribute 'box'")
+
+    with place.client() as server:
+        session = server.open(blobs)
+        monkeypatch.setattr("napari_promptseg.server.accounts.Hosted.do", bug)
+        with pytest.raises(RuntimeError, match="its log says more"):
+            session.undo()
+    (record,) = [r for r in caplog.records if r.name.startswith("napari_promptseg.server")]
+    assert record.exc_info is not None
+    assert record.exc_info[0] is AttributeError
+
+
+# Hanging models, full disks, kills
+
+
+class Hanging(ToyBackend):
+    """Never answers a click in the upper rows, before it is let go."""
+
+    go = threading.Event()
+
+    def predict(self, embedding, prompts, prior=None):
+        if any(stroke.path[0][0] < 12 for stroke in prompts.strokes):
+            self.go.wait(60)
+        return super().predict(embedding, prompts, prior)
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_model_that_hangs_blocks_its_own_session_and_is_given_up(make_place, blobs) -> None:
+    with make_place(work_seconds=1.0) as place:
+        place.service._make = Hanging
+        with place.client("ada") as server, place.client("eve") as other:
+            session, theirs = server.open(blobs), other.open(blobs)
+            session.add_point((5, 15, 15))
+            theirs.add_point((5, 15, 15))
+            with pytest.raises(RuntimeError, match="no answer within 1 s"):
+                session.add_point((6, 9, 15))
+            theirs.add_point((6, 15, 15))
+            assert len(theirs.prompts) == 2
+            session.add_point((7, 15, 15))  # from its journal
+            assert [p.position[0] for p in session.prompts] == [5, 7]
+            Hanging.go.set()
+            session.add_point((8, 15, 15))
+            assert [p.position[0] for p in session.prompts] == [5, 7, 8]
+
+
+def test_planes_are_on_disk_before_a_client_hears_of_them(place, blobs, tmp_path, monkeypatch):
+    monkeypatch.setattr(service, "_TURN", 0.0)
+    with place.client() as server:
+        remote = server.open(blobs)
+        with server.connect(remote.id) as stream:
+            assert call(stream, 1, click(5))["fault"] is None
+            stream.send(Request(id=2, call=Propagate()).model_dump_json())
+            planes: set[int] = set()
+            while len(planes) < 4:
+                reply = json.loads(stream.recv(timeout=20))
+                planes |= {p["index"][0] for p in reply["planes"] if p["box"]}
+                if len(planes) == 3:
+                    (journal,) = place.folder.glob("users/ada/sessions/*/journal")
+                    shutil.copytree(journal, tmp_path / "copy", dirs_exist_ok=True)
+                    again = Session.recover(tmp_path / "copy", blobs, ToyBackend())
+                    on_disk = set(np.flatnonzero(again.mask.any((1, 2))).tolist())
+                    again.end_journal()
+                    assert planes <= on_disk
+
+
+def test_two_clients_of_a_session_see_the_changes_of_each_other(place, blobs) -> None:
+    with place.client() as server:
+        first = server.open(blobs)
+        first.add_point((5, 15, 15))
+        second = server.resume(first.id)
+        second.add_point((6, 15, 15))
+        second.commit("of the second")
+        first.add_point((7, 35, 45))
+        np.testing.assert_array_equal(first.labels, second.labels)
+        assert {stored.name for stored in first.objects.values()} == {"of the second"}
+        second.undo()
+        second.refresh()
+        np.testing.assert_array_equal(first.labels, second.labels)
+
+
+def test_journals_count_for_the_quota(make_place, blobs) -> None:
+    with make_place(disk_bytes=blobs.nbytes + 30_000) as place, place.client() as server:
+        session = server.open(blobs)
+        noise = np.random.default_rng(3).random((12, 48, 64)) < 0.5
+        account = place.service.account("ada")
+
+        def fill() -> None:
+            for plane in range(200):
+                account._measured_at = float("-inf")
+                mask = packed(noise[plane % 12])
+                session.add_prompts([MaskPrompt((plane % 12, None, None), (48, 64), mask)])
+
+        with pytest.raises(OSError, match="bytes are in use of"):
+            fill()
+        assert account.used() < 3 * (blobs.nbytes + 30_000)
+        assert session.undo()
+
+
+def packed(mask: np.ndarray) -> str:
+    return base64.b64encode(zlib.compress(np.packbits(mask).tobytes())).decode()
+
+
+def test_half_written_files_lock_nobody_out(place, blobs) -> None:
+    with place.client() as server:
+        session = server.open(blobs)
+        session.add_point((5, 15, 15))
+        broken = place.folder / "users" / "ada" / "sessions" / ("f" * 16)
+        broken.mkdir()
+        (broken / "info.json").write_text('{"id": "ffff')
+        place.stop()
+        place.start()
+        assert [info.id for info in server.sessions()] == [session.id]
+        (place.folder / "users" / "ada" / "images" / ("e" * 32)).mkdir()
+        other = server.open(255 - blobs)
+        other.add_point((5, 2, 2))
+
+
+def test_a_connection_without_a_request_is_dropped(make_place, monkeypatch) -> None:
+    monkeypatch.setattr("napari_promptseg.server.run._REQUEST_SECONDS", 0.2)
+    with (
+        make_place() as place,
+        socket.create_connection(("127.0.0.1", place.port), timeout=20) as stream,
+    ):
+        stream.sendall(b"GET /api/sessions HTTP/1.1\r\nHost:")
+        with suppress(ConnectionResetError):
+            assert stream.recv(10) == b""
