@@ -86,7 +86,7 @@ def test_planes_appear_as_they_are_done_and_a_click_makes_the_propagation_wait(b
     b.click(at)
     b.press("G", wait=False)
     b.robot.wait(lambda: len(b.dock.propagation.plot._values) > 4, "some planes")
-    assert b.dock.desk.busy
+    assert b.dock.sessions.busy
     assert b.dock.propagation.cancel.isEnabled()
     assert _shown(b)
     b.robot.go_to((22, 15, 15))

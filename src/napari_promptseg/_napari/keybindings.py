@@ -1,4 +1,4 @@
-"""The keys of the dock: one table that binds them and explains them."""
+"""Key bindings: one table that binds the keys and explains them."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ VIEWER_KEYS: Final = (
     Key("Shift-G", "cancel", "stop the propagation, or what does not answer"),
     Key("Shift-W", "review", "go to the plane that it is least sure of"),
     Key("N", "commit", "commit the object, go on with the next"),
-    Key("Shift-N", "discard", "discard the object in work"),
-    Key("U", "toggle_mask", "hide or show the object in work"),
+    Key("Shift-N", "discard", "discard the active object"),
+    Key("U", "toggle_mask", "hide or show the active object"),
     Key("Shift-U", "toggle_map", "show or hide where the model is unsure"),
     Key("Shift-C", "choose_answer", "take another of the answers to an ambiguous prompt"),
     Key(".", "accept", "accept the selected proposals"),

@@ -1,4 +1,4 @@
-"""Clicks on the canvas as prompts."""
+"""Mouse clicks on the canvas as prompts."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ def bind_clicks(viewer: Viewer, current: Callable[[], LayerSync | None]) -> Call
     viewer : Viewer
         Whose canvas.
     current : callable
-        Returns the binding in use.
+        Returns the layer sync in use.
     """
 
     def on_mouse(_: Viewer, event: Any) -> Iterator[None]:
-        binding = current()
+        layer_sync = current()
         others = [m for m in event.modifiers if m != "Control"]
-        if binding is None or event.button != 1 or others:
+        if layer_sync is None or event.button != 1 or others:
             return
         active = viewer.layers.selection.active
-        if active is not None and not (binding.owns(active) and str(active.mode) == "pan_zoom"):
+        if active is not None and not (layer_sync.owns(active) and str(active.mode) == "pan_zoom"):
             return
-        negative = not binding.positive or "Control" in event.modifiers
+        negative = not layer_sync.positive or "Control" in event.modifiers
         pressed, world = np.array(event.pos), tuple(event.position)
         yield
         while event.type == "mouse_move":
             if np.abs(np.array(event.pos) - pressed).max() > SLACK:
                 return
             yield
-        binding.click(world, not negative)
+        layer_sync.click(world, not negative)
 
     viewer.mouse_drag_callbacks.append(on_mouse)
     return partial(_forget, viewer, on_mouse)

@@ -1,4 +1,4 @@
-"""The layers that are made beside an image."""
+"""Factory of the layers beside an image."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TOOLS: Final = {
 
 
 def make_labels(role: str, data: Any, name: str, place: Mapping[str, Any]) -> Labels:
-    """Make the layer of committed objects, or of the object in work.
+    """Make the layer of committed objects, or of the active object.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""An image layer bound to a session: the layers beside it, and clicks on it."""
+"""Layer sync: keeps the layers beside an image and its session in agreement."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ if TYPE_CHECKING:
 
 
 class LayerSyncEvents(SignalGroup):
-    """What a binding tells the dock."""
+    """Signals of a layer sync."""
 
     tool = Signal(str)
     """Another tool is active now."""
     status = Signal(str)
-    """Something to tell the user."""
+    """A message for the user."""
 
 
 class LayerSync:
@@ -69,7 +69,7 @@ class LayerSync:
     later : callable
         Runs a call in the next turn of the event loop.
     layers : mapping of str to Layer, optional
-        Layers that an earlier binding left; those still in the viewer are taken over.
+        Layers that an earlier layer sync left; those still in the viewer are taken over.
     """
 
     def __init__(
@@ -100,8 +100,8 @@ class LayerSync:
         for name in TRANSFORM:
             getattr(image.events, name).connect(self._move)
         viewer.layers.events.removed.connect(self._removed)
-        viewer.layers.selection.events.active.connect(self._tell_tool)
-        controller.events.shown.connect(self._show)
+        viewer.layers.selection.events.active.connect(self._emit_tool)
+        controller.events.snapshot.connect(self._show)
         controller.events.mask.connect(self._mask_changed)
         controller.events.labels.connect(self._labels_changed)
         controller.events.running.connect(self._running)
@@ -130,7 +130,7 @@ class LayerSync:
             self.viewer.layers.insert(list(self.viewer.layers).index(below[-1]) + 1, layer)
         if active is not None and active in self.viewer.layers:
             self.viewer.layers.selection.active = active
-        self._show(self.controller.shown)
+        self._show(self.controller.snapshot)
 
     def _make(self, role: str) -> Layer:
         place = placement(self.image, self.layout)
@@ -146,21 +146,21 @@ class LayerSync:
         hooks: list[Any] = [BoundKeys(layer, LAYER_KEYS, self._history())]
         shape, undo = self.controller.volume.shape, self._history()
         if role in self._mirrors:
-            told = self._labels_painted if role == "labels" else self._object_painted
-            hooks.append(PaintHook(layer, self.layout, told, undo["undo"], undo["redo"]))
+            on_painted = self._labels_painted if role == "labels" else self._object_painted
+            hooks.append(PaintHook(layer, self.layout, on_painted, undo["undo"], undo["redo"]))
         else:
             kind = ClickLayer if role == "clicks" else StrokeLayer
             prompts = kind(
-                layer, self.layout, shape, self._later, self._drawn, self.controller.remove
+                layer, self.layout, shape, self._later, self._drawn, self.controller.prompts.remove
             )
             prompts.set_polarity(self.positive)
             hooks.append(prompts)
         if role == "strokes":
-            layer.events.mode.connect(self._tell_tool)
+            layer.events.mode.connect(self._emit_tool)
         self._hooks[role] = hooks
 
     def _history(self) -> dict[str, Callable[[], None]]:
-        return {"undo": self.controller.undo, "redo": self.controller.redo}
+        return {"undo": self.controller.objects.undo, "redo": self.controller.objects.redo}
 
     def _prompt_layers(self) -> list[PromptLayer]:
         return [h for hooks in self._hooks.values() for h in hooks if isinstance(h, PromptLayer)]
@@ -180,7 +180,7 @@ class LayerSync:
         for hook in self._hooks.pop(role):
             hook.release()
         if role == "strokes":
-            layer.events.mode.disconnect(self._tell_tool)
+            layer.events.mode.disconnect(self._emit_tool)
         return layer
 
     def _move(self, _: Event) -> None:
@@ -190,7 +190,7 @@ class LayerSync:
                 setattr(layer, name, value)
 
     def close(self) -> dict[str, Layer]:
-        """Let go of all layers; they stay as they are, and are returned."""
+        """Release all layers; they stay as they are, and are returned."""
         self._closed = True
         self._finish_copying()
         layers = {role: self._unhook(role) for role in list(self.layers)}
@@ -198,9 +198,9 @@ class LayerSync:
         for name in TRANSFORM:
             getattr(self.image.events, name).disconnect(self._move)
         self.viewer.layers.events.removed.disconnect(self._removed)
-        self.viewer.layers.selection.events.active.disconnect(self._tell_tool)
+        self.viewer.layers.selection.events.active.disconnect(self._emit_tool)
         controller = self.controller.events
-        controller.shown.disconnect(self._show)
+        controller.snapshot.disconnect(self._show)
         controller.mask.disconnect(self._mask_changed)
         controller.labels.disconnect(self._labels_changed)
         controller.running.disconnect(self._running)
@@ -222,18 +222,18 @@ class LayerSync:
         self._take("labels", boxes)
 
     def _take(self, role: str, boxes: list[Bounds]) -> None:
-        shown = self.view.box()
+        visible = self.view.box()
         for box in boxes:
-            self._mirrors[role].take(box, shown)
-        if any(boxes_meet(box, shown) for box in boxes):
+            self._mirrors[role].take(box, visible)
+        if any(boxes_meet(box, visible) for box in boxes):
             self._refresh(role)
         if not self._draining:
             self._go_on()
 
     def _go_on(self) -> None:
         """Copy what is left of large changes, some in each turn of the event loop."""
-        left = [role for role, mirror in self._mirrors.items() if mirror.go_on()]
-        self._draining = bool(left) and not self._closed
+        unfinished = [role for role, mirror in self._mirrors.items() if mirror.go_on()]
+        self._draining = bool(unfinished) and not self._closed
         if self._draining:
             self._later(self._go_on)
         elif self.viewer.dims.ndisplay == 3:
@@ -247,19 +247,19 @@ class LayerSync:
 
     def _refresh(self, role: str) -> None:
         # A volume in 3D takes long to draw: it waits for the end of a propagation.
-        late = self.viewer.dims.ndisplay == 3 and self.controller.propagating
+        late = self.viewer.dims.ndisplay == 3 and self.controller.propagation.running
         if role in self.layers and not late:
             self.layers[role].refresh(extent=False)
 
     def _replaced(self) -> None:
-        shown = self.view.box()
-        self._mirrors["object"].follow(self.controller.mask, shown)
-        self._mirrors["labels"].follow(self.controller.labels, shown)
+        visible = self.view.box()
+        self._mirrors["object"].follow(self.controller.mask, visible)
+        self._mirrors["labels"].follow(self.controller.labels, visible)
         self._draw_all()
 
     def _draw_all(self) -> None:
         """Draw what the session has; the empty rest of its arrays is left untouched."""
-        state = self.controller.shown
+        state = self.controller.snapshot
         self._take("object", [] if state.extent is None else [state.extent])
         self._take("labels", [stored.box for stored in state.objects])
         for role in self._mirrors:
@@ -305,18 +305,18 @@ class LayerSync:
             )
             if isinstance(prompt, PointPrompt | ScribblePrompt):
                 prompt = replace(prompt, step=self.view.step())
-            self.controller.add(prompt)
+            self.controller.prompts.add(prompt)
         except ValueError as error:
             self.events.status.emit(f"No prompt: {error}")
             return False
         return True
 
     def _labels_painted(self, edit: Edit) -> None:
-        self.controller.paint_labels(edit)
+        self.controller.objects.paint_labels(edit)
 
     def _object_painted(self, edit: Edit) -> None:
         try:
-            self.controller.paint_mask(edit, self.view.normal())
+            self.controller.prompts.paint_mask(edit, self.view.normal())
         except ValueError as error:
             self.events.status.emit(f"Not painted: {error}")
             self._mask_changed([edit.box])
@@ -339,7 +339,7 @@ class LayerSync:
     def _line_width(self) -> float:
         return next(h.line_width for h in self._prompt_layers() if isinstance(h, StrokeLayer))
 
-    def _tell_tool(self, _: Event | None = None) -> None:
+    def _emit_tool(self, _: Event | None = None) -> None:
         active = self.viewer.layers.selection.active
         if not self.owns(active):
             return
@@ -354,16 +354,16 @@ class LayerSync:
         self.view.go_to([(start + stop - 1) // 2 for start, stop in stored.box])
 
     def toggle_mask(self) -> None:
-        """Hide or show the object in work."""
+        """Hide or show the active object."""
         if "object" in self.layers:
             self.layers["object"].visible = not self.layers["object"].visible
 
     def colours(self) -> dict[int, Colour]:
         """Return the colours that objects are shown in: red, green and blue, 0 to 255."""
-        shown = {s.label: self.swatch(s.label) for s in self.controller.shown.objects}
+        colours = {s.label: self.swatch(s.label) for s in self.controller.snapshot.objects}
         return {
             label: (round(255 * rgba[0]), round(255 * rgba[1]), round(255 * rgba[2]))
-            for label, rgba in shown.items()
+            for label, rgba in colours.items()
             if rgba is not None
         }
 

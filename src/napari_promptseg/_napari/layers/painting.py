@@ -1,4 +1,4 @@
-"""Hand painting on a labels layer, as edits that a session can take over."""
+"""Hand painting on a labels layer, as edits for a session."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def read_strokes(atoms: Sequence[Any], layout: LayerAxes) -> Edit | None:
     if not atoms:
         return None
     box = box_union([_atom_box(atom) for atom in atoms])
-    chosen = np.zeros([stop - start for start, stop in box], np.bool_)
-    values = np.zeros(chosen.shape, np.int64)
+    mask = np.zeros([stop - start for start, stop in box], np.bool_)
+    values = np.zeros(mask.shape, np.int64)
     for atom in atoms:
         if hasattr(atom, "slice_key"):
             place: tuple[Any, ...] = tuple(
@@ -56,14 +56,14 @@ def read_strokes(atoms: Sequence[Any], layout: LayerAxes) -> Edit | None:
                 for s, b in zip(atom.slice_key, box, strict=True)
             )
             inside = True if atom.mask is None else atom.mask
-            chosen[place] |= inside
+            mask[place] |= inside
             values[place] = np.where(inside, atom.new_value, values[place])
         else:
             place = tuple(np.asarray(i) - b[0] for i, b in zip(atom[0], box, strict=True))
-            chosen[place] = True
+            mask[place] = True
             values[place] = atom[2]
     shape = tuple(stop - start for start, stop in layout.to_volume(box))
-    return Edit(layout.to_volume(box), chosen.reshape(shape), values.reshape(shape))
+    return Edit(layout.to_volume(box), mask.reshape(shape), values.reshape(shape))
 
 
 class PaintHook:
@@ -92,14 +92,14 @@ class PaintHook:
         undo: Callable[[], None],
         redo: Callable[[], None],
     ) -> None:
-        self._layer, self._layout, self._tell = layer, layout, painted
+        self._layer, self._layout, self._on_painted = layer, layout, painted
         layer.undo, layer.redo = undo, redo
         layer.events.paint.connect(self._painted)
 
     def _painted(self, event: Event) -> None:
         edit = read_strokes(event.value, self._layout)
         if edit is not None:
-            self._tell(edit)
+            self._on_painted(edit)
 
     def release(self) -> None:
         """Give the layer its own history back, empty."""
@@ -133,7 +133,7 @@ class Mirror:
         Whether the user can draw in it by hand: not in chunks on disk.
     """
 
-    most = 4_000_000
+    max_copy_px = 4_000_000
     """Pixels copied at once: a few milliseconds."""
 
     def __init__(self, source: NDArray[Any], layout: LayerAxes) -> None:
@@ -145,33 +145,38 @@ class Mirror:
         expanded = [layout.expand(version) for version in versions]
         self.data = expanded if len(expanded) > 1 else expanded[0]
         self._late: list[Bounds] = []
-        self._drawn: Bounds | None = None
+        self._used: Bounds | None = None
 
-    def follow(self, source: NDArray[Any], shown: Bounds) -> None:
+    def follow(self, source: NDArray[Any], visible: Bounds) -> None:
         """Go on with another array of the same shape; see `take` for what is in view."""
         self._source = source
         self._late.clear()
-        if self._drawn is not None:
-            self.take(self._drawn, shown)
+        if self._used is not None:
+            self.take(self._used, visible)
 
-    def take(self, box: Bounds, shown: Bounds) -> None:
+    def take(self, box: Bounds, visible: Bounds) -> None:
         """Copy a box now if it is small; else what is in view now, the rest in `go_on`.
 
         Parameters
         ----------
         box : Bounds
             What changed.
-        shown : Bounds
+        visible : Bounds
             What is in view.
         """
-        self._drawn = box if self._drawn is None else box_union([self._drawn, box])
-        if _size(box) <= self.most:
+        self._used = box if self._used is None else box_union([self._used, box])
+        if _size(box) <= self.max_copy_px:
             self._copy(box)
             return
-        seen = tuple((max(a, c), min(b, d)) for (a, b), (c, d) in zip(box, shown, strict=True))
-        if all(start < stop for start, stop in seen) and _size(seen) <= self.most:
-            self._copy(seen)
-        step = max(1, self.most * (box[0][1] - box[0][0]) // _size(box))
+        visible_part = tuple(
+            (max(a, c), min(b, d)) for (a, b), (c, d) in zip(box, visible, strict=True)
+        )
+        if (
+            all(start < stop for start, stop in visible_part)
+            and _size(visible_part) <= self.max_copy_px
+        ):
+            self._copy(visible_part)
+        step = max(1, self.max_copy_px * (box[0][1] - box[0][0]) // _size(box))
         for start in range(*box[0], step):
             self._late.append(((start, min(start + step, box[0][1])), *box[1:]))
 

@@ -1,4 +1,4 @@
-"""Where layers lie: the transform of an image, for the layers beside it and for files."""
+"""Transforms of layers: placement beside an image, and the affine for files."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def placement(image: Image, layout: LayerAxes) -> dict[str, Any]:
     layout : LayerAxes
         Its axes.
     """
-    kept = list(layout.kept)
+    dims = list(layout.shared_dims)
     if layout.channel is None:
-        found = {name: getattr(image, name) for name in TRANSFORM}
+        attributes = {name: getattr(image, name) for name in TRANSFORM}
     else:
         scale, translate = np.array(image.scale), np.array(image.translate)
         if layout.channel > 0:
@@ -38,17 +38,17 @@ def placement(image: Image, layout: LayerAxes) -> dict[str, Any]:
             count = level_zero(image).shape[layout.channel]
             translate[layout.channel] += (count - 1) / 2 * scale[layout.channel]
             scale[layout.channel] *= count
-        square = np.ix_(kept, kept)
-        found = {
-            "scale": scale[kept],
-            "translate": translate[kept],
+        square = np.ix_(dims, dims)
+        attributes = {
+            "scale": scale[dims],
+            "translate": translate[dims],
             "rotate": np.asarray(image.rotate)[square],
             "shear": _shear_matrix(image)[square],
-            "affine": image.affine.set_slice(kept),
+            "affine": image.affine.set_slice(dims),
         }
-    found["units"] = tuple(image.units[d] for d in kept)
-    found["axis_labels"] = tuple(image.axis_labels[d] for d in kept)
-    return found
+    attributes["units"] = tuple(image.units[d] for d in dims)
+    attributes["axis_labels"] = tuple(image.axis_labels[d] for d in dims)
+    return attributes
 
 
 def plane_placement(image: Image, layout: LayerAxes, index: Sequence[int | None]) -> dict[str, Any]:
@@ -63,11 +63,11 @@ def plane_placement(image: Image, layout: LayerAxes, index: Sequence[int | None]
     """
     from napari.utils.transforms import Affine
 
-    found = placement(image, layout)
-    parts = {name: found[name] for name in ("scale", "translate", "rotate", "shear")}
-    moved = Affine(**parts, ndim=len(found["scale"]))
-    found["translate"] = moved(layout.to_layer([float(i or 0) for i in index]))
-    return found
+    attributes = placement(image, layout)
+    parts = {name: attributes[name] for name in ("scale", "translate", "rotate", "shear")}
+    transform = Affine(**parts, ndim=len(attributes["scale"]))
+    attributes["translate"] = transform(layout.to_layer([float(i or 0) for i in index]))
+    return attributes
 
 
 def _shear_matrix(image: Image) -> NDArray[np.float64]:
@@ -96,9 +96,9 @@ def world_affine(image: Image, layout: LayerAxes) -> NDArray[np.float64]:
             continue
         step = origin.copy()
         step[axes[name]] = 1.0
-        moved = np.array(image.data_to_world(step)) - start
+        offset = np.array(image.data_to_world(step)) - start
         for row, other in enumerate("xyz"):
             if other in axes:
-                matrix[row, column] = moved[axes[other]]
+                matrix[row, column] = offset[axes[other]]
                 matrix[row, 3] = start[axes[other]]
     return matrix

@@ -1,4 +1,4 @@
-"""How sure the object is, plane by plane, as a small plot that one can click on."""
+"""Confidence plot: one bar a plane; a click goes there."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class ConfidencePlot(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._values: dict[int, float] = {}
-        self._fixed: frozenset[int] = frozenset()
+        self._prompted: frozenset[int] = frozenset()
         self._axis, self._count = "", 0
         self._current: int | None = None
         self.setMouseTracking(True)
@@ -62,7 +62,7 @@ class ConfidencePlot(QWidget):
         return QSize(200, _HEIGHT)
 
     def show_values(
-        self, axis: str, count: int, values: Mapping[int, float], fixed: Collection[int]
+        self, axis: str, count: int, values: Mapping[int, float], prompted: Collection[int]
     ) -> None:
         """Show the planes of a row.
 
@@ -74,11 +74,11 @@ class ConfidencePlot(QWidget):
             Number of its planes.
         values : mapping of int to float
             How sure they are, in [0, 1].
-        fixed : collection of int
+        prompted : collection of int
             Those that the user gave prompts for.
         """
         self._axis, self._count = axis, count
-        self._values, self._fixed = dict(values), frozenset(fixed)
+        self._values, self._prompted = dict(values), frozenset(prompted)
         self.update()
 
     def show_current(self, index: int | None) -> None:
@@ -89,7 +89,7 @@ class ConfidencePlot(QWidget):
 
     def describe(self, index: int) -> str:
         """Return what the plot says about a plane, in words."""
-        if index in self._fixed:
+        if index in self._prompted:
             return f"{self._axis} {index}: set by you"
         if index in self._values:
             return f"{self._axis} {index}: {round(100 * self._values[index])} % sure"
@@ -100,10 +100,10 @@ class ConfidencePlot(QWidget):
     @property
     def span(self) -> range:
         """Planes that are shown."""
-        known = [*self._values, *self._fixed]
-        if not known:
+        planes = [*self._values, *self._prompted]
+        if not planes:
             return range(0)
-        return range(max(min(known) - _AROUND, 0), min(max(known) + _AROUND + 1, self._count))
+        return range(max(min(planes) - _AROUND, 0), min(max(planes) + _AROUND + 1, self._count))
 
     def index_at(self, x: float) -> int | None:
         """Return the plane at a horizontal position, None if there is none."""
@@ -118,14 +118,14 @@ class ConfidencePlot(QWidget):
     def _bars(self) -> list[tuple[float, float, float]]:
         """Left and right end and confidence of each bar: at most one a pixel."""
         bars: dict[int, tuple[float, float, float]] = {}
-        for index, sure in sorted(self._values.items()):
+        for index, confidence in sorted(self._values.items()):
             left, right = self.left_of(index), self.left_of(index + 1)
             key = index if right - left >= 1 else -1 - int(left)
             if key in bars:
                 first, _, worst = bars[key]
-                bars[key] = first, right, min(worst, sure)
+                bars[key] = first, right, min(worst, confidence)
             else:
-                bars[key] = left, right, sure
+                bars[key] = left, right, confidence
         return list(bars.values())
 
     # Events
@@ -139,17 +139,17 @@ class ConfidencePlot(QWidget):
         faint.setAlpha(60)
         painter.fillRect(QRectF(0, bottom, self.width(), 1), faint)
         painter.fillRect(QRectF(0, bottom - height / 2, self.width(), 1), faint)
-        for left, right, sure in self._bars():
+        for left, right, confidence in self._bars():
             wide = max(right - left - (1 if right - left > 4 else 0), 1)
-            tall = max(sure * height, 2)
-            colour = confidence_colour(sure)
+            tall = max(confidence * height, 2)
+            colour = confidence_colour(confidence)
             # Yellow would not be seen on a light ground.
             colour = colour.darker(135) if ink.lightness() < 128 else colour
             painter.fillRect(QRectF(left, bottom - tall, wide, tall), colour)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(ink)
-        for index in self._fixed:
+        for index in self._prompted:
             middle = (self.left_of(index) + self.left_of(index + 1)) / 2
             painter.drawEllipse(QPointF(middle, _TOP / 2), 2.5, 2.5)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
@@ -168,10 +168,10 @@ class ConfidencePlot(QWidget):
         font.setPointSizeF(0.85 * font.pointSizeF())
         painter.setFont(font)
         room = QRectF(0, bottom + 1, self.width(), _FOOT - 1)
-        left = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
-        right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-        painter.drawText(room, left, f"{self._axis} {self.span[0]}")
-        painter.drawText(room, right, str(self.span[-1]))
+        align_left = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+        align_right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+        painter.drawText(room, align_left, f"{self._axis} {self.span[0]}")
+        painter.drawText(room, align_right, str(self.span[-1]))
 
     def mousePressEvent(self, event: QMouseEvent | None) -> None:  # noqa: N802
         """See `QWidget`."""

@@ -1,4 +1,4 @@
-"""Which file: asked with a dialog."""
+"""File dialogs for sessions and labels."""
 
 from __future__ import annotations
 

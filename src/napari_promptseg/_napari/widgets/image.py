@@ -1,4 +1,4 @@
-"""Choice of the image and how it is looked at, and of the model."""
+"""Image section: image, axes, intensity window, model and device."""
 
 from __future__ import annotations
 
@@ -56,14 +56,14 @@ class ImageSection:
         self._quiet = 0
 
         def images(_: Any) -> list[Image]:
-            found = [layer for layer in list(viewer.layers) if isinstance(layer, Image)]
-            return [layer for layer in found if not is_overlay(layer)]
+            layers = [layer for layer in list(viewer.layers) if isinstance(layer, Image)]
+            return [layer for layer in layers if not is_overlay(layer)]
 
         self.image = ComboBox(label="Image", choices=images, nullable=False)
         # Callables, since magicgui asks for the choices again when the dock is moved.
         self._axes: tuple[str, ...] = ()
         self._devices: tuple[str, ...] = ()
-        self._offered: list[tuple[str, str]] = []
+        self._model_choices: list[tuple[str, str]] = []
         self.axes = ComboBox(
             label="Axes", choices=lambda _: self._axes, tooltip="What the axes of it are"
         )
@@ -72,7 +72,7 @@ class ImageSection:
             choices=[AUTO, AS_SHOWN, *CT_WINDOWS],
             tooltip="Range of intensities that the model sees",
         )
-        self.backend = ComboBox(label="Model", choices=lambda _: self._offered)
+        self.backend = ComboBox(label="Model", choices=lambda _: self._model_choices)
         self.models_button = push_button("…", "All models, and files to add", self._open_models)
         self.models_button.setFixedWidth(28)
         self.device = ComboBox(
@@ -104,7 +104,7 @@ class ImageSection:
         grid.setColumnStretch(1, 1)
         grid.setColumnStretch(3, 1)
         self.update_models()
-        names = [name for _, name in self._offered]
+        names = [name for _, name in self._model_choices]
         self.backend.value = DEFAULT_BACKEND if DEFAULT_BACKEND in names else names[0]
         self.image.changed.connect(self._image_changed)
         self.axes.changed.connect(self._axes_changed)
@@ -138,7 +138,7 @@ class ImageSection:
         offers = [o for o in list_offers().values() if o.model.prompts != ("text",)]
         offers.sort(key=lambda offer: offer.state != "ready")
         with self._silence():
-            self._offered = [(offer.model.title, offer.model.name) for offer in offers]
+            self._model_choices = [(offer.model.title, offer.model.name) for offer in offers]
             self.backend.reset_choices()
         items: Any = self.backend.native.model()
         for row, offer in enumerate(offers):
@@ -202,8 +202,8 @@ class ImageSection:
     def chosen_window(self, image: Image) -> Window | str | None:
         """Return the window that is chosen, for an image."""
         if self.window.value == AUTO:
-            given = image.metadata.get("promptseg", {}).get("window")
-            return given if isinstance(given, Window) else None
+            reader_window = image.metadata.get("promptseg", {}).get("window")
+            return reader_window if isinstance(reader_window, Window) else None
         if self.window.value == AS_SHOWN:
             low, high = (float(limit) for limit in image.contrast_limits)
             return Window(low, high) if high > low else None

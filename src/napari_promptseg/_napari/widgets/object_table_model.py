@@ -1,4 +1,4 @@
-"""Committed objects as rows of a table."""
+"""Table model of committed objects."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class ObjectTableModel(QAbstractTableModel):
         super().__init__(parent)
         self._swatch = swatch
         self.rows: tuple[StoredObject, ...] = ()
-        self.figures: Mapping[int, ObjectSizes] = {}
+        self.sizes: Mapping[int, ObjectSizes] = {}
         self._titles = ["Id", "Name", "Size", "Prompts"]
 
     def show(self, rows: Sequence[StoredObject]) -> None:
@@ -54,9 +54,9 @@ class ObjectTableModel(QAbstractTableModel):
         self.rows = tuple(rows)
         self.endResetModel()
 
-    def show_figures(self, figures: Mapping[int, ObjectSizes]) -> None:
+    def show_sizes(self, sizes: Mapping[int, ObjectSizes]) -> None:
         """Show sizes by label; objects without one have an empty field."""
-        self.figures = figures
+        self.sizes = sizes
         if self.rows:
             self.dataChanged.emit(self.index(0, SIZE), self.index(len(self.rows) - 1, SIZE))
 
@@ -99,8 +99,8 @@ class ObjectTableModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.ToolTipRole and index.column() == NAME:
             return "Double-click to rename"
         if role == Qt.ItemDataRole.ToolTipRole and index.column() == SIZE:
-            known = self.figures.get(stored.label)
-            return None if known is None else known.tip
+            size = self.sizes.get(stored.label)
+            return None if size is None else size.tip
         if role == Qt.ItemDataRole.ForegroundRole and index.column() in (SIZE, PROMPTS):
             return QColor(_QUIET)
         if role == Qt.ItemDataRole.TextAlignmentRole and index.column() in (SIZE, PROMPTS):
@@ -108,9 +108,9 @@ class ObjectTableModel(QAbstractTableModel):
         return None
 
     def _texts(self, stored: StoredObject) -> tuple[str, str, str, str]:
-        known = self.figures.get(stored.label)
-        size = "" if known is None else known.text
-        return str(stored.label), stored.name, size, str(len(stored.prompts))
+        size = self.sizes.get(stored.label)
+        text = "" if size is None else size.text
+        return str(stored.label), stored.name, text, str(len(stored.prompts))
 
     def setData(  # noqa: N802
         self, index: QModelIndex, value: Any, role: int = Qt.ItemDataRole.EditRole

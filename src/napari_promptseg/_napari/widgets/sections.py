@@ -1,4 +1,4 @@
-"""The sections of the dock; they know nothing of sessions and layers."""
+"""Sections of the dock; they know nothing of sessions and layers."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ _NO_WORDS: Final = "For words, add a model with … above"
 
 def push_button(text: str, tip: str, clicked: Callable[[], Any] | None = None) -> QPushButton:
     """Return a button that leaves the keys to the viewer after a click."""
-    made = QPushButton(text)
-    made.setToolTip(tip)
-    made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-    made.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+    button = QPushButton(text)
+    button.setToolTip(tip)
+    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
     if clicked is not None:
-        made.clicked.connect(lambda _=False: clicked())
-    return made
+        button.clicked.connect(lambda _=False: clicked())
+    return button
 
 
 def _dot(name: str) -> QIcon:
@@ -149,7 +149,7 @@ class PromptSection(Section):
         row.setContentsMargins(0, 0, 0, 0)
         self._more.setLayout(row)
         self.column.addWidget(self._more)
-        self.show_ability(1, everything=False)
+        self.show_capabilities(1, everything=False)
 
     def _word_entered(self) -> None:
         if word := self.text.text().strip():
@@ -162,7 +162,7 @@ class PromptSection(Section):
         self.text.setPlaceholderText(_NO_WORDS if remedy else _NAME_IT)
         self.text.setToolTip(remedy or "Looks for it on the plane in view; clicks go on from there")
 
-    def show_ability(self, choices: int, everything: bool) -> None:
+    def show_capabilities(self, choices: int, everything: bool) -> None:
         """Show the buttons for what few models can do."""
         self.other_button.setVisible(choices > 1)
         self.everything_button.setVisible(everything)
@@ -191,7 +191,7 @@ class PromptSection(Section):
 
 
 class ObjectSection(Section):
-    """The object in work, and history."""
+    """The active object, and history."""
 
     commit = Signal(str, bool)
     discard = Signal()
@@ -200,7 +200,7 @@ class ObjectSection(Section):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Object", parent)
-        self._shown = "", False
+        self._last_state = "", False
         self.name = QLineEdit()
         self.name.setPlaceholderText("Name (optional)")
         self.name.returnPressed.connect(self.ask_commit)
@@ -209,7 +209,7 @@ class ObjectSection(Section):
         self.commit_button = push_button(
             "Commit", "Move the object into the labels (N)", self.ask_commit
         )
-        self.discard_button = push_button("Discard", "Drop the object in work (Shift+N)")
+        self.discard_button = push_button("Discard", "Drop the active object (Shift+N)")
         self.discard_button.clicked.connect(self.discard)
         self.undo_button = push_button("Undo", "Ctrl+Z")
         self.undo_button.clicked.connect(self.undo)
@@ -228,21 +228,21 @@ class ObjectSection(Section):
         self.commit.emit(self.name.text().strip(), self.overwrite.isChecked())
 
     def show_name(self, name: str) -> None:
-        """Propose a name for the object in work."""
+        """Propose a name for the active object."""
         self.name.setText(name)
 
     def show_state(
         self, name: str, label: int | None, has_object: bool, undo: bool, redo: bool
     ) -> None:
-        """Show what can be done, and the name of the object in work."""
+        """Show what can be done, and the name of the active object."""
         self.commit_button.setEnabled(has_object)
         self.discard_button.setEnabled(has_object)
         self.undo_button.setEnabled(undo)
         self.redo_button.setEnabled(redo)
         self.commit_button.setText("Commit" if label is None else f"Commit {label}")
-        if name != self._shown[0] or has_object < self._shown[1]:
+        if name != self._last_state[0] or has_object < self._last_state[1]:
             self.name.setText(name)
-        self._shown = name, has_object
+        self._last_state = name, has_object
 
 
 class FileSection(Section):

@@ -1,4 +1,4 @@
-"""What of a session is on disk without being asked for: the journal and a copy of the labels."""
+"""Autosave: journal and periodic label backups."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How large committed objects are and when they are there, for the list of objects."""
+"""Sizes and time spans of committed objects, for the object table."""
 
 from __future__ import annotations
 
@@ -41,16 +41,16 @@ class ObjectSizes(NamedTuple):
     times: tuple[int, ...] = ()
 
 
-def object_sizes(session: Session, wanted: Sequence[StoredObject]) -> dict[int, ObjectSizes]:
+def object_sizes(session: Session, objects: Sequence[StoredObject]) -> dict[int, ObjectSizes]:
     """Return what to tell about objects, by label, on the worker; of some, if there are many."""
-    found: dict[int, ObjectSizes] = {}
+    sizes: dict[int, ObjectSizes] = {}
     start = perf_counter()
-    for stored in wanted:
+    for stored in objects:
         if stored is session.objects.get(stored.label):
-            found[stored.label] = _object_sizes(session, stored)
+            sizes[stored.label] = _object_sizes(session, stored)
         if perf_counter() - start > _SECONDS:
             break
-    return found
+    return sizes
 
 
 def _object_sizes(session: Session, stored: StoredObject) -> ObjectSizes:
@@ -86,7 +86,7 @@ class ObjectSizesPresenter:
         self, controller: SessionController, show: Callable[[Mapping[int, ObjectSizes]], None]
     ) -> None:
         self._controller, self._show = controller, show
-        self._known: dict[int, tuple[StoredObject, ObjectSizes]] = {}
+        self._measured: dict[int, tuple[StoredObject, ObjectSizes]] = {}
         controller.events.labels.connect(self._changed)
         controller.events.settled.connect(self.refresh)
         controller.events.replaced.connect(self._replaced)
@@ -100,27 +100,29 @@ class ObjectSizesPresenter:
 
     def refresh(self) -> None:
         """Measure what is not known."""
-        objects = {stored.label: stored for stored in self._controller.shown.objects}
-        self._known = {
-            label: entry for label, entry in self._known.items() if entry[0] is objects.get(label)
+        objects = {stored.label: stored for stored in self._controller.snapshot.objects}
+        self._measured = {
+            label: entry
+            for label, entry in self._measured.items()
+            if entry[0] is objects.get(label)
         }
-        wanted = [stored for label, stored in objects.items() if label not in self._known]
-        if wanted:
-            work = partial(object_sizes, wanted=wanted)
+        unmeasured = [stored for label, stored in objects.items() if label not in self._measured]
+        if unmeasured:
+            work = partial(object_sizes, objects=unmeasured)
             self._controller.ask("figures", work, partial(self._take, objects))
 
-    def _take(self, objects: Mapping[int, StoredObject], found: Mapping[int, ObjectSizes]) -> None:
-        self._known |= {label: (objects[label], value) for label, value in found.items()}
-        self._show({label: value for label, (_, value) in self._known.items()})
-        if found:
+    def _take(self, objects: Mapping[int, StoredObject], sizes: Mapping[int, ObjectSizes]) -> None:
+        self._measured |= {label: (objects[label], value) for label, value in sizes.items()}
+        self._show({label: value for label, (_, value) in self._measured.items()})
+        if sizes:
             self.refresh()
 
     def _changed(self, boxes: Sequence[Bounds]) -> None:
         """Forget the objects that may have other pixels now."""
-        for label, (stored, _) in list(self._known.items()):
+        for label, (stored, _) in list(self._measured.items()):
             if any(boxes_meet(stored.box, box) for box in boxes):
-                del self._known[label]
+                del self._measured[label]
 
     def _replaced(self) -> None:
-        self._known.clear()
+        self._measured.clear()
         self.refresh()

@@ -1,4 +1,4 @@
-"""What is asked of a session on the worker; nothing of it changes the session."""
+"""Read-only queries on a session, run on the worker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests of the front end to the worker: propagations and edits."""
+"""Requests to the worker: propagations and painted edits."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ class Edit:
     ----------
     box : Bounds
         Range of the volume that holds them.
-    chosen : bool array of the shape of the box
+    mask : bool array of the shape of the box
         Which ones.
     values : integer array of the shape of the box
         Their new values; what is not chosen means nothing.
     """
 
     box: Bounds
-    chosen: NDArray[np.bool_]
+    mask: NDArray[np.bool_]
     values: NDArray[np.int64]
 
 
