@@ -437,6 +437,26 @@ class Session(Results, Classes, Files):
         what = f"remove {prompts[number].kind}"
         self._store.do(self._made(self._store.answer_prompts(what, kept, answer)))
 
+    def replace_prompt(self, number: int, prompt: Prompt) -> None:
+        """Put another prompt in the place of one, such as a moved point, as one step.
+
+        Raises
+        ------
+        ValueError
+            If there is no prompt of that number, or the new one is not valid.
+        """
+        self._interrupt()
+        names, prompts = self.volume.names, self._store.draft.prompts
+        if not 0 <= number < len(prompts):
+            raise ValueError(f"no prompt {number!r}; valid numbers: 0 to {len(prompts) - 1}")
+        new = check_prompt(prompt, names, self.volume.shape)
+        every = (*prompts[:number], new, *prompts[number + 1 :])
+        answers = {}
+        for plane in dict.fromkeys(prompt_plane(p, names) for p in (prompts[number], new)):
+            same = [p for p in every if prompt_plane(p, names) == plane]
+            answers[plane] = self._answer(plane, every, same, restart=True)
+        self._store.do(self._made(self._store.answer_prompts(f"move {new.kind}", every, answers)))
+
     def _made(self, change: Change) -> Change:
         """Note on a change which model made it."""
         return replace(change, model=self._predictor.describe())
