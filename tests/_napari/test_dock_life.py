@@ -8,6 +8,7 @@ import threading
 
 import numpy as np
 import pytest
+from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QApplication, QMessageBox
 
 from napari_promptseg._napari.annotate_widget import AnnotateWidget
@@ -193,3 +194,30 @@ def test_windows(bench, blobs):
     b.dock.images.window.value = "automatic"
     b.wait()
     assert b.controller.session.volume.window is None
+
+
+def test_opened_and_closed_in_one_turn_of_the_event_loop(make_napari_viewer, blobs):
+    viewer = make_napari_viewer(show=True)
+    viewer.add_image(blobs)
+    viewer.window.add_plugin_dock_widget("napari-promptseg", "Annotate")
+    viewer.close()
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    QApplication.processEvents()
+    assert not _workers()
+
+
+def test_a_bug_is_called_a_bug_and_its_traceback_can_be_copied(bench, blobs, monkeypatch, errors):
+    b = bench(blobs)
+
+    def fail(*_):
+        raise AttributeError("'NoneType' object has no attribute 'box'")
+
+    monkeypatch.setattr(b.controller.session, "discard", fail)
+    b.click(FIRST)
+    b.press("Shift+N")
+    assert "bug" in b.status
+    assert "NoneType" not in b.status
+    assert errors == [b.status]
+    b.dock.status.details.click()
+    assert "'NoneType' object has no attribute 'box'" in QApplication.clipboard().text()
+    assert "Traceback" in QApplication.clipboard().text()

@@ -5,10 +5,16 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QEvent, QObject, Qt
-from qtpy.QtWidgets import QFrame, QMainWindow, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtCore import QEvent, QObject
+from qtpy.QtOpenGLWidgets import QOpenGLWidget
+from qtpy.QtWidgets import QMainWindow, QVBoxLayout, QWidget
 
-from napari_promptseg._napari.keybindings import VIEWER_KEYS, BoundKeys
+from napari_promptseg._napari.keybindings import (
+    LAYER_KEYS,
+    VIEWER_KEYS,
+    BoundKeys,
+    key_text,
+)
 from napari_promptseg._napari.layers.canvas import bind_clicks
 from napari_promptseg._napari.presenters.advice import AdvicePresenter
 from napari_promptseg._napari.presenters.confidence_review import ConfidenceReview
@@ -22,6 +28,7 @@ from napari_promptseg._napari.presenters.propagation import PropagationPresenter
 from napari_promptseg._napari.presenters.recovery import Recovery, RecoveryBar
 from napari_promptseg._napari.presenters.session_manager import SessionManager
 from napari_promptseg._napari.presenters.status import StatusPresenter
+from napari_promptseg._napari.widgets.event_filters import KeyActions, KeyRepeats, WheelGuard
 from napari_promptseg._napari.widgets.few_shot import FewShotSection
 from napari_promptseg._napari.widgets.image import ImageSection
 from napari_promptseg._napari.widgets.object_table import ObjectTable
@@ -34,7 +41,8 @@ from napari_promptseg._napari.widgets.sections import (
     FileSection,
     ObjectSection,
     PromptSection,
-    heading,
+    ScrollArea,
+    collapsible,
     key_help,
 )
 from napari_promptseg._napari.widgets.status_line import StatusLine
@@ -44,6 +52,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import napari
+    from qtpy.QtGui import QKeyEvent
 
     from napari_promptseg._napari.layers.layer_sync import LayerSync
     from napari_promptseg._napari.presenters.connections import Presenter
@@ -70,15 +79,45 @@ class AnnotateWidget(QWidget):
         self._make_widgets()
         self._make_presenters()
         self._lay_out()
+        # Windows that are closed before the event loop has run send no event to the dock.
+        self.destroyed.connect(self.sessions.close)
         self.sessions.events.current.connect(self._follow)
-        self._viewer_keys = BoundKeys(napari_viewer, VIEWER_KEYS, self._actions())
-        self._unbind_clicks = bind_clicks(napari_viewer, lambda: self.sessions.current)
+        self._bind_keys()
+        self._unbind_clicks = bind_clicks(napari_viewer, self._image_in_hand)
         self._follow(None)
         active = napari_viewer.layers.selection.active
         if active is not None and active in self.images.image.choices:
             self.images.choose(active)
         elif self.images.image.value is not None:
             self.images.choose(self.images.image.value)
+
+    def _bind_keys(self) -> None:
+        actions = {name: partial(self._act, run) for name, run in self._actions().items()}
+        self._viewer_keys = BoundKeys(self.viewer, (*VIEWER_KEYS, *LAYER_KEYS), actions)
+        by_key = {key_text(key): actions[key.action] for key in (*VIEWER_KEYS, *LAYER_KEYS)}
+        self._keys = KeyActions(by_key, tuple(map(key_text, LAYER_KEYS)), self)
+        for view in (self.object_table.table, self.similar.table, self.similar.queue):
+            view.installEventFilter(self._keys)
+        repeats = {key_text(key): partial(self._repeat, actions[key.action]) for key in LAYER_KEYS}
+        self._repeats = KeyRepeats(repeats, tuple(repeats), self)
+
+    def _act(self, action: Callable[[], None]) -> None:
+        self._image_in_hand()
+        action()
+
+    def _repeat(self, action: Callable[[], None]) -> None:
+        """Repeat undo or redo, unless the selected layer has a history of its own."""
+        active, layer_sync = self.viewer.layers.selection.active, self.layer_sync
+        if layer_sync is not None and (active is None or layer_sync.owns(active)):
+            action()
+
+    def _image_in_hand(self) -> LayerSync | None:
+        """Use the selected image, if one is selected; return the image in use."""
+        active, current = self.viewer.layers.selection.active, self.sessions.current
+        beside = current is not None and current.owns(active)
+        if active is not None and not beside and active in self.images.image.choices:
+            self.images.choose(active)
+        return self.sessions.current
 
     def _make_widgets(self) -> None:
         self.recovery_bar = RecoveryBar()
@@ -96,9 +135,9 @@ class AnnotateWidget(QWidget):
         self.notes = QualityNoteLine()
 
     def _make_presenters(self) -> None:
-        self.sessions = SessionManager(self.viewer)
-        status = self.status_presenter = StatusPresenter(self.status, self.sessions)
         ask = partial(confirm, self)
+        self.sessions = SessionManager(self.viewer, ask)
+        status = self.status_presenter = StatusPresenter(self.status, self.sessions)
         self.recovery = Recovery(self.recovery_bar, self.sessions, status)
         self.image_presenter = ImagePresenter(
             self.images, self.refinement, self.preparation, self.sessions, status, ask
@@ -108,7 +147,9 @@ class AnnotateWidget(QWidget):
             self.propagation, self.sessions, status.show
         )
         self.object_presenter = ObjectPresenter(self.objects, self.object_table, status.show)
-        self.file_presenter = FilePresenter(self.files, self.sessions, status.show)
+        self.file_presenter = FilePresenter(
+            self.files, self.sessions, status.show, ask, lambda: self.objects.name.text().strip()
+        )
         self.results = ObjectResults(self.object_table, status.show)
         self.confidence_review = ConfidenceReview(self.propagation, status.show)
         self.advice = AdvicePresenter(self.refinement, self.notes, status.show)
@@ -134,24 +175,26 @@ class AnnotateWidget(QWidget):
         column = QVBoxLayout(inner)
         column.setContentsMargins(6, 4, 6, 4)
         column.setSpacing(4)
-        column.addWidget(self.recovery_bar)
-        column.addWidget(self.images.widget)
-        column.addWidget(self.preparation)
-        for section in (self.refinement, self.prompts, self.propagation, self.objects):
+        settings = collapsible("Image and model")
+        for part in (self.images.settings, self.refinement):
+            settings.addWidget(part)
+        for section in (
+            self.recovery_bar,
+            self.images.widget,
+            self.preparation,
+            self.prompts,
+            self.propagation,
+            self.objects,
+        ):
             column.addWidget(section)
-        column.addWidget(heading("Objects"))
         column.addWidget(self.object_table, 1)
-        column.addWidget(self.similar)
-        column.addWidget(self.files)
-        column.addWidget(self.keys)
-        scroll = QScrollArea(self)
-        scroll.setWidget(inner)
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        for section in (self.files, settings, self.similar, self.keys):
+            column.addWidget(section)
+        self._scroll = ScrollArea(inner)
+        WheelGuard(inner)
         # Always there, so that nothing moves when a note comes or goes.
         bottom = QWidget()
-        bottom.setMinimumHeight(4 * self.status.fontMetrics().height())
+        bottom.setMinimumHeight(5 * self.status.fontMetrics().height())
         lines = QVBoxLayout(bottom)
         lines.setContentsMargins(6, 4, 6, 4)
         lines.setSpacing(2)
@@ -161,7 +204,7 @@ class AnnotateWidget(QWidget):
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.setSpacing(0)
-        outer.addWidget(scroll, 1)
+        outer.addWidget(self._scroll, 1)
         outer.addWidget(bottom)
         self.setMinimumWidth(320)
 
@@ -180,6 +223,8 @@ class AnnotateWidget(QWidget):
             "propagate_forward": partial(propagation.propagate, "forward"),
             "propagate_backward": partial(propagation.propagate, "backward"),
             "cancel": propagation.cancel,
+            "undo": objects.undo,
+            "redo": objects.redo,
             "review": self.confidence_review.review,
             "commit": self.objects.ask_commit,
             "discard": objects.discard,
@@ -203,6 +248,13 @@ class AnnotateWidget(QWidget):
     def _swatch(self, label: int) -> Any:
         return self.object_presenter.swatch(label)
 
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802
+        """See `QWidget`; keys of the viewer act in the dock too."""
+        if event is not None and not (self._closed or not self._keys.run(event)):
+            event.accept()
+        else:
+            super().keyPressEvent(event)
+
     def event(self, event: QEvent | None) -> bool:
         """See `QWidget`; finds out in which window it is docked, and when no longer."""
         if event is not None and event.type() == QEvent.Type.ParentChange and not self._closed:
@@ -219,6 +271,8 @@ class AnnotateWidget(QWidget):
         if widget is not None and self._window is None:
             self._window = widget
             widget.installEventFilter(self)
+            for canvas in widget.findChildren(QOpenGLWidget):
+                canvas.installEventFilter(self._repeats)
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
         """See `QObject`; ends all work when the window closes for good.

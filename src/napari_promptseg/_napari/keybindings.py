@@ -57,11 +57,11 @@ LAYER_KEYS: Final = (
     Key("Control-Z", "undo", "undo"),
     Key("Control-Shift-Z", "redo", "redo"),
 )
-"""Bound on the image and the layers beside it, so that other layers keep their own undo."""
+"""Bound on the viewer, and on the layers of the dock, which have an undo of their own."""
 
 MOUSE: Final = (
     ("Click", "the object is here"),
-    ("Ctrl+click", "the object is not here"),
+    ("Ctrl+click, right click", "the object is not here"),
     ("Drag", "move the view"),
     ("Delete", "remove the selected points or shapes"),
 )
@@ -70,9 +70,12 @@ MOUSE: Final = (
 
 def help_rows() -> list[tuple[str, str]]:
     """Return all keys and mouse actions with their explanation, as the user reads them."""
-    keys = [(k.key.replace("Control", "Ctrl").replace("-", "+"), k.text) for k in VIEWER_KEYS]
-    keys += [(k.key.replace("Control", "Ctrl").replace("-", "+"), k.text) for k in LAYER_KEYS]
-    return [*MOUSE, *keys]
+    return [*MOUSE, *((key_text(k), k.text) for k in (*VIEWER_KEYS, *LAYER_KEYS))]
+
+
+def key_text(key: Key) -> str:
+    """Return a key as the user and Qt write it, such as "Ctrl+Z"."""
+    return key.key.replace("Control", "Ctrl").replace("-", "+")
 
 
 class BoundKeys:

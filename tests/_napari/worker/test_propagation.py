@@ -56,7 +56,7 @@ def test_propagate_in_parts(sessions, scene):
     sessions.controller.propagation.propagate("both", first=3, last=3)
     sessions.wait()
     assert np.array_equal(sessions.controller.mask, scene.truth)
-    assert sessions.said[-1].startswith("Propagated 1 planes")
+    assert sessions.said[-1] == "Propagated 1 plane"
     assert not sessions.failed
 
 
@@ -66,7 +66,7 @@ def test_only_what_changed_is_propagated_and_it_says_so(sessions, scene):
     sessions.wait()
     sessions.controller.propagation.propagate()
     sessions.wait()
-    assert sessions.said[-1] == "Nothing has changed since the last propagation"
+    assert sessions.said[-1] == "All planes of this range are up to date"
     assert sessions.controller.session.history == ("add point", "propagate")
 
 

@@ -16,7 +16,8 @@ from napari_promptseg._napari.layers.factory import (
     make_prompts,
     paint_own_colours,
 )
-from napari_promptseg._napari.layers.painting import Mirror, PaintHook
+from napari_promptseg._napari.layers.image_changes import ImageChanges
+from napari_promptseg._napari.layers.painting import ArrayHook, Mirror, PaintHook
 from napari_promptseg._napari.layers.prompt_layers import (
     ClickLayer,
     PromptLayer,
@@ -26,7 +27,7 @@ from napari_promptseg._napari.layers.prompt_layers import (
 from napari_promptseg._napari.layers.transforms import TRANSFORM, placement
 from napari_promptseg._napari.layers.viewport import Viewport
 from napari_promptseg.data.geometry import boxes_meet
-from napari_promptseg.data.prompts import PointPrompt, ScribblePrompt
+from napari_promptseg.data.prompts import PointPrompt, ScribblePrompt, check_prompt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from napari_promptseg._napari.worker.session_controller import SessionController
     from napari_promptseg._napari.worker.snapshot import Snapshot
     from napari_promptseg.data.geometry import Bounds
+    from napari_promptseg.data.prompts import Prompt
     from napari_promptseg.session.state import Colour, StoredObject
 
 
@@ -99,6 +101,9 @@ class LayerSync:
         self._image_keys = BoundKeys(image, LAYER_KEYS, self._history())
         for name in TRANSFORM:
             getattr(image.events, name).connect(self._move)
+        self._image_changes = ImageChanges(
+            image, layout, controller, later, self.events.status.emit
+        )
         viewer.layers.events.removed.connect(self._removed)
         viewer.layers.selection.events.active.connect(self._emit_tool)
         controller.events.snapshot.connect(self._show)
@@ -147,11 +152,20 @@ class LayerSync:
         shape, undo = self.controller.volume.shape, self._history()
         if role in self._mirrors:
             on_painted = self._labels_painted if role == "labels" else self._object_painted
-            hooks.append(PaintHook(layer, self.layout, on_painted, undo["undo"], undo["redo"]))
+            hooks += [
+                PaintHook(layer, self.layout, on_painted, undo["undo"], undo["redo"]),
+                ArrayHook(layer, self._mirrors[role], on_painted, self._refuse_array),
+            ]
         else:
             kind = ClickLayer if role == "clicks" else StrokeLayer
             prompts = kind(
-                layer, self.layout, shape, self._later, self._drawn, self.controller.prompts.remove
+                layer,
+                self.layout,
+                shape,
+                self._later,
+                self._drawn,
+                self.controller.prompts.remove,
+                self._moved,
             )
             prompts.set_polarity(self.positive)
             hooks.append(prompts)
@@ -183,6 +197,9 @@ class LayerSync:
             layer.events.mode.disconnect(self._emit_tool)
         return layer
 
+    def _refuse_array(self) -> None:
+        self.events.status.emit("Not taken: the new array of the layer has another shape")
+
     def _move(self, _: Event) -> None:
         """Follow the image when it is moved, turned or scaled."""
         for layer in self.layers.values():
@@ -197,6 +214,7 @@ class LayerSync:
         self._image_keys.release()
         for name in TRANSFORM:
             getattr(self.image.events, name).disconnect(self._move)
+        self._image_changes.release()
         self.viewer.layers.events.removed.disconnect(self._removed)
         self.viewer.layers.selection.events.active.disconnect(self._emit_tool)
         controller = self.controller.events
@@ -290,26 +308,47 @@ class LayerSync:
     ) -> bool:
         """Add what the user drew as a prompt; return whether it is one."""
         self.ensure_layers()
-        width = 3.0
-        if "strokes" in self.layers:
-            width = float(self.layers["strokes"].current_edge_width)
+        prompt = self._make_prompt(
+            vertices, kind, self.positive if positive is None else positive, self._stroke_width()
+        )
+        if prompt is None:
+            return False
+        first = not self.controller.snapshot.has_object
+        self.controller.prompts.add(prompt)
+        if not self.layers["object"].visible and first:
+            self.layers["object"].visible = True
+        elif not self.layers["object"].visible:
+            self.events.status.emit("The object is hidden: U shows it")
+        return True
+
+    def _moved(self, old: Prompt, vertices: NDArray[np.float64], kind: str) -> bool:
+        """Put what the user moved or changed in the place of a prompt."""
+        width = old.width if isinstance(old, ScribblePrompt) else self._stroke_width()
+        prompt = self._make_prompt(vertices, kind, getattr(old, "positive", True), width)
+        if prompt is None:
+            return False
+        self.controller.prompts.replace(old, prompt)
+        return True
+
+    def _stroke_width(self) -> float:
+        strokes = self.layers.get("strokes")
+        return 3.0 if strokes is None else float(strokes.current_edge_width)
+
+    def _make_prompt(
+        self, vertices: NDArray[np.float64], kind: str, positive: bool, width: float
+    ) -> Prompt | None:
+        """Make a valid prompt; without one, a message says why."""
+        volume = self.controller.volume
         try:
             prompt = drawn_prompt(
-                vertices,
-                kind,
-                self.controller.volume.shape,
-                self.layout.names,
-                self.view.normal(),
-                self.positive if positive is None else positive,
-                width,
+                vertices, kind, volume.shape, self.layout.names, self.view.normal(), positive, width
             )
             if isinstance(prompt, PointPrompt | ScribblePrompt):
                 prompt = replace(prompt, step=self.view.step())
-            self.controller.prompts.add(prompt)
+            return check_prompt(prompt, volume.names, volume.shape)
         except ValueError as error:
             self.events.status.emit(f"No prompt: {error}")
-            return False
-        return True
+            return None
 
     def _labels_painted(self, edit: Edit) -> None:
         self.controller.objects.paint_labels(edit)
@@ -329,6 +368,10 @@ class LayerSync:
 
     def use(self, tool: str) -> None:
         """Activate a tool: its layer, in its mode."""
+        if tool != "click" and self.viewer.dims.ndisplay == 3:
+            self.events.status.emit(f"The {tool} tool needs a 2D view: press Ctrl+Y to switch")
+            self._emit_tool()
+            return
         self.ensure_layers()
         layer = self.layers["object" if tool == "click" else "strokes"]
         self.viewer.layers.selection.active = layer

@@ -111,6 +111,52 @@ class PaintHook:
         self._layer.editable = editable
 
 
+class ArrayHook:
+    """Takes over the pixels when another plugin sets the array of a labels layer.
+
+    Parameters
+    ----------
+    layer : Labels
+        The layer.
+    mirror : Mirror
+        The array that it shows otherwise, and again afterwards.
+    painted : callable
+        Gets an edit of the pixels that differ.
+    refused : callable
+        Called for an array of another shape.
+    """
+
+    def __init__(
+        self,
+        layer: Labels,
+        mirror: Mirror,
+        painted: Callable[[Edit], None],
+        refused: Callable[[], None],
+    ) -> None:
+        self._layer, self._mirror = layer, mirror
+        self._on_painted, self._on_refused = painted, refused
+        self._restoring = False
+        layer.events.data.connect(self._compare)
+
+    def release(self) -> None:
+        """Let others set the array."""
+        self._layer.events.data.disconnect(self._compare)
+
+    def _compare(self, _: Event) -> None:
+        if self._restoring or self._layer.data is self._mirror.data:
+            return
+        edit = self._mirror.compare(self._layer.data)
+        self._restoring = True
+        try:
+            self._layer.data = self._mirror.data
+        finally:
+            self._restoring = False
+        if edit is None:
+            self._on_refused()
+        elif edit.mask.any():
+            self._on_painted(edit)
+
+
 class Mirror:
     """The array that a labels layer shows: a copy of a session's array, kept box by box.
 
@@ -145,14 +191,14 @@ class Mirror:
         expanded = [layout.expand(version) for version in versions]
         self.data = expanded if len(expanded) > 1 else expanded[0]
         self._late: list[Bounds] = []
-        self._used: Bounds | None = None
+        self._copied_box: Bounds | None = None
 
     def follow(self, source: NDArray[Any], visible: Bounds) -> None:
         """Go on with another array of the same shape; see `take` for what is in view."""
         self._source = source
         self._late.clear()
-        if self._used is not None:
-            self.take(self._used, visible)
+        if self._copied_box is not None:
+            self.take(self._copied_box, visible)
 
     def take(self, box: Bounds, visible: Bounds) -> None:
         """Copy a box now if it is small; else what is in view now, the rest in `go_on`.
@@ -164,7 +210,7 @@ class Mirror:
         visible : Bounds
             What is in view.
         """
-        self._used = box if self._used is None else box_union([self._used, box])
+        self._copied_box = box if self._copied_box is None else box_union([self._copied_box, box])
         if _size(box) <= self.max_copy_px:
             self._copy(box)
             return
@@ -185,6 +231,22 @@ class Mirror:
         if self._late:
             self._copy(self._late.pop(0))
         return bool(self._late)
+
+    def compare(self, data: Any) -> Edit | None:
+        """Return the pixels in which another array differs, None if it has another shape."""
+        own = self.data[0] if isinstance(self.data, list) else self.data
+        other = data[0] if isinstance(data, list | tuple) else data
+        if tuple(np.shape(other)) != tuple(np.shape(own)):
+            return None
+        values = np.asarray(other).reshape(self._data.shape)
+        changed = values != np.asarray(self._data)
+        places = np.nonzero(changed)
+        if not places[0].size:
+            box: Bounds = tuple((0, 1) for _ in values.shape)
+        else:
+            box = tuple((int(p.min()), int(p.max()) + 1) for p in places)
+        part = box_slices(box)
+        return Edit(box, changed[part], values[part].astype(np.int64))
 
     def _copy(self, box: Bounds) -> None:
         part = box_slices(box)

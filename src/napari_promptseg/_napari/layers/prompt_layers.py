@@ -61,6 +61,9 @@ class PromptLayer(ABC):
         Returns whether it became a prompt.
     removed : callable
         Gets the prompts that the user deleted.
+    on_moved : callable
+        Gets a prompt, and the vertices and the kind of what the user made of it. Returns
+        whether it became a prompt.
     """
 
     def __init__(
@@ -71,9 +74,11 @@ class PromptLayer(ABC):
         later: Callable[[Callable[[], None]], None],
         on_added: Callable[[NDArray[np.float64], str], bool],
         on_removed: Callable[[list[Prompt]], None],
+        on_moved: Callable[[Prompt, NDArray[np.float64], str], bool],
     ) -> None:
         self.layer, self._layout, self._shape = layer, layout, shape
         self._later, self._on_added, self._on_removed = later, on_added, on_removed
+        self._on_moved = on_moved
         self._keys: list[Any] = []
         self._layer_prompts: list[Prompt] = []
         self._drawing = self._waits = self._released = False
@@ -125,6 +130,10 @@ class PromptLayer(ABC):
                 new[now[number]] -= 1
                 new_shapes.append(self._vertices(number))
         # From here on the layer may be drawn anew.
+        if len(deleted) == len(new_shapes) == 1:
+            if not self._on_moved(deleted[0], *new_shapes[0]):
+                self.show(self._prompts)
+            return
         if deleted:
             self._on_removed(deleted)
         accepted = [self._on_added(*thing) for thing in reversed(new_shapes)]

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_promptseg._napari.worker.requests import Geometry
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 
     from napari_promptseg._napari.layers.axes import LayerAxes
 
-TRANSFORM = ("scale", "translate", "rotate", "shear", "affine")
+TRANSFORM = ("scale", "translate", "rotate", "shear", "affine", "units")
 """Events of an image layer after which the layers beside it must be moved."""
 
 
@@ -30,7 +32,7 @@ def placement(image: Image, layout: LayerAxes) -> dict[str, Any]:
     """
     dims = list(layout.shared_dims)
     if layout.channel is None:
-        attributes = {name: getattr(image, name) for name in TRANSFORM}
+        attributes = {name: getattr(image, name) for name in TRANSFORM if name != "units"}
     else:
         scale, translate = np.array(image.scale), np.array(image.translate)
         if layout.channel > 0:
@@ -102,3 +104,24 @@ def world_affine(image: Image, layout: LayerAxes) -> NDArray[np.float64]:
                 matrix[row, column] = offset[axes[other]]
                 matrix[row, 3] = start[axes[other]]
     return matrix
+
+
+def volume_geometry(image: Image, layout: LayerAxes) -> Geometry:
+    """Return the geometry that an image layer has now.
+
+    The reader of this plugin knows more than the layer holds, such as an oblique affine; what
+    it left in the metadata holds as long as nobody has moved the layer.
+    """
+    info = image.metadata.get("promptseg", {})
+    world, is_moved = world_affine(image, layout), False
+    if "world" in info:
+        is_moved = not np.allclose(info["world"], world)
+    elif info:
+        info["world"] = world
+    spatial = [d for d, name in enumerate(layout.dims) if name != "c"]
+    unit = str(image.units[-1])
+    return Geometry(
+        tuple(abs(float(image.scale[d])) for d in spatial),
+        unit if is_moved or unit != "pixel" else info.get("units", unit),
+        world if is_moved else np.asarray(info.get("affine", world), np.float64),
+    )

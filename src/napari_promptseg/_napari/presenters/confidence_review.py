@@ -60,7 +60,7 @@ class ConfidenceReview:
         layer_sync, self._layer_sync = self._layer_sync, None
         self._record, self._planes, self._prompted = None, {}, set()
         self._review.restart()
-        self._section.reviewing.hide()
+        self._section.show_reviewable(False)
         if layer_sync is not None:
             layer_sync.controller.events.snapshot.disconnect(self._shown)
             layer_sync.controller.events.planes.disconnect(self._answered)
@@ -102,14 +102,14 @@ class ConfidenceReview:
         plane, along = self._in_view()
         self._row = None
         if self._layer_sync is None or plane is None:
-            self._section.reviewing.hide()
+            self._section.show_reviewable(False)
             return
         self._row = along, plane.moved(along, 0)
         confidences = {
             p.index[along] or 0: s for p, s in self._planes.items() if _in_row(p, plane, along)
         }
         prompted = {p.index[along] or 0 for p in self._prompted if _in_row(p, plane, along)}
-        self._section.reviewing.setVisible(bool(confidences))
+        self._section.show_reviewable(bool(confidences))
         names, shape = self._layer_sync.layout.names, self._layer_sync.controller.volume.shape
         self._section.plot.show_values(
             names[along], shape[along], {**confidences, **dict.fromkeys(prompted, 1.0)}, prompted

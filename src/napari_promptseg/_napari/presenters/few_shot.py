@@ -87,7 +87,7 @@ class FewShotPresenter:
         section.next_activated.connect(self._go_to)
         self.training = TrainingProcess()
         self.training.progressed.connect(
-            lambda done, total: section.show_running("Training: step %v of %m", done, total)
+            lambda count, total: section.show_running("Training: step %v of %m", count, total)
         )
         self.training.ended.connect(self._trained)
         self.review.events.rejection.connect(self._reject)

@@ -94,7 +94,7 @@ class ObjectPresenter:
 
     def _reopen(self, label: int) -> None:
         if commands := self._commands:
-            commands.reopen(label)
+            commands.reopen(label, self._section.name.text().strip())
 
     def _delete(self, label: int) -> None:
         if commands := self._commands:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from napari_promptseg._napari.layers.layer_sync import LayerSync
     from napari_promptseg._napari.widgets.sections import PromptSection
     from napari_promptseg._napari.worker.model_capabilities import ModelCapabilities
+    from napari_promptseg._napari.worker.snapshot import Snapshot
 
 
 class PromptPresenter:
@@ -51,6 +52,8 @@ class PromptPresenter:
         self._connections.connect(
             layer_sync.controller.events.capabilities, self._show_capabilities
         )
+        self._connections.connect(layer_sync.controller.events.snapshot, self._show_state)
+        self._show_state(layer_sync.controller.snapshot)
         layer_sync.set_polarity(self._section.positive)
         layer_sync.use("click")
 
@@ -102,6 +105,9 @@ class PromptPresenter:
         self._section.show_capabilities(capabilities.choices, capabilities.everything)
         self._understands_text = capabilities.understands_text
         self.show_text_remedy()
+
+    def _show_state(self, state: Snapshot) -> None:
+        self._section.other_button.setEnabled(bool(state.prompts))
 
     def show_text_remedy(self) -> None:
         """Show whether text is understood, or what to install for it."""

@@ -9,7 +9,9 @@ from qtpy.QtCore import Signal as QtSignal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QFrame, QLabel, QMessageBox, QVBoxLayout
 
 from napari_promptseg._napari.widgets.sections import push_button, side_by_side
+from napari_promptseg._napari.worker.files import is_same_image
 from napari_promptseg._napari.worker.job_queue import Job
+from napari_promptseg.session.persistence import records
 from napari_promptseg.session.persistence.journal import Kept, has_journals, list_kept
 from napari_promptseg.session.session import Session
 
@@ -36,7 +38,7 @@ class RecoveryBar(QFrame):
         self.text.setWordWrap(True)
         self.recover = push_button("Recover", "Go on with it", self.recovered.emit)
         self.discard = push_button("Discard", "Delete it for good", self._ask)
-        self.skip = push_button("Later", "Ask again next time", self.skipped.emit)
+        self.skip = push_button("Later", "Ask about all of them again next time", self.skipped.emit)
         column = QVBoxLayout(self)
         column.setContentsMargins(6, 4, 6, 4)
         column.setSpacing(4)
@@ -132,7 +134,7 @@ class Recovery:
             self._sessions.adopt(session, journal.title, here)
             count = len(session.objects)
             objects = f"{count} object{'s' * (count != 1)}"
-            self._status.show(f"Recovered {objects} of {journal.title}")
+            self._sessions.say_when_ready(f"Recovered {objects} of {journal.title}")
 
         def on_error(error: Exception) -> None:
             self._offer([offer, *self._offers])
@@ -149,10 +151,9 @@ class Recovery:
             self._run(journal.discard, lambda _: self._status.show("Discarded"))
 
     def skip(self) -> None:
-        """Ask again in another window."""
-        journal = self._take()
-        if journal is not None:
-            self._skipped.add(journal.folder.name)
+        """Ask about all that is left in another window."""
+        self._skipped |= {offer.journal.folder.name for offer in self._offers}
+        self._offer([])
 
     def _run(
         self,
@@ -165,11 +166,9 @@ class Recovery:
 
 def is_of(journal: Kept, volume: Volume | None) -> bool:
     """Whether a journal was made on an image."""
-    if volume is None or tuple(volume.data.shape) != journal.header.shape:
+    if volume is None:
         return False
-    if journal.header.source is not None:
-        return journal.header.source == volume.source
-    return journal.header.pixels in (None, volume.fingerprint())
+    return is_same_image(records.Folder(journal.folder), journal.header, volume) is True
 
 
 def _when(time: datetime) -> str:

@@ -11,7 +11,7 @@ from qtpy.QtCore import QTimer
 
 from napari_promptseg._napari.layers.axes import LayerAxes, axes_choices, guess_layer_axes
 from napari_promptseg._napari.layers.layer_sync import LayerSync
-from napari_promptseg._napari.layers.transforms import level_zero, world_affine
+from napari_promptseg._napari.layers.transforms import level_zero, volume_geometry
 from napari_promptseg._napari.widgets.channel_picker import remembered
 from napari_promptseg._napari.worker.files import load_session
 from napari_promptseg._napari.worker.job_queue import Job, JobQueue
@@ -22,6 +22,7 @@ from napari_promptseg.session.session import Session
 from napari_promptseg.wrappers.options import Refinement
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from napari.layers import Image, Layer
@@ -45,6 +46,8 @@ class SessionManagerEvents(SignalGroup):
     """Another image is in use: its `LayerSync`, or None."""
     failed = Signal(Exception)
     """An error outside of any session."""
+    status = Signal(str)
+    """A message for the user."""
     stuck = Signal(float)
     """The worker has been at one job for so many seconds."""
     busy = Signal(bool)
@@ -60,13 +63,15 @@ class SessionManager:
     ----------
     viewer : Viewer
         Where the images are.
+    confirm : callable
+        Asks a yes-or-no question.
     """
 
-    def __init__(self, viewer: Viewer) -> None:
+    def __init__(self, viewer: Viewer, confirm: Callable[[str], bool]) -> None:
         self.events = SessionManagerEvents()
         self.current: LayerSync | None = None
         self.refinement = Refinement()
-        self._viewer = viewer
+        self._viewer, self._confirm = viewer, confirm
         self._worker = JobQueue(call_on_main_thread)
         self._layer_syncs: dict[Image, LayerSync] = {}
         self._was_busy = self._reported_busy = False
@@ -181,29 +186,62 @@ class SessionManager:
             self.current.controller.model.refine(self.refinement)
 
     def load(self, path: Path) -> None:
-        """Go on with a saved session: on the present image if it is the same, else on its own."""
+        """Load a saved session: on the image in use if it was made on it, else on its own."""
         volume = None if self.current is None else self.current.controller.volume
 
-        def done(answer: tuple[Session, bool]) -> None:
+        def on_result(answer: tuple[Session, bool | None]) -> None:
             session, same = answer
             self.adopt(session, path.stem, same)
 
         self._worker.submit(
-            Job(lambda _: load_session(path, volume), done, self.events.failed.emit)
+            Job(lambda _: load_session(path, volume), on_result, self.events.failed.emit)
         )
 
     def run(self, job: Job) -> None:
         """Do something that is about no session yet."""
         self._worker.submit(job)
 
-    def adopt(self, session: Session, name: str, same: bool) -> None:
-        """Go on with a session that was read: on the present image, or on its own."""
-        self.refinement = session.refinement or Refinement()
-        if same and self.current is not None:
-            self.current.controller.replace_session(session)
-            self.current.controller.model.warm_up(self.refinement)
-        else:
+    def adopt(self, session: Session, name: str, same: bool | None) -> None:
+        """Go on with a session that was read from disk.
+
+        Parameters
+        ----------
+        session : Session
+            The session.
+        name : str
+            Name of its image layer, if it gets one.
+        same : bool or None
+            Whether it was made on the image in use; None: the user has to say so.
+        """
+        current = self.current
+        if current is None or same is False:
+            self.refinement = session.refinement or Refinement()
             self._open(session, name)
+            if current is not None:
+                text = f"{name} is of another image, which was opened; {current.image.name} is kept"
+                self.say_when_ready(text)
+            return
+        image = current.image.name
+        question = f"The image of {name} is not there any more. Was it made on {image}?"
+        replaces = f"Work on {image} that is not saved will be replaced by {name}. Go on?"
+        controller = current.controller
+        if (same is None and not self._confirm(question)) or (
+            not controller.autosave.is_safe(controller.session) and not self._confirm(replaces)
+        ):
+            session.close()
+            self.events.status.emit(f"Not loaded: {name}")
+            return
+        self.refinement = session.refinement or Refinement()
+        controller.replace_session(session)
+        controller.model.warm_up(self.refinement)
+
+    def say_when_ready(self, text: str) -> None:
+        """Show a message after the model is loaded, which has messages of its own."""
+        if self.current is None:
+            self.events.status.emit(text)
+        else:
+            proxy = self.current.controller.proxy
+            proxy.run(lambda *_: None, proxy.say(text))
 
     def _open(self, session: Session, name: str) -> None:
         """Add the image of a loaded session as a layer."""
@@ -233,15 +271,24 @@ class SessionManager:
         remaining_roles = {"labels"} | (
             {"object"} if layer_sync.controller.snapshot.has_object else set()
         )
-        for role, layer in layer_sync.close().items():
-            if role not in remaining_roles:
-                self._viewer.layers.remove(layer)
+        layers = [
+            layer for role, layer in layer_sync.close().items() if role not in remaining_roles
+        ]
+        # Not inside of the event of the list: napari may remove further layers itself.
+        call_later(lambda: self._remove_layers(layers))
         if layer_sync is self.current:
             self.current = None
             self.events.current.emit(None)
 
+    def _remove_layers(self, layers: Sequence[Layer]) -> None:
+        for layer in layers:
+            if layer in self._viewer.layers:
+                self._viewer.layers.remove(layer)
+
     def close(self) -> None:
         """Stop all work and let go of all layers; sessions wait for the next dock."""
+        if not self._watch.isActive():
+            return
         self._watch.stop()
         self._worker.close()
         self._viewer.layers.events.removed.disconnect(self._removed)
@@ -257,15 +304,14 @@ class SessionManager:
 
 def _volume(image: Image, layout: LayerAxes, window: Window | str | None) -> Volume:
     """Make the volume of an image layer; its pixels are neither read nor copied."""
-    info = image.metadata.get("promptseg", {})
-    spatial = [d for d, name in enumerate(layout.dims) if name != "c"]
+    info, geometry = image.metadata.get("promptseg", {}), volume_geometry(image, layout)
     smaller = image.data[1:] if image.multiscale else ()
     return Volume(
         layout.volume_data(level_zero(image)),
         axes=layout.volume_axes,
-        spacing=[abs(float(image.scale[d])) for d in spatial],
-        units=info.get("units", str(image.units[-1])),
-        affine=info.get("affine", world_affine(image, layout)),
+        spacing=geometry.spacing,
+        units=geometry.units,
+        affine=geometry.affine,
         window=window,
         channels=info.get("channels") or _remembered(image, layout),
         source=info.get("source"),

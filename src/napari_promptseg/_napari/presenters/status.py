@@ -35,14 +35,16 @@ class StatusPresenter:
         self._line = line
         self._connections = Connections()
         self._layer_sync: LayerSync | None = None
+        self._loading = False
         sessions.events.failed.connect(self.show_error)
+        sessions.events.status.connect(self.show)
         sessions.events.stuck.connect(self._show_stuck)
         sessions.events.busy.connect(line.show_busy)
 
     def follow(self, layer_sync: LayerSync | None) -> None:
         """See `Presenter`."""
         self._connections.release()
-        self._layer_sync = layer_sync
+        self._layer_sync, self._loading = layer_sync, layer_sync is not None
         if layer_sync is None:
             self.show(NO_IMAGE)
             self._line.show_hint("")
@@ -52,6 +54,9 @@ class StatusPresenter:
         self._connections.connect(events.notice, show_warning)
         self._connections.connect(events.failed, self.show_error)
         self._connections.connect(events.snapshot, self._show_next_step)
+        self._connections.connect(events.running, self._show_running)
+        self._connections.connect(events.capabilities, self._model_loaded)
+        self._connections.connect(events.failed, self._model_loaded)
         self._connections.connect(layer_sync.events.status, self.show)
         self._show_next_step(layer_sync.controller.snapshot)
 
@@ -69,8 +74,22 @@ class StatusPresenter:
         self.show(f"No answer for {seconds:.0f} s: wait, or press Shift+G to give up on it")
 
     def _show_next_step(self, state: Snapshot) -> None:
-        if self._layer_sync is not None:
+        if self._layer_sync is None:
+            return
+        if self._loading:
+            self._line.show_hint("Clicks are answered as soon as the model is there.")
+        elif self._layer_sync.controller.propagation.running:
+            self._line.show_hint("Click what is wrong at any time; Shift+G stops, and keeps it.")
+        else:
             self._line.show_hint(next_step(state, self._layer_sync.layout.names))
+
+    def _show_running(self, _: bool) -> None:
+        if self._layer_sync is not None:
+            self._show_next_step(self._layer_sync.controller.snapshot)
+
+    def _model_loaded(self, _: object) -> None:
+        self._loading = False
+        self._show_running(False)
 
 
 def error_text(error: Exception) -> str:

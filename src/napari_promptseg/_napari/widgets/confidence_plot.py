@@ -21,6 +21,10 @@ _FOOT: Final = 16
 """Pixels below the bars, for the first and the last index."""
 _TOP: Final = 9
 """Pixels above the bars, for the marks of prompted planes."""
+_EMPTY: Final = "Confidence of each plane, after propagation"
+_LEGEND: Final = ("doubtful", "sure")
+_LEGEND_WIDTH: Final = 48
+"""Pixels of the scale of colours."""
 _AROUND: Final = 1
 """Planes without a value that are shown beside the others."""
 
@@ -137,6 +141,14 @@ class ConfidencePlot(QWidget):
         ink = self.palette().color(QPalette.ColorRole.WindowText)
         faint = QColor(ink)
         faint.setAlpha(60)
+        if not self.span:
+            room = QRectF(0, 0, self.width(), self.height())
+            painter.setPen(faint)
+            painter.drawRect(room.adjusted(0, 0, -1, -1))
+            painter.setPen(ink)
+            painter.drawText(room, Qt.AlignmentFlag.AlignCenter, _EMPTY)
+            painter.end()
+            return
         painter.fillRect(QRectF(0, bottom, self.width(), 1), faint)
         painter.fillRect(QRectF(0, bottom - height / 2, self.width(), 1), faint)
         for left, right, confidence in self._bars():
@@ -159,11 +171,10 @@ class ConfidencePlot(QWidget):
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawRect(QRectF(left, _TOP - 1, max(right - left - 1, 2), height + 1))
         self._draw_ends(painter, bottom)
+        self._draw_legend(painter, bottom)
         painter.end()
 
     def _draw_ends(self, painter: QPainter, bottom: int) -> None:
-        if not self.span:
-            return
         font = self.font()
         font.setPointSizeF(0.85 * font.pointSizeF())
         painter.setFont(font)
@@ -172,6 +183,19 @@ class ConfidencePlot(QWidget):
         align_right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         painter.drawText(room, align_left, f"{self._axis} {self.span[0]}")
         painter.drawText(room, align_right, str(self.span[-1]))
+
+    def _draw_legend(self, painter: QPainter, bottom: int) -> None:
+        """Draw the scale of colours in the middle of the foot."""
+        metrics = painter.fontMetrics()
+        words = [metrics.horizontalAdvance(f"{word} ") for word in _LEGEND]
+        left = (self.width() - sum(words) - _LEGEND_WIDTH) / 2
+        room = QRectF(left, bottom + 1, words[0], _FOOT - 1)
+        painter.drawText(room, Qt.AlignmentFlag.AlignVCenter, _LEGEND[0])
+        for step in range(_LEGEND_WIDTH):
+            colour = confidence_colour(step / (_LEGEND_WIDTH - 1))
+            painter.fillRect(QRectF(left + words[0] + step, bottom + 5, 1, 6), colour)
+        room.moveLeft(left + words[0] + _LEGEND_WIDTH + metrics.horizontalAdvance(" "))
+        painter.drawText(room, Qt.AlignmentFlag.AlignVCenter, _LEGEND[1])
 
     def mousePressEvent(self, event: QMouseEvent | None) -> None:  # noqa: N802
         """See `QWidget`."""

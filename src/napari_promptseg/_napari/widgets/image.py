@@ -80,13 +80,16 @@ class ImageSection:
             choices=lambda _: ("auto", *self._devices),
             tooltip="More appear once a model is loaded",
         )
-        self.widget = QWidget()
-        grid = QGridLayout(self.widget)
-        grid.setContentsMargins(0, 0, 0, 0)
+        self.widget, self.settings = QWidget(), QWidget()
+        first = side_by_side(QLabel(self.image.label), self.image.native)
+        first.setContentsMargins(0, 0, 0, 0)
+        first.setStretch(1, 1)
+        self.widget.setLayout(first)
+        self._tame(self.image)
+        grid = QGridLayout(self.settings)
+        grid.setContentsMargins(4, 4, 4, 2)
         grid.setSpacing(4)
-        for row, pair in enumerate(
-            ((self.image,), (self.window,), (self.backend,), (self.axes, self.device))
-        ):
+        for row, pair in enumerate(((self.window,), (self.backend,), (self.axes, self.device))):
             for column, box in enumerate(pair):
                 grid.addWidget(QLabel(box.label), row, 2 * column)
                 wide = 1 if len(pair) > 1 else 3
@@ -95,9 +98,7 @@ class ImageSection:
                     grid.addLayout(beside, row, 2 * column + 1, 1, wide)
                 else:
                     grid.addWidget(box.native, row, 2 * column + 1, 1, wide)
-                # Long names of layers must not widen the dock.
-                box.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-                box.native.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+                self._tame(box)
         self.channels = ChannelPicker()
         self.channels.setVisible(False)
         grid.addWidget(self.channels, grid.rowCount(), 1, 1, 3)
@@ -113,6 +114,12 @@ class ImageSection:
         self.device.changed.connect(self._model_changed)
         for name in ("inserted", "removed", "renamed", "reordered"):
             getattr(viewer.layers.events, name).connect(self.update_images)
+
+    @staticmethod
+    def _tame(box: ComboBox) -> None:
+        """Let long names of layers not widen the dock, and clicks leave the keys to the viewer."""
+        box.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        box.native.setFocusPolicy(Qt.FocusPolicy.TabFocus)
 
     def release(self) -> None:
         """Follow the layers no more."""

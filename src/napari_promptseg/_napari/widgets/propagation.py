@@ -12,6 +12,7 @@ from qtpy.QtWidgets import (
     QProgressBar,
     QSizePolicy,
     QSpinBox,
+    QStackedWidget,
     QWidget,
 )
 
@@ -78,7 +79,10 @@ class PropagationSection(Section):
         self.backward.clicked.connect(lambda: self.direction_requested.emit("backward"))
         self.forward = push_button("Forward ▶", "From this plane to the last (K)")
         self.forward.clicked.connect(lambda: self.direction_requested.emit("forward"))
-        self.column.addLayout(side_by_side(self.backward, self.both, self.forward))
+        directions = QWidget()
+        row = side_by_side(self.backward, self.both, self.forward)
+        row.setContentsMargins(0, 0, 0, 0)
+        directions.setLayout(row)
         self._axes = QWidget()
         self.axis = _combo("Which way through the series")
         for name, words in AXES.items():
@@ -94,7 +98,16 @@ class PropagationSection(Section):
         self.cancel = push_button("Cancel", "Stop; what is done is kept (Shift+G)")
         self.cancel.clicked.connect(self.cancel_requested)
         self.cancel.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
-        self.column.addLayout(side_by_side(self.bar, self.cancel))
+        progress = QWidget()
+        row = side_by_side(self.bar, self.cancel)
+        row.setContentsMargins(0, 0, 0, 0)
+        progress.setLayout(row)
+        # One in the place of the other, so that nothing below moves.
+        self._stack = QStackedWidget()
+        self._stack.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        self._stack.addWidget(directions)
+        self._stack.addWidget(progress)
+        self.column.insertWidget(1, self._stack)
         self._add_review()
         self._add_options()
         self.show_running(False)
@@ -108,7 +121,6 @@ class PropagationSection(Section):
         self.reviewing = Section()
         self.reviewing.column.addWidget(self.plot)
         self.reviewing.column.addWidget(self.review)
-        self.reviewing.hide()
         self.column.addWidget(self.reviewing)
 
     def _add_options(self) -> None:
@@ -142,9 +154,16 @@ class PropagationSection(Section):
         for button in (self.both, self.backward, self.forward, self.go):
             button.setEnabled(not running)
         self.cancel.setEnabled(running)
+        self._stack.setCurrentIndex(int(running))
         self.bar.setRange(0, 0 if running else 1)
         self.bar.setValue(0)
         self.bar.setFormat("%v of %m planes" if running else "")
+
+    def show_reviewable(self, reviewable: bool) -> None:
+        """Show whether there are planes to review; an empty plot keeps its place."""
+        self.review.setEnabled(reviewable)
+        if not reviewable:
+            self.plot.show_values("", 0, {}, ())
 
     def show_progress(self, count: int, total: int) -> None:
         """Show how far it is."""
@@ -159,6 +178,7 @@ class PropagationSection(Section):
         whole = {"t": "Whole video", "tz": "Everything"}
         self.both.setText(whole.get(other_axes, "Whole volume"))
         self.setEnabled(bool(other_axes))
+        self.setVisible(bool(other_axes))
         self._update_range()
 
     def _update_range(self) -> None:

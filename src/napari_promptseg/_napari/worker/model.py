@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from napari_promptseg._napari.worker.model_capabilities import ModelCapabilities, refine
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from napari_promptseg._napari.worker.job_queue import Job
     from napari_promptseg._napari.worker.propagation import PropagationCommands
+    from napari_promptseg._napari.worker.requests import Geometry
     from napari_promptseg._napari.worker.session_proxy import SessionProxy
     from napari_promptseg.data.intensity_window import Window
+    from napari_promptseg.data.volume import ArrayLike, Volume
     from napari_promptseg.session.session import Session
     from napari_promptseg.wrappers.options import Refinement
 
@@ -39,12 +42,12 @@ class ModelCommands:
             session.set_backend(backend, device)
             return self._load(session, requested)
 
-        self._proxy.events.status.emit(f"Loading {backend} …")
+        self._proxy.events.status.emit(f"Loading the model {backend} …")
         self._proxy.run(work, self._ready, loads_model=True)
 
     def warm_up(self, requested: Refinement) -> None:
         """Load the model with its wrappers, so that the first click is answered quickly."""
-        self._proxy.events.status.emit(f"Loading {self._proxy.snapshot.backend} …")
+        self._proxy.events.status.emit(f"Loading the model {self._proxy.snapshot.backend} …")
         self._proxy.run(
             lambda session, _: self._load(session, requested), self._ready, loads_model=True
         )
@@ -83,6 +86,40 @@ class ModelCommands:
     def set_window(self, window: Window | str | None) -> None:
         """Look at the image through another intensity window."""
         self._proxy.run(lambda session, _: session.set_window(window))
+
+    def set_data(self, data: ArrayLike) -> None:
+        """Let the model see other pixels of the same shape; objects stay as they are."""
+
+        def work(session: Session, _: Job) -> Volume:
+            session.volume = replace(session.volume, data=data, levels=())
+            session.set_window(None)
+            return session.volume
+
+        self._propagation.cancel()
+        self._proxy.run(work, self._adopt_volume("The image has new pixels: the model sees them"))
+
+    def set_geometry(self, geometry: Geometry) -> None:
+        """Use another spacing, unit and affine for sizes, propagation and export."""
+
+        def work(session: Session, _: Job) -> Volume:
+            volume = session.volume
+            session.volume = replace(
+                volume,
+                spacing=geometry.spacing,
+                units=geometry.units,
+                affine=geometry.affine,
+            )
+            session.set_window(volume.window)
+            return session.volume
+
+        self._proxy.run(work, self._adopt_volume("The image was moved: sizes and exports follow"))
+
+    def _adopt_volume(self, text: str) -> Callable[[Volume], None]:
+        def adopt(volume: Volume) -> None:
+            self._proxy.volume = volume
+            self._proxy.events.status.emit(text)
+
+        return adopt
 
     def set_channels(self, channels: Sequence[int]) -> None:
         """Look at other channels of the image."""

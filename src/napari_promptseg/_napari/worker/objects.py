@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from napari_promptseg.data.geometry import box_slices
 
@@ -37,16 +37,23 @@ class ObjectCommands:
             return
         self._propagation.forget_pause()
         self._proxy.run(
-            lambda session, _: session.commit(name or None, overwrite),
+            lambda session, _: _commit(session, name, overwrite),
             lambda label: self._proxy.events.status.emit(f"Committed object {label}"),
         )
 
     def discard(self) -> None:
-        """Drop the active object."""
+        """Drop the active object; a reopened one becomes what it was before."""
+        label = self._proxy.snapshot.label
         self._propagation.cancel()
-        self._proxy.run(
-            lambda session, _: session.discard(), self._proxy.say("Discarded the active object")
-        )
+        if label is None:
+            self._proxy.run(
+                lambda session, _: session.discard(), self._proxy.say("Discarded the active object")
+            )
+        else:
+            self._proxy.run(
+                lambda session, _: _undo_reopening(session, label),
+                self._proxy.say(f"Object {label} is as it was before it was reopened"),
+            )
 
     def undo(self) -> None:
         """Undo the last step."""
@@ -77,12 +84,34 @@ class ObjectCommands:
 
         return report
 
-    def reopen(self, label: int) -> None:
-        """Make a committed object the active one."""
+    def reopen(self, label: int, name: str = "") -> None:
+        """Make a committed object the active one.
+
+        Parameters
+        ----------
+        label : int
+            Its id.
+        name : str
+            Name of the object that is active so far and is committed first.
+        """
         self._propagation.cancel()
-        self._proxy.run(
-            lambda session, _: session.reopen(label), self._proxy.say(f"Reopened object {label}")
-        )
+
+        def work(session: Session, _: Job) -> int | None:
+            if label not in session.objects:
+                raise ValueError(f"there is no object {label}; valid: {sorted(session.objects)}")
+            committed = None
+            if session.draft.extent is not None and session.mask.any():
+                committed = _commit(session, name or None, overwrite=False)
+            session.reopen(label)
+            return committed
+
+        def then(committed: int | None) -> None:
+            text = f"Reopened object {label}"
+            if committed is not None:
+                text = f"Committed object {committed}, then reopened object {label}"
+            self._proxy.events.status.emit(text)
+
+        self._proxy.run(work, then)
 
     def rename(self, label: int, name: str) -> None:
         """Name a committed object."""
@@ -108,3 +137,52 @@ class ObjectCommands:
             self._proxy.note_change("labels", edit.box)
 
         self._proxy.run(work, self._proxy.say("Painted labels"), settle=settle)
+
+
+_OTHER_OBJECTS: Final = frozenset(
+    {
+        "accept proposals",
+        "add labels",
+        "commit",
+        "delete",
+        "divide",
+        "end track",
+        "paint",
+        "relabel",
+        "rename",
+        "segment everything",
+        "unlink",
+    }
+)
+"""Steps of the history that change committed objects."""
+
+
+def _commit(session: Session, name: str | None, overwrite: bool) -> int:
+    try:
+        return session.commit(name, overwrite)
+    except ValueError as error:
+        if overwrite or session.draft.extent is None:
+            raise
+        raise ValueError(
+            "all of its pixels belong to other objects: "
+            "tick Overwrite to take them, or discard it with Shift+N"
+        ) from error
+
+
+def _undo_reopening(session: Session, label: int) -> None:
+    """Go back in history to before an object was reopened; redo brings the steps back.
+
+    Raises
+    ------
+    ValueError
+        If committed objects were changed in the meantime.
+    """
+    history = session.history
+    first = len(history) - 1 - history[::-1].index("reopen")
+    if _OTHER_OBJECTS.intersection(history[first + 1 :]):
+        raise ValueError(
+            f"other objects were changed since object {label} was reopened: "
+            "commit it with N, or undo with Ctrl+Z"
+        )
+    while len(session.history) > first:
+        session.undo()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from time import perf_counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,7 +46,6 @@ class PromptCommands:
         ValueError
             If it is not valid in the volume.
         """
-        start = perf_counter()
         prompt = check_prompt(prompt, self._proxy.volume.names, self._proxy.volume.shape)
         plane = prompt_plane(prompt, self._proxy.volume.names)
         self._propagation.pause()
@@ -61,17 +59,15 @@ class PromptCommands:
                 self._proxy.pending.remove(answered)
 
         def then(_: None) -> None:
-            milliseconds = 1000 * (perf_counter() - start)
             kind = prompt.kind.capitalize()
             going_on = "; propagating on" if self._propagation.resume(plane) else ""
-            self._proxy.events.status.emit(f"{kind} answered in {milliseconds:.0f} ms{going_on}")
+            self._proxy.events.status.emit(f"{kind} answered{going_on}")
 
         self._proxy.run(work, then, key=plane, items=[prompt], settle=settle)
         self._proxy.emit_snapshot()
 
     def add_text(self, word: TextPrompt) -> None:
         """Segment by text and report the match, or that the word is unknown."""
-        start = perf_counter()
         plane = prompt_plane(word, self._proxy.volume.names)
         self._propagation.pause()
 
@@ -88,9 +84,8 @@ class PromptCommands:
             if isinstance(match, TextMatch):
                 text = f"{match.model} found {match.text!r}: sure {match.confidence:.2f}"
                 self._proxy.events.word.emit(plane, match.probability)
-            milliseconds = 1000 * (perf_counter() - start)
             going_on = "; propagating on" if self._propagation.resume(plane) else ""
-            self._proxy.events.status.emit(f"{text} ({milliseconds:.0f} ms){going_on}")
+            self._proxy.events.status.emit(f"{text}{going_on}")
 
         self._proxy.events.status.emit(f"Looking for {word.text!r} …")
         self._proxy.run(work, then)
@@ -110,6 +105,30 @@ class PromptCommands:
                 self._proxy.removing.remove(prompt)
 
             self._proxy.run(work, self._proxy.say(f"Removed a {prompt.kind}"), settle=settle)
+        self._proxy.emit_snapshot()
+
+    def replace(self, old: Prompt, new: Prompt) -> None:
+        """Put a prompt in the place of another one, such as a moved point.
+
+        Raises
+        ------
+        ValueError
+            If the new one is not valid in the volume.
+        """
+        new = check_prompt(new, self._proxy.volume.names, self._proxy.volume.shape)
+        self._propagation.cancel()
+        self._proxy.removing.append(old)
+        self._proxy.pending.append(new)
+
+        def work(session: Session, _: Job) -> None:
+            if old in session.prompts:
+                session.replace_prompt(session.prompts.index(old), new)
+
+        def settle(_: Job) -> None:
+            self._proxy.removing.remove(old)
+            self._proxy.pending.remove(new)
+
+        self._proxy.run(work, self._proxy.say(f"Moved a {new.kind}"), settle=settle)
         self._proxy.emit_snapshot()
 
     def choose_answer(self) -> None:

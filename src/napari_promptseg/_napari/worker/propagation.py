@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from time import perf_counter
 from typing import TYPE_CHECKING, Literal
 
 from napari_promptseg._napari.worker.requests import PropagationRequest
@@ -79,10 +78,15 @@ class PropagationCommands:
         except ValueError as error:
             self._proxy.events.status.emit(f"Not propagated: {error}")
             return
+        if first is not None and last is not None:
+            first, last = min(first, last), max(first, last)
         start, stop = first, None if last is None else last + 1
         if direction != "both" and position is not None:
             along = self._proxy.volume.names.index(sweep_axis[-1])
             here = self._pixel(position, along)
+            if here == (self._proxy.volume.shape[along] - 1 if direction == "forward" else 0):
+                self._proxy.events.status.emit("This is the last plane in that direction")
+                return
             start, stop = (here, None) if direction == "forward" else (None, here + 1)
         self._begin(PropagationRequest(start, stop, sweep_axis, self._near(sweep_axis, position)))
 
@@ -106,26 +110,25 @@ class PropagationCommands:
     def _begin(self, request: PropagationRequest) -> None:
         self._paused_request = None
 
-        def work(session: Session, job: Job) -> tuple[int, float, bool]:
-            began, planes = perf_counter(), 0
+        def work(session: Session, job: Job) -> tuple[int, bool]:
+            planes = 0
             if job.stopped.is_set():
-                return 0, 0.0, True
+                return 0, True
             propagation = session.propagate(request.start, request.stop, request.axis, request.near)
             for result in propagation:
                 planes += 1
                 self._proxy.note_result(result)
                 if job.stopped.is_set():
                     propagation.cancel()
-            return planes, perf_counter() - began, job.stopped.is_set()
+            return planes, job.stopped.is_set()
 
-        def then(answer: tuple[int, float, bool]) -> None:
-            planes, seconds, stopped = answer
-            speed = f"{planes / max(seconds, 1e-3):.0f} a second"
+        def then(answer: tuple[int, bool]) -> None:
+            planes, stopped = answer
             if planes == 0 and not stopped:
-                self._proxy.events.status.emit("Nothing has changed since the last propagation")
+                self._proxy.events.status.emit("All planes of this range are up to date")
             elif self._paused_request is None:  # else it is about to go on
                 verb = "Stopped after" if stopped else "Propagated"
-                self._proxy.events.status.emit(f"{verb} {planes} planes, {speed}")
+                self._proxy.events.status.emit(f"{verb} {planes} plane{'s' * (planes != 1)}")
 
         self._request = request
         self._job = self._proxy.run(work, then, settle=self._end)
