@@ -111,14 +111,20 @@ def test_reopening_commits_the_active_object_with_its_name_and_says_so(bench, bl
     assert b.dock.objects.name.text() == "liver"
 
 
-def test_reopening_below_the_active_object_says_what_to_do(bench, blobs):
+@pytest.mark.parametrize("yes", [True, False])
+def test_reopening_below_the_active_object_asks_to_discard_it(bench, blobs, answer, yes):
     b = bench(blobs)
     b.click(FIRST)
     b.press("N")
     b.click(FIRST)
-    b.dock.object_table.select(1)
+    assert [s.label for s in b.dock.object_table.selection()] == [1]
+    assert "on object 1: Reopen" in b.dock.status.hint.text()
+    texts = answer(yes)
     b.dock.object_table.buttons["Reopen"].click()
     b.wait()
-    assert "tick Overwrite" in b.status
-    assert "overwrite=" not in b.status
-    assert [s.label for s in b.snapshot.objects] == [1]
+    assert "lies inside of other objects" in texts[0]
+    assert b.snapshot.label == (1 if yes else None)
+    if not yes:
+        assert "tick Overwrite" in b.status
+        assert "overwrite=" not in b.status
+        assert [s.label for s in b.snapshot.objects] == [1]

@@ -146,7 +146,7 @@ class AnnotateWidget(QWidget):
         self.propagation_presenter = PropagationPresenter(
             self.propagation, self.sessions, status.show
         )
-        self.object_presenter = ObjectPresenter(self.objects, self.object_table, status.show)
+        self.object_presenter = ObjectPresenter(self.objects, self.object_table, status.show, ask)
         self.file_presenter = FilePresenter(
             self.files, self.sessions, status.show, ask, lambda: self.objects.name.text().strip()
         )
@@ -286,7 +286,7 @@ class AnnotateWidget(QWidget):
         return False
 
     def shutdown(self) -> None:
-        """Stop all work, unbind the keys and let go of the layers; they stay as they are."""
+        """Stop all work, unbind the keys and release the layers; they stay as they are."""
         if self._closed:
             return
         self._closed = True

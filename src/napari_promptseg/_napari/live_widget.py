@@ -242,7 +242,7 @@ class LiveWidget(QWidget):
             self.status.setText("The end")
 
     def _again(self) -> None:
-        """Show the present frame anew while the video is paused."""
+        """Redraw the present frame while the video is paused."""
         if not self.playing and self._paused is not None:
             self._show(self._paused)
 
@@ -304,7 +304,7 @@ class LiveWidget(QWidget):
         self._video = self._camera = None
 
     def shutdown(self) -> None:
-        """Stop, and let go of the source; the layer stays."""
+        """Stop, and release the source; the layer stays."""
         self._timer.stop()
         self._worker.close()
         self._end_recording()

@@ -50,7 +50,7 @@ def test_work_is_kept_from_the_first_step_on(bench, blobs) -> None:
 
 
 def test_labels_are_copied_now_and_then(bench, blobs, monkeypatch) -> None:
-    monkeypatch.setattr(autosave, "_EVERY", 0.0)
+    monkeypatch.setattr(autosave, "_COPY_INTERVAL", 0.0)
     b = bench(blobs)
     for position in ((5, 15, 15), (5, 35, 45)):
         b.click(position)
@@ -186,7 +186,7 @@ def test_a_full_disk_is_told_of_once_and_work_goes_on(bench, blobs, errors, monk
     b = bench(blobs)
     b.click((5, 15, 15))
     b.click((5, 35, 45), positive=False)
-    assert errors == ["nothing is kept on disk for a crash: disk full"]
+    assert errors == ["no journal is written, so a crash would lose the session: disk full"]
     assert len(b.snapshot.prompts) == 2
 
 

@@ -51,6 +51,8 @@ class LayerSyncEvents(SignalGroup):
 
     tool = Signal(str)
     """Another tool is active now."""
+    object_clicked = Signal(int)
+    """A new object was begun with a click on this committed one."""
     status = Signal(str)
     """A message for the user."""
 
@@ -301,7 +303,11 @@ class LayerSync:
         position = self.view.position(world)
         if self.before_click is not None:
             self.before_click(position)
-        self._drawn(np.array([position]), "point", positive)
+        began = not self.controller.snapshot.has_object
+        if self._drawn(np.array([position]), "point", positive) and began:
+            label = self._mirrors["labels"].value(position)
+            if label:
+                self.events.object_clicked.emit(label)
 
     def _drawn(
         self, vertices: NDArray[np.float64], kind: str, positive: bool | None = None

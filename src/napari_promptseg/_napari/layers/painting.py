@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_promptseg._napari.worker.requests import Edit
-from napari_promptseg.data.geometry import Bounds, box_slices, box_union
+from napari_promptseg.data.geometry import Bounds, box_slices, box_union, nearest_pixel
 from napari_promptseg.data.memmap import paged_zeros
 
 if TYPE_CHECKING:
@@ -231,6 +231,10 @@ class Mirror:
         if self._late:
             self._copy(self._late.pop(0))
         return bool(self._late)
+
+    def value(self, position: Sequence[float]) -> int:
+        """Return the value at a position inside of the volume."""
+        return int(np.asarray(self._data[tuple(nearest_pixel(p) for p in position)]))
 
     def compare(self, data: Any) -> Edit | None:
         """Return the pixels in which another array differs, None if it has another shape."""

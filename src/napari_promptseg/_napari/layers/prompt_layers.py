@@ -129,7 +129,7 @@ class PromptLayer(ABC):
             if new[now[number]] > 0:
                 new[now[number]] -= 1
                 new_shapes.append(self._vertices(number))
-        # From here on the layer may be drawn anew.
+        # From here on the layer may be redrawn.
         if len(deleted) == len(new_shapes) == 1:
             if not self._on_moved(deleted[0], *new_shapes[0]):
                 self.show(self._prompts)

@@ -74,7 +74,7 @@ class UncertaintyOverlay:
         self._overlay.remove()
 
     def refresh(self, _: Any = None) -> None:
-        """Measure the plane in view anew; calls of one turn of the event loop are one."""
+        """Query the visible plane again; calls of one turn of the event loop are merged."""
         if not self._waits:
             self._waits = True
             call_later(self._ask)

@@ -110,6 +110,8 @@ class ConfidenceReview:
         }
         prompted = {p.index[along] or 0 for p in self._prompted if _in_row(p, plane, along)}
         self._section.show_reviewable(bool(confidences))
+        if not confidences:
+            return
         names, shape = self._layer_sync.layout.names, self._layer_sync.controller.volume.shape
         self._section.plot.show_values(
             names[along], shape[along], {**confidences, **dict.fromkeys(prompted, 1.0)}, prompted

@@ -109,7 +109,7 @@ class FewShotPresenter:
         self._section.setEnabled(layer_sync is not None)
 
     def close(self) -> None:
-        """Stop all work and let go of the image."""
+        """Stop all work and release the image."""
         self.follow(None)
         self._worker.close()
         self._tuner.close()

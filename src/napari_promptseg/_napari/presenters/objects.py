@@ -29,12 +29,19 @@ class ObjectPresenter:
         Committed objects.
     show_status : callable
         Shows a message to the user.
+    confirm : callable
+        Asks a yes-or-no question.
     """
 
     def __init__(
-        self, section: ObjectSection, table: ObjectTable, show_status: Callable[[str], None]
+        self,
+        section: ObjectSection,
+        table: ObjectTable,
+        show_status: Callable[[str], None],
+        confirm: Callable[[str], bool],
     ) -> None:
-        self._section, self._table, self._show_status = section, table, show_status
+        self._section, self._table = section, table
+        self._show_status, self._confirm = show_status, confirm
         self._connections = Connections()
         self._layer_sync: LayerSync | None = None
         section.commit.connect(self._commit)
@@ -57,6 +64,7 @@ class ObjectPresenter:
             self._table.show_objects(())
             return
         self._connections.connect(layer_sync.controller.events.snapshot, self._show_state)
+        self._connections.connect(layer_sync.events.object_clicked, self._table.select)
         self._show_state(layer_sync.controller.snapshot)
 
     @property
@@ -94,7 +102,11 @@ class ObjectPresenter:
 
     def _reopen(self, label: int) -> None:
         if commands := self._commands:
-            commands.reopen(label, self._section.name.text().strip())
+            question = (
+                f"The active object lies inside of other objects. Discard it and reopen {label}?"
+            )
+            name = self._section.name.text().strip()
+            commands.reopen(label, name, lambda: self._confirm(question))
 
     def _delete(self, label: int) -> None:
         if commands := self._commands:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class RecoveryBar(QFrame):
-    """One line about one journal, with what can be done about it; hidden if there is none."""
+    """Offer to recover one journal; hidden if there is none."""
 
     recovered = QtSignal()
     discarded = QtSignal()
@@ -72,7 +72,7 @@ class _Offer(NamedTuple):
 
 
 class Recovery:
-    """Finds journals that nobody writes to, offers them, and brings them back.
+    """Finds journals without a running writer, offers them, and recovers them.
 
     Parameters
     ----------

@@ -198,7 +198,7 @@ class SessionManager:
         )
 
     def run(self, job: Job) -> None:
-        """Do something that is about no session yet."""
+        """Queue a job that belongs to no session yet."""
         self._worker.submit(job)
 
     def adopt(self, session: Session, name: str, same: bool | None) -> None:
@@ -286,7 +286,7 @@ class SessionManager:
                 self._viewer.layers.remove(layer)
 
     def close(self) -> None:
-        """Stop all work and let go of all layers; sessions wait for the next dock."""
+        """Stop all work and release all layers; sessions are parked for the next dock."""
         if not self._watch.isActive():
             return
         self._watch.stop()

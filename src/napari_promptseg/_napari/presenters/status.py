@@ -36,6 +36,7 @@ class StatusPresenter:
         self._connections = Connections()
         self._layer_sync: LayerSync | None = None
         self._loading = False
+        self._clicked_object: int | None = None
         sessions.events.failed.connect(self.show_error)
         sessions.events.status.connect(self.show)
         sessions.events.stuck.connect(self._show_stuck)
@@ -58,6 +59,7 @@ class StatusPresenter:
         self._connections.connect(events.capabilities, self._model_loaded)
         self._connections.connect(events.failed, self._model_loaded)
         self._connections.connect(layer_sync.events.status, self.show)
+        self._connections.connect(layer_sync.events.object_clicked, self._show_clicked_object)
         self._show_next_step(layer_sync.controller.snapshot)
 
     def show(self, text: str) -> None:
@@ -80,8 +82,16 @@ class StatusPresenter:
             self._line.show_hint("Clicks are answered as soon as the model is there.")
         elif self._layer_sync.controller.propagation.running:
             self._line.show_hint("Click what is wrong at any time; Shift+G stops, and keeps it.")
+        elif self._clicked_object is not None and len(state.prompts) == 1:
+            self._line.show_hint(
+                f"This is on object {self._clicked_object}: Reopen corrects it, N keeps a new one."
+            )
         else:
+            self._clicked_object = None
             self._line.show_hint(next_step(state, self._layer_sync.layout.names))
+
+    def _show_clicked_object(self, label: int) -> None:
+        self._clicked_object = label
 
     def _show_running(self, _: bool) -> None:
         if self._layer_sync is not None:

@@ -38,11 +38,11 @@ class FewShotSection(QWidget):
     """A class is to be found: on the plane in view, or on all planes."""
     stop = Signal()
     next = Signal(str)
-    """What to annotate next is asked, perhaps with a class."""
+    """A ranking of what to annotate next is requested, perhaps with a class."""
     selection_changed = Signal(list)
     """Rows of proposals are selected."""
     decided = Signal(str)
-    """What to do with the selected proposals: "accept", "reject", "fix" or "accept all"."""
+    """Decision on the selected proposals: "accept", "reject", "fix" or "accept all"."""
     train = Signal(str)
     """The network is to be trained on all committed objects, and called so."""
     next_activated = Signal(int)

@@ -28,7 +28,7 @@ DEFAULT_BACKEND: Final = "clicknet"
 
 
 class ImageEvents(SignalGroup):
-    """What the user chose."""
+    """Choices of the user in the image section."""
 
     image = Signal(object)
     axes = Signal(str)

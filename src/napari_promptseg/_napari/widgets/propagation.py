@@ -27,7 +27,7 @@ from napari_promptseg.propagation.registry import AUTO, list_propagators
 
 
 class Words(NamedTuple):
-    """How a choice is explained to the user."""
+    """Name and explanation of a choice."""
 
     name: str
     does: str
@@ -91,6 +91,7 @@ class PropagationSection(Section):
         row = side_by_side(QLabel("Along"), self.axis)
         row.setContentsMargins(0, 0, 0, 0)
         self._axes.setLayout(row)
+        self._axes.hide()
         self.column.addWidget(self._axes)
         self.bar = QProgressBar()
         self.bar.setTextVisible(True)
@@ -191,7 +192,7 @@ class PropagationSection(Section):
 
     @property
     def chosen_axis(self) -> str | None:
-        """Which way through a series; None where there is one only."""
+        """Axis through a series; None where there is no choice."""
         return None if self._axes.isHidden() else str(self.axis.currentData())
 
     def show_usable(self, usable: frozenset[str]) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Words(NamedTuple):
-    """How a wrapper is explained to the user.
+    """Name, effect, cost and requirement of a wrapper.
 
     Parameters
     ----------

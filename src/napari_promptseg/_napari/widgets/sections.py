@@ -176,7 +176,10 @@ class PromptSection(Section):
         row.setContentsMargins(0, 0, 0, 0)
         self._more.setLayout(row)
         self.column.addWidget(self._more)
-        self.show_capabilities(1, everything=False)
+        # As with the shipped model, so that little moves when it is loaded.
+        self.show_capabilities(2, everything=False)
+        self.other_button.setEnabled(False)
+        self.text.hide()
 
     def _word_entered(self) -> None:
         if word := self.text.text().strip():

@@ -46,7 +46,7 @@ class Job:
     key : hashable, optional
         Jobs of one owner and key that wait one after the other become one.
     items : list
-        What the job is about; those of merged jobs are gathered in the first.
+        Arguments of the job; those of merged jobs are gathered in the first.
     idle : bool
         Whether it runs only when nothing else waits; a newer idle job of its owner and key
         takes its place.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ModelCapabilities:
-    """What a model can do, for the main thread.
+    """Capabilities of the loaded model, for the main thread.
 
     Parameters
     ----------

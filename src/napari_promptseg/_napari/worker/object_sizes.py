@@ -24,7 +24,7 @@ _SECONDS: Final = 0.05
 
 
 class ObjectSizes(NamedTuple):
-    """What the list tells about an object.
+    """Size of an object as text, with a tooltip and its time points.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class ObjectSizes(NamedTuple):
 
 
 def object_sizes(session: Session, objects: Sequence[StoredObject]) -> dict[int, ObjectSizes]:
-    """Return what to tell about objects, by label, on the worker; of some, if there are many."""
+    """Return the sizes of objects by label, on the worker; of some, if there are many."""
     sizes: dict[int, ObjectSizes] = {}
     start = perf_counter()
     for stored in objects:
@@ -72,14 +72,14 @@ def _object_sizes(session: Session, stored: StoredObject) -> ObjectSizes:
 
 
 class ObjectSizesPresenter:
-    """Keeps the figures of committed objects, measured when nothing else is to be done.
+    """Presents the sizes of committed objects, measured while the worker is idle.
 
     Parameters
     ----------
     controller : SessionController
         What is asked.
     show : callable
-        Takes the figures by label, whenever there are new ones.
+        Gets the sizes by label, whenever there are new ones.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class ObjectSizesPresenter:
         self.refresh()
 
     def release(self) -> None:
-        """Ask no more."""
+        """Disconnect from the controller."""
         self._controller.events.labels.disconnect(self._changed)
         self._controller.events.settled.disconnect(self.refresh)
         self._controller.events.replaced.disconnect(self._replaced)

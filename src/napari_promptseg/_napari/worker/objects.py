@@ -15,6 +15,27 @@ if TYPE_CHECKING:
     from napari_promptseg._napari.worker.session_proxy import SessionProxy
     from napari_promptseg.session.session import Session
 
+_COVERED: Final = (
+    "all pixels of the active object belong to other objects: "
+    "tick Overwrite to take them, or discard it with Shift+N"
+)
+_OTHER_OBJECTS: Final = frozenset(
+    {
+        "accept proposals",
+        "add labels",
+        "commit",
+        "delete",
+        "divide",
+        "end track",
+        "paint",
+        "relabel",
+        "rename",
+        "segment everything",
+        "unlink",
+    }
+)
+"""Steps of the history that change committed objects."""
+
 
 class ObjectCommands:
     """Commit, discard, reopen, rename, delete, paint labels, undo and redo.
@@ -84,7 +105,9 @@ class ObjectCommands:
 
         return report
 
-    def reopen(self, label: int, name: str = "") -> None:
+    def reopen(
+        self, label: int, name: str = "", may_discard: Callable[[], bool] = lambda: False
+    ) -> None:
         """Make a committed object the active one.
 
         Parameters
@@ -93,23 +116,30 @@ class ObjectCommands:
             Its id.
         name : str
             Name of the object that is active so far and is committed first.
+        may_discard : callable
+            Asked if that object cannot be committed, since others have all of its pixels.
         """
         self._propagation.cancel()
 
-        def work(session: Session, _: Job) -> int | None:
+        def work(session: Session, _: Job) -> str:
             if label not in session.objects:
                 raise ValueError(f"there is no object {label}; valid: {sorted(session.objects)}")
-            committed = None
-            if session.draft.extent is not None and session.mask.any():
-                committed = _commit(session, name or None, overwrite=False)
-            session.reopen(label)
-            return committed
-
-        def then(committed: int | None) -> None:
             text = f"Reopened object {label}"
-            if committed is not None:
+            if session.draft.extent is not None and session.mask.any():
+                if session.draft.label is None and _is_covered(session):
+                    return ""
+                committed = _commit(session, name or None, overwrite=False)
                 text = f"Committed object {committed}, then reopened object {label}"
-            self._proxy.events.status.emit(text)
+            session.reopen(label)
+            return text
+
+        def then(text: str) -> None:
+            if text:
+                self._proxy.events.status.emit(text)
+            elif may_discard():
+                self._proxy.run(_discard, lambda _: self.reopen(label))
+            else:
+                self._proxy.events.status.emit(f"Not reopened: {_COVERED}")
 
         self._proxy.run(work, then)
 
@@ -139,34 +169,24 @@ class ObjectCommands:
         self._proxy.run(work, self._proxy.say("Painted labels"), settle=settle)
 
 
-_OTHER_OBJECTS: Final = frozenset(
-    {
-        "accept proposals",
-        "add labels",
-        "commit",
-        "delete",
-        "divide",
-        "end track",
-        "paint",
-        "relabel",
-        "rename",
-        "segment everything",
-        "unlink",
-    }
-)
-"""Steps of the history that change committed objects."""
-
-
 def _commit(session: Session, name: str | None, overwrite: bool) -> int:
     try:
         return session.commit(name, overwrite)
     except ValueError as error:
         if overwrite or session.draft.extent is None:
             raise
-        raise ValueError(
-            "all of its pixels belong to other objects: "
-            "tick Overwrite to take them, or discard it with Shift+N"
-        ) from error
+        raise ValueError(_COVERED) from error
+
+
+def _is_covered(session: Session) -> bool:
+    """Whether other objects have all pixels of the active object."""
+    assert session.draft.extent is not None
+    part = box_slices(session.draft.extent)
+    return not (session.mask[part] & (session.labels[part] == 0)).any()
+
+
+def _discard(session: Session, _: Job) -> None:
+    session.discard()
 
 
 def _undo_reopening(session: Session, label: int) -> None:

@@ -101,7 +101,7 @@ class SessionControllerEvents(SignalGroup):
     embedding = Signal(bool)
     """Whether planes are embedded ahead of time."""
     embedded = Signal(int, int)
-    """How many planes are embedded, of how many."""
+    """Number of embedded planes, and of all planes."""
     running = Signal(bool)
     """A propagation begins, or is over."""
     failed = Signal(Exception)
