@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from gui_backends import Slow, Toy
 
-from napari_promptseg._napari import annotate_widget
-from napari_promptseg._napari.presenters import session_manager
+from napari_promptseg._napari.presenters import session_manager, status
 from napari_promptseg._napari.testing.latency import Watchdog
 from napari_promptseg.models.base import Prediction
 from napari_promptseg.session.session import Session
@@ -136,7 +135,7 @@ def test_too_little_memory_is_told_of_and_less_is_looked_at(bench, monkeypatch) 
     data = np.full((700, 800), 20, np.uint8)
     data[300:340, 300:350] = 200
     told = []
-    monkeypatch.setattr(annotate_widget, "show_warning", told.append)
+    monkeypatch.setattr(status, "show_warning", told.append)
     b = bench(data)
     right = Toy.predict
 

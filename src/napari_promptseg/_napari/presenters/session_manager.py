@@ -90,7 +90,7 @@ class SessionManager:
             self.events.busy.emit(report)
         seconds = self._worker.stuck_for
         propagating = self.current is not None and self.current.controller.propagation.running
-        if seconds >= PATIENCE and not propagating:
+        if seconds and seconds >= PATIENCE and not propagating:
             self.events.stuck.emit(seconds)
 
     def give_up(self) -> bool:
