@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from magicgui.widgets import ComboBox
 from psygnal import Signal, SignalGroup
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
+from qtpy.QtWidgets import QGridLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_promptseg._napari.layers.overlay import is_overlay
 from napari_promptseg._napari.widgets.channel_picker import ChannelPicker
@@ -82,9 +82,14 @@ class ImageSection:
         )
         self.widget, self.settings = QWidget(), QWidget()
         first = side_by_side(QLabel(self.image.label), self.image.native)
-        first.setContentsMargins(0, 0, 0, 0)
         first.setStretch(1, 1)
-        self.widget.setLayout(first)
+        self.channels = ChannelPicker()
+        self.channels.setVisible(False)
+        rows = QVBoxLayout(self.widget)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.setSpacing(4)
+        rows.addLayout(first)
+        rows.addWidget(self.channels)
         self._tame(self.image)
         grid = QGridLayout(self.settings)
         grid.setContentsMargins(4, 4, 4, 2)
@@ -99,9 +104,6 @@ class ImageSection:
                 else:
                     grid.addWidget(box.native, row, 2 * column + 1, 1, wide)
                 self._tame(box)
-        self.channels = ChannelPicker()
-        self.channels.setVisible(False)
-        grid.addWidget(self.channels, grid.rowCount(), 1, 1, 3)
         grid.setColumnStretch(1, 1)
         grid.setColumnStretch(3, 1)
         self.update_models()
