@@ -108,9 +108,10 @@ class ScrollArea(QScrollArea):
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
         """See `QScrollArea`; follows a content that becomes wider."""
         if event is not None and event.type() == QEvent.Type.LayoutRequest:
-            content, bar = self.widget(), self.verticalScrollBar()
-            if content is not None and bar is not None:
-                self.setMinimumWidth(content.minimumSizeHint().width() + bar.sizeHint().width())
+            content, bar, viewport = self.widget(), self.verticalScrollBar(), self.viewport()
+            if content is not None and bar is not None and viewport is not None:
+                beside = max(bar.sizeHint().width(), self.width() - viewport.width())
+                self.setMinimumWidth(content.minimumSizeHint().width() + beside)
         return bool(super().eventFilter(watched, event))
 
 

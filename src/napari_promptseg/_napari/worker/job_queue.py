@@ -198,8 +198,12 @@ class JobQueue:
             try:
                 call = partial(job.on_result, job.work(job))
             except Exception as error:
-                level = logging.DEBUG if is_user_error(error) else logging.ERROR
-                _log.log(level, "a job failed", exc_info=error)
+                # Imports of a job that is abandoned at the exit of the interpreter fail.
+                abandoned = self._thread is not threading.current_thread()
+                expected = abandoned or is_user_error(error)
+                _log.log(
+                    logging.DEBUG if expected else logging.ERROR, "a job failed", exc_info=error
+                )
                 call = partial(job.on_error, error)
             with self._changed:
                 is_current = self._thread is threading.current_thread()
