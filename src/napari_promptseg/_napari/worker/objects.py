@@ -170,10 +170,13 @@ class ObjectCommands:
 
 
 def _commit(session: Session, name: str | None, overwrite: bool) -> int:
+    extent = session.draft.extent
+    if extent is None or not session.mask[box_slices(extent)].any():
+        raise ValueError("nothing to commit: the active object is empty")
     try:
         return session.commit(name, overwrite)
     except ValueError as error:
-        if overwrite or session.draft.extent is None:
+        if overwrite:
             raise
         raise ValueError(_COVERED) from error
 
