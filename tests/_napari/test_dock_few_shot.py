@@ -72,7 +72,7 @@ def names(b) -> list[str]:
 
 
 def proposals(b):
-    return b.dock.few_shot.review._found
+    return b.dock.few_shot.review._proposals
 
 
 def key(b, which: Qt.Key, modifier: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier) -> None:
