@@ -1,8 +1,10 @@
-"""Shared by all tests: `helpers` can be imported, and property tests are reproducible."""
+"""Fixtures of all tests, and the Hypothesis profiles "dev" (repeatable) and "ci-fresh"."""
 
 from __future__ import annotations
 
 import sys
+import warnings
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,15 +20,23 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 collect_ignore = [] if find_spec("fastapi") else ["server"]
 
-settings.register_profile(
-    "promptseg",
-    deadline=None,
-    derandomize=True,
-    database=None,
-    max_examples=30,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-)
-settings.load_profile("promptseg")
+_ALWAYS = {
+    "deadline": None,
+    "database": None,
+    "suppress_health_check": [HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+}
+settings.register_profile("dev", derandomize=True, max_examples=30, **_ALWAYS)
+# `--hypothesis-profile ci-fresh --hypothesis-seed N`: other examples with every seed.
+settings.register_profile("ci-fresh", max_examples=60, print_blob=True, **_ALWAYS)
+settings.load_profile("dev")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def napari_is_imported() -> None:
+    """Import what napari's pytest plugin imports anyway: its warnings belong to no test."""
+    with warnings.catch_warnings(), suppress(ImportError, RuntimeError):
+        warnings.simplefilter("ignore")
+        import napari._qt  # noqa: F401
 
 
 @pytest.fixture

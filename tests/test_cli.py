@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import version
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 from datasets import write_images
 from helpers import make_scene
 from napari_promptseg.cli import app
+from napari_promptseg.cli.options import with_options
 from napari_promptseg.evaluation.speed import ellipsoid_volume
 from napari_promptseg.io.read import open_volume
 from napari_promptseg.session.session import Session
@@ -34,6 +36,21 @@ def test_segment_writes_the_labels_of_one_plane(volume, tmp_path):
     labels = np.asarray(open_volume(output).data[...])
     assert labels[4].any()
     assert not labels[:4].any()
+
+
+def test_notes_on_the_image_are_lines_on_stderr(tmp_path):
+    import tifffile
+
+    with tifffile.TiffWriter(tmp_path / "a.ome.tif", ome=True) as writer:
+        for name in ("overview", "detail"):
+            image = ellipsoid_volume((4, 48, 48))
+            writer.write(image, photometric="minisblack", metadata={"axes": "ZYX", "Name": name})
+    point = ("--point", "2,24,24", "--backend", "grabcut")
+    result = run("segment", tmp_path / "a.ome.tif", "-o", tmp_path / "a.npy", *point)
+    assert result.exit_code == 0, result.output
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("note: series 0 of 2 is opened")
+    assert "note:" not in result.stdout
 
 
 def test_propagate_fills_the_planes_asked_for(volume, tmp_path):
@@ -79,7 +96,7 @@ def test_a_word_is_looked_for_on_the_plane_of_the_first_point(volume, tmp_path, 
     arguments = ("segment", volume, "-o", output, "--backend", "grabcut", "--text", "cell")
     alone = run(*arguments)
     assert alone.exit_code == 0, alone.output
-    assert "'cell': sure 0." in alone.output
+    assert "'cell': confidence 0." in alone.output
     assert np.flatnonzero(np.load(output).any((1, 2))).tolist() == [4]
     assert run(*arguments, "--point", "6,24,24", "--overwrite").exit_code == 0
     labels = np.load(output)
@@ -108,6 +125,62 @@ def test_errors_are_one_line(volume, tmp_path, arguments, message, monkeypatch):
     assert result.exit_code == 1
     assert message in result.output
     assert "Traceback" not in result.output
+
+
+def test_the_version_is_printed():
+    result = run("--version")
+    assert result.exit_code == 0
+    assert result.output.strip() == f"napari-promptseg {version('napari-promptseg')}"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_can_complete_commands(shell):
+    words = {"COMP_WORDS": "promptseg seg", "COMP_CWORD": "1"}
+    words |= {"_TYPER_COMPLETE_ARGS": "promptseg seg", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+    environment = {"_PROMPTSEG_COMPLETE": f"complete_{shell}", **words}
+    result = CliRunner().invoke(app, [], prog_name="promptseg", env=environment)
+    assert "segment" in result.output
+    assert "evaluate" not in result.output
+
+
+def test_axes_and_spacing_are_options(tmp_path):
+    image, output = tmp_path / "stack.npy", tmp_path / "labels.nii.gz"
+    np.save(image, ellipsoid_volume((8, 48, 48)))
+    arguments = ("segment", image, "-o", output, "--backend", "grabcut", "--point", "4,24,24")
+    result = run(*arguments, "--axes", "zyx", "--spacing", "4,0.5,0.75")
+    assert result.exit_code == 0, result.output
+    assert open_volume(output).spacing == pytest.approx((4, 0.5, 0.75))
+    wrong = run(*arguments, "--spacing", "4;1", "--overwrite")
+    assert wrong.exit_code == 1
+    assert "'4;1' is not a list of numbers" in wrong.output
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        pytest.param(
+            "a.tif exists; pass overwrite=True to replace it",
+            "a.tif exists; pass --overwrite to replace it",
+            id="flag",
+        ),
+        pytest.param(
+            "name one with series=. In it: 1", "name one with --series. In it: 1", id="value"
+        ),
+        pytest.param(
+            "it is not there; pass volume=", "it is not there; pass --image", id="renamed"
+        ),
+        pytest.param("Volume(axes='zyx')", "Volume(axes='zyx')", id="not advice"),
+    ],
+)
+def test_messages_name_options(message, shown):
+    assert with_options(message) == shown
+
+
+def test_an_output_that_exists_names_the_option(volume, tmp_path):
+    output = tmp_path / "labels.npy"
+    output.write_bytes(b"mine")
+    result = run("segment", volume, "-o", output, "--point", "4,24,24", "--backend", "grabcut")
+    assert "pass --overwrite to replace it" in result.output
 
 
 def test_export_writes_the_labels_of_a_saved_session(volume, tmp_path):

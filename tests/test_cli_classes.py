@@ -48,7 +48,7 @@ def test_a_class_is_learnt_listed_used_and_shared(run, tmp_path) -> None:
 
     named = run("segment", other, "--text", "dots", "-o", tmp_path / "named.tif")
     assert named.exit_code == 0, named.output
-    assert "'dots': sure" in named.output
+    assert "'dots': confidence" in named.output
 
     shared = tmp_path / "classes" / "disc.safetensors"
     copy = shared.rename(tmp_path / "mine.safetensors")

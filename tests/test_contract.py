@@ -35,10 +35,12 @@ PUBLIC = {
     "Volume": "napari_promptseg.data.volume",
     "adapt": "napari_promptseg.training.few_shot",
     "check_backend": "napari_promptseg.models.testing",
+    "connect": "napari_promptseg.remote.connect",
     "create_backend": "napari_promptseg.models.registry",
     "list_backends": "napari_promptseg.models.registry",
     "list_propagators": "napari_promptseg.propagation.registry",
     "load_ritm": "napari_promptseg.models.backends.ritm",
+    "open_sample": "napari_promptseg.io.sample_data",
     "open_volume": "napari_promptseg.io.read",
 }
 
@@ -49,6 +51,22 @@ def test_public_names_are_those_of_their_modules(name: str) -> None:
     assert value.__module__ == PUBLIC[name]
     assert name in napari_promptseg.__all__
     assert value.__doc__
+
+
+def test_nothing_else_is_public() -> None:
+    assert set(napari_promptseg.__all__) == set(PUBLIC)
+    assert set(PUBLIC) <= set(dir(napari_promptseg))
+
+
+def test_public_names_are_the_same_for_type_checkers() -> None:
+    tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
+    imports = {
+        alias.name: node.module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("napari_promptseg")
+        for alias in node.names
+    }
+    assert imports == PUBLIC
 
 
 def test_other_names_are_refused() -> None:

@@ -9,8 +9,8 @@ from qtpy.QtCore import Qt
 
 from drawn_discs import draw_discs, first
 from napari_promptseg._napari.presenters import few_shot
-from napari_promptseg.few_shot.concept import Concept
-from napari_promptseg.few_shot.storage import Library, save_concept
+from napari_promptseg.few_shot.few_shot_class import FewShotClass
+from napari_promptseg.few_shot.storage import Library, save_class
 from napari_promptseg.models.adapters import list_classes
 from napari_promptseg.training.fine_tune import Tuned
 
@@ -194,14 +194,14 @@ def test_a_kept_adapter_is_a_model_to_choose(discs, monkeypatch) -> None:
 
 def test_all_planes_are_searched_and_a_search_is_stopped(bench, monkeypatch) -> None:
     b = bench(np.zeros((6, 48, 48), np.uint8))
-    save_concept(taught())
+    save_class(taught())
     looked = []
 
     def none_here(self, image, stopped=lambda: False):
         looked.append(image.shape)
         return []
 
-    monkeypatch.setattr(Concept, "proposals", none_here)
+    monkeypatch.setattr(FewShotClass, "proposals", none_here)
     b.dock.similar.folded.expand(animate=False)
     b.dock.similar.name.setCurrentText("disc")
     press(b, "Find in all")
@@ -214,7 +214,7 @@ def test_all_planes_are_searched_and_a_search_is_stopped(bench, monkeypatch) -> 
             pass
         return []
 
-    monkeypatch.setattr(Concept, "proposals", endless)
+    monkeypatch.setattr(FewShotClass, "proposals", endless)
     b.dock.similar.buttons["Find in all"].click()
     b.robot.wait(lambda: len(looked) == 7, "the search", 20)
     assert b.dock.similar.running.isVisible()
@@ -248,7 +248,7 @@ def test_a_failing_class_leaves_everything_as_it_was(discs, monkeypatch, errors)
     def broken(self, image, stopped=lambda: False):
         raise RuntimeError("out of memory")
 
-    monkeypatch.setattr(Concept, "proposals", broken)
+    monkeypatch.setattr(FewShotClass, "proposals", broken)
     press(discs, "Find here")
     assert errors[-1] == "out of memory"
     assert not discs.dock.similar.running.isVisible()
@@ -271,11 +271,11 @@ def test_work_behind_lets_clicks_go_first_for_a_while_only() -> None:
     assert few_shot.FewShotPresenter._wait(job, lambda: True)
 
 
-def taught() -> Concept:
+def taught() -> FewShotClass:
     from napari_promptseg.data.volume import Volume
 
     image, labels = draw_discs(1)
-    concept = Concept("disc", device="cpu")
+    concept = FewShotClass("disc", device="cpu")
     volume = Volume(image)
     from napari_promptseg.data.geometry import plane_by_index
 
@@ -284,7 +284,7 @@ def taught() -> Concept:
 
 
 def test_the_map_of_a_word_is_shown_until_the_next_prompt(bench) -> None:
-    save_concept(taught())
+    save_class(taught())
     image, labels = draw_discs(2)
     b = bench(image, backend="grabcut", rgb=True)
     b.dock.prompts.text.setText("disc")

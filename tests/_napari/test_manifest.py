@@ -15,7 +15,7 @@ from napari_promptseg._napari.reader import get_reader, image_layer
 from napari_promptseg._napari.samples import sample_layers
 from napari_promptseg.data.intensity_window import CT_WINDOWS
 from napari_promptseg.data.volume import Volume
-from napari_promptseg.io.read import SUFFIXES
+from napari_promptseg.io.formats import READ_SUFFIXES
 from napari_promptseg.io.sample_data import list_samples
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def test_every_sample_is_contributed(manifest):
 def test_the_reader_takes_every_suffix_that_napari_does_not(manifest):
     (reader,) = manifest.contributions.readers
     patterns = {p.removeprefix("*") for p in reader.filename_patterns}
-    assert patterns == set(SUFFIXES) - set(PICTURES)
+    assert patterns == set(READ_SUFFIXES) - set(PICTURES)
     assert reader.accepts_directories
 
 

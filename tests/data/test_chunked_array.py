@@ -22,7 +22,7 @@ SHAPE = (3, 37, 50)
 
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chunked_array, "_SHOWN", 8)
+    monkeypatch.setattr(chunked_array, "_MAX_SIDE", 8)
     monkeypatch.setattr(chunked_array, "_CHUNK", 16)
 
 

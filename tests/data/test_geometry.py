@@ -16,6 +16,7 @@ from napari_promptseg.data.geometry import (
     check_position,
     check_spacing,
     guess_axes,
+    largest_piece,
     mask_box,
     normal_axis,
     plane_at,
@@ -245,3 +246,26 @@ def test_mask_box_holds_all_true_pixels_and_no_empty_border(pixels) -> None:
     assert inside.sum() == mask.sum()
     for edge in (inside[0], inside[-1], inside[:, 0], inside[:, -1]):
         assert edge.any()
+
+
+def test_pieces_that_touch_at_corners_are_one() -> None:
+    mask = np.zeros((7, 11), bool)
+    chain = [(1, 6), (2, 7), (3, 8), (4, 9)]
+    for at in chain:
+        mask[at] = True
+    mask[5, 1:4] = True
+    largest = largest_piece(mask)
+    assert [tuple(at) for at in np.argwhere(largest)] == chain
+
+
+def test_a_single_piece_and_an_empty_mask_are_returned_whole() -> None:
+    mask = np.zeros((4, 9), bool)
+    assert not largest_piece(mask).any()
+    mask[1, 2:8] = True
+    np.testing.assert_array_equal(largest_piece(mask), mask)
+
+
+def test_of_two_pieces_the_larger_stays_whatever_their_order() -> None:
+    mask = np.zeros((6, 13), bool)
+    mask[1, 1:3] = mask[4, 6:12] = True
+    np.testing.assert_array_equal(largest_piece(mask), mask & (np.arange(6)[:, None] == 4))

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as npst
 
 from napari_promptseg.data.intensity_window import CT_WINDOWS, Window, stretch_contrast
 
-pytestmark = pytest.mark.filterwarnings("error")
+pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
 
 
 @pytest.mark.parametrize(
@@ -109,3 +109,49 @@ def test_stretching_does_not_blow_up_the_noise_of_a_flat_crop() -> None:
     stretched = stretch_contrast(flat)
     assert np.isfinite(stretched).all()
     assert stretched.max() < 0.2
+
+
+def test_the_percentiles_of_the_stretch_are_those_of_the_shipped_weights() -> None:
+    ramp = np.linspace(0.2, 0.8, 20 * 30 * 3, dtype=np.float32).reshape(20, 30, 3)
+    low, high = 0.2 + 0.005 * 0.6, 0.2 + 0.995 * 0.6
+    expected = np.clip((ramp - low) / (high - low), 0, 1)
+    np.testing.assert_allclose(stretch_contrast(ramp), expected, atol=1e-6)
+    assert (stretch_contrast(ramp) == 0).sum() == (stretch_contrast(ramp) == 1).sum() == 9
+
+
+def test_the_percentiles_are_over_all_channels() -> None:
+    image = np.zeros((10, 20, 3), np.float32)
+    image[..., 1], image[..., 2] = 0.25, 0.5
+    np.testing.assert_allclose(stretch_contrast(image)[3, 5], [0, 0.5, 1], atol=1e-6)
+
+
+def test_large_crops_are_sampled_every_few_pixels() -> None:
+    image = np.ones((130, 300, 1), np.float32)
+    image[::2, ::2] = np.linspace(0, 0.5, 65 * 150, dtype=np.float32).reshape(65, 150, 1)
+    stretched = stretch_contrast(image)
+    assert stretched[0, 150, 0] == pytest.approx((image[0, 150, 0] - 0.0025) / 0.495, abs=1e-5)
+    assert stretched[64, 150, 0] == pytest.approx((image[64, 150, 0] - 0.0025) / 0.495, abs=1e-5)
+
+
+def test_contrast_below_a_fiftieth_is_not_stretched_further() -> None:
+    image = np.repeat(np.float32([[0.5, 0.504]]), 40, 0)[..., None].repeat(3, 2)
+    np.testing.assert_allclose(stretch_contrast(image)[7, :, 0], [0, 0.2], atol=1e-5)
+
+
+def test_the_default_window_spans_the_percentiles_0_5_and_99_5_of_a_skewed_sample() -> None:
+    window = Window.from_percentiles(np.arange(201.0) ** 2)
+    assert (window.low, window.high) == (1.0, 199.0**2)
+
+
+@pytest.mark.parametrize(
+    ("name", "bounds"),
+    [
+        ("ct-abdomen", (-160, 240)),
+        ("ct-bone", (-500, 1300)),
+        ("ct-brain", (0, 80)),
+        ("ct-lung", (-1350, 150)),
+        ("ct-mediastinum", (-150, 250)),
+    ],
+)
+def test_ct_windows_have_their_usual_bounds(name: str, bounds: tuple[float, float]) -> None:
+    assert (CT_WINDOWS[name].low, CT_WINDOWS[name].high) == bounds

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from napari_promptseg.data.geometry import Plane
+from napari_promptseg.data.geometry import Crop, Plane
 from napari_promptseg.data.masks import pack_mask
-from napari_promptseg.data.plane_prompts import PlanePrompts, box_region
+from napari_promptseg.data.plane_prompts import PlanePrompts, Region, Stroke, box_region
 from napari_promptseg.data.prompts import (
     BoxPrompt,
     LassoPrompt,
@@ -55,3 +56,23 @@ def test_prompts_are_true_where_there_is_one_and_masks_do_not_count() -> None:
     assert not PlanePrompts.collect([pack_mask(PLANE, np.ones((9, 9), bool))], PLANE, "zyx")
     assert PlanePrompts(regions=(box_region((0, 0), (1, 1)),))
     assert PlanePrompts(text="cell")
+
+
+@pytest.mark.parametrize(
+    ("position", "stays"),
+    [
+        *[((9.1, 9), True), ((9.0, 9), False), ((19.9, 9), True), ((20.0, 9), False)],
+        *[((12, 5.1), True), ((12, 5.0), False), ((12, 29.9), True), ((12, 30.0), False)],
+    ],
+    ids=str,
+)
+def test_strokes_a_pixel_or_more_outside_of_a_crop_are_left_out(position, stays: bool) -> None:
+    prompts = PlanePrompts((Stroke(np.array([position], float)),))
+    strokes = prompts.cropped(Crop((10, 20), (6, 30))).strokes
+    assert [s.path.tolist() for s in strokes] == [[[position[0] - 10, position[1] - 6]]] * stays
+
+
+def test_strokes_and_regions_are_on_the_object_unless_it_is_said() -> None:
+    assert Stroke(np.zeros((1, 2))).positive
+    assert Region(np.zeros((3, 2))).positive
+    assert not Region(np.zeros((3, 2))).box

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -253,3 +254,11 @@ def test_a_plane_knows_the_spacing_of_its_rows_and_columns() -> None:
     assert volume.plane(Plane((0, None, None))).spacing == (2.0, 1.0)
     assert volume.plane(Plane((None, 0, None))).spacing == (3.0, 1.0)
     assert volume.plane(Plane((None, None, 0))).spacing == (3.0, 2.0)
+
+
+def test_a_volume_travels_to_another_process_with_what_was_stated():
+    volume = Volume(np.zeros((3, 4, 5)), "zyx", (2, 1, 1), notes=["a guess"])
+    again = pickle.loads(pickle.dumps(volume))
+    assert (again.provenance, again.notes) == ({"spacing": "caller"}, ("a guess",))
+    assert again.states("spacing")
+    assert not again.states("spacing", "position")

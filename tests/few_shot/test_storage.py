@@ -12,8 +12,8 @@ from safetensors.torch import load_file, save_file
 from drawn_discs import draw_discs, first
 from helpers import plane_image
 from napari_promptseg import Session
-from napari_promptseg.few_shot.concept import Concept
-from napari_promptseg.few_shot.storage import Library, load_concept, save_concept
+from napari_promptseg.few_shot.few_shot_class import FewShotClass
+from napari_promptseg.few_shot.storage import Library, load_class, save_class
 from napari_promptseg.models.adapters import class_key
 from napari_promptseg.models.registry import create_backend
 from napari_promptseg.models.text_models import UnknownWordError, words_remedy
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def learnt() -> Concept:
-    concept = Concept("Bright disc", ("spot",), "round things")
+def learnt() -> FewShotClass:
+    concept = FewShotClass("Bright disc", ("spot",), "round things")
     image, labels = draw_discs(0)
     concept.learn(plane_image(image), first(labels, 5))
     net = concept.backend().net
@@ -39,8 +39,8 @@ def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "classes"
 
 
-def test_a_class_comes_back_as_it_was(learnt: Concept, tmp_path: Path) -> None:
-    again = load_concept(save_concept(learnt, tmp_path / "a.safetensors"))
+def test_a_class_comes_back_as_it_was(learnt: FewShotClass, tmp_path: Path) -> None:
+    again = load_class(save_class(learnt, tmp_path / "a.safetensors"))
     for name in ("name", "synonyms", "description", "note", "diameter", "examples"):
         assert getattr(again, name) == getattr(learnt, name)
     image, _ = draw_discs(1)
@@ -50,8 +50,8 @@ def test_a_class_comes_back_as_it_was(learnt: Concept, tmp_path: Path) -> None:
     assert again.backend().identity == learnt.backend().identity
 
 
-def test_an_adapter_is_a_variant_of_the_backend(learnt: Concept, library: Path) -> None:
-    path = save_concept(learnt)
+def test_an_adapter_is_a_variant_of_the_backend(learnt: FewShotClass, library: Path) -> None:
+    path = save_class(learnt)
     assert path == library / "bright_disc.safetensors"
     backend = create_backend("clicknet:bright_disc", device="cpu")
     assert backend.identity == learnt.backend().identity != create_backend("clicknet").identity
@@ -68,16 +68,16 @@ def test_a_variant_that_is_not_there_is_named(library: Path) -> None:
 
 
 def test_a_class_without_adapter_is_no_variant(library: Path) -> None:
-    plain = Concept("disc")
+    plain = FewShotClass("disc")
     image, labels = draw_discs(0)
     plain.learn(plane_image(image), first(labels, 3))
-    save_concept(plain)
+    save_class(plain)
     with pytest.raises(ValueError, match="'disc' has no adapter"):
         create_backend("clicknet:disc")
 
 
-def test_words_name_saved_classes(learnt: Concept, library: Path) -> None:
-    save_concept(learnt)
+def test_words_name_saved_classes(learnt: FewShotClass, library: Path) -> None:
+    save_class(learnt)
     assert words_remedy() == ""
     image, labels = draw_discs(1)
     session = Session(image)
@@ -90,8 +90,8 @@ def test_words_name_saved_classes(learnt: Concept, library: Path) -> None:
     assert session.named.text == "spots"
 
 
-def test_clicks_go_on_from_a_word(learnt: Concept, library: Path) -> None:
-    save_concept(learnt)
+def test_clicks_go_on_from_a_word(learnt: FewShotClass, library: Path) -> None:
+    save_class(learnt)
     image, labels = draw_discs(1)
     session = Session(image)
     session.add_text("bright disc")
@@ -113,24 +113,24 @@ def test_other_tensors_are_no_class(tmp_path: Path) -> None:
     path = tmp_path / "weights.safetensors"
     save_file({"a": torch.zeros(2)}, path)
     with pytest.raises(ValueError, match="it is no class"):
-        load_concept(path)
+        load_class(path)
     with pytest.raises(FileNotFoundError, match="no class at"):
-        load_concept(tmp_path / "none.safetensors")
+        load_class(tmp_path / "none.safetensors")
 
 
-def test_a_class_of_another_network_is_refused(learnt: Concept, tmp_path: Path) -> None:
+def test_a_class_of_another_network_is_refused(learnt: FewShotClass, tmp_path: Path) -> None:
     from safetensors import safe_open
 
-    path = save_concept(learnt, tmp_path / "a.safetensors")
+    path = save_class(learnt, tmp_path / "a.safetensors")
     with safe_open(path, "pt") as source:
         metadata = source.metadata()
     save_file(load_file(path), path, {**metadata, "network": "clicknet other"})
     with pytest.raises(ValueError, match="learnt with another network"):
-        load_concept(path)
+        load_class(path)
 
 
-def test_a_changed_file_is_read_again(learnt: Concept, library: Path) -> None:
-    path, kept = save_concept(learnt), Library()
+def test_a_changed_file_is_read_again(learnt: FewShotClass, library: Path) -> None:
+    path, kept = save_class(learnt), Library()
     before = kept.get("Bright disc")
     assert kept.get("bright_disc") is before
     import os
@@ -152,6 +152,6 @@ def test_names_without_letters_have_no_key(name: str) -> None:
         class_key(name)
 
 
-def test_the_suffix_of_a_class_is_fixed(learnt: Concept, tmp_path: Path) -> None:
+def test_the_suffix_of_a_class_is_fixed(learnt: FewShotClass, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"written as \.safetensors, got 'a.pt'"):
-        save_concept(learnt, tmp_path / "a.pt")
+        save_class(learnt, tmp_path / "a.pt")

@@ -56,14 +56,19 @@ def test_scouts_are_left_out(tmp_path):
     assert open_volume(tmp_path).shape == VALUES.shape
 
 
-def test_missing_slice_is_named_and_may_be_accepted(tmp_path):
+def test_missing_slice_is_named_and_may_be_interpolated(tmp_path):
     write_series(tmp_path, VALUES, skip=(2,))
     with pytest.raises(ValueError, match=r"missing or uneven.*not 2\.5 mm.*32\.5 to 37\.5 mm"):
         open_volume(tmp_path)
     with pytest.warns(UserWarning, match=r"not 2\.5 mm.*32\.5 to 37\.5 mm"):
         volume = open_volume(tmp_path, spacing=(2.5, 0.7, 0.6))
-    assert volume.shape == (5, 5, 7)
+    assert volume.shape == VALUES.shape
     assert volume.affine[2, 2] == pytest.approx(2.5)
+    kept = [0, 1, 3, 4, 5]
+    np.testing.assert_array_equal(volume.data[kept], VALUES[kept])
+    between = (VALUES[1].astype(float) + VALUES[3]) / 2
+    np.testing.assert_allclose(volume.data[2], between, atol=0.5)
+    assert "resampled to 6 slices of 2.5 mm" in volume.notes[0]
 
 
 def test_positions_seen_several_times_are_a_time_series(tmp_path):

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
 
 from datasets import SHARED
+from dicom_files import write_series
 from napari_promptseg import Volume, open_volume
 from napari_promptseg.io.read_labels import read_labels
 from napari_promptseg.io.write import write_labels
@@ -160,3 +161,93 @@ def test_what_does_not_fit_the_format_is_refused(tmp_path, labels, volume, reaso
     with pytest.raises(ValueError, match=reason):
         write_labels(tmp_path / "a.dcm", labels, volume)
     assert not list(tmp_path.iterdir())
+
+
+def masks(*boxes):
+    values = np.zeros((*SHAPE, len(boxes)), np.float32)
+    for number, (box, value) in enumerate(boxes):
+        values[(*box, number)] = value
+    return values
+
+
+def made_elsewhere(path, values, kind):
+    """Write segments with highdicom alone."""
+    labels = np.ones(SHAPE, int)
+    volume = Volume(np.zeros(SHAPE), "zyx", (3, 1, 1), "mm")
+    template = pydicom.dcmread(write_labels(path, labels, volume))
+    path.unlink()
+    sources = []
+    for number in range(SHAPE[0]):
+        ds = pydicom.Dataset()
+        for name in ("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyID"):
+            setattr(ds, name, "")
+        for name in ("StudyDate", "StudyTime", "AccessionNumber", "ReferringPhysicianName"):
+            setattr(ds, name, "")
+        ds.SOPClassUID, ds.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.2", f"1.2.{number + 1}"
+        ds.StudyInstanceUID, ds.SeriesInstanceUID = template.StudyInstanceUID, "1.2.9"
+        ds.FrameOfReferenceUID, ds.PositionReferenceIndicator = "1.2.8", ""
+        ds.Rows, ds.Columns = SHAPE[1:]
+        ds.Modality = "CT"
+        ds.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+        ds.ImagePositionPatient = [0, 0, 3 * number]
+        ds.PixelSpacing, ds.SliceThickness = [1, 1], 3
+        sources.append(ds)
+    codes = pydicom.sr.codedict.codes.SCT
+    segments = [
+        hd.seg.SegmentDescription(number, name, codes.Tissue, codes.Tissue, "MANUAL")
+        for number, name in enumerate(("liver", "tumour")[: values.shape[-1]], start=1)
+    ]
+    uids = [pydicom.uid.generate_uid() for _ in range(2)]
+    pixels = values if kind == "FRACTIONAL" else values.astype(np.uint8)
+    segmentation = hd.seg.Segmentation(
+        sources, pixels, kind, segments, uids[0], 1, uids[1], 1, "x", "x", "1", "1"
+    )
+    segmentation.save_as(path)
+    return path
+
+
+def test_overlapping_segments_are_counted(tmp_path):
+    values = masks((np.s_[0, :3, :3], 1), (np.s_[0, 2, 2:4], 1))
+    path = made_elsewhere(tmp_path / "a.dcm", values, "BINARY")
+    labels, legend = read_labels(path)
+    assert (np.count_nonzero(labels == 1), np.count_nonzero(labels == 2)) == (8, 2)
+    assert legend.notes == ("segments overlap in 1 voxels; there the later one is kept",)
+
+
+def test_fractional_segments_begin_at_a_half(tmp_path):
+    values = masks((np.s_[0, 0, :2], 0.7), (np.s_[1, 0, 0], 0.4))
+    path = made_elsewhere(tmp_path / "a.dcm", values, "FRACTIONAL")
+    volume = open_volume(path)
+    assert np.count_nonzero(volume.data) == 2
+    assert "fractional (probability)" in volume.notes[0]
+
+
+def test_names_of_any_alphabet_are_kept(tmp_path):
+    names = {1: "肝臓", 2: "Ødem é"}
+    labels = np.zeros(SHAPE, int)
+    labels[0], labels[1] = 1, 2
+    volume = Volume(np.zeros(SHAPE), "zyx", (3, 1, 1), "mm")
+    path = write_labels(tmp_path / "a.dcm", labels, volume, names)
+    assert read_labels(path)[1].names == names
+    labels_in_file = [s.SegmentLabel for s in pydicom.dcmread(path).SegmentSequence]
+    assert labels_in_file == list(names.values())
+
+
+@pytest.mark.parametrize("missing", ["SliceThickness", "FrameOfReferenceUID", "StudyInstanceUID"])
+def test_series_that_lack_a_field_get_a_segmentation(tmp_path, missing):
+    fields = {"StudyInstanceUID": "1.2.7", "FrameOfReferenceUID": "1.2.8"}
+    write_series(tmp_path / "in", np.zeros(SHAPE, np.uint16), **fields)
+    for file in (tmp_path / "in").iterdir():
+        ds = pydicom.dcmread(file)
+        delattr(ds, missing)
+        ds.save_as(file)
+    volume = open_volume(tmp_path / "in")
+    labels = np.zeros(SHAPE, np.uint8)
+    labels[1, 2, 3] = 1
+    path = write_labels(tmp_path / "a.dcm", labels, volume)
+    np.testing.assert_array_equal(read_labels(path, volume)[0], labels)
+    found = hd.seg.segread(path)
+    images = {pydicom.dcmread(file).SOPInstanceUID for file in (tmp_path / "in").iterdir()}
+    assert {uid for _, _, uid in found.get_source_image_uids()} <= images
+    assert found.FrameOfReferenceUID
+    assert float(found.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].SliceThickness)

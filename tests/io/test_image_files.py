@@ -6,7 +6,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from napari_promptseg import open_volume
+from napari_promptseg import Volume, open_volume
+from napari_promptseg.io.read_labels import read_labels
 
 RNG = np.random.default_rng(11)
 GREY = RNG.integers(0, 255, (6, 7)).astype(np.uint8)
@@ -117,3 +118,75 @@ def test_truncated_image_is_named(tmp_path, suffix, deep):
     path.write_bytes(content[: len(content) // 2])
     with pytest.raises(ValueError, match=r"cannot read .*cut"):
         open_volume(path)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_photographs_are_upright(tmp_path, suffix, orientation):
+    values = np.zeros((16, 32, 3), np.uint8)
+    values[:8, :8] = 255
+    exif = Image.Exif()
+    exif[0x112] = orientation
+    path = save(tmp_path / f"a{suffix}", values, exif=exif)
+    expected = cv2.imread(str(tmp_path / f"a{suffix}")) if suffix == ".jpg" else None
+    volume = open_volume(path)
+    assert volume.shape == ((16, 32) if orientation < 5 else (32, 16))
+    if expected is not None:
+        assert np.abs(np.asarray(volume.data).astype(int) - expected).max() < 30
+
+
+def test_folder_of_photographs_that_were_turned(tmp_path):
+    exif = Image.Exif()
+    exif[0x112] = 6
+    for number in range(2):
+        save(tmp_path / f"{number}.jpg", np.zeros((16, 32, 3), np.uint8), exif=exif)
+    assert open_volume(tmp_path).shape == (2, 32, 16)
+
+
+def test_deep_grey_with_opacity_keeps_its_bits(tmp_path):
+    imagecodecs = pytest.importorskip("imagecodecs")
+    values = np.stack([DEEP[..., 0], np.full((6, 7), 65535, np.uint16)], -1)
+    (tmp_path / "a.png").write_bytes(imagecodecs.png_encode(values))
+    volume = open_volume(tmp_path / "a.png")
+    assert (volume.axes, volume.data.dtype) == ("yx", np.uint16)
+    np.testing.assert_array_equal(volume.data, DEEP[..., 0])
+
+
+def test_gif_is_a_film(tmp_path):
+    pages = [Image.fromarray(np.full((6, 7), 90 * i, np.uint8)) for i in range(3)]
+    pages[0].save(tmp_path / "a.gif", save_all=True, append_images=pages[1:])
+    volume = open_volume(tmp_path / "a.gif")
+    assert volume.axes == "tyx"
+    assert np.asarray(volume.data)[:, 0, 0].tolist() == [0, 90, 180]
+
+
+def palette(path, indices):
+    image = Image.fromarray(indices, "P")
+    image.putpalette([0, 0, 0, 128, 0, 0, 0, 128, 0])
+    image.save(path)
+    return path
+
+
+def test_palette_indices_are_labels(tmp_path):
+    indices = (GREY % 3).astype(np.uint8)
+    labels, _ = read_labels(palette(tmp_path / "a.png", indices), Volume(np.zeros((6, 7)), "yx"))
+    np.testing.assert_array_equal(labels, indices)
+    (tmp_path / "film").mkdir()
+    for number in range(2):
+        palette(tmp_path / "film" / f"{number}.png", indices)
+    labels, _ = read_labels(tmp_path / "film", Volume(np.zeros((2, 6, 7)), "tyx"))
+    np.testing.assert_array_equal(labels, np.stack([indices, indices]))
+
+
+def test_folder_of_volumes_is_a_series(tmp_path):
+    stacks = [RNG.integers(0, 255, (5, 6, 7)).astype(np.uint8) for _ in range(3)]
+    for number, stack in enumerate(stacks):
+        tifffile.imwrite(tmp_path / f"t{number:03d}.tif", stack)
+    volume = open_volume(tmp_path)
+    assert volume.axes == "tzyx"
+    np.testing.assert_array_equal(volume.data, np.stack(stacks))
+    np.testing.assert_array_equal(volume.data[1, 2], stacks[1][2])
+    assert "3 volumes of the folder are taken as time points" in volume.notes
+    tifffile.imwrite(tmp_path / "t003.tif", stacks[0][:2])
+    with pytest.raises(ValueError, match=r"t003\.tif holds uint8 of shape \(2, 6, 7\)"):
+        open_volume(tmp_path).data[3]

@@ -118,3 +118,12 @@ def test_no_object_is_an_empty_file_of_its_kind(tmp_path, suffix) -> None:
 def test_a_plane_has_no_surface(tmp_path, suffix) -> None:
     with pytest.raises(ValueError, match=rf"{suffix[1:].upper()} holds surfaces.*'yx'"):
         write_labels(tmp_path / f"a{suffix}", np.zeros((4, 5), int), Volume(np.zeros((4, 5))))
+
+
+@pytest.mark.parametrize("suffix", [".stl", ".obj", ".ply"])
+def test_the_header_says_the_space_where_it_is_known(tmp_path, labels, suffix) -> None:
+    path = write_labels(tmp_path / f"a{suffix}", labels, volume())
+    assert b"SPACE=RAS; UNIT=mm" in path.read_bytes()[:200]
+    plain = Volume(np.zeros(SHAPE), "zyx", (2, 0.5, 0.5), "um")
+    path = write_labels(tmp_path / f"b{suffix}", labels, plain)
+    assert b"SPACE" not in path.read_bytes()[:200]

@@ -182,3 +182,31 @@ def test_a_url_without_an_image_is_refused(address, url, reason):
     pytest.importorskip("aiohttp")
     with pytest.raises(ValueError, match=reason):
         open_volume(url if "://" in url else address + url)
+
+
+def test_dimensions_that_xarray_names(tmp_path):
+    array = zarr.create_array(
+        str(tmp_path / "a.zarr"), data=np.ones((4, 2, 6, 7), np.uint8), zarr_format=2
+    )
+    array.attrs["_ARRAY_DIMENSIONS"] = ["z", "c", "y", "x"]
+    volume = open_volume(tmp_path / "a.zarr")
+    assert (volume.axes, volume.data.shape) == ("zyxc", (4, 6, 7, 2))
+
+
+def test_images_of_a_converted_file_are_a_choice(tmp_path):
+    zarr.create_group(store=str(tmp_path / "a.zarr"), attributes={"bioformats2raw.layout": 3})
+    for number in range(2):
+        image(tmp_path / "a.zarr" / str(number), np.ones((2 + number, 6, 7), np.uint8), "zyx")
+    first = open_volume(tmp_path / "a.zarr")
+    assert first.shape == (2, 6, 7)
+    assert "image 0 of 2 is opened" in first.notes[0]
+    assert open_volume(tmp_path / "a.zarr", series="1").shape == (3, 6, 7)
+
+
+def test_a_plate_asks_for_a_field(tmp_path):
+    plate = {"plate": {"wells": [{"path": "A/1"}], "version": "0.4"}}
+    zarr.create_group(store=str(tmp_path / "a.zarr"), zarr_format=2, attributes=plate)
+    image(tmp_path / "a.zarr" / "A" / "1" / "0", np.ones((2, 6, 7), np.uint8), "zyx", version="0.4")
+    with pytest.raises(ValueError, match="choose a field with series=, for example A/1/0"):
+        open_volume(tmp_path / "a.zarr")
+    assert open_volume(tmp_path / "a.zarr", series="A/1/0").shape == (2, 6, 7)

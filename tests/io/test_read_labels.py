@@ -24,8 +24,11 @@ NAMES, COLOURS = (
 )
 
 
-def volume(labels=LABELS, **other) -> Volume:
-    return Volume(np.zeros(labels.shape), "zyx", (3.0, 0.5, 0.7), "mm", **other)
+AFFINE = np.diag([0.7, 0.5, 3.0, 1.0])
+
+
+def volume(labels=LABELS, affine=AFFINE) -> Volume:
+    return Volume(np.zeros(labels.shape), "zyx", (3.0, 0.5, 0.7), "mm", affine)
 
 
 @pytest.mark.parametrize("suffix", [".nrrd", ".zarr"])

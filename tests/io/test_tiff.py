@@ -109,3 +109,78 @@ def test_lost_pages_of_a_stack_are_noticed(tmp_path):
     (tmp_path / "a.tif").write_bytes(content[: len(content) // 2])
     with pytest.raises(ValueError, match=r"before page \d does"):
         open_volume(tmp_path / "a.tif")
+
+
+def test_a_multi_file_image_of_which_a_file_is_missing(tmp_path):
+    xml = (
+        '<?xml version="1.0" encoding="UTF-8"?>'
+        '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="urn:uuid:a">'
+        '<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint8" '
+        'SizeX="5" SizeY="4" SizeZ="2" SizeC="1" SizeT="1"><Channel ID="Channel:0:0" '
+        'SamplesPerPixel="1"/><TiffData FirstZ="0" IFD="0" PlaneCount="1"><UUID '
+        'FileName="one.ome.tif">urn:uuid:a</UUID></TiffData><TiffData FirstZ="1" IFD="0" '
+        'PlaneCount="1"><UUID FileName="two.ome.tif">urn:uuid:b</UUID></TiffData></Pixels>'
+        "</Image></OME>"
+    )
+    tifffile.imwrite(tmp_path / "one.ome.tif", np.ones((4, 5), np.uint8), description=xml)
+    with pytest.raises(ValueError, match=r"planes in two\.ome\.tif, which is not in its folder"):
+        open_volume(tmp_path / "one.ome.tif")
+
+
+def test_a_file_whose_metadata_are_elsewhere(tmp_path):
+    xml = (
+        '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06">'
+        '<BinaryOnly MetadataFile="x.companion.ome" UUID="urn:uuid:b"/></OME>'
+    )
+    tifffile.imwrite(tmp_path / "a.ome.tif", np.ones((4, 5), np.uint8), description=xml)
+    with pytest.raises(ValueError, match=r"x\.companion\.ome describes"):
+        open_volume(tmp_path / "a.ome.tif")
+
+
+def test_the_unit_of_z_may_differ(tmp_path):
+    metadata = {"axes": "ZYX", "spacing": 500.0, "unit": "um", "zunit": "nm"}
+    tifffile.imwrite(
+        tmp_path / "a.tif",
+        np.zeros((3, 4, 5), np.uint8),
+        imagej=True,
+        resolution=(1 / 0.25, 1 / 0.25),
+        metadata=metadata,
+    )
+    volume = open_volume(tmp_path / "a.tif")
+    assert volume.units == "µm"
+    assert volume.spacing == pytest.approx((0.5, 0.25, 0.25))
+
+
+def test_channels_of_colours_are_channels(tmp_path):
+    values = RNG.integers(0, 255, (2, 6, 7, 3)).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", values, imagej=True, metadata={"axes": "CYXS"})
+    volume = open_volume(tmp_path / "a.tif")
+    assert volume.axes == "yxc"
+    np.testing.assert_array_equal(volume.data, np.concatenate([values[0], values[1]], -1))
+    assert volume.notes == ("2 channels of 3 colours each are opened as 6 channels",)
+
+
+def test_series_are_a_choice(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "a.ome.tif", ome=True) as writer:
+        for name, side in (("overview", 4), ("detail", 9)):
+            writer.write(np.full((side, side + 1), side, np.uint8), metadata={"Name": name})
+    first = open_volume(tmp_path / "a.ome.tif")
+    assert first.shape == (4, 5)
+    assert "series 0 of 2 is opened" in first.notes[0]
+    for series in ("1", "detail"):
+        second = open_volume(tmp_path / "a.ome.tif", series=series)
+        assert (second.shape, second.notes) == ((9, 10), ())
+    with pytest.raises(ValueError, match=r"no series '7'; valid: 0 \('overview', \(4, 5\)\), 1"):
+        open_volume(tmp_path / "a.ome.tif", series="7")
+
+
+def test_a_pyramid_has_its_levels(tmp_path):
+    values = RNG.integers(0, 255, (64, 96, 3)).astype(np.uint8)
+    with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
+        writer.write(values, subifds=2, photometric="rgb", tile=(16, 16))
+        for step in (2, 4):
+            writer.write(values[::step, ::step], subfiletype=1, photometric="rgb", tile=(16, 16))
+    volume = open_volume(tmp_path / "a.tif")
+    assert volume.axes == "yxc"
+    assert [level.shape for level in volume.levels] == [(32, 48, 3), (16, 24, 3)]
+    np.testing.assert_array_equal(volume.levels[1], values[::4, ::4])

@@ -68,3 +68,45 @@ def test_missing_extra_is_named(film, monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(ImportError, match=r"pip install 'napari-promptseg\[video\]'"):
         open_volume(film)
+
+
+def test_a_rotated_film_is_upright(tmp_path):
+    import av
+
+    values = np.zeros((4, 48, 64, 3), np.uint8)
+    values[:, :16, :16] = 255
+    with av.open(str(tmp_path / "a.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for value in values:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(value, format="rgb24")))
+        container.mux(stream.encode(None))
+    content = bytearray((tmp_path / "a.mp4").read_bytes())
+    # The matrix of the track header: 90 degrees clockwise.
+    unit = (1 << 16).to_bytes(4, "big")
+    zero, minus = bytes(4), (-(1 << 16)).to_bytes(4, "big", signed=True)
+    upright = unit + zero * 3 + unit + zero * 3
+    at = content.index(upright, content.index(b"tkhd"))
+    content[at : at + 32] = zero + unit + zero + minus + zero * 4
+    (tmp_path / "a.mp4").write_bytes(content)
+    cv2 = pytest.importorskip("cv2")
+    frame = cv2.VideoCapture(str(tmp_path / "a.mp4")).read()[1]
+    volume = open_volume(tmp_path / "a.mp4")
+    assert volume.shape == (4, 64, 48)
+    assert frame.shape == (64, 48, 3)
+    assert np.abs(np.asarray(volume.data[0]).astype(int) - frame).mean() < 3
+
+
+def test_deep_grey_keeps_its_bits(tmp_path):
+    import av
+
+    values = np.random.default_rng(0).integers(0, 65535, (3, 16, 32)).astype(np.uint16)
+    with av.open(str(tmp_path / "a.mkv"), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 32, 16, "gray16le"
+        for value in values:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(value, format="gray16le")))
+        container.mux(stream.encode(None))
+    volume = open_volume(tmp_path / "a.mkv")
+    assert (volume.axes, volume.data.dtype) == ("tyx", np.uint16)
+    np.testing.assert_array_equal(np.asarray(volume.data), values)

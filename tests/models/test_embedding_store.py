@@ -102,6 +102,42 @@ def test_a_lost_file_is_noticed(store) -> None:
         assert store.read("ab", Embedding) is None
 
 
+@dataclass(frozen=True)
+class Wider(Embedding):
+    extra: int
+
+
+def test_an_intact_entry_that_cannot_be_read_is_logged_and_kept(store, caplog) -> None:
+    store.write("ab", SOME)
+    assert store.read("ab", Wider) is None
+    assert "cannot be read" in caplog.text
+    assert "KeyError" in caplog.text
+    same(store.read("ab", Embedding), SOME)
+
+
+def test_a_missing_codec_costs_no_entry(store, monkeypatch, caplog) -> None:
+    import zarr
+
+    def missing(*_, **__):
+        raise ImportError("no blosc")
+
+    store.write("ab", SOME)
+    with monkeypatch.context() as patch:
+        patch.setattr(zarr, "open_group", missing)
+        assert store.read("ab", Embedding) is None
+    assert "no blosc" in caplog.text
+    same(store.read("ab", Embedding), SOME)
+
+
+def test_a_damaged_entry_is_deleted_and_logged(store, caplog) -> None:
+    store.write("ab", SOME)
+    file = max((p for p in store.folder.rglob("*") if p.is_file()), key=lambda p: p.stat().st_size)
+    file.write_bytes(file.read_bytes()[:-1])
+    assert store.read("ab", Embedding) is None
+    assert "is damaged" in caplog.text
+    assert not store.holds("ab")
+
+
 def test_the_least_recently_used_go_first(store) -> None:
     import os
 

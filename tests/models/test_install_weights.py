@@ -145,9 +145,9 @@ def test_models_are_removed_by_name(folder, checkpoint) -> None:
 
 def test_a_hash_is_read_once_until_the_file_changes(checkpoint) -> None:
     first = file_hash(checkpoint)
-    hits = install_weights._hashed.cache_info().hits
+    hits = install_weights._cached_hash.cache_info().hits
     assert file_hash(checkpoint) == first
-    assert install_weights._hashed.cache_info().hits == hits + 1
+    assert install_weights._cached_hash.cache_info().hits == hits + 1
     checkpoint.write_bytes(b"changed")
     assert file_hash(checkpoint) != first
 

@@ -6,7 +6,7 @@ import pytest
 
 from helpers import ToyBackend
 from napari_promptseg.models import registry
-from napari_promptseg.models.registry import GROUP, create_backend, list_backends
+from napari_promptseg.models.registry import GROUP, backends_with, create_backend, list_backends
 
 SHIPPED = {"clicknet", "grabcut", "randomwalk"}
 
@@ -90,3 +90,10 @@ def test_an_error_of_a_backend_itself_is_not_hidden() -> None:
 @pytest.mark.usefixtures("others")
 def test_nobody_takes_the_name_of_a_shipped_backend() -> None:
     assert create_backend("grabcut").name == "grabcut"
+
+
+@pytest.mark.usefixtures("others")
+def test_backends_are_listed_by_what_they_declare_and_broken_ones_left_out() -> None:
+    assert backends_with("everything") == ["sam"]
+    assert {"clicknet", "ritm"} <= set(backends_with("differentiable"))
+    assert "gone" not in backends_with("prior")

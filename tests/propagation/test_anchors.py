@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from helpers import plane_image
 from napari_promptseg.data.plane_prompts import PlanePrompts, box_region
 from napari_promptseg.propagation.anchors import (
-    allowed,
+    clip_to_prompts,
     likeness,
     nearest,
     neighbours,
@@ -45,10 +45,10 @@ def test_neighbours_enclose_a_plane(anchors, index):
     [
         ({}, [2, 4, 6, 8, 1, 5, 9, 0]),
         ({"start": 4, "stop": 9}, [4, 6, 8, 5]),
-        ({"kept": frozenset({4, 5, 6})}, [2, 8, 1, 9, 0]),
+        ({"skip": frozenset({4, 5, 6})}, [2, 8, 1, 9, 0]),
         ({"origin": 9}, [9, 8, 6, 5, 4, 2, 1, 0]),
     ],
-    ids=["all", "range", "kept", "origin"],
+    ids=["all", "range", "skip", "origin"],
 )
 def test_open_planes_are_taken_outward(known, order):
     assert outward(stack_of(3, 7, **known)) == order
@@ -56,10 +56,10 @@ def test_open_planes_are_taken_outward(known, order):
 
 def test_boxes_cut_what_is_allowed():
     keep, drop = box_region((2, 3), (8, 9)), box_region((4, 4), (5, 5), positive=False)
-    cut = allowed(MASK, PlanePrompts(regions=(keep, drop)))
+    cut = clip_to_prompts(MASK, PlanePrompts(regions=(keep, drop)))
     assert cut.sum() == 7 * 7 - 4
     assert cut[2:9, 3:10].sum() == cut.sum()
-    everything = allowed(MASK, PlanePrompts())
+    everything = clip_to_prompts(MASK, PlanePrompts())
     assert everything.all()
     assert everything is not MASK
 

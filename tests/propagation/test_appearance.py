@@ -17,15 +17,15 @@ def coloured(inside: tuple[int, int, int]) -> np.ndarray:
 def test_an_object_fits_itself_and_no_other_colour() -> None:
     look = Appearance.of(plane_image(coloured((200, 40, 40))), MASK)
     moved = np.roll(MASK, 6, 1)
-    assert look.fits(plane_image(np.roll(coloured((205, 45, 35)), 6, 1)), moved)
-    assert not look.fits(plane_image(coloured((40, 200, 40))), MASK)
+    assert look.matches(plane_image(np.roll(coloured((205, 45, 35)), 6, 1)), moved)
+    assert not look.matches(plane_image(coloured((40, 200, 40))), MASK)
 
 
 def test_nothing_fits_nothing() -> None:
     look = Appearance.of(plane_image(coloured((200, 40, 40))), MASK)
-    assert not look.fits(plane_image(coloured((200, 40, 40))), np.zeros_like(MASK))
+    assert not look.matches(plane_image(coloured((200, 40, 40))), np.zeros_like(MASK))
 
 
 def test_grey_planes_have_an_appearance_too() -> None:
     grey = plane_image(np.where(MASK, 180, 20).astype(np.uint8))
-    assert Appearance.of(grey, MASK).fits(grey, MASK)
+    assert Appearance.of(grey, MASK).matches(grey, MASK)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_promptseg.propagation.base import PlanePrediction, Stack
-from napari_promptseg.propagation.leak_guard import guarded
+from napari_promptseg.propagation.leak_guard import reject_leaks
 
 SHAPE = (40, 40)
 
@@ -26,14 +26,14 @@ def test_an_answer_that_suddenly_fills_its_plane_is_taken_back() -> None:
         PlanePrediction(2, square(40), 0.9),
         PlanePrediction(3, square(11), 0.8),
     ]
-    one, two, three = guarded(steps, stack_of(square(10)))
+    one, two, three = reject_leaks(steps, stack_of(square(10)))
     assert (one, three) == (steps[0], steps[2])
     assert two.confidence == 0.0
     assert not two.mask.any()
 
 
 def test_the_plane_stays_as_an_earlier_propagation_left_it() -> None:
-    (step,) = guarded([PlanePrediction(1, square(40), 0.9)], stack_of(square(10), square(9)))
+    (step,) = reject_leaks([PlanePrediction(1, square(40), 0.9)], stack_of(square(10), square(9)))
     np.testing.assert_array_equal(step.mask, square(9))
     assert step.confidence == 0.0
 
@@ -45,7 +45,7 @@ def test_the_plane_stays_as_an_earlier_propagation_left_it() -> None:
 )
 def test_large_objects_are_followed(anchor: int, answers: list[int]) -> None:
     steps = [PlanePrediction(i, square(side), 0.9) for i, side in enumerate(answers, 1)]
-    assert list(guarded(steps, stack_of(square(anchor)))) == steps
+    assert list(reject_leaks(steps, stack_of(square(anchor)))) == steps
 
 
 def test_an_object_that_comes_back_after_empty_planes_is_measured_against_all_before() -> None:
@@ -54,4 +54,4 @@ def test_an_object_that_comes_back_after_empty_planes_is_measured_against_all_be
         PlanePrediction(2, square(12), 0.9),
         PlanePrediction(3, square(39), 0.9),
     ]
-    assert [s.confidence for s in guarded(steps, stack_of(square(10)))] == [0.9, 0.9, 0.0]
+    assert [s.confidence for s in reject_leaks(steps, stack_of(square(10)))] == [0.9, 0.9, 0.0]

@@ -63,7 +63,7 @@ def name(request) -> str:
 
 def test_anchors_and_kept_planes_are_not_answered(name):
     anchors = {9: OBJECT[9], 15: OBJECT[15]}
-    found = filled(name, stack_of(anchors, kept=frozenset(range(10, 15))))
+    found = filled(name, stack_of(anchors, skip=frozenset(range(10, 15))))
     assert {8, 16} <= set(found)
     assert not set(found) & set(range(9, 16))
 

@@ -96,7 +96,14 @@ def test_old_answers_are_let_go(backend) -> None:
     kept = {frame: {} for frame in range(40)}
     state = {"output_dict_per_obj": {0: {"non_cond_frame_outputs": kept}}}
     sam2._forget(state, 40, reverse=False)
-    assert min(kept) == 40 - sam2._REMEMBERED
+    assert min(kept) == 40 - sam2._MEMORY_FRAMES
+
+
+def test_an_object_may_be_gone_for_long_between_the_outermost_anchors() -> None:
+    from napari_promptseg.propagation import sam2
+
+    anchors = [3, 9, 20]
+    assert [i for i in range(25) if sam2._between(anchors, i)] == list(range(4, 20))
 
 
 def test_other_backends_have_no_such_memory() -> None:

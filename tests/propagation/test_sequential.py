@@ -318,7 +318,7 @@ def test_what_is_beside_the_origin_comes_first_then_the_rest_outward() -> None:
 def test_planes_that_are_kept_are_neither_answered_nor_read() -> None:
     toy = ToyBackend()
     anchors = {8: OBJECT[8], 22: OBJECT[22]}
-    stack = replace(stack_of(bright(OBJECT), anchors), kept=frozenset(range(9, 22)))
+    stack = replace(stack_of(bright(OBJECT), anchors), skip=frozenset(range(9, 22)))
     found = {step.index for step in SequentialPropagator(toy).fill(stack)}
     assert not found & set(range(8, 23))
     assert {7, 23} <= found

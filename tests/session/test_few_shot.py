@@ -8,7 +8,7 @@ import pytest
 from drawn_discs import draw_discs, first
 from helpers import ToyBackend
 from napari_promptseg import Session
-from napari_promptseg.few_shot.concept import Concept
+from napari_promptseg.few_shot.few_shot_class import FewShotClass
 from napari_promptseg.few_shot.proposals import Proposal
 
 
@@ -24,7 +24,7 @@ def square(top: int, left: int, confidence: float = 0.9) -> Proposal:
     return Proposal(np.ones((6, 6), bool), top, left, confidence)
 
 
-class Fixed(Concept):
+class Fixed(FewShotClass):
     """Proposes what it is told."""
 
     def proposals(self, image, stopped=lambda: False):

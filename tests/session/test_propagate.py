@@ -424,7 +424,7 @@ def test_a_stack_says_what_is_known(recorder: Recorder) -> None:
     along_z, along_t, *_ = recorder.stacks
     assert (along_z.step, along_t.step) == (3.0, 0.0)
     assert set(along_z.anchors) == {4, 5, 6}
-    assert along_z.given == {6}
+    assert along_z.mask_anchors == {6}
     counts = {i: (len(p.strokes), len(p.regions)) for i in range(9) if (p := along_z.prompts(i))}
     assert counts == {4: (1, 1), 5: (0, 1), 3: (0, 1), 6: (0, 1), 7: (0, 1)}
     assert along_z.prior(7) is None

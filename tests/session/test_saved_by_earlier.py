@@ -115,12 +115,12 @@ def test_a_class_loads(monkeypatch: pytest.MonkeyPatch) -> None:
     path, expected = SAVED / "disc.safetensors", EXPECTED["class"]
     # Features of later weights mean something else; what is tested is how the file is read.
     monkeypatch.setattr(storage, "network_identity", lambda: expected["network"])
-    concept = storage.load_concept(path, "cpu")
+    concept = storage.load_class(path, "cpu")
     for name in ("name", "description", "note", "examples"):
         assert getattr(concept, name) == expected[name]
     assert list(concept.synonyms) == expected["synonyms"]
     assert concept.diameter == pytest.approx(expected["diameter"])
-    assert len(concept.fitted().samples.kinds) == expected["samples"]
+    assert len(concept.knowledge().samples.kinds) == expected["samples"]
     image, labels = draw_discs(1, size=64, count=3)
     proposed = concept.propose(image) > 0
     concept.close()

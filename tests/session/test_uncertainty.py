@@ -13,7 +13,7 @@ from napari_promptseg.data.plane_prompts import PlanePrompts, Stroke
 from napari_promptseg.session.uncertainty import Uncertainty, measure_uncertainty, suggest_click
 from napari_promptseg.wrappers.brs import Brs
 from napari_promptseg.wrappers.cleanup import Cleanup
-from napari_promptseg.wrappers.flips import Flips
+from napari_promptseg.wrappers.test_time_augmentation import Flips
 from napari_promptseg.wrappers.zoom import ZoomIn
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -223,6 +223,18 @@ def test_a_disturbed_mask_still_lies_on_the_object(rng: np.random.Generator) -> 
     assert len({round(o, 6) for o in overlaps}) > 20, "each time in another way"
 
 
+def test_a_disturbed_mask_moves_by_a_share_of_its_size_along_each_axis() -> None:
+    """An object six times as wide as high, off the centre: it moves as much more sideways."""
+    truth = np.zeros((70, 150), bool)
+    truth[20:30, 50:110] = True
+    rng = np.random.default_rng(7)
+    centres = np.array([np.argwhere(disturb(truth, rng)).mean(0) for _ in range(80)])
+    down, right = centres.std(0)
+    assert 0.3 < down < 1.2
+    assert 2.5 < right < 5.0
+    np.testing.assert_allclose(centres.mean(0), [24.5, 79.5], atol=1.2)
+
+
 def test_the_same_seed_has_the_same_user() -> None:
     truth = ellipsoid(SHAPE, (30, 40), (15, 20))
     for simulate in (click_inside, box_around, scribble_along, lasso_around, disturb):

@@ -12,8 +12,7 @@ from helpers import ToyBackend, bright, ellipsoid, iou, plane_image
 from napari_promptseg.data.plane_prompts import PlanePrompts, Stroke
 from napari_promptseg.models.backends.clicknet import ClickNetBackend
 from napari_promptseg.wrappers.brs import Brs
-from napari_promptseg.wrappers.flips import Flips
-from napari_promptseg.wrappers.multiscale import Multiscale
+from napari_promptseg.wrappers.test_time_augmentation import Flips, Multiscale
 from napari_promptseg.wrappers.zoom import ZoomIn
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -76,6 +76,30 @@ def test_clicks_are_spared(question) -> None:
         assert after[at] <= mask[at]
 
 
+LARGE = (63, 88)
+
+
+def _large_mask(seed: int) -> np.ndarray:
+    """An irregular mask large enough to be smoothed, and fat enough for an opening."""
+    noise = np.random.default_rng(seed).random(LARGE)
+    return ndimage.gaussian_filter(noise, 2.5) > 0.5
+
+
+@given(st.integers(0, 10**6), st.data())
+def test_clicks_on_pixels_that_smoothing_would_change_are_spared(seed: int, data) -> None:
+    mask = _large_mask(seed)
+    assert mask.sum() >= 1000
+    smooth = clean(mask, PlanePrompts())
+    removed, added = (np.argwhere(c) for c in (mask & ~smooth, smooth & ~mask))
+    assert len(removed) > 5, "the draw is not vacuous"
+    assert len(added) > 5, "the draw is not vacuous"
+    keep = removed[data.draw(st.integers(0, len(removed) - 1))]
+    refuse = added[data.draw(st.integers(0, len(added) - 1))]
+    after = clean(mask, PlanePrompts((click(*keep), click(*refuse, positive=False))))
+    assert after[tuple(keep)]
+    assert not after[tuple(refuse)]
+
+
 @given(_questions())
 def test_every_piece_that_stays_has_a_reason(question) -> None:
     mask, prompts, prior = question
@@ -203,6 +227,24 @@ def test_the_answer_may_be_for_a_part_of_the_plane() -> None:
     np.testing.assert_array_equal(answer.paste(SHAPE) > 0.5, RIGHT)
     assert answer.score == 0.7
     assert answer.probability.shape == (30, 24)
+
+
+def test_the_prior_is_compared_at_the_place_of_the_answer() -> None:
+    """Off both corners of the plane, and on a plane that is not square."""
+    shape = (70, 110)
+    clicked, before, stray = (
+        ellipsoid(shape, centre, (6, 9)) for centre in ((28, 60), (50, 95), (30, 92))
+    )
+    pieces = clicked | before | stray
+
+    class Part(ScriptedBackend):
+        def predict(self, embedding, prompts, prior=None):
+            probability = np.where(pieces[17:65, 41:], 0.9, 0.1).astype(np.float32)
+            return Prediction(probability, (17, 65), (41, 110), 0.7)
+
+    blank = plane_image(np.zeros(shape))
+    answer = Cleanup(Part(None)).predict(blank, PlanePrompts((click(28, 60),)), before)
+    np.testing.assert_array_equal(answer.paste(shape) > 0.5, clicked | before)
 
 
 def test_changed_pixels_are_undecided_so_that_averages_go_by_the_others() -> None:

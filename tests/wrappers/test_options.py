@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from differentiable import TinyNet
 from helpers import ToyBackend, make_scene
 from napari_promptseg.session.session import Session
-from napari_promptseg.wrappers.flips import Flips
 from napari_promptseg.wrappers.options import PARTS, Refinement, build, parse_spec
+from napari_promptseg.wrappers.test_time_augmentation import Flips
 from napari_promptseg.wrappers.zoom import ZoomIn
 
 switches = st.sampled_from([None, True, False])

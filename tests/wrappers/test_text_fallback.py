@@ -86,7 +86,7 @@ def test_a_word_alone_is_its_map(words) -> None:
     worded, found = answer(backend, words, text=" thing ")
     np.testing.assert_array_equal(found.paste(SHAPE) > 0.5, drawn(LEFT, MIDDLE))
     assert found.score == 0.8
-    assert worded.named == TextMatch("thing", "things", 0.8)
+    assert worded.match == TextMatch("thing", "things", 0.8)
     assert backend.priors == []
     assert "text" in worded.capabilities.prompts
 

@@ -158,6 +158,54 @@ def test_an_answer_that_the_crop_cuts_is_looked_at_more_widely() -> None:
     assert toy.looks == [(96, 96), (192, 192)]
 
 
+_SIDES = {
+    "above": (slice(60, 155), slice(130, 150)),
+    "below": (slice(145, 240), slice(130, 150)),
+    "left": (slice(140, 160), slice(50, 145)),
+    "right": (slice(140, 160), slice(135, 230)),
+}
+
+
+@pytest.mark.parametrize("side", _SIDES)
+def test_a_cut_at_any_one_side_of_the_crop_is_noticed(side: str) -> None:
+    """The object reaches beyond a single side of a crop of rows 102:198, columns 92:188."""
+    toy = ToyBackend()
+    truth, speck = np.zeros((2, 310, 270), bool)
+    truth[_SIDES[side]] = True
+    speck[146:154, 136:144] = True
+    answer = ZoomIn(toy).predict(
+        plane_image(bright(truth | speck)), PlanePrompts((click(150, 140),)), speck
+    )
+    np.testing.assert_array_equal(answer.paste(truth.shape) > 0.5, truth | speck)
+    assert toy.looks == [(96, 96), (192, 192)]
+
+
+@pytest.mark.parametrize("side", ["top", "bottom", "left", "right"])
+def test_a_cut_at_the_border_of_the_plane_needs_no_wider_look(side: str) -> None:
+    toy = ToyBackend()
+    truth = np.zeros((310, 270), bool)
+    rows = {"top": slice(0, 30), "bottom": slice(280, 310)}.get(side, slice(150, 180))
+    columns = {"left": slice(0, 30), "right": slice(240, 270)}.get(side, slice(120, 150))
+    truth[rows, columns] = True
+    answer = ZoomIn(toy).predict(plane_image(bright(truth)), PlanePrompts(), truth)
+    np.testing.assert_array_equal(answer.paste(truth.shape) > 0.5, truth)
+    assert len(toy.looks) == 1
+
+
+@pytest.mark.parametrize(("count", "side"), [(0, 120), (1, 200), (2, 160), (4, 140)])
+def test_the_crop_is_closer_the_more_prompts_there_are(count: int, side: int) -> None:
+    spy = Spy(520)
+    prior = np.zeros((480, 520), bool)
+    prior[200:280, 260:310] = True
+    clicks = [click(210 + 10 * n, 270 + 8 * n, positive=n % 2 == 0) for n in range(count)]
+    image = plane_image(np.arange(prior.size).reshape(prior.shape))
+    ZoomIn(spy, factor=1.5, doubt=1.0).predict(image, PlanePrompts(tuple(clicks)), prior)
+    assert spy.crops[0] == (
+        (240 - side // 2, 240 + side // 2),
+        (285 - side // 2, 285 + side // 2),
+    )
+
+
 def test_a_box_limits_the_crop_even_if_the_answer_fills_it() -> None:
     toy = ToyBackend()
     image = plane_image(np.full((400, 400), 200, np.uint8))

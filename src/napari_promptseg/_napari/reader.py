@@ -22,11 +22,11 @@ Paths = str | list[str]
 
 def get_reader(path: Paths) -> Callable[[Paths], list[LayerData]] | None:
     """Return a reader for a path, or for several; None if one of them is no volume."""
-    from napari_promptseg.io.read import SUFFIXES
+    from napari_promptseg.io.formats import READ_SUFFIXES
 
     paths = [path] if isinstance(path, str) else path
     supported = all(
-        p.lower().rstrip("/").endswith(".zarr" if is_url(p) else SUFFIXES) or Path(p).is_dir()
+        p.lower().rstrip("/").endswith(".zarr" if is_url(p) else READ_SUFFIXES) or Path(p).is_dir()
         for p in paths
     )
     return read_layers if supported else None
@@ -93,6 +93,8 @@ def image_layer(volume: Volume, name: str | None = None) -> LayerData:
         "units": volume.units,
         "channels": volume.channels,
         "source": volume.source,
+        "provenance": volume.provenance,
+        "notes": volume.notes,
     }
     name = name or (Path(volume.source).name if volume.source else "image")
     attributes |= {"name": name, "rgb": rgb, "metadata": {"promptseg": info}}

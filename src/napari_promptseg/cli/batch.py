@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from napari_promptseg.batch.jobs import Job
 
 batch = typer.Typer(
-    help="Many volumes side by side; a second run goes on with what is not done.",
+    help="Process many volumes in parallel; a second run resumes.",
     no_args_is_help=True,
 )
 
@@ -24,7 +24,7 @@ Workers = Annotated[int, typer.Option(help="Processes on this machine, one threa
 Scheduler = Annotated[
     str | None, typer.Option(help="Address of a dask scheduler, such as tls://host:8786.")
 ]
-Retries = Annotated[int, typer.Option(help="How often to begin again after a worker died.")]
+Retries = Annotated[int, typer.Option(help="Retries of an input after its worker died.")]
 Authority = Annotated[str | None, typer.Option("--tls-ca", help="Certificate of the authority.")]
 Certificate = Annotated[str | None, typer.Option("--tls-cert", help="Certificate of this client.")]
 Key = Annotated[str | None, typer.Option("--tls-key", help="Its private key.")]
@@ -44,7 +44,7 @@ def embed(
     tls_cert: Certificate = None,
     tls_key: Key = None,
 ) -> None:
-    """Embed all planes, so that first clicks are quick later."""
+    """Compute the embeddings of all planes, so that first clicks are fast later."""
     from napari_promptseg.batch.jobs import Embed
 
     job = Embed(backend, device)
@@ -55,9 +55,11 @@ def embed(
 def propagate(
     inputs: Inputs,
     output: Folder,
-    session: Annotated[Path, typer.Option(help="Saved session whose prompts are answered.")],
+    session: Annotated[Path, typer.Option(help="Saved session with the prompts.")],
     suffix: Suffix = ".nii.gz",
-    backend: Annotated[str, typer.Option(help="Another model than that of the session.")] = "",
+    backend: Annotated[
+        str, typer.Option(help="Model to use in the place of that of the session.")
+    ] = "",
     device: Device = "auto",
     workers: Workers = 2,
     scheduler: Scheduler = None,
@@ -66,7 +68,7 @@ def propagate(
     tls_cert: Certificate = None,
     tls_key: Key = None,
 ) -> None:
-    """Answer the prompts of a saved session in images of the same shape, and propagate."""
+    """Run the prompts of a saved session on images of the same shape, and propagate."""
     from napari_promptseg.batch.jobs import Propagate
 
     job = Propagate(str(session.absolute()), suffix, backend, device)
@@ -143,9 +145,10 @@ def _run(
             for report in run_batch(job, tasks, output, client, retries=retries):
                 counts[report.status] += 1
                 bar.advance(line)
-                told = report.error or report.result
                 bar.console.print(
-                    f"{report.status}  {report.source}  {told}", markup=False, soft_wrap=True
+                    f"{report.status}  {report.source}  {report.error or report.result}",
+                    markup=False,
+                    soft_wrap=True,
                 )
     except (ValueError, OSError, ImportError) as error:
         fail(error)
@@ -158,11 +161,11 @@ def _run(
 
 
 def _expanded(inputs: list[str]) -> list[str]:
-    """Return what patterns stand for, and all else as it is."""
-    found = []
+    """Expand patterns; other inputs are returned as they are."""
+    paths = []
     for text in inputs:
         matches = sorted(glob(text)) if "*" in text else [text]
         if not matches:
             raise ValueError(f"nothing matches {text!r}")
-        found += [m if "://" in m else str(Path(m).absolute()) for m in matches]
-    return found
+        paths += [m if "://" in m else str(Path(m).absolute()) for m in matches]
+    return paths

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from napari_promptseg.cli.options import Device, fail
+from napari_promptseg.cli.options import Device, fail, show_notes
 
 
 def cache(
@@ -16,10 +16,10 @@ def cache(
     start: Annotated[int | None, typer.Option(help="First plane.")] = None,
     stop: Annotated[int | None, typer.Option(help="Plane after the last.")] = None,
     device: Device = "auto",
-    info: Annotated[bool, typer.Option("--info", help="Tell what is kept.")] = False,
-    clear: Annotated[bool, typer.Option("--clear", help="Delete all that is kept.")] = False,
+    info: Annotated[bool, typer.Option("--info", help="Print the size of the cache.")] = False,
+    clear: Annotated[bool, typer.Option("--clear", help="Empty the cache.")] = False,
 ) -> None:
-    """Embed all planes of an image, so that its first clicks are quick; a kill loses one plane."""
+    """Compute the embeddings of an image ahead of time; an interrupted run loses one plane."""
     from napari_promptseg.models.embedding_store import EmbeddingStore
     from napari_promptseg.session.session import Session
 
@@ -35,7 +35,9 @@ def cache(
             return
         computed = total = 0
         with typer.progressbar(length=1000, label="embedding") as bar:
-            for plane in Session(image, backend, device=device).prepare(start, stop):
+            session = Session(image, backend, device=device)
+            show_notes(session.volume)
+            for plane in session.prepare(start, stop):
                 bar.update(round(1000 * plane.done / plane.total) - bar.pos)
                 computed, total = computed + plane.computed, plane.total
         typer.echo(f"{total} planes ready, {computed} of them embedded now")

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_promptseg.cli.options import Device, fail
+from napari_promptseg.cli.options import Device, fail, show_notes
 
 if TYPE_CHECKING:
-    from napari_promptseg.few_shot.concept import Concept
+    from napari_promptseg.few_shot.few_shot_class import FewShotClass
 
 Output = Annotated[Path | None, typer.Option("--output", "-o")]
 
@@ -39,7 +39,7 @@ def adapt(
     Five objects are enough to start. What is fine-tuned is kept only if it saves clicks on
     objects held back, and is then chosen as the backend "clicknet:NAME".
     """
-    from napari_promptseg.few_shot.storage import save_concept
+    from napari_promptseg.few_shot.storage import save_class
     from napari_promptseg.training.data.examples import read_examples
     from napari_promptseg.training.few_shot import adapt as learn
 
@@ -56,7 +56,7 @@ def adapt(
             device=device,
             report=typer.echo,
         )
-        written = save_concept(concept, output)
+        written = save_class(concept, output)
     except (ValueError, OSError, ImportError) as error:
         fail(error)
     if concept.note:
@@ -78,6 +78,7 @@ def propose(
     try:
         concept = _concept(name, device)
         volume = open_volume(image)
+        show_notes(volume)
         labels = concept.propose(volume)
         write_labels(output, labels, volume, overwrite=overwrite)
     except (ValueError, OSError, ImportError) as error:
@@ -90,16 +91,16 @@ def classes(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace one there.")] = False,
 ) -> None:
     """List the classes of the library, or add one that somebody shared."""
-    from napari_promptseg.few_shot.storage import Library, load_concept, save_concept
+    from napari_promptseg.few_shot.storage import Library, load_class, save_class
     from napari_promptseg.models.adapters import class_file
 
     try:
         if add is not None:
-            concept = load_concept(add, "cpu")
+            concept = load_class(add, "cpu")
             target = class_file(concept.name)
             if target.exists() and not overwrite:
                 raise FileExistsError(f"{str(target)!r} is there already; add --overwrite")
-            typer.echo(str(save_concept(concept, target)))
+            typer.echo(str(save_class(concept, target)))
             return
         library = Library(device="cpu")
         for key in library:
@@ -130,16 +131,16 @@ def queue(
     try:
         concept = _concept(name, device) if name is not None else None
         planes = ((f"{file}\t{index}", image) for file, index, image in unlabelled_planes(sources))
-        observer = concept.observer if concept is not None else FeatureExtractor(device)
-        for entry in rank(planes, concept, most, observer):
+        extractor = concept.extractor if concept is not None else FeatureExtractor(device)
+        for entry in rank(planes, concept, most, extractor):
             typer.echo(f"{entry.key}\t{entry.uncertainty:.2f}\t{entry.novelty:.2f}")
     except (ValueError, OSError, ImportError) as error:
         fail(error)
 
 
-def _concept(name: str, device: str) -> Concept:
-    from napari_promptseg.few_shot.storage import Library, load_concept
+def _concept(name: str, device: str) -> FewShotClass:
+    from napari_promptseg.few_shot.storage import Library, load_class
 
     if name.endswith(".safetensors"):
-        return load_concept(Path(name), device)
+        return load_class(Path(name), device)
     return Library(device=device).get(name)

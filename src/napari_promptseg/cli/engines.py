@@ -1,4 +1,4 @@
-"""`promptseg engines` and `promptseg export`: what runs the shipped model, and files of it."""
+"""`promptseg engines` and export of networks: inference engines of the shipped model."""
 
 from __future__ import annotations
 

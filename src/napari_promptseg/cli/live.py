@@ -36,7 +36,7 @@ def live(
     frames: Annotated[int | None, typer.Option(min=1, help="End after so many.")] = None,
     device: Device = "auto",
 ) -> None:
-    """Follow touched objects through a video, and draw an effect.
+    """Track touched objects through a video, and draw an effect.
 
     Into a file every frame is written; in a window frames are dropped rather than shown late.
     """
@@ -76,11 +76,11 @@ def _touch(text: str) -> Touch:
 def _follow(
     session: LiveSession, video: VideoCapture, output: Path, touches: list[Touch], most: int | None
 ) -> int:
-    """Write all frames, or so many, with the effect."""
+    """Write all frames, or at most a number of them, with the effect."""
     from napari_promptseg.live.capture import Recording
 
     count = 0
-    with ExitStack() as held:
+    with ExitStack() as stack:
         recording = None
         while (most is None or count < most) and (frame := video.read()) is not None:
             for at, number, positive, x, y in sorted(touches):
@@ -89,7 +89,7 @@ def _follow(
             picture, _ = session.step(frame)
             if recording is None:
                 shape = picture.shape[0], picture.shape[1]
-                recording = held.enter_context(Recording(output, shape, video.rate))
+                recording = stack.enter_context(Recording(output, shape, video.rate))
             recording.write(picture)
             count += 1
     if not count:

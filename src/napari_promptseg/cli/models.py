@@ -1,4 +1,4 @@
-"""`promptseg backends`: models that can be chosen, and their files."""
+"""`promptseg backends`: available models and their weight files."""
 
 from __future__ import annotations
 

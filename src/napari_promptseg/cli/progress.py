@@ -1,4 +1,4 @@
-"""How far a benchmark is: one live line in a terminal, plain lines elsewhere."""
+"""Progress of a benchmark: one live line in a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ class Progress:
         self._bar.stop()
 
     def show(self, done: Done) -> None:
-        """Tell what has been finished."""
+        """Report a case that is finished."""
         self._done += 1
         self._objects += len(done.runs)
         where = f"{done.work.set_name}  {done.work.backend}  {self._objects} objects"
         self._bar.update(self._task, advance=1, description=where)
         if self._bar.disable:
-            left = (time.monotonic() - self._began) / self._done * (self._total - self._done)
-            typer.echo(f"{self._done}/{self._total}  {where}  {left:.0f} s left", err=True)
+            seconds = (time.monotonic() - self._began) / self._done * (self._total - self._done)
+            typer.echo(f"{self._done}/{self._total}  {where}  {seconds:.0f} s left", err=True)
 
     def print(self, text: str) -> None:
         """Write a line of results, above the live line."""

@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
 Folder = Annotated[
     Path | None,
-    typer.Option(help="Of tokens, images and sessions; in the data of the user if not given."),
+    typer.Option(
+        help="Folder of tokens, images and sessions; by default in the user's data folder."
+    ),
 ]
-token = typer.Typer(help="Who may use the server.", no_args_is_help=True)
+token = typer.Typer(help="Access tokens of the server.", no_args_is_help=True)
 _GIB = 2**30
 
 
@@ -32,9 +34,9 @@ def serve(
     image_gib: Annotated[float, typer.Option(min=0, help="Largest image of a user.")] = 4.0,
     disk_gib: Annotated[float, typer.Option(min=0, help="Disk that a user may fill.")] = 20.0,
 ) -> None:
-    """Serve sessions over HTTP and WebSocket, to this machine alone unless told otherwise.
+    """Serve sessions over HTTP and WebSocket, by default to this machine only.
 
-    Without any token yet, one for the user "local" is made and printed once.
+    If there is no token yet, one for the user "local" is created and printed once.
     """
     from napari_promptseg.server.quotas import Quotas
     from napari_promptseg.server.run import LOCAL_USER, check_exposure
@@ -57,10 +59,12 @@ def serve(
 def connect(
     url: Annotated[str, typer.Argument(help="Such as https://gpu.example.org:8765.")],
     token: Annotated[
-        str, typer.Option(prompt=True, hide_input=True, help="Asked for if not given.")
+        str,
+        typer.Option(prompt=True, hide_input=True, help="Access token; prompted for by default."),
     ],
     certificate: Annotated[
-        Path | None, typer.Option(help="Of the authority that signed that of the server.")
+        Path | None,
+        typer.Option(help="PEM file of the authority that signed the certificate of the server."),
     ] = None,
 ) -> None:
     """Use the model of a server: the backend "remote", also in the dock."""
@@ -105,7 +109,7 @@ def revoke(
     name: Annotated[str, typer.Argument(help="Id of a token, or a user: all of theirs.")],
     folder: Folder = None,
 ) -> None:
-    """Make tokens invalid at once; a server that runs notices."""
+    """Revoke tokens at once, also on a running server."""
     try:
         _tokens(folder).revoke(name)
     except (ValueError, OSError) as error:

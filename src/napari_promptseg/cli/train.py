@@ -118,15 +118,15 @@ def pretrain(
 
 
 def _run(trainer: Trainer, name: str | None = None) -> None:
-    """Train to the end or until a signal, say what came of it, and offer it by a name."""
+    """Train to the end or until a signal, print the result, and register it by name."""
     try:
-        with _stop_on_signals(trainer) as came:
+        with _stop_on_signals(trainer) as signals:
             weights = trainer.run()
     except (ValueError, OSError, ImportError) as error:
         fail(error)
-    if came:
+    if signals:
         typer.echo(f"stopped after step {trainer.step}; the same command goes on", err=True)
-        raise typer.Exit(128 + came[0])
+        raise typer.Exit(128 + signals[0])
     if trainer.peers.is_rank_zero:
         typer.echo(f"best weights: {weights}")
         if verdict := trainer.verdict():
@@ -139,30 +139,30 @@ def _offer(weights: Path, name: str) -> None:
     from napari_promptseg.models.catalog import trained_file
 
     try:
-        kept = trained_file(name)
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        partial = kept.with_suffix(".partial")
+        target = trained_file(name)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_suffix(".partial")
         shutil.copyfile(weights, partial)
-        partial.replace(kept)
+        partial.replace(target)
     except (ValueError, OSError) as error:
         fail(error)
-    typer.echo(f"offered as clicknet:{kept.stem.partition('-')[2]}")
+    typer.echo(f"offered as clicknet:{target.stem.partition('-')[2]}")
 
 
 @contextmanager
 def _stop_on_signals(trainer: Trainer) -> Iterator[list[int]]:
     """Stop a run on the first signal and die of the second; yield those that came."""
-    came: list[int] = []
+    signals: list[int] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
-        came.append(number)
+        signals.append(number)
         trainer.stop()
         for each in former:
             signal.signal(each, signal.SIG_DFL)
 
     former = {each: signal.signal(each, stop) for each in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield came
+        yield signals
     finally:
         for each, handler in former.items():
             signal.signal(each, handler)
@@ -179,7 +179,7 @@ def card(
     from napari_promptseg.training.tracking.model_card import write_card
 
     try:
-        written = write_card(TrainConfig.read(recipe), output)
+        path = write_card(TrainConfig.read(recipe), output)
     except (ValueError, OSError) as error:
         fail(error)
-    typer.echo(str(written))
+    typer.echo(str(path))

@@ -1,4 +1,4 @@
-"""Arrays as bytes and back; what is unpacked has the size that was expected, and no more."""
+"""Compression of arrays to bytes, and decompression that is limited to the expected size."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def pack(array: NDArray[Any]) -> bytes:
-    """Compress the values of an array; bits of a bool array."""
+    """Compress the values of an array; a bool array is packed to bits first."""
     raw = np.packbits(array) if array.dtype == np.bool_ else np.ascontiguousarray(array)
     return zlib.compress(raw.tobytes(), 1)
 
@@ -38,18 +38,18 @@ def unpack(data: bytes, shape: Sequence[int], dtype: Any) -> NDArray[Any]:
 
 
 def unpack_bytes(data: bytes, size: int) -> bytes:
-    """Decompress exactly so many bytes.
+    """Decompress data that must have exactly `size` bytes.
 
     Raises
     ------
     ValueError
         If the data are damaged or of another size.
     """
-    packed = zlib.decompressobj()
+    decompressor = zlib.decompressobj()
     try:
-        raw = packed.decompress(data, size + 1)
+        raw = decompressor.decompress(data, size + 1)
     except zlib.error as error:
         raise ValueError(f"a damaged part: {error}") from error
-    if len(raw) != size or not packed.eof:
+    if len(raw) != size or not decompressor.eof:
         raise ValueError(f"a part of {size} bytes was expected, got {len(raw)} or more")
     return raw

@@ -1,4 +1,4 @@
-"""Arrays far larger than memory: compressed chunks on disk, and smaller versions to look at."""
+"""Integer arrays far larger than memory: compressed chunks on disk, with a pyramid."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import DTypeLike
 
-_CHUNK: Final = 512  # pixels of a side; what a click changes lies in a few of them
-_SHOWN: Final = 4096  # pixels; planes with longer sides have smaller versions
+_CHUNK: Final = 512  # pixels along a side, so that a click changes only a few chunks
+_MAX_SIDE: Final = 4096  # pixels; planes with longer sides get pyramid levels
 
 
 class ChunkedArray(LazyArray):
-    """Zeros until something is written; only chunks that were written to take room on disk.
+    """A zero-filled array of which only the chunks that were written take disk space.
 
-    They lie in a temporary folder that is gone with the array. Large planes have smaller
-    versions of themselves, every second pixel of the one before, which follow each write.
+    The chunks lie in a temporary folder that is deleted with the array. Large planes have a
+    pyramid, each level every second pixel of the one before, which is updated on each write.
 
     Parameters
     ----------
@@ -43,23 +43,23 @@ class ChunkedArray(LazyArray):
         finalize(self, shutil.rmtree, folder, ignore_errors=True)
         self._versions: list[Any] = []
         size = self.shape
-        while not self._versions or max(self._versions[-1].shape[-2:]) > _SHOWN:
+        while not self._versions or max(self._versions[-1].shape[-2:]) > _MAX_SIDE:
             chunks = (*(1 for _ in size[:-2]), *(min(n, _CHUNK) for n in size[-2:]))
             place = str(Path(folder) / str(len(self._versions)))
-            made = zarr.create_array(place, shape=size, dtype=self.dtype, chunks=chunks)
-            self._versions.append(made)
+            array = zarr.create_array(place, shape=size, dtype=self.dtype, chunks=chunks)
+            self._versions.append(array)
             size = (*size[:-2], *(-(-n // 2) for n in size[-2:]))
 
     @property
     def levels(self) -> list[LazyArray]:
-        """The array and its smaller versions, to be read alone."""
+        """The array and its pyramid levels, read-only."""
         return [_Version(version) for version in self._versions]
 
     def __getitem__(self, index: Any) -> Any:
         *before, rows, columns = self._full_index(index)
         level = 0
         if isinstance(rows, slice) and isinstance(columns, slice):
-            # What is read in steps is in one of the smaller versions.
+            # Strided reads are served from the pyramid.
             ranges = [s.indices(n) for s, n in zip((rows, columns), self.shape[-2:], strict=True)]
             while level + 1 < len(self._versions) and all(
                 start >= 0 and step > 0 and start % 2 ** (level + 1) == step % 2 ** (level + 1) == 0
@@ -80,21 +80,21 @@ class ChunkedArray(LazyArray):
             for entry, n in zip(full, self.shape, strict=True)
         ]
         sizes = [max(stop - start, 0) for start, stop in box]
-        kept = [n for n, entry in zip(sizes, full, strict=True) if isinstance(entry, slice)]
-        part = np.broadcast_to(values, kept).reshape(sizes)
+        slice_sizes = [n for n, entry in zip(sizes, full, strict=True) if isinstance(entry, slice)]
+        part = np.broadcast_to(values, slice_sizes).reshape(sizes)
         for level, version in enumerate(self._versions):
             step = 2**level
             down, right = (-start % step for start, _ in box[-2:])
-            seen = part[..., down::step, right::step]
-            if not seen.size:
+            pixels = part[..., down::step, right::step]
+            if not pixels.size:
                 return
             starts = [*(start for start, _ in box[:-2]), *(-(-a // step) for a, _ in box[-2:])]
-            place = tuple(slice(a, a + n) for a, n in zip(starts, seen.shape, strict=True))
-            version[place] = np.ascontiguousarray(seen, self.dtype)
+            place = tuple(slice(a, a + n) for a, n in zip(starts, pixels.shape, strict=True))
+            version[place] = np.ascontiguousarray(pixels, self.dtype)
 
 
 class _Version(LazyArray):
-    """One of the versions of a chunked array."""
+    """A read-only pyramid level of a chunked array."""
 
     def __init__(self, array: Any) -> None:
         super().__init__(array.shape, array.dtype)

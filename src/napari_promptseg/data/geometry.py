@@ -113,7 +113,7 @@ class Plane:
 
 @dataclass(frozen=True, slots=True)
 class Crop:
-    """A part of a plane, and how closely it is looked at.
+    """A part of a plane at a downsampling step.
 
     Parameters
     ----------
@@ -187,19 +187,19 @@ def plane_at(axes: str, position: Sequence[float], axis: str | None = None) -> P
     axis : {"z", "y", "x"} or None
         Spatial axis that the plane is normal to; see `normal_axis`.
     """
-    fixed = {"t", normal_axis(axes, axis)}
+    cut_axes = {"t", normal_axis(axes, axis)}
     return Plane(
         tuple(
-            nearest_pixel(p) if name in fixed else None
+            nearest_pixel(p) if name in cut_axes else None
             for name, p in zip(axes, position, strict=True)
         )
     )
 
 
 def all_planes(axes: str, shape: Sequence[int]) -> Iterator[Plane]:
-    """Go through the planes along z and t, in order; an image is the only one of its own."""
-    cut = shape[: len(axes) - 2]
-    for index in itertools.product(*map(range, cut)):
+    """Yield the planes along z and t, in order; a 2D image is its own only plane."""
+    leading = shape[: len(axes) - 2]
+    for index in itertools.product(*map(range, leading)):
         yield plane_by_index(axes, shape, index)
 
 
@@ -225,13 +225,13 @@ def plane_by_index(
         If the number of entries is wrong, or one is outside.
     """
     plane = plane_at(axes, [0.0] * len(axes), axis)
-    cut = [i for i, entry in enumerate(plane.index) if entry is not None]
+    cut_axes = [i for i, entry in enumerate(plane.index) if entry is not None]
     entries = [index] if isinstance(index, int | np.integer) else list(index)
-    if not cut and entries in ([], [0]):
+    if not cut_axes and entries in ([], [0]):
         return plane
-    if len(entries) != len(cut):
-        raise ValueError(f"index {index!r} needs {len(cut)} entries in axes {axes!r}")
-    for i, entry in zip(cut, entries, strict=True):
+    if len(entries) != len(cut_axes):
+        raise ValueError(f"index {index!r} needs {len(cut_axes)} entries in axes {axes!r}")
+    for i, entry in zip(cut_axes, entries, strict=True):
         if not 0 <= entry < shape[i]:
             raise ValueError(
                 f"index {entry!r} along {axes[i]} is outside; valid: 0 to {shape[i] - 1}"
@@ -322,8 +322,8 @@ def mask_box(mask: np.ndarray) -> Bounds | None:
     box = []
     for axis in range(mask.ndim):
         others = tuple(a for a in range(mask.ndim) if a != axis)
-        filled = np.flatnonzero(mask.any(axis=others))
-        if not len(filled):
+        filled_indices = np.flatnonzero(mask.any(axis=others))
+        if not len(filled_indices):
             return None
-        box.append((int(filled[0]), int(filled[-1]) + 1))
+        box.append((int(filled_indices[0]), int(filled_indices[-1]) + 1))
     return tuple(box)

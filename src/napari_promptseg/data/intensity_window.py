@@ -1,4 +1,4 @@
-"""Intensity windows: from the values of a modality to the range a network reads."""
+"""Intensity windows, which map the values of a modality to [0, 1]."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Float32 = NDArray[np.float32]
+    from numpy.typing import NDArray
+
+    from napari_promptseg.data._typing import Float32
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +52,13 @@ class Window:
         -------
         float32 array of the same shape
         """
-        # float32 would merge large values of the wider types.
+        # float32 cannot tell large values of the wider types apart.
         small = values.dtype.itemsize <= 2 or values.dtype == np.float32
         source: NDArray[Any] = values.astype(np.float32 if small else np.float64)
         span = max(self.high - self.low, float(np.finfo(source.dtype).tiny))
-        with np.errstate(over="ignore"):  # what overflows is far outside and clipped
-            scaled = (source - self.low) / span
-        finite = np.nan_to_num(scaled, nan=0.0, posinf=1.0, neginf=0.0)
+        with np.errstate(over="ignore"):  # overflowing values are far outside and get clipped
+            fractions = (source - self.low) / span
+        finite = np.nan_to_num(fractions, nan=0.0, posinf=1.0, neginf=0.0)
         return np.asarray(np.clip(finite, 0.0, 1.0), np.float32)
 
     @classmethod
@@ -88,7 +89,7 @@ CT_WINDOWS: Final[Mapping[str, Window]] = MappingProxyType(
 
 
 def stretch_contrast(image: Float32) -> Float32:
-    """Stretch a crop to the full range, so that dim structures are seen as bright ones are.
+    """Stretch the contrast of a crop to the full range.
 
     Parameters
     ----------
@@ -102,5 +103,5 @@ def stretch_contrast(image: Float32) -> Float32:
     """
     step = max(1, max(image.shape[:2]) // 128)
     low, high = np.percentile(image[::step, ::step], (0.5, 99.5))
-    stretched = (image - np.float32(low)) / np.float32(max(high - low, 0.02))
-    return np.asarray(np.clip(stretched, 0.0, 1.0), np.float32)
+    contrast = (image - np.float32(low)) / np.float32(max(high - low, 0.02))
+    return np.asarray(np.clip(contrast, 0.0, 1.0), np.float32)

@@ -1,4 +1,4 @@
-"""What is in an array of labels, and where."""
+"""Bounding boxes of the labels in an array."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from napari_promptseg.data.geometry import Bounds
 
 _DENSE: Final = 2**16
-"""Largest label that is looked up in a table; larger ones are numbered first."""
+"""Largest label that is used as a table index; larger ones are ranked first."""
 
 
 def label_boxes(labels: NDArray[Any]) -> dict[int, Bounds]:
@@ -31,12 +31,12 @@ def label_boxes(labels: NDArray[Any]) -> dict[int, Bounds]:
         return {}
     ids = np.arange(int(labels.max()) + 1) if labels.max() <= _DENSE else None
     if ids is None:
-        ids, numbered = np.unique(labels, return_inverse=True)
+        ids, ranks = np.unique(labels, return_inverse=True)
         if ids[0] != 0:
-            ids, numbered = np.concatenate([[0], ids]), numbered + 1
-        labels = numbered.reshape(labels.shape)
+            ids, ranks = np.concatenate([[0], ids]), ranks + 1
+        labels = ranks.reshape(labels.shape)
     return {
-        int(ids[number]): tuple((s.start, s.stop) for s in found)
-        for number, found in enumerate(find_objects(labels), start=1)
-        if found is not None
+        int(ids[number]): tuple((s.start, s.stop) for s in box)
+        for number, box in enumerate(find_objects(labels), start=1)
+        if box is not None
     }

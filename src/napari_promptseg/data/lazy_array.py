@@ -1,4 +1,4 @@
-"""Arrays that read from a file what is asked of them."""
+"""Lazy arrays: read from a file only the part that is indexed."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Rearranged(LazyArray):
     Parameters
     ----------
     array : array-like
-        What is read.
+        The source.
     order : sequence of int or None
         For each axis the axis of `array` that it is; None for a new one of one entry.
     """
@@ -70,14 +70,14 @@ class Rearranged(LazyArray):
 
     def __getitem__(self, index: Any) -> Any:
         entries = list(zip(self._order, self._full_index(index), strict=True))
-        chosen = {axis: entry for axis, entry in entries if axis is not None}
-        source = tuple(chosen.get(axis, 0) for axis in range(len(self._array.shape)))
+        entry_by_axis = {axis: entry for axis, entry in entries if axis is not None}
+        source = tuple(entry_by_axis.get(axis, 0) for axis in range(len(self._array.shape)))
         part = np.asarray(self._array[source])
-        wanted = [axis for axis, entry in chosen.items() if isinstance(entry, slice)]
-        part = part.transpose([sorted(wanted).index(axis) for axis in wanted])
-        kept = [(axis, entry) for axis, entry in entries if isinstance(entry, slice)]
-        whole = part[tuple(np.newaxis if axis is None else slice(None) for axis, _ in kept)]
-        return whole[tuple(entry if axis is None else slice(None) for axis, entry in kept)]
+        sliced_axes = [axis for axis, entry in entry_by_axis.items() if isinstance(entry, slice)]
+        part = part.transpose([sorted(sliced_axes).index(axis) for axis in sliced_axes])
+        result_axes = [(axis, entry) for axis, entry in entries if isinstance(entry, slice)]
+        whole = part[tuple(np.newaxis if axis is None else slice(None) for axis, _ in result_axes)]
+        return whole[tuple(entry if axis is None else slice(None) for axis, entry in result_axes)]
 
 
 class Frames(LazyArray):
@@ -94,8 +94,8 @@ class Frames(LazyArray):
     dtype : dtype
         Type of the values.
     decode : callable
-        Takes the number of an image and yields (number, image): first what it had to
-        decode on the way, if anything, and the image last.
+        Takes the number of an image and yields (number, image): first any images that it had
+        to decode on the way, and the requested image last.
     """
 
     cache_bytes = 256 * 2**20
@@ -123,10 +123,10 @@ class Frames(LazyArray):
     def _frame(self, number: int) -> NDArray[Any]:
         with self._lock:
             if number not in self._cache:
-                for passed, image in self._decode(number):
+                for at, image in self._decode(number):
                     image.setflags(write=False)
-                    self._cache.pop(passed, None)
-                    self._cache[passed] = image
+                    self._cache.pop(at, None)
+                    self._cache[at] = image
                     while len(self._cache) > max(1, self.cache_bytes // image.nbytes):
                         del self._cache[next(iter(self._cache))]
             return self._cache[number]
@@ -153,9 +153,9 @@ def arrange(array: ArrayLike, names: str) -> tuple[ArrayLike, str]:
         return array, check_axes(names)
     except ValueError:
         pass
-    kept = {name for name, n in zip(names, array.shape, strict=True) if n > 1 or name in "yx"}
-    axes = "".join(name for name in "tzyxc" if name in kept)
-    if len(set(names)) != len(names) or not kept <= set("tzyxc"):
+    present = {name for name, n in zip(names, array.shape, strict=True) if n > 1 or name in "yx"}
+    axes = "".join(name for name in "tzyxc" if name in present)
+    if len(set(names)) != len(names) or not present <= set("tzyxc"):
         return array, ""
     try:
         check_axes(axes)
@@ -170,7 +170,7 @@ def arrange_as(array: ArrayLike, names: str, axes: str) -> ArrayLike:
         return array
     order = [names.index(name) for name in axes]
     if isinstance(array, np.ndarray):
-        dropped = tuple(axis for axis in range(array.ndim) if axis not in order)
-        whole = array.transpose([*order, *dropped])
+        other_axes = tuple(axis for axis in range(array.ndim) if axis not in order)
+        whole = array.transpose([*order, *other_axes])
         return whole.reshape([array.shape[axis] for axis in order])
     return Rearranged(array, order)

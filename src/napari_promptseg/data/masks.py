@@ -1,4 +1,4 @@
-"""Mask prompts: packed bits of single planes."""
+"""Conversion of masks to mask prompts, which store the packed bits of one plane."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 def pack_mask(plane: Plane, mask: NDArray[np.bool_]) -> MaskPrompt:
     """Make the prompt from the (H, W) bool array of a plane."""
-    packed = zlib.compress(np.packbits(mask).tobytes())
+    data = zlib.compress(np.packbits(mask).tobytes())
     rows, columns = mask.shape
-    return MaskPrompt(plane.index, (rows, columns), base64.b64encode(packed).decode())
+    return MaskPrompt(plane.index, (rows, columns), base64.b64encode(data).decode())
 
 
 def unpack_mask(prompt: MaskPrompt) -> NDArray[np.bool_]:
@@ -72,13 +72,13 @@ def split_mask(
                 f"{tuple(shape)}, or one plane with its index"
             )
         pattern = plane_at(axes, [0.0] * len(axes), axis)
-        filled = np.argwhere(values.any(axis=pattern.in_plane)).tolist()
-        if not filled:
+        filled_indices = np.argwhere(values.any(axis=pattern.in_plane)).tolist()
+        if not filled_indices:
             raise ValueError("mask is empty: no pixel of it is set")
-        planes = [plane_by_index(axes, shape, entry, axis) for entry in filled]
+        planes = [plane_by_index(axes, shape, entry, axis) for entry in filled_indices]
         return [pack_mask(plane, values[plane.slices]) for plane in planes]
     plane = plane_by_index(axes, shape, index, axis)
-    expected = tuple(shape[a] for a in plane.in_plane)
-    if values.shape != expected:
-        raise ValueError(f"mask has shape {values.shape}; the plane has {expected}")
+    plane_shape = tuple(shape[a] for a in plane.in_plane)
+    if values.shape != plane_shape:
+        raise ValueError(f"mask has shape {values.shape}; the plane has {plane_shape}")
     return [pack_mask(plane, values)]

@@ -1,4 +1,4 @@
-"""Arrays that may be larger than memory: pages that nothing was written to take no room."""
+"""Sparse zero-filled arrays in memory, in a temporary memory map or in zarr chunks."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ SLAB = 64 * 2**20
 
 
 def paged_zeros(shape: Sequence[int], dtype: DTypeLike) -> Any:
-    """Return zeros whose untouched parts take no room.
+    """Return zeros that take no memory or disk space until they are written.
 
     A large array lies in a temporary file without a name, so that the operating system can
-    put pages aside when memory is short; the file is gone with the array. One of more than
+    swap pages out when memory is short; the file is deleted with the array. One of more than
     `IN_PAGES` pixels is a `ChunkedArray`.
     """
     if np.prod(shape, dtype=np.float64) > IN_PAGES:
@@ -40,12 +40,12 @@ def paged_zeros(shape: Sequence[int], dtype: DTypeLike) -> Any:
     free = shutil.disk_usage(tempfile.gettempdir()).free
     if size <= IN_MEMORY or free < min(size, _ROOM):
         return np.zeros(shape, dtype)
-    with tempfile.TemporaryFile() as file:  # the map keeps what it needs of it
+    with tempfile.TemporaryFile() as file:  # the map keeps its own handle
         return np.asarray(np.memmap(file, dtype, "w+", shape=tuple(shape)))
 
 
 def read_only(array: Any) -> Any:
-    """Return a view of an array that nobody can write to."""
+    """Return a read-only view of an array."""
     if not isinstance(array, np.ndarray):
         return array.levels[0]
     view = array.view()
@@ -54,7 +54,7 @@ def read_only(array: Any) -> Any:
 
 
 def slabs(box: Bounds) -> Iterator[Bounds]:
-    """Cut a box along its first axis into parts that memory holds easily."""
+    """Cut a box along its first axis into parts that fit into memory."""
     (start, stop), *rest = box
     plane = int(np.prod([b - a for a, b in rest], dtype=np.int64))
     step = max(1, SLAB // max(plane, 1))

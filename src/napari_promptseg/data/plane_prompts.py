@@ -1,4 +1,4 @@
-"""Prompts as a backend sees them: strokes and regions in the pixels of one plane."""
+"""Prompts of one plane in its pixel coordinates, the form that backends take."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Region:
 
 @dataclass(frozen=True, slots=True)
 class PlanePrompts:
-    """All prompts of one plane, as a backend sees them.
+    """All prompts of one plane, the form that backends take.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ class PlanePrompts:
     text : str or None
         The last text.
     choice : int or None
-        Which of several answers is meant; the model decides without.
+        Number of the chosen answer to an ambiguous click; the model decides when None.
     step : int
         How closely the user looked at the last of them, see `PointPrompt`.
     """
@@ -110,14 +110,14 @@ class PlanePrompts:
     def cropped(self, crop: Crop) -> PlanePrompts:
         """Return the prompts in the pixels of a crop, without strokes that lie outside of it."""
         start = np.array([crop.rows[0], crop.columns[0]]) + (crop.step - 1) / 2
-        moved = self.mapped(1 / crop.step, -start / crop.step)
+        in_crop = self.mapped(1 / crop.step, -start / crop.step)
         # By their bounding boxes: a scribble may cross the crop and end on both sides of it.
-        seen = tuple(
+        strokes = tuple(
             s
-            for s in moved.strokes
+            for s in in_crop.strokes
             if (s.path.max(0) > -1).all() and (s.path.min(0) < crop.shape).all()
         )
-        return replace(moved, strokes=seen)
+        return replace(in_crop, strokes=strokes)
 
     def bounds(self) -> Bounds | None:
         """Return the rows and columns that strokes and regions span; None without any."""
@@ -157,7 +157,7 @@ class PlanePrompts:
                 case TextPrompt():
                     text = prompt.text
                 case MaskPrompt():
-                    text = None  # what the word named was painted over
+                    text = None  # a mask replaces the result of earlier text
                 case ChoicePrompt():
                     choice = prompt.number
         return cls(tuple(strokes), tuple(regions), text, choice, step)

@@ -1,4 +1,4 @@
-"""What a user gives: prompts at positions of a volume."""
+"""Prompt types, such as points, boxes and scribbles, and their validation."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class PointPrompt:
     axis : str or None
         Axis that the plane of the prompt is normal to; see `plane_at`.
     step : int
-        How closely the user looked: every `step`-th pixel was on the screen. It counts on
-        planes that are too large to be looked at as a whole.
+        Downsampling at which the user worked: every `step`-th pixel was on the screen. It
+        matters on planes that are too large to be processed as a whole.
     """
 
     position: Position
@@ -116,7 +116,7 @@ class LassoPrompt:
 
 @dataclass(frozen=True, slots=True)
 class MaskPrompt:
-    """A mask of one plane, taken as it is.
+    """A mask of one plane, used unchanged.
 
     Parameters
     ----------
@@ -153,12 +153,12 @@ class TextPrompt:
 
 @dataclass(frozen=True, slots=True)
 class ChoicePrompt:
-    """Which of several answers to ambiguous prompts is meant, for one plane.
+    """The chosen answer, among several, to ambiguous prompts of one plane.
 
     Parameters
     ----------
     number : int
-        From 0, which is the answer that the model holds for the best.
+        From 0, the answer that the model scores highest.
     index : tuple of int or None
         Index of the plane, see `Plane`.
     """
@@ -202,7 +202,7 @@ def check_prompt(prompt: Prompt, axes: str, shape: Sequence[int]) -> Prompt:
     Parameters
     ----------
     prompt : Prompt
-        What the user gave.
+        The prompt to check.
     axes : str
         Axes of the volume, without channel.
     shape : sequence of int
@@ -227,12 +227,12 @@ def check_prompt(prompt: Prompt, axes: str, shape: Sequence[int]) -> Prompt:
         case ScribblePrompt(path, positive, width, axis):
             if not (np.isfinite(width) and width > 0):
                 raise ValueError(f"scribble width must be positive and finite, got {width!r}")
-            checked = _check_path(path, axes, shape, axis, "scribble", 1)
+            vertices = _check_path(path, axes, shape, axis, "scribble", 1)
             step = _check_step(prompt.step)
-            return ScribblePrompt(checked, bool(positive), float(width), axis, step=step)
+            return ScribblePrompt(vertices, bool(positive), float(width), axis, step=step)
         case LassoPrompt(path, positive, axis):
-            checked = _check_path(path, axes, shape, axis, "lasso", 3)
-            return LassoPrompt(checked, bool(positive), axis)
+            vertices = _check_path(path, axes, shape, axis, "lasso", 3)
+            return LassoPrompt(vertices, bool(positive), axis)
         case TextPrompt(text, index):
             if not text.strip():
                 raise ValueError(f"text prompt must name something, got {text!r}")
@@ -245,9 +245,9 @@ def check_prompt(prompt: Prompt, axes: str, shape: Sequence[int]) -> Prompt:
             return prompt
         case MaskPrompt(index, size):
             plane = _check_plane(index, axes, shape, "mask")
-            expected = tuple(shape[a] for a in plane.in_plane)
-            if tuple(size) != expected:
-                raise ValueError(f"mask has shape {size}; the plane has {expected}")
+            plane_shape = tuple(shape[a] for a in plane.in_plane)
+            if tuple(size) != plane_shape:
+                raise ValueError(f"mask has shape {size}; the plane has {plane_shape}")
             return prompt
 
 
@@ -295,21 +295,21 @@ def _check_path(
     shape: Sequence[int],
     axis: str | None,
     what: str,
-    least: int,
+    min_vertices: int,
 ) -> tuple[Position, ...]:
-    if len(path) < least:
-        raise ValueError(f"{what} needs at least {least} vertices, got {len(path)}")
-    checked = tuple(check_position(p, axes, shape, f"{what} vertex") for p in path)
-    planes = {plane_at(axes, p, axis) for p in checked}
+    if len(path) < min_vertices:
+        raise ValueError(f"{what} needs at least {min_vertices} vertices, got {len(path)}")
+    vertices = tuple(check_position(p, axes, shape, f"{what} vertex") for p in path)
+    planes = {plane_at(axes, p, axis) for p in vertices}
     if len(planes) > 1:
         indices = sorted(str(p.index) for p in planes)
         raise ValueError(f"{what} must lie in one plane, got vertices in {indices}")
-    if least > 2:
+    if min_vertices > 2:
         plane = planes.pop()
-        flat = np.array([plane.flatten(p) for p in checked])
+        flat = np.array([plane.flatten(p) for p in vertices])
         if _area(flat) == 0:
-            raise ValueError(f"{what} encloses no area: {checked}")
-    return checked
+            raise ValueError(f"{what} encloses no area: {vertices}")
+    return vertices
 
 
 def _area(vertices: NDArray[np.float64]) -> float:

@@ -20,9 +20,9 @@ def resize(values: NDArray[T], shape: tuple[int, int]) -> NDArray[T]:
     Parameters
     ----------
     values : (H, W) or (H, W, C) array
-        Types that OpenCV does not know are worked on as floats that hold all their values.
+        Types that OpenCV does not support are converted to floats that hold all their values.
     shape : (int, int)
-        Rows and columns wanted.
+        Rows and columns of the result.
 
     Returns
     -------

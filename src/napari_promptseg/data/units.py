@@ -40,6 +40,12 @@ def unit_name(text: str | None) -> str:
     return plain
 
 
+def unit_ratio(unit: str, target: str) -> float | None:
+    """Return the factor from one unit of length to another; None if one of them is unknown."""
+    source, goal = (_METRES.get(unit_name(name)) for name in (unit, target))
+    return None if source is None or goal is None else source / goal
+
+
 def common_unit(sizes: Mapping[str, tuple[float, str]]) -> tuple[dict[str, float], str]:
     """Bring the spacing of several axes to the unit of the last spatial one.
 
@@ -57,8 +63,7 @@ def common_unit(sizes: Mapping[str, tuple[float, str]]) -> tuple[dict[str, float
     common = next((units[axis] for axis in "xyz" if axis in units), "pixel")
     spacing = {}
     for axis, (size, _) in sizes.items():
-        if axis in "xyz" and units[axis] in _METRES and common in _METRES:
-            ratio = _METRES[units[axis]] / _METRES[common]
-            size = size if ratio == 1 else size * ratio
+        ratio = unit_ratio(units[axis], common) if axis in "xyz" else None
+        size = size if ratio in (None, 1) else size * ratio
         spacing[axis] = size
     return spacing, common

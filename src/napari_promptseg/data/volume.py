@@ -1,26 +1,38 @@
-"""Images, volumes, videos and series with their geometry, read one plane or less at a time."""
+"""The `Volume` class: an image, volume, video or series with its geometry, read by planes."""
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_promptseg.data.geometry import Crop, Plane, check_axes, check_spacing, guess_axes
-from napari_promptseg.data.intensity_window import CT_WINDOWS, Float32, Window
+from napari_promptseg.data.intensity_window import CT_WINDOWS, Window
 from napari_promptseg.data.resize import resize
+
+if TYPE_CHECKING:
+    from napari_promptseg.data._typing import Float32
 
 LARGE: Final = 2**26
 """Pixels of a plane from which on only a part of it is read at a time."""
-_SAMPLE: Final = 1024  # pixels of a side that the window of a large plane is found from
-_AIR, _LEAST_METAL = -900, 4096  # Hounsfield range that tells CT from other modalities
+_SAMPLE: Final = (
+    1024  # pixels along a side of the squares that the window of a large plane is estimated from
+)
+_AIR, _MIN_METAL = -900, 4096  # Hounsfield range that tells CT from other modalities
+
+
+SPACING: Final = "spacing"
+ORIENTATION: Final = "orientation"
+POSITION: Final = "position"
+FACTS: Final = (SPACING, ORIENTATION, POSITION)
+"""Facts of geometry that a file or a caller may state; others are defaults."""
 
 
 def is_url(source: str | Path) -> bool:
@@ -30,7 +42,7 @@ def is_url(source: str | Path) -> bool:
 
 @runtime_checkable
 class ArrayLike(Protocol):
-    """What numpy, dask and zarr arrays share."""
+    """Common interface of numpy, dask and zarr arrays."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -46,7 +58,7 @@ class ArrayLike(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PlaneImage:
-    """One plane as a model sees it; nothing is computed before a view is asked for.
+    """One plane of raw values, normalised on demand for a model.
 
     Parameters
     ----------
@@ -78,7 +90,7 @@ class PlaneImage:
         Parameters
         ----------
         shape : (int, int), optional
-            Rows and columns wanted.
+            Rows and columns of the result.
 
         Returns
         -------
@@ -88,12 +100,12 @@ class PlaneImage:
         values = self.values
         if shape is not None:
             values = resize(values, shape)
-        scaled = self.window.apply(values)
-        if scaled.ndim == 2:
-            scaled = scaled[..., None]
-        if scaled.shape[2] == 2:
-            return np.concatenate([scaled, np.zeros_like(scaled[..., :1])], 2)
-        return np.repeat(scaled, 3, 2) if scaled.shape[2] == 1 else scaled
+        fractions = self.window.apply(values)
+        if fractions.ndim == 2:
+            fractions = fractions[..., None]
+        if fractions.shape[2] == 2:
+            return np.concatenate([fractions, np.zeros_like(fractions[..., :1])], 2)
+        return np.repeat(fractions, 3, 2) if fractions.shape[2] == 1 else fractions
 
 
 @dataclass(frozen=True)
@@ -117,12 +129,19 @@ class Volume:
     window : Window or str, optional
         Intensity window, or the name of a CT window; found from the data when None.
     channels : sequence of int, optional
-        Up to three channels that are looked at; the first three when None.
+        Up to three channels that are used; the first three when None.
     source : str, optional
         File, folder or URL it was read from; paths are made absolute.
     levels : sequence of array-like
-        Smaller versions of `data` with the same axes, finest first: what is looked at from
-        afar is read from them.
+        Downsampled versions of `data` with the same axes, finest first; planes viewed at low
+        zoom are read from them.
+    provenance : mapping of str to str, optional
+        Source, "file" or "caller", of each fact of `FACTS` that somebody stated. Facts that
+        are missing have default values, which are neither compared nor written. When not
+        given: spacing is stated if it is passed, everything if an affine is passed.
+    notes : sequence of str
+        What was guessed, not taken, or not understood when the file was opened, a sentence
+        each.
 
     Raises
     ------
@@ -139,6 +158,8 @@ class Volume:
     channels: Sequence[int] | None = None
     source: str | None = field(default=None, compare=False)
     levels: Sequence[ArrayLike] = field(default=(), compare=False)
+    provenance: Mapping[str, str] | None = field(default=None, compare=False)
+    notes: Sequence[str] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.data, ArrayLike):
@@ -151,18 +172,28 @@ class Volume:
         dtype = np.dtype(self.data.dtype)
         if dtype.kind not in "buif":
             raise ValueError(f"pixels must be numbers, got dtype {dtype}")
-        set_ = object.__setattr__
-        set_(self, "axes", axes)
+        assign = object.__setattr__
+        assign(self, "axes", axes)
         if self.source is not None and not is_url(self.source):
-            set_(self, "source", str(Path(self.source).absolute()))
-        set_(self, "levels", self._checked_levels())
-        set_(self, "spacing", check_spacing(self.spacing, axes))
-        set_(self, "affine", self._checked_affine())
-        set_(self, "channels", self._checked_channels())
+            assign(self, "source", str(Path(self.source).absolute()))
+        assign(self, "levels", self._checked_levels())
+        assign(self, "provenance", self._checked_provenance())
+        assign(self, "notes", tuple(self.notes))
+        assign(self, "spacing", check_spacing(self.spacing, axes))
+        assign(self, "affine", self._checked_affine())
+        assign(self, "channels", self._checked_channels())
         if isinstance(self.window, str):
             if self.window not in CT_WINDOWS:
                 raise ValueError(f"unknown window {self.window!r}; valid: {list(CT_WINDOWS)}")
-            set_(self, "window", CT_WINDOWS[self.window])
+            assign(self, "window", CT_WINDOWS[self.window])
+
+    def _checked_provenance(self) -> dict[str, str]:
+        if self.provenance is None:
+            facts = FACTS if self.affine is not None else (SPACING,) * (self.spacing is not None)
+            return dict.fromkeys(facts, "caller")
+        if unknown := set(self.provenance) - set(FACTS):
+            raise ValueError(f"unknown facts {sorted(unknown)}; valid: {list(FACTS)}")
+        return dict(self.provenance)
 
     def _checked_affine(self) -> NDArray[np.float64]:
         if self.affine is not None:
@@ -179,8 +210,8 @@ class Volume:
                 raise ValueError(f"channels {self.channels} given, but axes {self.axes!r}")
             return None
         count = self.data.shape[-1]
-        wanted = range(min(count, 3)) if self.channels is None else self.channels
-        channels = tuple(operator.index(c) for c in wanted)
+        channel_indices = range(min(count, 3)) if self.channels is None else self.channels
+        channels = tuple(operator.index(c) for c in channel_indices)
         if not 1 <= len(channels) <= 3 or any(not 0 <= c < count for c in channels):
             raise ValueError(f"channels {channels} must be one to three of 0 to {count - 1}")
         return channels
@@ -201,6 +232,11 @@ class Volume:
         """Axes without channel."""
         return self.axes.removesuffix("c")
 
+    def states(self, *facts: str) -> bool:
+        """Return whether a file or a caller stated all of some facts of geometry."""
+        assert self.provenance is not None
+        return all(fact in self.provenance for fact in facts)
+
     @property
     def shape(self) -> tuple[int, ...]:
         """Size along the axes, without channel."""
@@ -217,7 +253,7 @@ class Volume:
         return rows * columns > LARGE
 
     def check_whole(self, plane: Plane, what: str) -> None:
-        """Refuse what needs all of a plane at once.
+        """Raise if a plane is too large for an operation that needs all of it.
 
         Raises
         ------
@@ -234,15 +270,16 @@ class Volume:
         Parameters
         ----------
         plane : Plane
-            Which one.
+            The plane.
         crop : Crop, optional
-            What is wanted of it; it begins at multiples of its step. All when not given.
+            Part of the plane, which begins at multiples of its step; the whole plane when not
+            given.
 
         Returns
         -------
         (H, W) or (H, W, C) array
             The chosen channels, C <= 3. At the far ends of the plane, a smaller version may
-            have a pixel less than was asked for.
+            have a pixel less than the crop.
 
         Raises
         ------
@@ -254,7 +291,7 @@ class Volume:
                 values = np.asarray(self.data[plane.slices])
             else:
                 values = self._read_part(plane, crop)
-        # Each kind of lazy array has its own errors for damaged chunks.
+        # Each kind of lazy array raises its own errors for damaged chunks.
         except Exception as error:
             at = ", ".join(
                 f"{name} = {i}"
@@ -268,29 +305,29 @@ class Volume:
         return values
 
     def _read_part(self, plane: Plane, crop: Crop) -> NDArray[Any]:
-        """Read from the smallest version that shows enough."""
+        """Read from the coarsest level with at least the resolution of the crop."""
         source, factors = self.data, (1,) * len(self.shape)
         for level in self.levels:
-            found = tuple(
+            step_by_axis = tuple(
                 max(round(n / m), 1) for n, m in zip(self.shape, level.shape, strict=False)
             )
-            if all(crop.step % found[axis] == 0 for axis in plane.in_plane):
-                source, factors = level, found
+            if all(crop.step % step_by_axis[axis] == 0 for axis in plane.in_plane):
+                source, factors = level, step_by_axis
         index = [0 if i is None else i // f for i, f in zip(plane.index, factors, strict=True)]
         ranges = []
         for axis, (start, stop) in zip(plane.in_plane, (crop.rows, crop.columns), strict=True):
             factor = factors[axis]
             ranges.append(slice(start // factor, -(-stop // factor), crop.step // factor))
-        cut = Plane(
+        section = Plane(
             tuple(
                 None if i is None else min(at, int(source.shape[axis]) - 1)
                 for axis, (i, at) in enumerate(zip(plane.index, index, strict=True))
             )
         )
-        return np.asarray(source[cut.part(*ranges)])
+        return np.asarray(source[section.part(*ranges)])
 
     def fingerprint(self) -> str:
-        """Return a hash of shape, type and some pixels, by which the image is known again.
+        """Return a hash of shape, type and some pixels, which identifies the image.
 
         At most a plane is read, or three squares of a large one.
 
@@ -306,14 +343,14 @@ class Volume:
         return state.hexdigest()[:32]
 
     def plane(self, plane: Plane, crop: Crop | None = None) -> PlaneImage:
-        """Read one plane, or a part of it, to be normalised when it is looked at."""
+        """Read one plane, or a part of it, normalised on demand."""
         step = 1 if crop is None else crop.step
         rows, columns = (self.axis_spacing(axis) * step for axis in plane.in_plane)
         return PlaneImage(self.read(plane, crop), self.intensity_window, (rows, columns))
 
     @cached_property
     def intensity_window(self) -> Window:
-        """The window in use: the given one, or one found from three planes.
+        """The window in use: the one passed, or one estimated from three planes.
 
         Integers of 8 bits keep their range, values that look like Hounsfield units get
         the abdomen window, all others the 0.5th to 99.5th percentile.
@@ -326,7 +363,7 @@ class Volume:
         if dtype == np.bool_:
             return Window(0, 1)
         sample = self._sample()
-        if dtype.kind in "if" and sample.min(initial=0) <= _AIR and sample.max() < _LEAST_METAL:
+        if dtype.kind in "if" and sample.min(initial=0) <= _AIR and sample.max() < _MIN_METAL:
             return CT_WINDOWS["ct-abdomen"]
         return Window.from_percentiles(sample)
 
@@ -334,14 +371,14 @@ class Volume:
         """Read a few planes normal to the first axis, thinned to some ten thousand pixels."""
         leading = self.shape[:-2]
         indices = {tuple(int(n * part) for n in leading) for part in (0.25, 0.5, 0.75)}
-        cut = [Plane((*index, None, None)) for index in sorted(indices)]
-        planes = [self.read(plane, crop) for plane in cut for crop in self._sampled(plane)]
+        sections = [Plane((*index, None, None)) for index in sorted(indices)]
+        planes = [self.read(plane, crop) for plane in sections for crop in self._sampled(plane)]
         step = max(1, max(planes[0].shape[:2]) // 128)
         values = np.concatenate([p[::step, ::step].ravel() for p in planes])
         return values[np.isfinite(values)] if values.dtype.kind == "f" else values
 
     def _sampled(self, plane: Plane) -> list[Crop | None]:
-        """Parts that stand for a plane: all of it, or of a large one squares on its diagonal."""
+        """Return the sampled parts of a plane: all of it, or squares on the diagonal."""
         if not self.is_large(plane):
             return [None]
         corners = [[int((n - _SAMPLE) * at) for n in self.shape[-2:]] for at in (0.3, 0.5, 0.7)]

@@ -1,8 +1,7 @@
-"""Which images to annotate next: those that are unsure, and unlike those before.
+"""Active learning: images ranked for annotation by uncertainty and novelty.
 
-Batches by uncertainty and distance, as in the core-sets of Sener and Savarese 2018
-(arXiv:1708.00489): each image is weighed by how far its features are from those already
-chosen.
+Batches are selected greedily by uncertainty times novelty, the distance in feature space to
+the images already selected, as in the core-sets of Sener and Savarese 2018 (arXiv:1708.00489).
 """
 
 from __future__ import annotations
@@ -20,27 +19,27 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_promptseg.data.volume import PlaneImage
-    from napari_promptseg.few_shot.concept import Concept
+    from napari_promptseg.few_shot.few_shot_class import FewShotClass
 
 Key = TypeVar("Key")
-_SEEN: Final = 256
-"""Pixels of the longer side of what is looked at, to compare images."""
-_LEAST: Final = 0.05
-"""Uncertainty of an image that nothing is found on."""
+_SIDE: Final = 256
+"""Longer side in pixels at which images are compared."""
+_MIN_UNCERTAINTY: Final = 0.05
+"""Uncertainty of an image without proposals."""
 
 
 @dataclass(frozen=True, slots=True)
-class Queued(Generic[Key]):
-    """An image that waits to be annotated.
+class RankedImage(Generic[Key]):
+    """An image in the order of annotation.
 
     Parameters
     ----------
     key : object
-        What the image was given with.
+        Key of the image.
     uncertainty : float
-        Of what a class finds on it, in [0, 1]; 1 where there is no class.
+        Uncertainty of the proposals on it, in [0, 1]; 1 without a class.
     novelty : float
-        Distance of its features to those of the images before it, at most 1.
+        Distance in feature space to the nearest image before it, in [0, 1].
     """
 
     key: Key
@@ -50,73 +49,79 @@ class Queued(Generic[Key]):
 
 def rank(
     images: Iterable[tuple[Key, PlaneImage]],
-    concept: Concept | None = None,
-    most: int | None = None,
-    observer: FeatureExtractor | None = None,
-    stopped: Callable[[], bool] = lambda: False,
-) -> list[Queued[Key]]:
-    """Order images by how much annotating each of them would teach.
+    few_shot_class: FewShotClass | None = None,
+    max_images: int | None = None,
+    extractor: FeatureExtractor | None = None,
+    is_cancelled: Callable[[], bool] = lambda: False,
+) -> list[RankedImage[Key]]:
+    """Order images by the expected benefit of annotating them.
 
     Parameters
     ----------
     images : iterable of (key, PlaneImage)
-        Not annotated yet.
-    concept : Concept, optional
-        Says what it is unsure of; only differences between images count without one.
-    most : int, optional
-        How many to return.
-    observer : FeatureExtractor, optional
-        Looks at the images; that of the class, or a new one, when not given.
-    stopped : callable
-        Asked between two images; once it says so, those seen so far are ordered.
+        Images that are not annotated yet.
+    few_shot_class : FewShotClass, optional
+        Class whose proposals determine the uncertainty; without one, novelty alone counts.
+    max_images : int, optional
+        Largest number of images to return.
+    extractor : FeatureExtractor, optional
+        Feature extractor; that of the class, or a new one, when not given.
+    is_cancelled : callable
+        Called between two images; once it returns True, the images so far are ordered.
 
     Returns
     -------
-    list of Queued
+    list of RankedImage
         The first to annotate first.
     """
-    observer = observer or (concept.observer if concept is not None else FeatureExtractor())
+    if extractor is None:
+        extractor = FeatureExtractor() if few_shot_class is None else few_shot_class.extractor
     keys: list[Key] = []
-    features, unsure = [], []
+    features, uncertainties = [], []
     for key, image in images:
-        if stopped():
+        if is_cancelled():
             break
         keys.append(key)
-        features.append(_fingerprint(observer, image))
-        unsure.append(1.0 if concept is None else _uncertainty(concept, image))
+        features.append(_fingerprint(extractor, image))
+        uncertainties.append(1.0 if few_shot_class is None else _uncertainty(few_shot_class, image))
     if not keys:
         return []
-    places = np.stack(features)
-    places = (places - places.mean(0)) / (places.std(0) + 1e-6)
-    apart = np.linalg.norm(places[:, None] - places[None], axis=2)
-    apart /= max(float(apart.max()), 1e-9)
-    return _greedy(keys, np.array(unsure), apart, most or len(keys))
+    points = np.stack(features)
+    points = (points - points.mean(0)) / (points.std(0) + 1e-6)
+    distances = np.linalg.norm(points[:, None] - points[None], axis=2)
+    distances /= max(float(distances.max()), 1e-9)
+    return _greedy(keys, np.array(uncertainties), distances, max_images or len(keys))
 
 
 def _greedy(
-    keys: list[Key], unsure: NDArray[np.float64], apart: NDArray[np.float64], most: int
-) -> list[Queued[Key]]:
+    keys: list[Key],
+    uncertainties: NDArray[np.float64],
+    distances: NDArray[np.float64],
+    max_images: int,
+) -> list[RankedImage[Key]]:
     novelty = np.ones(len(keys))
-    left, order = set(range(len(keys))), list[Queued[Key]]()
-    # Nothing is known yet: among the equally unsure, begin with the most usual.
-    usual = 1 - 0.5 * apart.mean(1)
-    while left and len(order) < most:
-        worth = unsure * (novelty if order else usual)
-        best = max(left, key=lambda i: (worth[i], -i))
-        order.append(Queued(keys[best], float(unsure[best]), float(novelty[best])))
-        left.discard(best)
-        novelty = np.minimum(novelty, apart[best])
+    remaining, order = set(range(len(keys))), list[RankedImage[Key]]()
+    # Before the first image, prefer the most typical among the equally uncertain ones.
+    usual = 1 - 0.5 * distances.mean(1)
+    while remaining and len(order) < max_images:
+        worth = uncertainties * (novelty if order else usual)
+        best = max(remaining, key=lambda i: (worth[i], -i))
+        order.append(RankedImage(keys[best], float(uncertainties[best]), float(novelty[best])))
+        remaining.discard(best)
+        novelty = np.minimum(novelty, distances[best])
     return order
 
 
-def _fingerprint(observer: FeatureExtractor, image: PlaneImage) -> NDArray[np.float64]:
-    """Return mean and deviation of the features of an image."""
-    seen = square_pixels(image)
-    features = observer.look(seen, min(1.0, _SEEN / max(seen.shape[:2]))).features
+def _fingerprint(extractor: FeatureExtractor, image: PlaneImage) -> NDArray[np.float64]:
+    """Return mean and standard deviation of the features of an image."""
+    pixels = square_pixels(image)
+    features = extractor.extract(pixels, min(1.0, _SIDE / max(pixels.shape[:2]))).vectors
     return np.concatenate([features.mean(0).numpy(), features.std(0).numpy()]).astype(np.float64)
 
 
-def _uncertainty(concept: Concept, image: PlaneImage) -> float:
-    """Return how close to undecided a class is about what it finds: mean of 4 p (1 - p)."""
-    confidences = np.array([p.confidence for p in concept.proposals(image)])
-    return float((4 * confidences * (1 - confidences)).mean()) if len(confidences) else _LEAST
+def _uncertainty(few_shot_class: FewShotClass, image: PlaneImage) -> float:
+    """Return the mean of 4 p (1 - p) over the confidences of the proposals."""
+    confidences = np.array([p.confidence for p in few_shot_class.proposals(image)])
+    if not len(confidences):
+        return _MIN_UNCERTAINTY
+    return float((4 * confidences * (1 - confidences)).mean())

@@ -1,4 +1,4 @@
-"""Objects that may be of a class: where to click, and what the network answers there."""
+"""Candidate objects of a class: seed clicks and the answers of the network to them."""
 
 from __future__ import annotations
 
@@ -21,82 +21,81 @@ if TYPE_CHECKING:
 
     from napari_promptseg.few_shot.features import FeatureExtractor
 
-_LEAST_PEAK: Final = 0.2
-"""Probability of a core below which nobody clicks."""
+_MIN_PEAK: Final = 0.2
+"""Smallest probability of a core for a seed click."""
 _SURROUNDINGS: Final = 3.0
-"""Side of what is looked at around a click, in diameters."""
-_SMALLEST: Final = 12
-"""Pixels of an answer that is taken as an object."""
+"""Side of the crop around a click, in diameters."""
+_MIN_AREA: Final = 12
+"""Smallest area of an object, in pixels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """What is known of an image at one scale.
+    """Features and class probabilities of an image at one scale.
 
     Parameters
     ----------
     relative : float
-        Size of an object in the examples, by that of one which looks as large here.
+        Magnification of this scale relative to that of the examples.
     diameter : float
-        Pixels of the image that such an object is across.
-    look : FeatureMap
-        What it looks like.
+        Diameter, in pixels of the image, of an object that appears as large as the examples.
+    features : FeatureMap
+        Features of the image.
     maps : (3, h, w) float32 array
-        Probabilities of the kinds of places, on the grid of the look.
+        Probabilities of the kinds of cells (`pixel_classifier`), on the grid of the features.
     """
 
     relative: float
     diameter: float
-    look: FeatureMap
+    features: FeatureMap
     maps: Float32
 
     def objects(self) -> Float32:
         """Return the (H, W) probability that a pixel belongs to an object."""
-        rows, columns = self.look.shape
+        rows, columns = self.features.shape
         return np.asarray(cv2.resize(1 - self.maps[BACKGROUND], (columns, rows)), np.float32)
 
     def seeds(self) -> Iterator[tuple[float, Question]]:
-        """Find peaks of the cores; yield how high each is, and what to ask there.
+        """Yield the height of each peak of the core probability, and the question to ask there.
 
-        The guess of each is the part of the objects that is nearest to its peak, by a
-        watershed of the cores.
+        The guess of each question is its basin in a watershed of the core probability.
         """
         from scipy.ndimage import maximum_filter
         from skimage.segmentation import watershed
 
         cores = cv2.GaussianBlur(self.maps[CORE], (0, 0), 1.2)
         objects = 1 - self.maps[BACKGROUND]
-        peaks = (maximum_filter(cores, 5) == cores) & (cores > _LEAST_PEAK)
-        places = np.argwhere(peaks)
+        peaks = (maximum_filter(cores, 5) == cores) & (cores > _MIN_PEAK)
+        peak_cells = np.argwhere(peaks)
         markers = np.zeros(cores.shape, np.int32)
-        markers[peaks] = np.arange(1, len(places) + 1)
+        markers[peaks] = np.arange(1, len(peak_cells) + 1)
         parts = watershed(-cores - 0.2 * objects, markers, mask=objects > 0.5)
-        rows, columns = self.look.shape
+        rows, columns = self.features.shape
         parts = cv2.resize(parts, (columns, rows), interpolation=cv2.INTER_NEAREST)
-        down, right = self.look.step
+        down, right = self.features.step
         side = max(round(_SURROUNDINGS * self.diameter), 8)
-        for number, (row, column) in enumerate(places, start=1):
+        for number, (row, column) in enumerate(peak_cells, start=1):
             y, x = (row + 0.5) * down - 0.5, (column + 0.5) * right - 0.5
-            asked = Question((y, x), round(y - (side - 1) / 2), round(x - (side - 1) / 2), side)
-            guess = parts[asked.inside(self.look.shape)] == number
-            yield float(cores[row, column]), replace(asked, guess=guess)
+            question = Question((y, x), round(y - (side - 1) / 2), round(x - (side - 1) / 2), side)
+            guess = parts[question.inside(self.features.shape)] == number
+            yield float(cores[row, column]), replace(question, guess=guess)
 
 
 def disk_diameter(mask: NDArray[np.bool_]) -> float:
-    """Return the diameter of a disk of the area of a mask, in pixels."""
+    """Return the diameter, in pixels, of a disk with the area of a mask."""
     return float(2 * np.sqrt(np.count_nonzero(mask) / np.pi))
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
-    """A mask of a part of an image.
+class MaskPatch:
+    """A mask in a rectangular part of an image.
 
     Parameters
     ----------
     mask : (h, w) bool array
-        Of the part.
+        Mask of the part.
     top, left : int
-        Its first row and column.
+        First row and column of the part.
     """
 
     mask: NDArray[np.bool_]
@@ -105,15 +104,15 @@ class Placed:
 
     @property
     def part(self) -> tuple[slice, slice]:
-        """The part of the image."""
+        """Rows and columns of the image that the mask covers."""
         height, width = self.mask.shape
         return slice(self.top, self.top + height), slice(self.left, self.left + width)
 
     def whole(self, shape: tuple[int, int]) -> NDArray[np.bool_]:
-        """Return the mask in an image of a shape."""
-        placed = np.zeros(shape, np.bool_)
-        placed[self.part] = self.mask
-        return placed
+        """Return the mask of the whole image."""
+        canvas = np.zeros(shape, np.bool_)
+        canvas[self.part] = self.mask
+        return canvas
 
     @property
     def diameter(self) -> float:
@@ -122,32 +121,31 @@ class Placed:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate(Placed):
-    """An answer to a click where an object of the class may be.
+class Candidate(MaskPatch):
+    """A mask predicted from a seed click.
 
     Parameters
     ----------
     mask, top, left
-        See `Placed`.
+        See `MaskPatch`.
     scale : float
-        `Scale.relative` of where it was found.
-    looks : tuple of float
-        How high the peak was, how sure the network is, and how much its answer agrees with
-        the guess (IoU): each in [0, 1].
+        `Scale.relative` of its seed.
+    scores : tuple of float
+        Height of the peak, certainty of the network, and IoU with the guess, each in [0, 1].
     """
 
     scale: float
-    looks: tuple[float, float, float]
+    scores: tuple[float, float, float]
 
-    def places(self, look: FeatureMap) -> Tensor:
-        """Return the features of the places that it covers, at least of one."""
+    def covered(self, features: FeatureMap) -> Tensor:
+        """Return the feature vectors of the cells that it covers, at least of one."""
         import torch
 
-        down, right = look.step
+        down, right = features.step
         rows, columns = np.nonzero(self.mask)
         inside = (rows + self.top) // down, (columns + self.left) // right
-        flat = np.unique(inside[0].astype(int) * look.grid[1] + inside[1].astype(int))
-        return look.features[torch.from_numpy(flat)]
+        flat = np.unique(inside[0].astype(int) * features.grid[1] + inside[1].astype(int))
+        return features.vectors[torch.from_numpy(flat)]
 
     def descriptors(
         self,
@@ -156,30 +154,30 @@ class Candidate(Placed):
         diameter: float,
         usual: float | None,
     ) -> list[float]:
-        """Return what tells how likely it is to be an object of the class.
+        """Return the inputs of `scoring.score_proposals`.
 
         Parameters
         ----------
         objects : dict of float to (H, W) array
-            Probabilities of objects at each scale of the image.
+            Object probability at each scale of the image.
         familiar : float
-            How much it looks like the examples, in [-1, 1].
+            Similarity of its features to the examples, in [-1, 1].
         diameter : float
-            Of the examples.
+            Diameter of the examples in pixels.
         usual : float or None
-            Diameter of what was found in the image before.
+            Typical diameter of the proposals of the previous round.
         """
         own = self.diameter
         fitting = min(objects, key=lambda relative: abs(np.log(relative * own / diameter)))
         near, at_scale = objects[fitting][self.part], objects[self.scale][self.part]
         width = 2 * max(round(0.15 * own), 1) + 1
-        grown = cv2.dilate(self.mask.astype(np.uint8), np.ones((width, width), np.uint8))
-        ring = (grown > 0) & ~self.mask
+        dilated = cv2.dilate(self.mask.astype(np.uint8), np.ones((width, width), np.uint8))
+        ring = (dilated > 0) & ~self.mask
         return [
             float(near[self.mask].mean()),
             float(at_scale[self.mask].mean()),
             float(near[ring].mean()) if ring.any() else 0.0,
-            *self.looks,
+            *self.scores,
             float(np.log(own / diameter)),
             float(np.log(own / diameter * self.scale)),
             float(np.log(own / usual)) if usual else 0.0,
@@ -189,7 +187,7 @@ class Candidate(Placed):
 
 
 def _solidity(mask: NDArray[np.bool_]) -> float:
-    """Share of its convex hull that a mask fills, at most one."""
+    """Return the area of a mask relative to its convex hull, at most 1."""
     contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     outline = np.concatenate(contours)
     hull = cv2.contourArea(cv2.convexHull(outline)) + len(outline) / 2 + 1  # to the outer edges
@@ -197,15 +195,15 @@ def _solidity(mask: NDArray[np.bool_]) -> float:
 
 
 def ask(
-    observer: FeatureExtractor,
+    extractor: FeatureExtractor,
     image: Float32,
     scale: float,
     seeds: Sequence[tuple[float, Question]],
 ) -> list[Candidate]:
-    """Click on seeds of one scale, with and without their guess; return usable answers."""
-    alone = [replace(question, guess=None) for _, question in seeds]
-    guessed = [question for _, question in seeds]
-    answers = observer.answer(image, [*alone, *guessed])
+    """Predict the seeds of one scale, with and without their guess; return valid candidates."""
+    without_guess = [replace(question, guess=None) for _, question in seeds]
+    with_guess = [question for _, question in seeds]
+    answers = extractor.answer(image, [*without_guess, *with_guess])
     candidates = []
     for (peak, question), answer in zip([*seeds, *seeds], answers, strict=True):
         candidate = _candidate(answer, question, peak, scale, image.shape[:2])
@@ -217,10 +215,10 @@ def ask(
 def _candidate(
     answer: Float32, question: Question, peak: float, scale: float, shape: tuple[int, ...]
 ) -> Candidate | None:
-    """Return an answer as a candidate, unless it is a crumb or its square cuts it."""
+    """Return a prediction as a candidate, unless it is too small or cut by its square."""
     mask = largest_piece(answer > 0.5)
     box = mask_box(mask)
-    if box is None or np.count_nonzero(mask) < _SMALLEST:
+    if box is None or np.count_nonzero(mask) < _MIN_AREA:
         return None
     inside = question.inside((shape[0], shape[1]))
     for (low, high), part, size in zip(box, inside, shape, strict=True):
@@ -229,6 +227,6 @@ def _candidate(
     guess = question.guess
     assert guess is not None
     agreement = np.count_nonzero(mask & guess) / np.count_nonzero(mask | guess)
-    looks = peak, certainty(answer), agreement
+    scores = peak, certainty(answer), agreement
     top, left = inside[0].start + box[0][0], inside[1].start + box[1][0]
-    return Candidate(np.ascontiguousarray(mask[box_slices(box)]), top, left, scale, looks)
+    return Candidate(np.ascontiguousarray(mask[box_slices(box)]), top, left, scale, scores)

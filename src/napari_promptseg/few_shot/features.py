@@ -1,4 +1,4 @@
-"""What the network sees of a whole image, and what it answers to many clicks at once."""
+"""Image features, and batched answers to clicks, from the shipped network."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 Float32 = NDArray[np.float32]
 _STRIDE: Final = 32
-"""Sides of what the network sees are multiples of it."""
-_VIEW: Final = 128
-"""Side of the view of one question; what is asked about fills a third of it."""
+"""Sides of the network input are multiples of it."""
+_CROP_SIDE: Final = 128
+"""Side of the crop of one question, a third of which the object fills."""
 _BATCH: Final = 16
 
 
@@ -35,40 +35,40 @@ class FeatureMap:
 
     Parameters
     ----------
-    features : (N, C) tensor
-        Of the places of a grid, row by row.
+    vectors : (N, C) tensor
+        Of the cells of a grid, row by row.
     grid : (int, int)
         Its rows and columns.
     shape : (int, int)
-        Rows and columns of the image, which the grid covers evenly.
+        Rows and columns of the image, which the cells divide evenly.
     """
 
-    features: Tensor
+    vectors: Tensor
     grid: tuple[int, int]
     shape: tuple[int, int]
 
     @property
     def step(self) -> tuple[float, float]:
-        """Pixels of the image between two places, along rows and columns."""
+        """Size of a cell in pixels of the image, along rows and columns."""
         return self.shape[0] / self.grid[0], self.shape[1] / self.grid[1]
 
     def downsample(self, values: NDArray[np.generic]) -> Float32:
-        """Average the (H, W) values of an image over the places."""
+        """Average (H, W) values of the image over the cells."""
         return resize(values.astype(np.float32), self.grid)
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A click, and a guess of what it means.
+    """A click, the square crop around it, and an optional prior mask.
 
     Parameters
     ----------
     click : (float, float)
         Row and column of the image.
     top, left, side : int
-        The square that is looked at; it may reach over the edges of the image.
+        Square crop; it may extend beyond the image.
     guess : (H, W) bool array, optional
-        Of the part of the square inside the image.
+        Prior mask of the part of the square inside the image.
     """
 
     click: tuple[float, float]
@@ -86,7 +86,7 @@ class Question:
         return rows, columns
 
     def padding(self, shape: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
-        """Return how far the square reaches over each edge, as `numpy.pad` takes it."""
+        """Return how far the square extends beyond each edge, in the form of `numpy.pad`."""
         before = max(-self.top, 0), max(-self.left, 0)
         after = (
             max(start + self.side - size, 0)
@@ -97,9 +97,9 @@ class Question:
 
 
 def network_identity() -> str:
-    """Return the identity of the network that looks, without loading it.
+    """Return the identity of the feature network without loading it.
 
-    Features of another network mean something else.
+    Features of different networks cannot be compared.
     """
     from napari_promptseg.models.networks.checkpoints import weights_identity
 
@@ -107,7 +107,7 @@ def network_identity() -> str:
 
 
 class FeatureExtractor:
-    """Looks at images with the network that ships.
+    """Extracts features, and answers batches of clicks, with the shipped network.
 
     Parameters
     ----------
@@ -118,35 +118,35 @@ class FeatureExtractor:
     def __init__(self, device: str = "auto") -> None:
         self._backend = ClickNetBackend(device)
 
-    def look(self, image: Float32, factor: float) -> FeatureMap:
-        """Look at an image, made `factor` times as large.
+    def extract(self, image: Float32, factor: float) -> FeatureMap:
+        """Return the features of an image at a scale.
 
         Parameters
         ----------
         image : (H, W, 3) float32 array
             Values in [0, 1].
         factor : float
-            The sides of what is seen are rounded to multiples of 32 pixels.
+            Scale of the network input, whose sides are rounded to multiples of 32 pixels.
         """
         import torch
 
         height, width = image.shape[:2]
         rows, columns = (max(1, round(n * factor / _STRIDE)) * _STRIDE for n in (height, width))
-        seen = stretch_contrast(resize(image, (rows, columns)))
+        pixels = stretch_contrast(resize(image, (rows, columns)))
         with torch.inference_mode():
-            features = self._backend.net.dense(self._tensor(seen.transpose(2, 0, 1)[None]))[0]
+            features = self._backend.net.dense(self._tensor(pixels.transpose(2, 0, 1)[None]))[0]
         flat = features.flatten(1).T.contiguous().float().cpu()
         return FeatureMap(flat, (features.shape[1], features.shape[2]), (height, width))
 
     def answer(self, image: Float32, questions: Sequence[Question]) -> list[Float32]:
-        """Answer every question on the square of the image around its click.
+        """Predict every question on its crop of the image.
 
         Parameters
         ----------
         image : (H, W, 3) float32 array
             Values in [0, 1].
         questions : sequence of Question
-            Many at once cost less each.
+            Questions, answered in batches.
 
         Returns
         -------
@@ -158,13 +158,13 @@ class FeatureExtractor:
         shape = image.shape[0], image.shape[1]
         answers: list[Float32] = []
         for begin in range(0, len(questions), _BATCH):
-            asked = questions[begin : begin + _BATCH]
-            images = np.stack([_view(image, q) for q in asked]).transpose(0, 3, 1, 2)
-            maps = np.stack([_maps(q, shape) for q in asked])
+            batch = questions[begin : begin + _BATCH]
+            images = np.stack([_crop(image, q) for q in batch]).transpose(0, 3, 1, 2)
+            maps = np.stack([_maps(q, shape) for q in batch])
             with torch.inference_mode():
                 logits = self._backend.net(self._tensor(images), self._tensor(maps))
-            views = logits.float().sigmoid().cpu().numpy()[:, 0]
-            answers += [_back(view, q, shape) for view, q in zip(views, asked, strict=True)]
+            crops = logits.float().sigmoid().cpu().numpy()[:, 0]
+            answers += [_back(crop, q, shape) for crop, q in zip(crops, batch, strict=True)]
         return answers
 
     def _tensor(self, array: Float32) -> Tensor:
@@ -179,27 +179,27 @@ class FeatureExtractor:
         self._backend.close()
 
 
-def _view(image: Float32, question: Question) -> Float32:
+def _crop(image: Float32, question: Question) -> Float32:
     shape = image.shape[0], image.shape[1]
     padding = (*question.padding(shape), (0, 0))
     square = np.pad(image[question.inside(shape)], padding, mode="edge")
-    return stretch_contrast(resize(square, (_VIEW, _VIEW)))
+    return stretch_contrast(resize(square, (_CROP_SIDE, _CROP_SIDE)))
 
 
 def _maps(question: Question, shape: tuple[int, int]) -> Float32:
-    scale = _VIEW / question.side
+    scale = _CROP_SIDE / question.side
     corner = np.array([question.top, question.left])
     click = (np.array([question.click]) - corner + 0.5) * scale - 0.5
     guess = None
     if question.guess is not None:
-        padded = np.pad(question.guess, question.padding(shape))
-        guess = resize(padded, (_VIEW, _VIEW)).astype(np.float32)
-    return encode([Stroke(click)], [], guess, (_VIEW, _VIEW))
+        square = np.pad(question.guess, question.padding(shape))
+        guess = resize(square, (_CROP_SIDE, _CROP_SIDE)).astype(np.float32)
+    return encode([Stroke(click)], [], guess, (_CROP_SIDE, _CROP_SIDE))
 
 
-def _back(view: Float32, question: Question, shape: tuple[int, int]) -> Float32:
+def _back(crop: Float32, question: Question, shape: tuple[int, int]) -> Float32:
     (above, below), (before, after) = question.padding(shape)
-    square = resize(view, (question.side, question.side))
+    square = resize(crop, (question.side, question.side))
     return square[above : question.side - below, before : question.side - after]
 
 

@@ -1,4 +1,4 @@
-"""Which places of an image belong to objects of a class, by their features alone."""
+"""Pixel classifier: background, rim and core of objects from image features."""
 
 from __future__ import annotations
 
@@ -19,60 +19,60 @@ if TYPE_CHECKING:
     from napari_promptseg.few_shot.features import FeatureMap
 
 BACKGROUND, RIM, CORE = 0, 1, 2
-"""Kinds of places: cores tell touching objects apart."""
+"""Kinds of cells; cores separate touching objects."""
 _KINDS: Final = 3
 _CORE_DEPTH: Final = 0.45
-"""Of the depth of an object, from which on a place is its core."""
+"""Depth relative to the deepest point of an object above which a cell belongs to its core."""
 NEAR: Final = 4.0
-"""Places around an object that its outline says are background."""
-_DOUBT: Final = 0.15
-"""Weight of places further away: there may be objects that nobody has marked."""
-_KEPT: Final = 2000
-"""Samples of each kind that are kept."""
+"""Distance from an object, in cells, within which unlabelled cells are certain background."""
+_FAR_WEIGHT: Final = 0.15
+"""Weight of background further away, where objects may be unlabelled."""
+_MAX_SAMPLES: Final = 2000
+"""Largest number of samples of each kind."""
 _PENALTY: Final = 3e-3
-"""On the squared weights."""
+"""L2 regularization of the weights."""
 
 
 @dataclass(frozen=True, slots=True)
 class PixelTargets:
-    """Places of a look, by the objects that are marked in the image.
+    """Training targets of the cells of a feature map.
 
     Parameters
     ----------
     inside : (h, w) array
-        Share of each place that belongs to an object.
+        Fraction of each cell that belongs to an object.
     kinds : (h, w) int array
         BACKGROUND, RIM or CORE.
-    away : (h, w) array
-        Distance to the nearest object, in places.
+    distance : (h, w) array
+        Distance to the nearest object, in cells.
     """
 
     inside: NDArray[np.float32]
     kinds: NDArray[np.integer]
-    away: NDArray[np.float32]
+    distance: NDArray[np.float32]
 
     @classmethod
-    def around(cls, look: FeatureMap, labels: NDArray[np.integer]) -> PixelTargets:
-        """Compare a look with the (H, W) labels of its image."""
-        inside = look.downsample(labels > 0)
-        depth = look.downsample(_relative_depth(labels))
-        away = cv2.distanceTransform((inside < 0.5).astype(np.uint8), cv2.DIST_L2, 5)
+    def around(cls, features: FeatureMap, labels: NDArray[np.integer]) -> PixelTargets:
+        """Return the targets of a feature map for the (H, W) labels of its image."""
+        inside = features.downsample(labels > 0)
+        depth = features.downsample(_relative_depth(labels))
+        distance = cv2.distanceTransform((inside < 0.5).astype(np.uint8), cv2.DIST_L2, 5)
         kinds = np.where(inside > 0.5, np.where(depth > _CORE_DEPTH, CORE, RIM), BACKGROUND)
-        return cls(inside, kinds, np.asarray(away, np.float32))
+        return cls(inside, kinds, np.asarray(distance, np.float32))
 
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """Places whose kind is known.
+    """Labelled feature vectors.
 
     Parameters
     ----------
     features : (N, C) tensor
-        What they look like.
+        Feature vectors.
     kinds : (N,) int64 tensor
         BACKGROUND, RIM or CORE.
     weights : (N,) tensor
-        How much each counts among those of its kind.
+        Weight of each sample among those of its kind.
     """
 
     features: Tensor
@@ -89,16 +89,16 @@ class Samples:
 
     @classmethod
     def join(cls, parts: Sequence[Samples]) -> Samples:
-        """Put samples together."""
+        """Concatenate samples."""
         import torch
 
         return cls(
             *(torch.cat([getattr(p, name) for p in parts]) for name in cls.__dataclass_fields__)
         )
 
-    def chosen(self, which: Tensor) -> Samples:
-        """Return some of them, by a bool or integer tensor."""
-        return Samples(self.features[which], self.kinds[which], self.weights[which])
+    def select(self, index: Tensor) -> Samples:
+        """Return a subset by a bool or integer tensor."""
+        return Samples(self.features[index], self.kinds[index], self.weights[index])
 
     def balanced(self) -> Samples:
         """Return the same with the weights of each kind summing up to one."""
@@ -111,62 +111,64 @@ class Samples:
         """Return at most 2,000 of each kind, evenly spread."""
         import torch
 
-        kept = []
+        indices = []
         for kind in range(_KINDS):
             where = torch.nonzero(self.kinds == kind)[:, 0]
-            step = torch.linspace(0, len(where) - 1, min(_KEPT, len(where)))
-            kept.append(where[step.round().long()])
-        return self.chosen(torch.cat(kept))
+            step = torch.linspace(0, len(where) - 1, min(_MAX_SAMPLES, len(where)))
+            indices.append(where[step.round().long()])
+        return self.select(torch.cat(indices))
 
     @classmethod
-    def around(cls, look: FeatureMap, labels: NDArray[np.integer]) -> Samples:
-        """Take the places of marked objects and around them.
+    def around(cls, features: FeatureMap, labels: NDArray[np.integer]) -> Samples:
+        """Sample the cells of labelled objects and their background.
 
         Parameters
         ----------
-        look : FeatureMap
-            At the image.
+        features : FeatureMap
+            Features of the image.
         labels : (H, W) integer array
-            0 is not marked: background near an object, and probably background elsewhere.
+            Instance labels; 0 is certain background near an object, and probable elsewhere.
         """
-        places = PixelTargets.around(look, labels)
-        clear = (places.inside > 0.9) | (places.inside < 0.1)
-        close = (places.inside > 0.5) | (places.away < NEAR)
-        return cls.at(look, clear, places.kinds, np.where(close, 1.0, _DOUBT))
+        targets = PixelTargets.around(features, labels)
+        clear = (targets.inside > 0.9) | (targets.inside < 0.1)
+        close = (targets.inside > 0.5) | (targets.distance < NEAR)
+        return cls.at(features, clear, targets.kinds, np.where(close, 1.0, _FAR_WEIGHT))
 
     @classmethod
-    def refused(cls, look: FeatureMap, mask: NDArray[np.bool_], weight: float) -> Samples:
-        """Take the places of what is no object of the class, as background."""
-        weights = np.full(look.grid, weight)
-        return cls.at(look, look.downsample(mask) > 0.5, np.zeros(look.grid, int), weights)
+    def background(cls, features: FeatureMap, mask: NDArray[np.bool_], weight: float) -> Samples:
+        """Sample the cells of a rejected mask as background."""
+        weights = np.full(features.grid, weight)
+        return cls.at(
+            features, features.downsample(mask) > 0.5, np.zeros(features.grid, int), weights
+        )
 
     @classmethod
     def at(
         cls,
-        look: FeatureMap,
+        features: FeatureMap,
         where: NDArray[np.bool_],
         kinds: NDArray[np.integer],
         weights: NDArray[np.floating],
     ) -> Samples:
-        """Take places of a look; all arrays have the shape of its grid."""
+        """Sample cells of a feature map; all arrays have the shape of its grid."""
         import torch
 
         return cls(
-            look.features[torch.from_numpy(where.ravel())],
+            features.vectors[torch.from_numpy(where.ravel())],
             torch.from_numpy(kinds[where]).long(),
             torch.from_numpy(weights[where]).float(),
         )
 
 
 def _relative_depth(labels: NDArray[np.integer]) -> NDArray[np.float32]:
-    """Distance to the outline of the own object, one at its deepest pixel."""
+    """Return the distance to the outline of each object, normalized to 1 at its deepest pixel."""
     depth = np.zeros(labels.shape, np.float32)
     for label in np.unique(labels[labels > 0]):
         box = mask_box(labels == label)
         assert box is not None
         part = box_slices(box)
-        padded = np.pad((labels[part] == label).astype(np.uint8), 1)
-        own = np.asarray(cv2.distanceTransform(padded, cv2.DIST_L2, 5))[1:-1, 1:-1]
+        piece = np.pad((labels[part] == label).astype(np.uint8), 1)
+        own = np.asarray(cv2.distanceTransform(piece, cv2.DIST_L2, 5))[1:-1, 1:-1]
         depth[part] = np.maximum(depth[part], own / own.max())
     return depth
 
@@ -178,11 +180,11 @@ class PixelClassifier:
     Parameters
     ----------
     mean, deviation : (C,) tensor
-        Of the features.
+        Mean and standard deviation of the features.
     weight : (C, 3) tensor
-        By kind.
+        Weights of each kind.
     bias : (3,) tensor
-        By kind.
+        Bias of each kind.
     prototypes : (2, C) tensor
         Mean standardised features of cores and background.
     """
@@ -195,7 +197,7 @@ class PixelClassifier:
 
     @classmethod
     def learn(cls, samples: Samples) -> PixelClassifier:
-        """Fit, and once more without background that looks like the objects: nobody marked it.
+        """Fit twice, the second time without probable background that resembles the objects.
 
         Raises
         ------
@@ -204,13 +206,13 @@ class PixelClassifier:
         """
         first = cls.fit(samples)
         likely = first.probabilities(samples.features)[:, BACKGROUND]
-        doubted = (samples.kinds == BACKGROUND) & (samples.weights < 1)
-        sure = samples.chosen(~doubted | (likely > 0.5))
+        doubtful = (samples.kinds == BACKGROUND) & (samples.weights < 1)
+        sure = samples.select(~doubtful | (likely > 0.5))
         return cls.fit(sure) if sure.complete else first
 
     @classmethod
     def fit(cls, samples: Samples) -> PixelClassifier:
-        """Find the weights for samples; every kind counts the same.
+        """Fit the weights to samples, with equal weight for every kind.
 
         Raises
         ------
@@ -226,28 +228,28 @@ class PixelClassifier:
 
         features = samples.features.float()
         mean, deviation = features.mean(0), features.std(0) + 1e-3
-        scaled = (features - mean) / deviation
+        inputs = (features - mean) / deviation
         weights = samples.balanced().weights / _KINDS
-        weight = torch.zeros(scaled.shape[1], _KINDS, requires_grad=True)
+        weight = torch.zeros(inputs.shape[1], _KINDS, requires_grad=True)
         bias = torch.zeros(_KINDS, requires_grad=True)
         solver = torch.optim.LBFGS([weight, bias], max_iter=60, line_search_fn="strong_wolfe")
 
         def loss() -> Tensor:
             solver.zero_grad()
-            errors = cross_entropy(scaled @ weight + bias, samples.kinds, reduction="none")
+            errors = cross_entropy(inputs @ weight + bias, samples.kinds, reduction="none")
             total = (errors * weights).sum() + _PENALTY * weight.square().sum()
             torch.autograd.backward(total)
             return total
 
         solver.step(loss)  # type: ignore[no-untyped-call]
-        prototypes = [scaled[samples.kinds == kind].mean(0) for kind in (CORE, BACKGROUND)]
+        prototypes = [inputs[samples.kinds == kind].mean(0) for kind in (CORE, BACKGROUND)]
         return cls(mean, deviation, weight.detach(), bias.detach(), torch.stack(prototypes))
 
     def familiarity(self, features: Tensor) -> float:
-        """Return how much places look like cores of the examples on average, in [-1, 1].
+        """Return the similarity of feature vectors to the cores of the examples, in [-1, 1].
 
-        It is the cosine of their mean with that of the cores, less that with the mean of
-        the background.
+        It is half the difference of the cosine similarities of their mean to the prototypes
+        of cores and background.
         """
         from torch.nn.functional import cosine_similarity
 
@@ -258,10 +260,10 @@ class PixelClassifier:
 
     def probabilities(self, features: Tensor) -> Tensor:
         """Return the (N, 3) probabilities of the kinds."""
-        scaled = (features.float() - self.mean) / self.deviation
-        return (scaled @ self.weight + self.bias).softmax(1)
+        inputs = (features.float() - self.mean) / self.deviation
+        return (inputs @ self.weight + self.bias).softmax(1)
 
-    def maps(self, look: FeatureMap) -> NDArray[np.float32]:
-        """Return the (3, h, w) probabilities of the kinds on the grid of a look."""
-        found = self.probabilities(look.features).T.reshape(_KINDS, *look.grid)
-        return np.asarray(found.numpy(), np.float32)
+    def maps(self, features: FeatureMap) -> NDArray[np.float32]:
+        """Return the (3, h, w) probabilities of the kinds on the grid of a feature map."""
+        probability = self.probabilities(features.vectors).T.reshape(_KINDS, *features.grid)
+        return np.asarray(probability.numpy(), np.float32)

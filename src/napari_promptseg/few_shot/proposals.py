@@ -1,9 +1,8 @@
-"""All objects of a class in an image: clicks where they may be, and a choice among the answers.
+"""Object proposals of a class: candidates at several scales, scored, without overlaps.
 
-A classifier of places says where objects may be, at several scales; the network answers a
-click on each; every answer is judged by how it looks, and the best ones that do not overlap
-stay. Then the same once more, with what was found in the image as further examples: the next
-image is never quite like those that the class was learnt from.
+A pixel classifier locates possible objects at several scales; the network segments a click on
+each; the masks are scored by their descriptors, and the best ones that do not overlap are
+kept. A second round uses them as further examples, which adapts the classifier to the image.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from napari_promptseg.few_shot.candidates import Candidate, Placed, Scale, ask
+from napari_promptseg.few_shot.candidates import Candidate, MaskPatch, Scale, ask
 from napari_promptseg.few_shot.pixel_classifier import (
     BACKGROUND,
     NEAR,
@@ -31,67 +30,66 @@ if TYPE_CHECKING:
     from napari_promptseg.few_shot.features import FeatureExtractor, FeatureMap, Float32, Question
 
 SEEN_DIAMETER: Final = 32.0
-"""Pixels that an object of the examples is across in what the network sees."""
+"""Diameter of the examples in pixels of the network input."""
 _SCALES: Final = (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
-_MOST_SEEN: Final = 1.0e6
-"""Pixels of the largest look."""
-_LEAST_SEEN: Final = 24
-"""Pixels of the shorter side of the smallest look."""
+_MAX_AREA: Final = 1.0e6
+"""Largest area of the network input, in pixels."""
+_MIN_SIDE: Final = 24
+"""Smallest shorter side of the network input, in pixels."""
 _FIRST_SEEDS, _SECOND_SEEDS = 160, 320
-"""Most clicks of each round."""
+"""Largest number of clicks of each round."""
 _CLOSE: Final = 0.4
-"""Between the logarithms of a scale and that of what was found, in the second round."""
-_FAINT: Final = 0.05
+"""Largest log ratio of a scale and the typical diameter, in the second round."""
+_MIN_PROBABILITY: Final = 0.05
 """Probability below which nothing is proposed."""
 _OVERLAP: Final = 0.3
-"""Share of an answer that lies on better ones, from which on it is the same object."""
-_LEARNT: Final = 0.6
-"""Of the highest probability, from which on a proposal is an example for the second round."""
-_EMPTY, _NOT_UNLIKELY = 0.8, 0.3
-"""Probability of background from which on a place is taken as such: anywhere, or close to
-an object that was found."""
+"""Fraction of a mask on better ones above which it is a duplicate."""
+_EXAMPLE_RATIO: Final = 0.6
+"""Probability relative to the highest one above which a proposal becomes an example."""
+_FAR_BACKGROUND, _NEAR_BACKGROUND = 0.8, 0.3
+"""Background probability above which a cell becomes an example: anywhere, or near an object."""
 
 
 @dataclass(frozen=True, slots=True)
-class Proposal(Placed):
-    """An object that may be of a class.
+class Proposal(MaskPatch):
+    """A possible object of a class.
 
     Parameters
     ----------
     mask, top, left
-        See `Placed`; proposals do not overlap.
+        See `MaskPatch`; proposals do not overlap.
     confidence : float
-        How likely it is to be one, in [0, 1].
+        Probability that it is one.
     """
 
     confidence: float
 
 
-def beside(found: Sequence[Proposal], taken: NDArray[np.bool_]) -> list[Proposal]:
-    """Return the proposals that lie on taken pixels of their plane with half of theirs at most.
+def exclude_occupied(proposals: Sequence[Proposal], occupied: NDArray[np.bool_]) -> list[Proposal]:
+    """Return the proposals with at most half of their pixels on occupied ones.
 
     Parameters
     ----------
-    found : sequence of Proposal
-        Of one plane.
-    taken : (H, W) bool array
+    proposals : sequence of Proposal
+        Proposals of one plane.
+    occupied : (H, W) bool array
         Pixels of other objects.
     """
-    return [p for p in found if (taken[p.part] & p.mask).sum() <= p.mask.sum() / 2]
+    return [p for p in proposals if (occupied[p.part] & p.mask).sum() <= p.mask.sum() / 2]
 
 
 @dataclass(frozen=True, slots=True)
 class Knowledge:
-    """What a class is looked for by.
+    """What a class has learnt from its examples.
 
     Parameters
     ----------
     samples : Samples
-        What it was learnt from.
+        Labelled feature vectors.
     classifier : PixelClassifier
-        Learnt from them.
+        Classifier fitted to them.
     diameter : float
-        Of its objects, in pixels.
+        Median diameter of the examples, in pixels.
     """
 
     samples: Samples
@@ -100,91 +98,95 @@ class Knowledge:
 
 
 def find_objects(
-    observer: FeatureExtractor,
+    extractor: FeatureExtractor,
     image: Float32,
-    known: Knowledge,
-    stopped: Callable[[], bool] = lambda: False,
+    knowledge: Knowledge,
+    is_cancelled: Callable[[], bool] = lambda: False,
 ) -> list[Proposal]:
-    """Find objects of a class in an image.
+    """Propose objects of a class in an image.
 
     Parameters
     ----------
-    observer : FeatureExtractor
-        Looks and answers clicks.
+    extractor : FeatureExtractor
+        Extracts features and answers clicks.
     image : (H, W, 3) float32 array
         Values in [0, 1].
-    known : Knowledge
-        Of the class.
-    stopped : callable
-        Asked between two looks or scales; once it says so, nothing is found.
+    knowledge : Knowledge
+        Samples and classifier of the class.
+    is_cancelled : callable
+        Called between scales; once it returns True, the result is empty.
 
     Returns
     -------
     list of Proposal
-        The likeliest first.
+        Proposals in order of falling confidence.
     """
-    candidates, described = find_candidates(observer, image, known, stopped)
-    return _best(candidates, score_proposals(described), image.shape[:2])
+    candidates, descriptors = find_candidates(extractor, image, knowledge, is_cancelled)
+    return _best(candidates, score_proposals(descriptors), image.shape[:2])
 
 
 def find_candidates(
-    observer: FeatureExtractor,
+    extractor: FeatureExtractor,
     image: Float32,
-    known: Knowledge,
-    stopped: Callable[[], bool] = lambda: False,
+    knowledge: Knowledge,
+    is_cancelled: Callable[[], bool] = lambda: False,
 ) -> tuple[list[Candidate], list[list[float]]]:
-    """Return all answers that `find_objects` chooses from, and what describes each."""
-    classifier, diameter = known.classifier, known.diameter
-    looks: dict[float, FeatureMap] = {}
+    """Return all candidates that `find_objects` selects from, and their descriptors."""
+    classifier, diameter = knowledge.classifier, knowledge.diameter
+    feature_maps: dict[float, FeatureMap] = {}
     for relative in _fitting(image.shape[:2], diameter):
-        if stopped():
+        if is_cancelled():
             return [], []
-        looks[relative] = observer.look(image, SEEN_DIAMETER / diameter * relative)
+        feature_maps[relative] = extractor.extract(image, SEEN_DIAMETER / diameter * relative)
     candidates: list[Candidate] = []
     familiar: list[float] = []
-    described: list[list[float]] = []
+    descriptors: list[list[float]] = []
     usual: float | None = None
-    asked = set[tuple[float, int, int]]()
+    visited = set[tuple[float, int, int]]()
     for most, last in ((_FIRST_SEEDS, False), (_SECOND_SEEDS, True)):
-        scales = {r: Scale(r, diameter / r, k, classifier.maps(k)) for r, k in looks.items()}
+        scales = {r: Scale(r, diameter / r, k, classifier.maps(k)) for r, k in feature_maps.items()}
         for relative, seeds in _seeds(scales, usual, most).items():
-            if stopped():
+            if is_cancelled():
                 return [], []
-            new = [s for s in seeds if (relative, s[1].top, s[1].left) not in asked]
-            asked |= {(relative, s[1].top, s[1].left) for s in new}
-            candidates += ask(observer, image, relative, new)
+            new = [s for s in seeds if (relative, s[1].top, s[1].left) not in visited]
+            visited |= {(relative, s[1].top, s[1].left) for s in new}
+            candidates += ask(extractor, image, relative, new)
         objects = {relative: scale.objects() for relative, scale in scales.items()}
         for candidate in candidates[len(familiar) :]:
-            familiar.append(known.classifier.familiarity(candidate.places(looks[candidate.scale])))
-        for _ in range(2):  # the usual size is that of the likeliest
-            described = [
+            familiar.append(
+                knowledge.classifier.familiarity(candidate.covered(feature_maps[candidate.scale]))
+            )
+        for _ in range(2):  # the descriptors depend on the typical diameter, and vice versa
+            descriptors = [
                 candidate.descriptors(objects, like, diameter, usual)
                 for candidate, like in zip(candidates, familiar, strict=True)
             ]
-            found = _best(candidates, score_proposals(described), image.shape[:2])
-            usual = _usual_diameter(found)
+            best = _best(candidates, score_proposals(descriptors), image.shape[:2])
+            usual = _usual_diameter(best)
         if last or usual is None:
             break
         fitting = min(scales.values(), key=lambda s: abs(np.log(s.diameter / usual)))
-        own = _examples(fitting, found)
+        own = _examples(fitting, best)
         if not own.complete:
             break
-        classifier = PixelClassifier.fit(Samples.join([known.samples.balanced(), own.balanced()]))
-    return candidates, described
+        classifier = PixelClassifier.fit(
+            Samples.join([knowledge.samples.balanced(), own.balanced()])
+        )
+    return candidates, descriptors
 
 
 def _fitting(shape: tuple[int, ...], diameter: float) -> list[float]:
-    """Return the scales at which an image is neither too large nor too small to be seen."""
+    """Return the scales at which the network input is neither too large nor too small."""
     factor = SEEN_DIAMETER / diameter
     pixels, shorter = shape[0] * shape[1] * factor**2, min(shape) * factor
-    fitting = [r for r in _SCALES if pixels * r**2 <= _MOST_SEEN and shorter * r >= _LEAST_SEEN]
-    return fitting or [min(_SCALES, key=lambda r: abs(pixels * r**2 - _MOST_SEEN))]
+    fitting = [r for r in _SCALES if pixels * r**2 <= _MAX_AREA and shorter * r >= _MIN_SIDE]
+    return fitting or [min(_SCALES, key=lambda r: abs(pixels * r**2 - _MAX_AREA))]
 
 
 def _seeds(
     scales: dict[float, Scale], usual: float | None, most: int
 ) -> dict[float, list[tuple[float, Question]]]:
-    """Return the highest seeds of scales at which things of the usual size look right."""
+    """Return the highest seeds of the scales that fit the typical diameter."""
     seeds = [
         (peak, relative, question)
         for relative, scale in scales.items()
@@ -198,14 +200,14 @@ def _seeds(
 def _best(
     candidates: Sequence[Candidate], likely: NDArray[np.float64], shape: tuple[int, ...]
 ) -> list[Proposal]:
-    """Return the likeliest candidates, none of which lies on another."""
-    taken = np.zeros(shape, np.bool_)
+    """Return the best candidates without duplicates, cut where they overlap."""
+    occupied = np.zeros(shape, np.bool_)
     best = []
     for number in np.argsort(-likely, kind="stable"):
         candidate = candidates[number]
-        if likely[number] < _FAINT:
+        if likely[number] < _MIN_PROBABILITY:
             break
-        there = taken[candidate.part]
+        there = occupied[candidate.part]
         if np.count_nonzero(there & candidate.mask) > _OVERLAP * np.count_nonzero(candidate.mask):
             continue
         mask = candidate.mask & ~there
@@ -214,31 +216,32 @@ def _best(
     return best
 
 
-def _usual_diameter(found: Sequence[Proposal]) -> float | None:
+def _usual_diameter(proposals: Sequence[Proposal]) -> float | None:
     """Return the weighted median of the diameters of proposals."""
-    if not found:
+    if not proposals:
         return None
-    diameters = np.array([p.diameter for p in found])
+    diameters = np.array([p.diameter for p in proposals])
     order = np.argsort(diameters)
-    weights = np.array([p.confidence for p in found])[order] ** 2 * diameters[order]
+    weights = np.array([p.confidence for p in proposals])[order] ** 2 * diameters[order]
     middle = np.searchsorted(np.cumsum(weights), weights.sum() / 2)
     return float(diameters[order][middle])
 
 
-def _examples(scale: Scale, found: Sequence[Proposal]) -> Samples:
-    """Take what was found as examples: the likeliest as objects, what is no object around."""
-    sure = max(p.confidence for p in found) * _LEARNT
-    labels = np.zeros(scale.look.shape, np.int32)
-    others = np.zeros(scale.look.shape, np.bool_)
-    for number, proposal in enumerate(found, start=1):
+def _examples(scale: Scale, proposals: Sequence[Proposal]) -> Samples:
+    """Sample the best proposals as objects, and background around all of them."""
+    sure = max(p.confidence for p in proposals) * _EXAMPLE_RATIO
+    labels = np.zeros(scale.features.shape, np.int32)
+    others = np.zeros(scale.features.shape, np.bool_)
+    for number, proposal in enumerate(proposals, start=1):
         if proposal.confidence >= sure:
             labels[proposal.part][proposal.mask] = number
         else:
             others[proposal.part] |= proposal.mask
-    places = PixelTargets.around(scale.look, labels)
+    targets = PixelTargets.around(scale.features, labels)
     background = scale.maps[BACKGROUND]
-    empty = (places.inside < 0.1) & (scale.look.downsample(others) < 0.1)
-    empty &= (background > _EMPTY) | ((places.away < NEAR) & (background > _NOT_UNLIKELY))
+    empty = (targets.inside < 0.1) & (scale.features.downsample(others) < 0.1)
+    near = targets.distance < NEAR
+    empty &= background > np.where(near, _NEAR_BACKGROUND, _FAR_BACKGROUND)
     return Samples.at(
-        scale.look, (places.inside > 0.9) | empty, places.kinds, np.ones(scale.look.grid)
+        scale.features, (targets.inside > 0.9) | empty, targets.kinds, np.ones(scale.features.grid)
     )

@@ -1,4 +1,4 @@
-"""How likely an answer is to be an object of a class, by how it looks."""
+"""Scoring of candidate objects by logistic regression on their descriptors."""
 
 from __future__ import annotations
 
@@ -21,26 +21,25 @@ _WEIGHTS: Final = np.concatenate(
     ]
 )
 _BIAS: Final = -6.708
-"""Logistic regression on answers to clicks in images of several training sets, each with a
-class learnt from five objects of other images: whether the IoU with an object exceeds 0.5.
-``scripts/fit-judge`` makes them."""
+"""Logistic regression of whether the IoU of a candidate with an object exceeds 0.5, fitted by
+``scripts/fit-judge`` on several training sets, each with a class learnt from five objects of
+other images."""
 _SHARES: Final = 6
 _SIZES: Final = slice(6, 9)
-_LARGEST: Final = 2.5
-"""Of the logarithms of sizes."""
+_MAX_LOG_SIZE: Final = 2.5
 
 
-def expand(described: NDArray[np.float64]) -> NDArray[np.float64]:
+def expand(descriptors: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the terms of the regression for (N, 11) values of `Candidate.descriptors`."""
-    shares = described[:, :_SHARES]
-    sizes = np.clip(described[:, _SIZES], -_LARGEST, _LARGEST)
-    rest = described[:, _SIZES.stop :]
+    shares = descriptors[:, :_SHARES]
+    sizes = np.clip(descriptors[:, _SIZES], -_MAX_LOG_SIZE, _MAX_LOG_SIZE)
+    rest = descriptors[:, _SIZES.stop :]
     return np.concatenate([shares, sizes, sizes**2, rest, np.log(np.clip(shares, 1e-2, 1))], 1)
 
 
-def score_proposals(described: Sequence[Sequence[float]]) -> NDArray[np.float64]:
-    """Return the probability of each answer, from its `Candidate.descriptors`."""
-    if not described:
+def score_proposals(descriptors: Sequence[Sequence[float]]) -> NDArray[np.float64]:
+    """Return the probability of each candidate from its `Candidate.descriptors`."""
+    if not descriptors:
         return np.zeros(0)
-    logit = expand(np.array(described, np.float64)) @ _WEIGHTS + _BIAS
+    logit = expand(np.array(descriptors, np.float64)) @ _WEIGHTS + _BIAS
     return np.asarray(1 / (1 + np.exp(-logit)))

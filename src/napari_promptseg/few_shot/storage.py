@@ -1,4 +1,4 @@
-"""Classes as files: everything that a class is, in one safetensors file that can be shared."""
+"""Storage of few-shot classes: one shareable safetensors file each."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import json
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
-from napari_promptseg.few_shot.concept import Concept
 from napari_promptseg.few_shot.features import network_identity
+from napari_promptseg.few_shot.few_shot_class import FewShotClass
 from napari_promptseg.few_shot.pixel_classifier import Samples
 from napari_promptseg.models.adapters import PREFIX, SUFFIX, class_file, find_class, list_classes
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 _KIND: Final = "class"
 
 
-def save_concept(concept: Concept, path: Path | None = None) -> Path:
-    """Write a class; a kill at any moment leaves the old or the new file.
+def save_class(few_shot_class: FewShotClass, path: Path | None = None) -> Path:
+    """Write a class to a file, atomically.
 
     Parameters
     ----------
-    concept : Concept
-        With an example or more.
+    few_shot_class : FewShotClass
+        Class with at least one example.
     path : Path, optional
         A safetensors file; in the library, under the key of its name, when not given.
 
@@ -36,29 +36,29 @@ def save_concept(concept: Concept, path: Path | None = None) -> Path:
     Raises
     ------
     ValueError
-        If it has no example yet, or the path has another suffix.
+        If the class has no example, or the path has another suffix.
     """
     import torch
     from safetensors.torch import save
 
-    path = path or class_file(concept.name)
+    path = path or class_file(few_shot_class.name)
     if path.suffix != SUFFIX:
         raise ValueError(f"a class is written as .safetensors, got {path.name!r}")
-    samples = concept.fitted().samples
+    samples = few_shot_class.knowledge().samples
     tensors = {
         "features": samples.features.half(),
         "kinds": samples.kinds.to(torch.uint8),
         "weights": samples.weights,
-        "diameters": torch.tensor(concept.diameters, dtype=torch.float64),
+        "diameters": torch.tensor(few_shot_class.diameters, dtype=torch.float64),
     }
-    adapter = {PREFIX + name: tensor for name, tensor in (concept.adapter or {}).items()}
+    adapter = {PREFIX + name: tensor for name, tensor in (few_shot_class.adapter or {}).items()}
     metadata = {
         "kind": _KIND,
-        "name": concept.name,
-        "synonyms": json.dumps(concept.synonyms),
-        "description": concept.description,
+        "name": few_shot_class.name,
+        "synonyms": json.dumps(few_shot_class.synonyms),
+        "description": few_shot_class.description,
         "network": network_identity(),
-        "note": concept.note,
+        "note": few_shot_class.note,
         "package": f"napari-promptseg {version('napari-promptseg')}",
     }
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -68,7 +68,7 @@ def save_concept(concept: Concept, path: Path | None = None) -> Path:
     return path
 
 
-def load_concept(path: Path, device: str = "auto") -> Concept:
+def load_class(path: Path, device: str = "auto") -> FewShotClass:
     """Read a class.
 
     Raises
@@ -76,7 +76,7 @@ def load_concept(path: Path, device: str = "auto") -> Concept:
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is damaged, no class, or was learnt with another network.
+        If it is damaged, not a class, or was learnt with another network.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -91,7 +91,7 @@ def load_concept(path: Path, device: str = "auto") -> Concept:
         samples = Samples(
             tensors["features"].float(), tensors["kinds"].long(), tensors["weights"].float()
         )
-        concept = Concept(
+        few_shot_class = FewShotClass(
             metadata["name"],
             tuple(json.loads(metadata["synonyms"])),
             metadata["description"],
@@ -105,34 +105,34 @@ def load_concept(path: Path, device: str = "auto") -> Concept:
         raise ValueError(
             f"{str(path)!r} was learnt with another network; learn the class again from its labels"
         )
-    concept.restore(
+    few_shot_class.restore(
         samples,
         diameters,
         {k.removeprefix(PREFIX): v for k, v in tensors.items() if k.startswith(PREFIX)} or None,
     )
-    return concept
+    return few_shot_class
 
 
 class Library:
-    """The saved classes, each loaded when it is first asked for.
+    """The saved classes of a folder, each loaded on first use.
 
     Parameters
     ----------
     folder : Path, optional
-        Where they are; that of the user when not given.
+        Folder of class files; that of the user when not given.
     device : str
         "auto", "cpu", "cuda" or "mps".
     """
 
     def __init__(self, folder: Path | None = None, device: str = "auto") -> None:
         self._folder, self._device = folder, device
-        self._loaded: dict[Path, tuple[int, Concept]] = {}
+        self._classes: dict[Path, tuple[int, FewShotClass]] = {}
 
     def __iter__(self) -> Iterator[str]:
-        """Go through the keys of all classes."""
+        """Iterate over the keys of all classes."""
         yield from list_classes(self._folder)
 
-    def get(self, key: str) -> Concept:
+    def get(self, key: str) -> FewShotClass:
         """Return a class by its key or name.
 
         Raises
@@ -141,22 +141,22 @@ class Library:
             If there is none, or its file cannot be used.
         """
         path = find_class(key, self._folder)
-        changed = path.stat().st_mtime_ns
-        if self._loaded.get(path, (None,))[0] != changed:
-            self._loaded[path] = changed, load_concept(path, self._device)
-        return self._loaded[path][1]
+        mtime_ns = path.stat().st_mtime_ns
+        if self._classes.get(path, (None,))[0] != mtime_ns:
+            self._classes[path] = mtime_ns, load_class(path, self._device)
+        return self._classes[path][1]
 
-    def usable(self) -> Iterator[Concept]:
-        """Go through the classes; files that cannot be used are passed over."""
+    def usable(self) -> Iterator[FewShotClass]:
+        """Iterate over the classes; files that cannot be used are skipped."""
         for key in self:
             try:
-                concept = self.get(key)
+                few_shot_class = self.get(key)
             except (ValueError, OSError):
                 continue
-            yield concept
+            yield few_shot_class
 
     def close(self) -> None:
         """Free the networks."""
-        for _, concept in self._loaded.values():
-            concept.close()
-        self._loaded.clear()
+        for _, few_shot_class in self._classes.values():
+            few_shot_class.close()
+        self._classes.clear()

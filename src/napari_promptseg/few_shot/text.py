@@ -1,4 +1,4 @@
-"""All that answers a word: the classes of the user first, then the models of words."""
+"""Text models in the order they are asked: classes of the user, then the catalog."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class TextModels:
-    """Classes of the library, and after them the models of the catalogue that are ready.
+    """Text models: the classes of the library, then the models of the catalog that are ready.
 
     Parameters
     ----------
@@ -27,14 +27,14 @@ class TextModels:
         self._models = CatalogTextModels(device)
 
     @cached_property
-    def concepts(self) -> Library:
-        """The classes; their network is not imported before a word is asked for."""
+    def classes(self) -> Library:
+        """The saved classes; their network is imported on first use."""
         from napari_promptseg.few_shot.storage import Library
 
         return Library(device=self._device)
 
     def __iter__(self) -> Iterator[TextModel]:
-        """Go through them in order; each is loaded when it is asked.
+        """Iterate over them in order; each is loaded on first use.
 
         Raises
         ------
@@ -42,7 +42,7 @@ class TextModels:
             If there is neither a class nor a model that is ready; the message says what to
             do.
         """
-        classes = list(self.concepts.usable())
+        classes = list(self.classes.usable())
         yield from classes
         try:
             yield from self._models
@@ -51,7 +51,7 @@ class TextModels:
                 raise
 
     def close(self) -> None:
-        """Free all of them; a later word loads them again."""
-        if "concepts" in self.__dict__:
-            self.concepts.close()
+        """Free all of them; they are loaded again on demand."""
+        if "classes" in self.__dict__:
+            self.classes.close()
         self._models.close()

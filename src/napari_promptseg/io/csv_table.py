@@ -43,18 +43,18 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> N
     with path.open("w", encoding="utf-8", newline="") as file:
         table = csv.DictWriter(file, [*columns, "units"], extrasaction="ignore")
         table.writeheader()
-        for found in measure_labels(labels, volume, legend.names):
-            table.writerow(_row(found, space) | _intensities(found, labels, volume))
+        for measurement in measure_labels(labels, volume, legend.names):
+            table.writerow(_row(measurement, space) | _intensities(measurement, labels, volume))
 
 
-def _row(found: Measurement, space: str) -> dict[str, Any]:
+def _row(one: Measurement, space: str) -> dict[str, Any]:
     row: dict[str, Any] = {
-        name: getattr(found, name) for name in ("label", "name", "t", "voxels", "units")
+        name: getattr(one, name) for name in ("label", "name", "t", "voxels", "units")
     }
     for name in ("volume", "volume_ml", "surface_area", "area", "perimeter"):
-        value = getattr(found, name)
+        value = getattr(one, name)
         row[name] = "" if value is None else f"{value:.9g}"
-    for axis, (start, stop), centre in zip(space, found.box, found.centroid, strict=True):
+    for axis, (start, stop), centre in zip(space, one.box, one.centroid, strict=True):
         row |= {f"{axis}_start": start, f"{axis}_stop": stop, f"centroid_{axis}": f"{centre:.9g}"}
     return row
 
@@ -64,12 +64,12 @@ def _channels(volume: Volume) -> list[str]:
     return [f"_{channel}" for channel in range(count)] if count > 1 else [""]
 
 
-def _intensities(found: Measurement, labels: NDArray[Any], volume: Volume) -> dict[str, str]:
-    box = found.box if found.t is None else ((found.t, found.t + 1), *found.box)
-    mask = labels[box_slices(box)] == found.label
-    measured = measure_intensities(mask, volume, box)
+def _intensities(one: Measurement, labels: NDArray[Any], volume: Volume) -> dict[str, str]:
+    box = one.box if one.t is None else ((one.t, one.t + 1), *one.box)
+    mask = labels[box_slices(box)] == one.label
+    intensities = measure_intensities(mask, volume, box)
     return {
-        f"{figure}{channel}": f"{getattr(one, figure):.9g}"
-        for channel, one in zip(_channels(volume), measured, strict=True)
+        f"{figure}{channel}": f"{getattr(values, figure):.9g}"
+        for channel, values in zip(_channels(volume), intensities, strict=True)
         for figure in _INTENSITIES
     }

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from napari_promptseg.io.metadata import Legend
 
 SUFFIXES: Final = ("_RES",)
-"""How the name of the folder ends; that of the first sequence of a data set is ``01_RES``."""
+"""Suffix of the folder name; that of the first sequence of a data set is ``01_RES``."""
 _LARGEST: Final = 2**16 - 1
 _TABLES: Final = {"res_track.txt": "mask", "man_track.txt": "man_track"}
-"""The table of a folder, and how the names of its masks begin."""
+"""File name prefix of the masks by the name of the table."""
 
 
 def write(
@@ -53,7 +53,7 @@ def write(
     Raises
     ------
     ValueError
-        If there is no time axis, a label is too large, or a parent is not there or ends
+        If there is no time axis, a label is too large, or a parent has no pixel or ends
         after its daughter begins.
     """
     if "t" not in volume.names:
@@ -75,8 +75,8 @@ def _relabelled(frame: NDArray[Any], tracks: Sequence[Track], t: int) -> NDArray
     for track in tracks:
         if track.begin <= t <= track.end:
             table[track.source] = track.label
-    relabelled: NDArray[np.uint16] = table[frame]
-    return relabelled
+    track_ids: NDArray[np.uint16] = table[frame]
+    return track_ids
 
 
 def _write_mask(path: Path, mask: NDArray[np.uint16]) -> None:
@@ -86,7 +86,7 @@ def _write_mask(path: Path, mask: NDArray[np.uint16]) -> None:
 
 
 def read(path: Path) -> tuple[NDArray[Any], dict[int, int]]:
-    """Read tracks and check that masks and table tell the same.
+    """Read tracks and check that masks and table agree.
 
     Parameters
     ----------
@@ -117,12 +117,12 @@ def read(path: Path) -> tuple[NDArray[Any], dict[int, int]]:
     if not files:
         raise FileNotFoundError(f"no masks {_TABLES[table]}*.tif in {path}")
     labels = np.stack([tifffile.imread(file) for file in files])
-    told = [_row(line, table) for line in (path / table).read_text().splitlines() if line.strip()]
-    parents = {label: parent for label, _, _, parent in told if parent}
-    found = find_tracks(label_frames(labels), parents)
-    spans = sorted((k.label, k.begin, k.end, k.parent) for k in found)
-    if spans != sorted(told):
-        odd = sorted(set(spans) ^ set(told))[0]
+    rows = [_row(line, table) for line in (path / table).read_text().splitlines() if line.strip()]
+    parents = {label: parent for label, _, _, parent in rows if parent}
+    tracks = find_tracks(label_frames(labels), parents)
+    spans = sorted((k.label, k.begin, k.end, k.parent) for k in tracks)
+    if spans != sorted(rows):
+        odd = sorted(set(spans) ^ set(rows))[0]
         kind = "masks" if odd in spans else table
         raise ValueError(
             f"masks and {table} in {path} differ: {kind} alone say that track {odd[0]} goes "

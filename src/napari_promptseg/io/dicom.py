@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from dataclasses import dataclass
-from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from napari_promptseg.data.intensity_window import Window
-from napari_promptseg.io import dicom_seg
-from napari_promptseg.io.dicom_headers import Frame, find_series, frames
-from napari_promptseg.io.metadata import LPS_TO_RAS, Content, rescale
+from napari_promptseg.data.volume import ORIENTATION, POSITION, SPACING
+from napari_promptseg.io import dicom_seg, dicom_slide
+from napari_promptseg.io.dicom_frames import TIME_KEYS, Frame, frames
+from napari_promptseg.io.dicom_headers import find_series
+from napari_promptseg.io.dicom_pixels import inversion_total, read_pixels
+from napari_promptseg.io.metadata import LPS_TO_RAS, Content
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
+    from pydicom.dataset import Dataset
 
-_TILTED: Final = 0.5  # degrees
+_MAX_TILT: Final = 0.5  # degrees
 _UNEVEN: Final = 0.1  # of the step between slices; positions are rounded in many files
+_GUESSED_KEYS: Final = ("AcquisitionNumber", "InstanceNumber", "frame number")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +36,12 @@ class Series:
     Parameters
     ----------
     uid : str
-        SeriesInstanceUID, for `open_volume`.
+        Name for `open_volume`: the SeriesInstanceUID; followed by the file for a clip, and
+        made of other fields where an anonymiser emptied it.
     modality, description : str
-        As the files have them; may be empty.
+        Fields of the files; may be empty.
     files : int
-        How many files it has.
+        Number of files.
     shape : (int, int)
         Rows and columns of its first image.
     """
@@ -73,17 +79,18 @@ def list_series(path: Path) -> list[Series]:
     ]
 
 
-def read(path: Path, series: str | None = None, even: bool = True) -> Content:
-    """Read a series, sorted by position, in the units of the modality (HU for CT).
+def read(path: Path, series: str | None = None, spacing: Sequence[float] | None = None) -> Content:
+    """Read a series, sorted by position and time, in the units of the modality (HU for CT).
 
     Parameters
     ----------
     path : Path
-        A file, or a folder that is searched with all inside it.
+        A file, a DICOMDIR, or a folder that is searched with all inside it.
     series : str, optional
-        SeriesInstanceUID, needed where a folder holds several.
-    even : bool
-        Whether slices that are missing or unevenly spaced are refused.
+        Name of a `Series`, needed where a folder holds several.
+    spacing : sequence of float, optional
+        Spacing that the caller states. Slices that are missing or uneven are refused
+        without it, and resampled to its entry along z with it.
 
     Raises
     ------
@@ -91,64 +98,89 @@ def read(path: Path, series: str | None = None, even: bool = True) -> Content:
         If there is no image or no such series, or several and none is named, or the
         images of the series do not form a stack.
     """
-    found = find_series(path)
-    if series is None and len(found) == 1:
-        series = next(iter(found))
-    if series not in found:
+    series_files = find_series(path)
+    if series is None and len(series_files) == 1:
+        series = next(iter(series_files))
+    if series not in series_files:
         what = "several series" if series is None else f"no series {series!r}"
-        listed = "; ".join(f"{one.uid} ({one})" for one in list_series(path))
-        raise ValueError(f"it holds {what}; name one with series=. Those in it: {listed}")
-    path, head = next(iter(found[series].items()))
+        choices = "; ".join(f"{one.uid} ({one})" for one in list_series(path))
+        raise ValueError(f"it holds {what}; name one with series=. Those in it: {choices}")
+    file, head = next(iter(series_files[series].items()))
     if dicom_seg.is_segmentation(head):
-        return dicom_seg.read(path, head)
-    grid = _sort([frame for file, ds in found[series].items() for frame in frames(file, ds)])
-    step = _step([row[0] for row in grid], even)
-    values = _pixels(grid)
+        return dicom_seg.read(file, head)
+    if dicom_slide.is_slide(head):
+        return dicom_slide.read(file, head)
+    entries = [frame for file, ds in series_files[series].items() for frame in frames(file, ds)]
+    grid, notes = _sort(entries)
+    return _stack(grid, head, spacing, notes)
+
+
+def _stack(
+    grid: Sequence[Sequence[Frame]],
+    head: Dataset,
+    spacing: Sequence[float] | None,
+    notes: Sequence[str],
+) -> Content:
+    """Make a volume of frames by position and time."""
     first = grid[0][0]
-    time, many = len(grid[0]) > 1, len(grid) > 1
+    values = read_pixels(grid)
+    offsets, direction = _offsets([row[0] for row in grid])
+    step = float(np.median(np.diff(offsets))) if len(offsets) > 1 else 1.0
+    problem = _uneven(offsets, first)
+    if problem:
+        if spacing is None:
+            raise ValueError(
+                f"{problem}; pass spacing= to resample it to even slices, or convert it with "
+                "dcm2niix"
+            )
+        step = float(spacing[-3]) if len(spacing) > 2 else step
+        values = _resampled(values, offsets, step)
+        notes = (*notes, f"{problem}; resampled to {values.shape[1]} slices of {step:g} mm")
+        warnings.warn(notes[-1], stacklevel=2)
+    elif len(offsets) > 1:
+        step = float(offsets[-1] - offsets[0]) / (len(offsets) - 1)
+    notes = (*notes, *_tilt(direction, first))
+    time, many = values.shape[0] > 1, values.shape[1] > 1
     axes = "t" * time + "z" * many + "yx" + "c" * (values.ndim - 4)
     values = values.reshape([n for n in values.shape[:2] if n > 1] + list(values.shape[2:]))
     in_plane = first.spacing or (1.0, 1.0)
-    sizes = [1.0] * time + [float(np.linalg.norm(step))] * many + list(in_plane)
+    vector = direction * step
+    sizes = [1.0] * time + [float(np.linalg.norm(vector))] * many + list(in_plane)
     affine = np.eye(4)
     affine[:3, 0] = first.rows_columns[:3] * in_plane[1]
     affine[:3, 1] = first.rows_columns[3:] * in_plane[0]
-    affine[:3, 2] = step
+    affine[:3, 2] = vector
     affine[:3, 3] = 0.0 if first.position is None else first.position
-    units = "pixel" if first.spacing is None else "mm"
-    middle = grid[len(grid) // 2][0].window
-    window = None if middle is None or "c" in axes else Window(*middle)
-    return Content(values, axes, tuple(sizes), units, LPS_TO_RAS @ affine, window)
+    window, window_notes = _window(grid, head, values, "c" in axes)
+    has_position = first.position is not None
+    facts = {
+        SPACING: first.spacing is not None and (has_position or not many),
+        ORIENTATION: first.orientation is not None,
+        POSITION: has_position,
+    }
+    if first.spacing is not None and "PixelSpacing" not in head and "ImagerPixelSpacing" in head:
+        notes = (*notes, "pixel sizes are those at the detector, not in the patient")
+    return Content(
+        values,
+        axes,
+        tuple(sizes),
+        "pixel" if first.spacing is None else "mm",
+        LPS_TO_RAS @ affine,
+        window,
+        facts=frozenset(fact for fact, is_stated in facts.items() if is_stated),
+        notes=(*notes, *window_notes),
+    )
 
 
-def _sort(unsorted: Sequence[Frame]) -> list[list[Frame]]:
-    """Return the frames by position, and those of each position by time."""
-    first = unsorted[0]
-    for frame in unsorted:
-        if frame.shape != first.shape:
-            raise ValueError(
-                f"its images differ in size: {first.path.name} has {first.shape} rows and "
-                f"columns, {frame.path.name} {frame.shape}"
-            )
-        if frame.spacing != first.spacing and not np.allclose(
-            frame.spacing or np.nan, first.spacing or np.nan, rtol=1e-3
-        ):
-            raise ValueError(
-                f"its images differ in the size of their pixels: {first.path.name} has "
-                f"{first.spacing} mm, {frame.path.name} {frame.spacing}"
-            )
-        if not np.allclose(frame.rows_columns, first.rows_columns, atol=1e-3):
-            raise ValueError(
-                f"its images are turned to each other: {first.path.name} along "
-                f"{first.rows_columns}, {frame.path.name} along {frame.rows_columns}"
-            )
-    ordered = sorted(unsorted, key=lambda frame: frame.order)
-    if any(frame.position is None for frame in ordered):
-        # Frames of one file that have no place are a film, files that have none a pile.
-        film = all(frame.path == first.path for frame in ordered)
-        return [ordered] if film else [[frame] for frame in ordered]
+def _sort(entries: Sequence[Frame]) -> tuple[list[list[Frame]], tuple[str, ...]]:
+    """Return the frames by position, and those of each position by time; and notes."""
+    first = entries[0]
+    for frame in entries:
+        _check_alike(frame, first)
+    if any(frame.position is None for frame in entries):
+        return _unplaced(entries)
     places: dict[float, list[Frame]] = {}
-    for frame in ordered:
+    for frame in entries:
         assert frame.position is not None
         places.setdefault(round(float(frame.position @ first.normal), 3), []).append(frame)
     counts = {place: len(group) for place, group in places.items()}
@@ -156,64 +188,153 @@ def _sort(unsorted: Sequence[Frame]) -> list[list[Frame]]:
         usual = max(counts.values(), key=list(counts.values()).count)
         odd = {place: n for place, n in counts.items() if n != usual}
         raise ValueError(f"most positions have {usual} images, but these, in mm, have {odd}")
-    return [places[place] for place in sorted(places)]
+    groups = [places[place] for place in sorted(places)]
+    keys = _time_keys(groups)
+    notes: tuple[str, ...] = ()
+    if any(key in _GUESSED_KEYS for key in keys):
+        notes = (f"images of one position are ordered by {' and '.join(keys)}, no time is stated",)
+    return [sorted(group, key=lambda f: [f.time[k] for k in keys]) for group in groups], notes
 
 
-def _step(column: Sequence[Frame], even: bool) -> NDArray[np.float64]:
-    """Return the vector from a slice to the next, which is not the normal if they are sheared."""
+def _check_alike(frame: Frame, first: Frame) -> None:
+    if frame.shape != first.shape:
+        raise ValueError(
+            f"its images differ in size: {first.path.name} has {first.shape} rows and "
+            f"columns, {frame.path.name} {frame.shape}"
+        )
+    if frame.spacing != first.spacing and not np.allclose(
+        frame.spacing or np.nan, first.spacing or np.nan, rtol=1e-3
+    ):
+        raise ValueError(
+            f"its images differ in the size of their pixels: {first.path.name} has "
+            f"{first.spacing} mm, {frame.path.name} {frame.spacing}"
+        )
+    if not np.allclose(frame.rows_columns, first.rows_columns, atol=1e-3):
+        raise ValueError(
+            f"its images are turned to each other: {first.path.name} along "
+            f"{first.rows_columns}, {frame.path.name} along {frame.rows_columns}"
+        )
+
+
+def _unplaced(entries: Sequence[Frame]) -> tuple[list[list[Frame]], tuple[str, ...]]:
+    """Return frames without positions: those of one file as a film, files as a stack."""
+    if all(frame.path == entries[0].path for frame in entries):
+        guess = "the frames state neither place nor time; they are opened as a film"
+        film = len(entries) == 1 or entries[0].is_film
+        return [list(entries)], () if film else (guess,)
+    numbers = [frame.time.get("InstanceNumber") for frame in entries]
+    if None not in numbers and len(set(numbers)) == len(numbers):
+        in_order, key = sorted(entries, key=lambda f: f.time["InstanceNumber"]), "InstanceNumber"
+    else:
+        in_order, key = sorted(entries, key=lambda f: (f.path, f.number)), "file name"
+    note = f"the images state no position; they are stacked along z in the order of {key}"
+    return [[frame] for frame in in_order], (note,)
+
+
+def _time_keys(groups: Sequence[Sequence[Frame]]) -> list[str]:
+    """Return the fields that put the images of every position in one order.
+
+    Raises
+    ------
+    ValueError
+        If two images of a position have all fields in common.
+    """
+    keys: list[str] = []
+    if len(groups[0]) == 1:
+        return keys
+    everywhere = [k for k in TIME_KEYS if all(k in f.time for group in groups for f in group)]
+    for name in everywhere:
+        if any(len({f.time[name] for f in group}) > 1 for group in groups):
+            keys.append(name)
+        distinct = [len({tuple(f.time[k] for k in keys) for f in group}) for group in groups]
+        if all(count == len(groups[0]) for count in distinct):
+            return keys
+    twins = Counter(f.path.name for f in groups[0])
+    raise ValueError(
+        f"nothing in the headers orders the {len(groups[0])} images of one position, for "
+        f"example {', '.join(sorted(twins)[:2])}: keep one time point in the folder"
+    )
+
+
+def _offsets(
+    column: Sequence[Frame],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the places of slices along a direction, and that unit vector.
+
+    It is not the normal if slices are sheared.
+    """
     positions = [frame.position for frame in column if frame.position is not None]
     if len(positions) < 2:
-        return column[0].normal
-    along = np.array([position @ column[0].normal for position in positions])
-    steps = np.diff(along)
+        return np.arange(len(column), dtype=np.float64), column[0].normal
+    vector = positions[-1] - positions[0]
+    direction = vector / np.linalg.norm(vector)
+    depths = np.array([position @ column[0].normal for position in positions])
+    return (depths - depths[0]) / float(direction @ column[0].normal), direction
+
+
+def _uneven(offsets: NDArray[np.float64], first: Frame) -> str:
+    """Return what is wrong with the distances of slices; empty if nothing is."""
+    if len(offsets) < 3 or first.position is None:
+        return ""
+    steps = np.diff(offsets)
     usual = float(np.median(steps))
     odd = np.flatnonzero(np.abs(steps - usual) > _UNEVEN * usual)
-    if len(odd):
-        gaps = ", ".join(f"{along[i]:g} to {along[i + 1]:g} mm" for i in odd[:5])
-        missing = (
-            f"slices are missing or uneven: {len(odd)} of {len(steps)} steps along the normal "
-            f"are not {usual:g} mm but go from {gaps}"
-        )
-        if even:
-            raise ValueError(f"{missing}; pass spacing= to open it all the same")
-        warnings.warn(missing, stacklevel=2)
-    vector: NDArray[np.float64] = (positions[-1] - positions[0]) / (len(positions) - 1)
-    cosine = abs(float(vector @ column[0].normal)) / float(np.linalg.norm(vector))
+    if not len(odd):
+        return ""
+    along = offsets + float(first.position @ first.normal)
+    gaps = ", ".join(f"{along[i]:g} to {along[i + 1]:g} mm" for i in odd[:5])
+    return (
+        f"slices are missing or uneven: {len(odd)} of {len(steps)} steps along the normal "
+        f"are not {usual:g} mm but go from {gaps}"
+    )
+
+
+def _resampled(values: NDArray[Any], offsets: NDArray[np.float64], step: float) -> NDArray[Any]:
+    """Interpolate (t, z, ...) values linearly between slices onto even ones."""
+    count = int(np.floor((offsets[-1] - offsets[0]) / step + 1e-6)) + 1
+    targets = offsets[0] + step * np.arange(count)
+    upper = np.clip(np.searchsorted(offsets, targets), 1, len(offsets) - 1)
+    weight = np.clip((targets - offsets[upper - 1]) / np.diff(offsets)[upper - 1], 0, 1)
+    planes = []
+    for above, share in zip(upper, weight, strict=True):
+        plane = values[:, above - 1] * (1 - share) + values[:, above] * share
+        planes.append(np.rint(plane) if values.dtype.kind in "ui" else plane)
+    return np.stack(planes, 1).astype(values.dtype)
+
+
+def _tilt(direction: NDArray[np.float64], first: Frame) -> tuple[str, ...]:
+    cosine = abs(float(direction @ first.normal))
     tilt = float(np.degrees(np.arccos(min(cosine, 1.0))))
-    if tilt > _TILTED:
-        warnings.warn(
-            f"the gantry was tilted by {tilt:.1f} degrees: slices are shifted against each other, "
-            "which the affine knows and a view of the voxels does not show",
-            stacklevel=2,
+    if tilt <= _MAX_TILT:
+        return ()
+    note = (
+        f"the gantry was tilted by {tilt:.1f} degrees: slices are shifted against each other, "
+        "which the affine knows and a view of the voxels does not show"
+    )
+    warnings.warn(note, stacklevel=2)
+    return (note,)
+
+
+def _window(
+    grid: Sequence[Sequence[Frame]], head: Dataset, values: NDArray[Any], colour: bool
+) -> tuple[Window | None, tuple[str, ...]]:
+    """Return the window of the middle slice, if it meets the values; and notes."""
+    frame = grid[len(grid) // 2][0]
+    notes: tuple[str, ...] = ()
+    is_inverted = head.get("PhotometricInterpretation") == "MONOCHROME1"
+    if is_inverted:
+        notes = ("high values are dark in the file (MONOCHROME1); they are inverted",)
+    if frame.window is None or colour:
+        return None, notes
+    low, high = frame.window
+    if is_inverted:
+        total = inversion_total(head, frame.scale)
+        low, high = total - high, total - low
+    ends = float(values.min()), float(values.max())
+    if ends[0] < ends[1] and (high <= ends[0] or low >= ends[1]):
+        note = (
+            f"the window {low:g} to {high:g} of the file misses its values, {ends[0]:g} to "
+            f"{ends[1]:g}; it is not used"
         )
-    return vector
-
-
-def _pixels(grid: Sequence[Sequence[Frame]]) -> NDArray[Any]:
-    """Return all pixels as (t, z, y, x) or (t, z, y, x, c), in the units of the modality."""
-    import pydicom
-    from pydicom.pixels.processing import apply_color_lut
-    from pydicom.pixels.utils import pixel_array
-    from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
-
-    images: dict[tuple[Path, int], NDArray[Any]] = {}
-    in_files = sorted((frame for row in grid for frame in row), key=lambda f: (f.path, f.number))
-    for path, group in groupby(in_files, key=lambda frame: frame.path):
-        try:
-            ds = pydicom.dcmread(path, force=True)
-            if "TransferSyntaxUID" not in ds.file_meta:
-                implicit = ds.original_encoding[0]
-                ds.file_meta.TransferSyntaxUID = (
-                    ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
-                )
-            values = pixel_array(ds)
-            if ds.get("PhotometricInterpretation") == "PALETTE COLOR":
-                values = apply_color_lut(values, ds)
-        except Exception as error:
-            raise ValueError(f"the pixels of {path.name} cannot be read: {error}") from error
-        many = int(ds.get("NumberOfFrames") or 1) > 1
-        for frame in group:
-            plane = values[frame.number] if many else values
-            images[path, frame.number] = rescale(plane, *frame.scale)
-    series = [[images[row[t].path, row[t].number] for row in grid] for t in range(len(grid[0]))]
-    return np.stack([np.stack(planes) for planes in series])
+        return None, (*notes, note)
+    return Window(low, high), notes

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from napari_promptseg.io.dicom_headers import find_series, frames, is_dicom
-from napari_promptseg.io.metadata import LPS_TO_RAS, Content, Legend
+from napari_promptseg.data.units import unit_ratio
+from napari_promptseg.io.dicom_frames import Frame, frames
+from napari_promptseg.io.dicom_headers import find_series, is_dicom
+from napari_promptseg.io.metadata import LPS_TO_RAS, Content, Legend, world
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
     from pydicom.dataset import Dataset
@@ -21,9 +23,9 @@ if TYPE_CHECKING:
 
 SUFFIXES: Final = (".dcm",)
 _NAME: Final = "napari-promptseg"
-_SKEWED: Final = 1e-3  # cosine of the angle between rows and columns
+_MAX_SKEW: Final = 1e-3  # cosine of the angle between rows and columns
 _OFF: Final = 0.01  # voxels between the images of a series and the volume
-_TOLD: Final = (
+_PATIENT_STUDY_FIELDS: Final = (
     "PatientName",
     "PatientID",
     "PatientBirthDate",
@@ -34,6 +36,10 @@ _TOLD: Final = (
     "AccessionNumber",
     "ReferringPhysicianName",
 )
+_STORAGE: Final = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
+"""Storage classes of segmentations, and of segmentations as label maps."""
+_SHARED_UIDS: Final = ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID")
+_MAX_NAME: Final = 64  # characters of a long string in DICOM
 _ALL_FRAMES: Final = 2**30  # bits; of larger ones, frames without their segment are left out
 
 
@@ -41,7 +47,8 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> N
     """Write a segmentation that refers to the series that the volume was read from.
 
     A volume that was not read from DICOM gets references to images that are nowhere, with
-    its geometry. The label of an object is the tracking identifier of its segment; segments
+    its geometry in mm; where its unit is unknown, 1 counts as 1 mm, and the description of the
+    content says so. The label of an object is the tracking identifier of its segment; segments
     are numbered from 1.
 
     Raises
@@ -55,19 +62,20 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> N
 
     if "t" in volume.names:
         raise ValueError(f"DICOM SEG holds one moment, these labels have axes {volume.names!r}")
-    known = [int(label) for label in np.unique(labels) if label]
-    if not known:
+    ids = [int(label) for label in np.unique(labels) if label]
+    if not ids:
         raise ValueError("there is no object to write: DICOM SEG needs one segment at least")
-    numbered = np.searchsorted([0, *known], labels).astype(np.uint16)
-    planes = numbered.reshape(-1, *labels.shape[-2:])
+    segment_numbers = np.searchsorted([0, *ids], labels).astype(np.uint16)
+    planes = segment_numbers.reshape(-1, *labels.shape[-2:])
     place = _Place(volume)
+    known_unit = unit_ratio(volume.units, "mm") is not None
     algorithm = hd.AlgorithmIdentificationSequence(
         name=_NAME, family=codes.DCM.ArtificialIntelligence, version=version(_NAME)
     )
     segments = [
         hd.seg.SegmentDescription(
             segment_number=number,
-            segment_label=legend.names.get(label) or f"object {label}",
+            segment_label=(legend.names.get(label) or f"object {label}")[:_MAX_NAME],
             segmented_property_category=codes.SCT.Tissue,
             segmented_property_type=codes.SCT.Tissue,
             algorithm_type="SEMIAUTOMATIC",
@@ -76,10 +84,10 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> N
             tracking_id=str(label),
             display_color=_lab(legend, label),
         )
-        for number, label in enumerate(known, start=1)
+        for number, label in enumerate(ids, start=1)
     ]
-    found: Any = hd.seg.Segmentation(
-        source_images=_source(volume) or place.images(len(planes), planes.shape[1:]),
+    segmentation: Any = hd.seg.Segmentation(
+        source_images=source_images(volume),
         pixel_array=planes,
         segmentation_type="BINARY",
         segment_descriptions=segments,
@@ -92,27 +100,28 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> N
         software_versions=version(_NAME),
         device_serial_number="none",
         content_label="SEGMENTATION",
+        content_description=None if known_unit else "pixel size unknown, 1 taken for 1 mm",
+        specific_character_set="ISO_IR 192",
         pixel_measures=hd.PixelMeasuresSequence(place.spacing, place.distance, place.distance),
         plane_orientation=hd.PlaneOrientationSequence("PATIENT", place.cosines),
         plane_positions=[
             hd.PlanePositionSequence("PATIENT", place.position(number))
             for number in range(len(planes))
         ],
-        omit_empty_frames=planes.size * len(known) > _ALL_FRAMES,
+        omit_empty_frames=planes.size * len(ids) > _ALL_FRAMES,
     )
-    found.save_as(path)
+    segmentation.save_as(path)
 
 
 class _Place:
     """Where the planes of a volume lie, in the coordinates of DICOM (LPS, mm)."""
 
     def __init__(self, volume: Volume) -> None:
-        assert volume.affine is not None
-        matrix = LPS_TO_RAS @ volume.affine
+        matrix = LPS_TO_RAS @ world(volume, "mm")
         across, down, self._step = matrix[:3, 0], matrix[:3, 1], matrix[:3, 2]
         self._origin = matrix[:3, 3]
         lengths = float(np.linalg.norm(down)), float(np.linalg.norm(across))
-        if min(lengths) == 0 or abs(across @ down) > _SKEWED * lengths[0] * lengths[1]:
+        if min(lengths) == 0 or abs(across @ down) > _MAX_SKEW * lengths[0] * lengths[1]:
             raise ValueError("DICOM needs rows at right angles to columns, this volume has none")
         self.spacing = lengths
         self.cosines = tuple(float(v) for v in (*(across / lengths[1]), *(down / lengths[0])))
@@ -143,58 +152,94 @@ class _Place:
             image.ImagePositionPatient = list(map(format_number_as_ds, self.position(number)))
             image.PixelSpacing = list(map(format_number_as_ds, self.spacing))
             image.SliceThickness = format_number_as_ds(self.distance)
-            images.append(_completed(image))
-        return images
+            images.append(image)
+        return _completed(images, self.distance)
 
 
-def _source(volume: Volume) -> list[Dataset]:
-    """Return the heads of the images that the volume was read from, none if there are none."""
+def source_images(volume: Volume) -> list[Dataset]:
+    """Return headers of the images that a volume was read from, or of images that are nowhere.
+
+    The latter have the geometry of the volume, to be referred to.
+
+    Raises
+    ------
+    ValueError
+        If rows are not at right angles to columns.
+    """
+    place = _Place(volume)
+    count = volume.shape[0] if "z" in volume.names else 1
+    return _source(volume, place) or place.images(count, volume.shape[-2:])
+
+
+def _source(volume: Volume, place: _Place) -> list[Dataset]:
+    """Return the headers of the images that the volume was read from, none if there are none."""
     path = Path(volume.source or "")
     if volume.source is None or not (path.is_dir() or (path.is_file() and is_dicom(path))):
         return []
     try:
-        found = find_series(path)
+        series = find_series(path)
     except ValueError:
         return []
-    assert volume.affine is not None
-    to_voxels = np.linalg.inv(LPS_TO_RAS @ volume.affine)
+    to_voxels = np.linalg.inv(LPS_TO_RAS @ world(volume, "mm"))
     count = volume.shape[0] if "z" in volume.names else 1
-    for files in found.values():
-        images = [frame for file, ds in files.items() for frame in frames(file, ds)]
+    for files in series.values():
+        try:
+            images = [frame for file, ds in files.items() for frame in frames(file, ds)]
+        except ValueError:
+            continue
         places = [image.position for image in images if image.position is not None]
         if len(places) != len(images) or images[0].shape != volume.shape[-2:]:
             continue
         voxels = np.array(places) @ to_voxels[:3, :3].T + to_voxels[:3, 3]
         on_planes = np.abs(voxels - np.rint(voxels)).max() < _OFF
         if on_planes and sorted(np.rint(voxels[:, 2]).astype(int)) == list(range(count)):
-            return [_completed(ds) for ds in files.values()]
+            return _completed(list(files.values()), place.distance)
     return []
 
 
-def _completed(ds: Dataset) -> Dataset:
-    """Add what every image must tell, as unknown; anonymised ones leave some of it out."""
-    for name in _TOLD:
-        if name not in ds:
-            setattr(ds, name, "")
-    return ds
+def _completed(images: list[Dataset], distance: float) -> list[Dataset]:
+    """Add the fields that a reference needs; anonymised images lack some of them.
+
+    Patient and study stay unknown, but a missing study, frame of reference or image gets a
+    UID, and a missing thickness is the distance of the slices.
+    """
+    from pydicom.uid import generate_uid
+    from pydicom.valuerep import format_number_as_ds
+
+    common = {name: generate_uid() for name in _SHARED_UIDS}
+    uids: set[str] = set()
+    for ds in images:
+        for name in _PATIENT_STUDY_FIELDS:
+            if name not in ds:
+                setattr(ds, name, "")
+        for name, uid in common.items():
+            if not ds.get(name):
+                setattr(ds, name, uid)
+        if not ds.get("SOPInstanceUID") or str(ds.SOPInstanceUID) in uids:
+            ds.SOPInstanceUID = generate_uid()
+        uids.add(str(ds.SOPInstanceUID))
+        if not ds.get("SliceThickness"):
+            ds.SliceThickness = format_number_as_ds(distance)
+    return images
 
 
 def is_segmentation(ds: Dataset) -> bool:
-    """Tell whether a file holds segments and no image."""
-    from pydicom.uid import SegmentationStorage
-
-    return bool(ds.get("SOPClassUID") == SegmentationStorage)
+    """Return whether a file holds segments and no image."""
+    return ds.get("SOPClassUID") in _STORAGE
 
 
 def read(path: Path, ds: Dataset) -> Content:
     """Read the segments of a file as labels, on the grid that its frames span.
+
+    Where segments overlap, the later one is kept, and a note counts the voxels. Of fractional
+    segments, values from a half are the object.
 
     Parameters
     ----------
     path : Path
         The file.
     ds : Dataset
-        Its head.
+        Its header.
 
     Raises
     ------
@@ -206,35 +251,21 @@ def read(path: Path, ds: Dataset) -> Content:
     whole = pydicom.dcmread(path)
     labels = {number: label for label, number in _segments(ds).items()}
     pixels = whole.pixel_array.reshape(-1, int(ds.Rows), int(ds.Columns))
-    found = list(frames(path, ds))
-    first = found[0]
-    if any(f.position is None for f in found) or first.spacing is None:
+    layout = list(frames(path, ds))
+    first = layout[0]
+    if any(f.position is None for f in layout) or first.spacing is None:
         raise ValueError("its frames have no positions")
-    along = np.array([f.position @ first.normal for f in found if f.position is not None])
-    depths = np.unique(np.round(along, 3))
-    gaps = np.diff(depths)
-    shared = ds.get("SharedFunctionalGroupsSequence", [{}])[0]
-    told = shared.get("PixelMeasuresSequence", [{}])[0].get("SpacingBetweenSlices")
-    step = float(told or (gaps.min() if len(gaps) else first.spacing[0]))
-    rows = np.rint((along - depths[0]) / step).astype(int)
-    if np.abs(along - depths[0] - rows * step).max() > 0.1 * step:
+    along = np.array([f.position @ first.normal for f in layout if f.position is not None])
+    step = _step(ds, along, first)
+    rows = np.rint((along - along.min()) / step).astype(int)
+    if np.abs(along - along.min() - rows * step).max() > 0.1 * step:
         raise ValueError("its frames are not evenly spaced")
-    values = np.zeros((int(rows.max()) + 1, *first.shape), np.uint16)
-    groups = ds.PerFrameFunctionalGroupsSequence
-    fallback = ds.get("SharedFunctionalGroupsSequence", [None])[0]
-    for row, plane, group in zip(rows, pixels, groups, strict=True):
-        holder = group if "SegmentIdentificationSequence" in group else fallback
-        number = int(holder.SegmentIdentificationSequence[0].ReferencedSegmentNumber)
-        values[row][plane > 0] = labels[number]
-    nearest, farthest = found[int(along.argmin())].position, found[int(along.argmax())].position
-    assert nearest is not None
-    assert farthest is not None
-    way = (farthest - nearest) / max(len(values) - 1, 1)
+    values, notes = _labels(ds, pixels, rows, labels)
     affine = np.eye(4)
     affine[:3, 0] = first.rows_columns[:3] * first.spacing[1]
     affine[:3, 1] = first.rows_columns[3:] * first.spacing[0]
-    affine[:3, 2] = way if len(values) > 1 else first.normal * step
-    affine[:3, 3] = nearest
+    affine[:3, 2] = _slice_vector(layout, along, len(values), step)
+    affine[:3, 3] = layout[int(along.argmin())].position
     sizes = (float(np.linalg.norm(affine[:3, 2])), *first.spacing)
     flat = len(values) == 1
     return Content(
@@ -243,7 +274,62 @@ def read(path: Path, ds: Dataset) -> Content:
         sizes[flat:],
         "mm",
         LPS_TO_RAS @ affine,
+        notes=notes,
     )
+
+
+def _step(ds: Dataset, along: NDArray[np.float64], first: Frame) -> float:
+    """Return the distance of slices: as stated, or the smallest between two frames."""
+    common = ds.get("SharedFunctionalGroupsSequence", [{}])[0]
+    spacing_between = common.get("PixelMeasuresSequence", [{}])[0].get("SpacingBetweenSlices")
+    if spacing_between:
+        return float(spacing_between)
+    gaps = np.diff(np.unique(np.round(along, 3)))
+    assert first.spacing is not None
+    return float(gaps.min()) if len(gaps) else float(first.spacing[0])
+
+
+def _slice_vector(
+    layout: Sequence[Frame], along: NDArray[np.float64], count: int, step: float
+) -> NDArray[np.float64]:
+    if count == 1:
+        return layout[0].normal * step
+    last, start = layout[int(along.argmax())].position, layout[int(along.argmin())].position
+    assert last is not None
+    assert start is not None
+    return np.asarray((last - start) / (count - 1))
+
+
+def _labels(
+    ds: Dataset, pixels: NDArray[Any], rows: NDArray[np.intp], labels: Mapping[int, int]
+) -> tuple[NDArray[np.uint16], tuple[str, ...]]:
+    """Return (z, y, x) labels of frames, and notes on overlap and fractions."""
+    values = np.zeros((int(rows.max()) + 1, *pixels.shape[1:]), np.uint16)
+    kind = str(ds.get("SegmentationType", "BINARY"))
+    if kind == "LABELMAP":
+        table = np.zeros(max(int(pixels.max()), *labels) + 1, np.uint16)
+        table[list(labels)] = list(labels.values())
+        for row, plane in zip(rows, pixels, strict=True):
+            values[row] = table[plane]
+        return values, ()
+    notes: tuple[str, ...] = ()
+    threshold = 1.0
+    if kind == "FRACTIONAL":
+        threshold = 0.5 * float(ds.get("MaximumFractionalValue", 1))
+        fractional = str(ds.get("SegmentationFractionalType", "")).lower() or "fraction"
+        notes = (f"segments are fractional ({fractional}); from 0.5 on is the object",)
+    overlap = 0
+    groups = ds.PerFrameFunctionalGroupsSequence
+    fallback = ds.get("SharedFunctionalGroupsSequence", [None])[0]
+    for row, plane, group in zip(rows, pixels, groups, strict=True):
+        holder = group if "SegmentIdentificationSequence" in group else fallback
+        number = int(holder.SegmentIdentificationSequence[0].ReferencedSegmentNumber)
+        mask = plane >= threshold
+        overlap += int(np.count_nonzero(mask & (values[row] != 0)))
+        values[row][mask] = labels[number]
+    if overlap:
+        notes += (f"segments overlap in {overlap} voxels; there the later one is kept",)
+    return values, notes
 
 
 def read_legend(path: Path) -> Legend:
@@ -269,10 +355,10 @@ def read_legend(path: Path) -> Legend:
 def _segments(ds: Dataset) -> dict[int, int]:
     """Return the number of the segment of each label: as tracked, if all are and differ."""
     numbers = [int(item.SegmentNumber) for item in ds.SegmentSequence]
-    tracked = [str(item.get("TrackingID", "")) for item in ds.SegmentSequence]
-    usable = all(text.isdecimal() and 0 < int(text) < 2**16 for text in tracked)
-    if usable and len(set(map(int, tracked))) == len(tracked):
-        return dict(zip(map(int, tracked), numbers, strict=True))
+    ids = [str(item.get("TrackingID", "")) for item in ds.SegmentSequence]
+    are_labels = all(text.isdecimal() and 0 < int(text) < 2**16 for text in ids)
+    if are_labels and len(set(map(int, ids))) == len(ids):
+        return dict(zip(map(int, ids), numbers, strict=True))
     return {number: number for number in numbers}
 
 

@@ -20,16 +20,62 @@ if TYPE_CHECKING:
 
     from napari_promptseg.data.volume import Volume
 
-SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
-_FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
+SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
+_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
+_ORIENTATION = 0x112  # tag of EXIF
+_SWAPPING = (5, 6, 7, 8)  # orientations of EXIF that swap rows and columns
 _GREY = {"1": "1", "L": "L", "LA": "L", "I;16": "I;16", "I;16B": "I;16B", "I": "I", "F": "F"}
 _COLOUR_TYPES = (2, 6)  # of a PNG file: red, green, blue, without and with opacity
+_GREY_OPACITY = 4  # of a PNG file
 
 
 def read(path: Path) -> Content:
-    """Read one image; palettes become colours and opacity is left out."""
+    """Read one image, as it is shown; palettes become colours and opacity is left out.
+
+    The orientation that a camera recorded is applied. Several frames of a GIF are a film.
+    """
+    if path.suffix.lower() == ".gif":
+        return _read_gif(path)
     values = _decode(path)
     return Content(values, "yx" + "c" * (values.ndim - 2))
+
+
+def _read_gif(path: Path) -> Content:
+    from PIL import Image, ImageSequence
+
+    with Image.open(path, formats=_FORMATS) as image:
+        pages = [np.array(frame.convert("RGB")) for frame in ImageSequence.Iterator(image)]
+    values = np.stack(pages)
+    if (values == values[..., :1]).all():
+        values = values[..., 0]
+    film, colour = "t" * (len(pages) > 1), "c" * (values.ndim - 3)
+    return Content(values if film else values[0], f"{film}yx{colour}")
+
+
+def read_folder(path: Path) -> Content:
+    """Stack the images of a folder; see `read_stack`."""
+    return read_stack(stack_files(path))
+
+
+def read_indices(path: Path) -> NDArray[Any] | None:
+    """Return the palette indices of a PNG, as label images store them; None if it has none.
+
+    Returns
+    -------
+    (H, W) array, (Z, H, W) array or None
+        The latter of a folder of such files.
+    """
+    from PIL import Image
+
+    if path.is_dir():
+        files = stack_files(path)
+        planes = [plane for file in files if (plane := read_indices(file)) is not None]
+        alike = len({plane.shape for plane in planes}) == 1
+        return np.stack(planes) if alike and len(planes) == len(files) else None
+    if path.suffix.lower() != ".png":
+        return None
+    with Image.open(path, formats=("PNG",)) as image:
+        return np.array(image) if image.mode == "P" else None
 
 
 def stack_files(folder: Path) -> list[Path]:
@@ -48,8 +94,13 @@ def _natural(file: Path) -> list[tuple[int, str]]:
 
 
 def read_stack(files: Sequence[Path]) -> Content:
-    """Stack images of one size along z; each is decoded when it is looked at."""
+    """Stack images of one size along z; each is decoded on access.
+
+    Volumes of one size become a series, each a time point.
+    """
     first = _decode(files[0])
+    if first.ndim == 3 and files[0].suffix.lower() in tiff.SUFFIXES and _is_volume(files[0]):
+        return _read_series(files)
     for file in files:
         if (shape := _shape(file)) != first.shape[:2]:
             raise ValueError(
@@ -73,8 +124,37 @@ def read_stack(files: Sequence[Path]) -> Content:
     return Content(stack, "zyx" + "c" * (first.ndim - 2))
 
 
+def _is_volume(path: Path) -> bool:
+    return tiff.read(path).axes in ("zyx", "tyx", "")
+
+
+def _read_series(files: Sequence[Path]) -> Content:
+    """Read TIFF volumes as time points, each on access."""
+    first = tiff.read(files[0])
+    shape, dtype = first.data.shape, np.dtype(first.data.dtype)
+
+    def decode(number: int) -> Iterator[tuple[int, NDArray[Any]]]:
+        values = np.array(tiff.read(files[number]).data)
+        if values.shape != shape or values.dtype != dtype:
+            raise ValueError(
+                f"{files[number].name} holds {values.dtype} of shape {values.shape}, "
+                f"{files[0].name} {dtype} of shape {shape}"
+            )
+        yield number, values
+
+    spacing = None if first.spacing is None or len(first.spacing) != 3 else (1.0, *first.spacing)
+    return Content(
+        Frames(len(files), shape, dtype, decode),
+        "tzyx",
+        spacing,
+        first.units,
+        facts=first.stated_facts(),
+        notes=(*first.notes, f"{len(files)} volumes of the folder are taken as time points"),
+    )
+
+
 def _shape(path: Path) -> tuple[int, int]:
-    """Return rows and columns from the head of a file."""
+    """Return rows and columns from the header of a file."""
     if path.suffix.lower() in tiff.SUFFIXES:
         import tifffile
 
@@ -83,7 +163,10 @@ def _shape(path: Path) -> tuple[int, int]:
     from PIL import Image
 
     with Image.open(path, formats=_FORMATS) as image:
-        return image.height, image.width
+        # Without that entry, the library would decode a whole PNG to look for it.
+        exif = image.getexif() if "exif" in image.info else {}
+        is_swapped = exif.get(_ORIENTATION) in _SWAPPING
+        return (image.width, image.height) if is_swapped else (image.height, image.width)
 
 
 def _decode(path: Path) -> NDArray[Any]:
@@ -91,16 +174,19 @@ def _decode(path: Path) -> NDArray[Any]:
         return np.asarray(tiff.read(path).data)
     with path.open("rb") as file:
         head = file.read(26)
-    if head.startswith(b"\x89PNG") and head[24] == 16 and head[25] in _COLOUR_TYPES:
+    grey = head[25:26] == bytes([_GREY_OPACITY])
+    deep = head.startswith(b"\x89PNG") and head[24] == 16
+    if deep and (grey or head[25] in _COLOUR_TYPES):
         # Pillow would cut these 16 bits to 8.
         values = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
         if values is None:
             raise ValueError("its pixels are damaged or missing")
-        return np.ascontiguousarray(values[..., 2::-1])
-    from PIL import Image
+        return np.ascontiguousarray(values[..., 0 if grey else slice(2, None, -1)])
+    from PIL import Image, ImageOps
 
     with Image.open(path, formats=_FORMATS) as image:
-        return np.array(image.convert(_GREY.get(image.mode, "RGB")))
+        upright = ImageOps.exif_transpose(image)
+        return np.array(upright.convert(_GREY.get(upright.mode, "RGB")))
 
 
 def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> None:

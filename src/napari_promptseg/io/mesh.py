@@ -8,6 +8,7 @@ import numpy as np
 
 from napari_promptseg.data.geometry import box_slices
 from napari_promptseg.data.labels import label_boxes
+from napari_promptseg.data.volume import ORIENTATION
 from napari_promptseg.measure.surface import mask_surface
 
 if TYPE_CHECKING:
@@ -28,7 +29,10 @@ _FACET: Final = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("la
 def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> None:
     """Write the surface of each object into one file, in world coordinates.
 
-    OBJ keeps the objects apart, by label and name. PLY has the label of each face as a
+    The header names the space as 3D Slicer reads it, ``SPACE=RAS``, if the image states its
+    orientation, and the unit.
+
+    OBJ holds a group for each object, by label and name. PLY has the label of each face as a
     property. STL is binary; the attribute of a facet is its label (modulo 65536).
     """
     kind = path.suffix[1:].lower()
@@ -37,12 +41,14 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> N
             f"{kind.upper()} holds surfaces of 3D labels (zyx), these have {volume.names!r}"
         )
     parts = dict(_meshes(labels, volume))
+    space = "SPACE=RAS; " if volume.states(ORIENTATION) else ""
+    header = f"napari-promptseg; {space}UNIT={volume.units}".encode()
     if kind == "obj":
-        path.write_text(_obj(parts, legend.names), encoding="utf-8")
+        path.write_text(_obj(parts, legend.names, header.decode()), encoding="utf-8")
     elif kind == "ply":
-        path.write_bytes(_ply(parts))
+        path.write_bytes(_ply(parts, header))
     else:
-        path.write_bytes(_stl(parts))
+        path.write_bytes(_stl(parts, header))
 
 
 def _meshes(labels: NDArray[Any], volume: Volume) -> Iterator[tuple[int, Trimesh]]:
@@ -52,7 +58,7 @@ def _meshes(labels: NDArray[Any], volume: Volume) -> Iterator[tuple[int, Trimesh
         yield label, surface.mesh(volume.affine)
 
 
-def _obj(parts: Mapping[int, Trimesh], names: Mapping[int, str]) -> str:
+def _obj(parts: Mapping[int, Trimesh], names: Mapping[int, str], header: str) -> str:
     from trimesh import Scene
     from trimesh.exchange.obj import export_obj
 
@@ -61,22 +67,24 @@ def _obj(parts: Mapping[int, Trimesh], names: Mapping[int, str]) -> str:
         # A name ends at the end of the line, for some readers at a blank.
         name = "_".join([str(label), *names.get(label, "").split()])
         scene.add_geometry(mesh, geom_name=name)
-    return str(export_obj(scene, header="napari-promptseg"))  # type: ignore[no-untyped-call]
+    return str(export_obj(scene, header=header))  # type: ignore[no-untyped-call]
 
 
-def _ply(parts: Mapping[int, Trimesh]) -> bytes:
+def _ply(parts: Mapping[int, Trimesh], header: bytes) -> bytes:
     from trimesh.exchange.ply import export_ply
 
     mesh = _joined(parts)
     mesh.face_attributes["label"] = _face_labels(parts).astype(np.int32)
-    return bytes(export_ply(mesh))
+    magic, form, rest = bytes(export_ply(mesh)).split(b"\n", 2)
+    return b"\n".join([magic, form, b"comment " + header, rest])
 
 
-def _stl(parts: Mapping[int, Trimesh]) -> bytes:
+def _stl(parts: Mapping[int, Trimesh], header: bytes) -> bytes:
     from trimesh.exchange.stl import export_stl
 
     raw = bytearray(export_stl(_joined(parts)))
     np.frombuffer(raw, _FACET, offset=_HEAD)["label"] = _face_labels(parts) % 2**16
+    raw[: len(header)] = header
     return bytes(raw)
 
 

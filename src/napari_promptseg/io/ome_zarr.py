@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from napari_promptseg.data.lazy_array import arrange, arrange_as
 from napari_promptseg.data.units import common_unit
+from napari_promptseg.data.volume import POSITION, SPACING
 from napari_promptseg.io.metadata import Content, axis_sizes
 
 if TYPE_CHECKING:
@@ -19,25 +21,41 @@ MARKERS: Final = ("zarr.json", ".zgroup", ".zarray")
 """A folder that holds one of these files is zarr, whatever its name."""
 
 
-def read(path: Path | str) -> Content:
+def read(path: Path | str, series: str | None = None) -> Content:
     """Open all resolutions of an image, or the only array there is; nothing is read.
 
     Parameters
     ----------
     path : Path or str
         Folder, or URL of a file system that fsspec knows.
+    series : str, optional
+        Path of an image inside a container, such as "1" of a converted file or "A/1/0" of a
+        plate; the first one when not given.
+
+    Raises
+    ------
+    ValueError
+        If there is no such image, or several and none is named.
     """
     import zarr
 
+    if series is not None:
+        return read(f"{path}/{series}")
     node: Any = zarr.open(store=str(path), mode="r")
     if isinstance(node, zarr.Array):
         return _plain(node)
     attributes = dict(node.attrs)
     metadata = attributes.get("ome", attributes)
     if "multiscales" in metadata:
-        return _image(node, metadata["multiscales"][0])
+        content = _image(node, metadata["multiscales"][0])
+        count = len(metadata["multiscales"])
+        note = f"image 0 of {count} in the group is opened; the others are not"
+        return replace(content, notes=(*content.notes, *[note] * (count > 1)))
+    if "plate" in metadata:
+        wells = ", ".join(f"{well['path']}/0" for well in metadata["plate"].get("wells", ())[:5])
+        raise ValueError(f"it is a plate; choose a field with series=, for example {wells}")
     if "bioformats2raw.layout" in metadata:
-        return read(f"{path}/0")
+        return _first_converted(path, node, metadata)
     arrays = dict(node.arrays())
     if len(arrays) != 1:
         groups = [name for name, _ in node.groups()]
@@ -46,6 +64,18 @@ def read(path: Path | str) -> Content:
             f"arrays: {sorted(arrays)}, groups: {sorted(groups)}"
         )
     return _plain(next(iter(arrays.values())))
+
+
+def _first_converted(path: Path | str, node: Any, metadata: Mapping[str, Any]) -> Content:
+    """Open the first image of a converted file, with a note on the others."""
+    names = list(metadata.get("series", ())) or sorted(
+        (name for name, _ in node.groups() if name.isdecimal()), key=int
+    )
+    content = read(f"{path}/{names[0] if names else 0}")
+    if len(names) < 2:
+        return content
+    note = f"image {names[0]} of {len(names)} is opened; choose with series= among {names[1:]}"
+    return replace(content, notes=(*content.notes, note))
 
 
 def read_remote(url: str) -> Content:
@@ -68,9 +98,10 @@ def read_remote(url: str) -> Content:
 
 
 def _plain(array: Any) -> Content:
-    """Take the axes from the names of the dimensions, if there are some of use."""
-    named = getattr(array.metadata, "dimension_names", None) or ()
-    names = "".join(str(name)[:1].lower() for name in named)
+    """Take the axes from the names of the dimensions, as zarr 3 or xarray store them."""
+    own_names = getattr(array.metadata, "dimension_names", None)
+    dimension_names = own_names or array.attrs.get("_ARRAY_DIMENSIONS") or ()
+    names = "".join(str(name)[:1].lower() for name in dimension_names)
     data, axes = arrange(array, names) if len(names) == array.ndim else (array, "")
     return Content(data, axes)
 
@@ -94,19 +125,27 @@ def _image(group: Any, multiscale: Mapping[str, Any]) -> Content:
         {"channel": "c", "time": "t"}.get(axis.get("type", ""), str(axis["name"])[:1].lower())
         for axis in axes
     )
-    found = {
+    axis_scales = {
         name: (float(size), str(axis.get("unit", "")))
         for name, size, axis in zip(file_names, scale, axes, strict=True)
         if name != "c"
     }
-    sizes, unit = common_unit(found)
-    ratio = {name: sizes[name] / size for name, (size, _) in found.items()}
+    sizes, unit = common_unit(axis_scales)
+    ratio = {name: sizes[name] / size for name, (size, _) in axis_scales.items()}
     affine = np.diag([*(sizes.get(name, 1.0) for name in "xyz"), 1.0])
     for name, start in zip(file_names, shift, strict=True):
         if name in "xyz":
             affine["xyz".index(name), 3] = start * ratio[name]
+    is_shifted = any(
+        step["type"] == "translation"
+        for source in (dataset, multiscale)
+        for step in source.get("coordinateTransformations", ())
+    )
     data, names = arrange(array, file_names)
     smaller = (group[level["path"]] for level in multiscale["datasets"][1:])
     levels = tuple(arrange_as(level, file_names, names) for level in smaller) if names else ()
     spacing = axis_sizes(names, sizes) if names else None
-    return Content(data, names, spacing, unit, affine, levels=levels)
+    # Transformations are optional before version 0.4, and unit sizes without a unit say nothing.
+    has_scale = unit != "pixel" or any(size != 1 for size in sizes.values())
+    facts = [SPACING] * has_scale + [POSITION] * is_shifted
+    return Content(data, names, spacing, unit, affine, levels=levels, facts=frozenset(facts))

@@ -1,4 +1,4 @@
-"""Labels as OME-Zarr: images of their own, or inside the group of their image."""
+"""OME-Zarr label images, stand-alone or inside the group of their image."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_promptseg.data.volume import POSITION
 from napari_promptseg.io.metadata import Legend
 from napari_promptseg.io.ome_zarr import MARKERS
 
@@ -35,22 +36,22 @@ def read_legend(path: Path | str) -> Legend:
     import zarr
 
     attributes: dict[str, Any] = dict(zarr.open(store=str(path), mode="r").attrs)
-    found = attributes.get("ome", attributes).get("image-label", {})
+    image_label = attributes.get("ome", attributes).get("image-label", {})
     names = {
         int(entry["label-value"]): str(entry["name"])
-        for entry in found.get("properties", ())
+        for entry in image_label.get("properties", ())
         if entry.get("name")
     }
     colours = {
         int(entry["label-value"]): (int(rgba[0]), int(rgba[1]), int(rgba[2]))
-        for entry in found.get("colors", ())
+        for entry in image_label.get("colors", ())
         if len(rgba := entry.get("rgba", ())) >= 3
     }
     return Legend(names, colours)
 
 
 def image_around(path: Path) -> Path | None:
-    """Return the image whose group a path of labels lies in: ``IMAGE/labels/NAME``."""
+    """Return the image whose group contains a path of labels: ``IMAGE/labels/NAME``."""
     image = path.parent.parent
     inside = path.parent.name == "labels" and any((image / m).exists() for m in MARKERS)
     return image if inside else None
@@ -72,7 +73,7 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> N
     versions = _versions(volume)
     chunks = tuple(min(n, _CHUNKS[x]) for x, n in zip(volume.names, labels.shape, strict=True))
     parts = [slice(i, i + chunks[0]) for i in range(0, labels.shape[0], chunks[0])]
-    known = set[int]().union(*(np.unique(labels[part]).tolist() for part in parts)) - {0}
+    ids = set[int]().union(*(np.unique(labels[part]).tolist() for part in parts)) - {0}
     multiscale = {
         "name": path.stem,
         "axes": _axes(volume),
@@ -81,7 +82,7 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> N
             for number, factors in enumerate(versions)
         ],
     }
-    label = _legend(known, legend) | ({"source": {"image": "../../"}} if image else {})
+    label = _legend(ids, legend) | ({"source": {"image": "../../"}} if image else {})
     if old:
         metadata: dict[str, Any] = {
             "multiscales": [{"version": "0.4", **multiscale}],
@@ -107,9 +108,9 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> N
         for number, factors in enumerate(versions):
             steps = [slice(None, None, factor) for factor in factors]
             steps[0] = slice(-part.start % factors[0], None, factors[0])
-            seen = block[tuple(steps)]
+            pixels = block[tuple(steps)]
             start = -(-part.start // factors[0])
-            group[str(number)][start : start + len(seen)] = seen
+            group[str(number)][start : start + len(pixels)] = pixels
 
 
 def register(path: Path) -> None:
@@ -122,9 +123,9 @@ def register(path: Path) -> None:
     old = _is_old(image)
     group = zarr.open_group(store=str(path.parent), mode="a", zarr_format=2 if old else 3)
     attributes: dict[str, Any] = dict(group.attrs)
-    listed = list((attributes if old else attributes.get("ome", {})).get("labels", ()))
-    if path.name not in listed:
-        names = {"labels": [*listed, path.name]}
+    label_names = list((attributes if old else attributes.get("ome", {})).get("labels", ()))
+    if path.name not in label_names:
+        names = {"labels": [*label_names, path.name]}
         group.attrs.update(names if old else {"ome": {"version": "0.5", **names}})
 
 
@@ -150,7 +151,8 @@ def _steps(volume: Volume, factors: Sequence[int]) -> list[dict[str, Any]]:
     steps: list[dict[str, Any]] = [{"type": "scale", "scale": scale}]
     upright = np.diag([*np.diag(volume.affine)[:3], 1.0])
     upright[:3, 3] = volume.affine[:3, 3]
-    if np.allclose(upright, volume.affine) and (np.diag(upright) > 0).all():
+    is_upright = np.allclose(upright, volume.affine) and (np.diag(upright) > 0).all()
+    if volume.states(POSITION) and is_upright:
         origin = dict(zip("xyz", volume.affine[:3, 3].tolist(), strict=True))
         shift = [origin.get(name, 0.0) for name in volume.names]
         steps.append({"type": "translation", "translation": shift})
@@ -165,16 +167,16 @@ def _axes(volume: Volume) -> list[dict[str, str]]:
     ]
 
 
-def _legend(known: Collection[int], legend: Legend) -> dict[str, Any]:
+def _legend(ids: Collection[int], legend: Legend) -> dict[str, Any]:
     properties = [
         {"label-value": label} | ({"name": legend.names[label]} if label in legend.names else {})
-        for label in sorted(known)
+        for label in sorted(ids)
     ]
     if not legend.colours:
         return {"properties": properties}
     # Readers want both lists to be of the same labels.
     colours = [
         {"label-value": label, "rgba": [*legend.colours.get(label, _GREY), 255]}
-        for label in sorted(known)
+        for label in sorted(ids)
     ]
     return {"properties": properties, "colors": colours}

@@ -1,37 +1,36 @@
-"""One way to open any file: the reader is chosen by suffix, or by what is inside."""
+"""Opening of images; the reader is chosen by suffix or by content."""
 
 from __future__ import annotations
 
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 import numpy as np
 
-from napari_promptseg.data.volume import Volume, is_url
-from napari_promptseg.io import (
-    dicom,
-    dicom_headers,
-    image_files,
-    nifti,
-    nrrd,
-    ome_zarr,
-    tiff,
-    video,
+from napari_promptseg.data.volume import FACTS, SPACING, Volume, is_url
+from napari_promptseg.io import dicom, dicom_headers, image_files, ome_zarr
+from napari_promptseg.io.formats import (
+    DICOM,
+    IMAGE_FOLDER,
+    OME_ZARR,
+    READ_SUFFIXES,
+    Format,
+    find_format,
+    is_zarr,
 )
-from napari_promptseg.io.metadata import Content
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Unpack
 
     from numpy.typing import NDArray
 
     from napari_promptseg.data.intensity_window import Window
+    from napari_promptseg.io.metadata import Content
 
 
 class Overrides(TypedDict, total=False):
-    """What a caller may know better than the file; the fields are those of `Volume`."""
+    """Fields of `Volume` that a caller states in place of the file."""
 
     axes: str
     spacing: Sequence[float]
@@ -40,58 +39,44 @@ class Overrides(TypedDict, total=False):
     window: Window | str | None
     channels: Sequence[int] | None
     series: str
-    """SeriesInstanceUID, where a DICOM folder holds several series."""
+    """Series of a file or folder that holds several: its UID, number or name."""
 
 
-def _read_npy(path: Path) -> Content:
-    # Pickled objects could run any code.
-    return Content(np.load(path, mmap_mode="r", allow_pickle=False))
-
-
-_READERS: Final[Mapping[tuple[str, ...], Callable[[Path], Content]]] = {
-    nifti.SUFFIXES: nifti.read,
-    nrrd.SUFFIXES: nrrd.read,
-    dicom_headers.SUFFIXES: dicom.read,
-    tiff.SUFFIXES: tiff.read,
-    ome_zarr.SUFFIXES: ome_zarr.read,
-    image_files.SUFFIXES: image_files.read,
-    video.SUFFIXES: video.read,
-    (".npy",): _read_npy,
-}
-SUFFIXES: Final = tuple(suffix for suffixes in _READERS for suffix in suffixes)
-"""All suffixes that can be read; folders of DICOM files or images, and zarr, have none."""
+_VOLUME_FIELDS: Final = ("data", "axes", "spacing", "units", "affine", "window", "levels", "notes")
 
 
 def open_volume(path: str | Path, **overrides: Unpack[Overrides]) -> Volume:
     """Open an image, volume, series or video.
 
-    NIfTI, NRRD, DICOM (a file or a folder), TIFF, OME-Zarr, PNG, JPEG, WebP, BMP (a file
-    or a folder, which becomes a stack along z), video and ``.npy``. What is large and can
-    be read in parts stays in the file.
+    NIfTI, NRRD, MetaImage, DICOM (a file or a folder), TIFF, OME-Zarr, PNG, JPEG, WebP, BMP,
+    GIF (a file or a folder, which becomes a stack along z), video and ``.npy``. Large data that
+    can be read in parts stay in the file.
 
     Parameters
     ----------
     path : str or Path
-        File or folder; or URL of an OME-Zarr (``https://``, ``s3://`` and what else fsspec
-        knows), of which only what is looked at is loaded.
+        File or folder; or URL of an OME-Zarr (``https://``, ``s3://`` and other schemes of
+        fsspec), of which only the chunks in use are loaded.
     **overrides
-        `axes`, `spacing`, `units`, `affine`, `window`, `channels` replace what the file
-        says; `axes` name the array as it is after reading (t, z, y, x, c). A `spacing`
-        also scales the affine, unless `affine` is given too. `series` chooses among the
-        DICOM series of a folder.
+        `axes`, `spacing`, `units`, `affine`, `window`, `channels` replace the metadata of the
+        file; `axes` name the array after reading (t, z, y, x, c). A `spacing` also scales the
+        affine, unless `affine` is given too; DICOM slices that lie unevenly are resampled to
+        it. `series` chooses among the series of a DICOM folder, of a TIFF or of an OME-Zarr
+        container.
 
     Returns
     -------
     Volume
         With `source` set to the path; arrays in the order t, z, y, x, c; the affine
-        leads from (x, y, z) to millimetres right, front and head for medical formats.
+        leads from (x, y, z) to millimetres right, front and head for medical formats. Its
+        `notes` say what was guessed, not taken, or not understood.
 
     Raises
     ------
     FileNotFoundError
         If there is nothing at the path.
     ImportError
-        If it is a video and the extra ``video`` is not installed.
+        If the format needs an extra that is not installed.
     TypeError
         If an override is unknown.
     ValueError
@@ -100,68 +85,87 @@ def open_volume(path: str | Path, **overrides: Unpack[Overrides]) -> Volume:
     valid = Overrides.__optional_keys__
     if unknown := set(overrides) - valid:
         raise TypeError(f"unknown overrides {sorted(unknown)}; valid: {sorted(valid)}")
-    given: dict[str, Any] = dict(overrides)
-    series = given.pop("series", None)
+    replacements: dict[str, Any] = dict(overrides)
+    series = replacements.pop("series", None)
     if not is_url(path):
         path = Path(path).expanduser()
         if not path.exists():
             raise FileNotFoundError(f"no such file or folder: {path}")
     try:
-        content = _content(path, series, "spacing" not in given)
-        return _volume(content, given, str(path))
+        content = _content(path, series, replacements.get("spacing"))
+        return _volume(content, replacements, str(path))
     except (ImportError, MemoryError, PermissionError):
         raise
     # Each library has its own errors for damaged files, from struct.error to zlib.error.
     except Exception as error:
-        raise ValueError(
-            f"cannot read {path}: {error}; valid suffixes: {', '.join(SUFFIXES)}"
-        ) from error
+        raise ValueError(f"cannot read {path}: {error}") from error
 
 
 def is_dicom_folder(path: str | Path) -> bool:
-    """Tell whether a path is a folder that is read as DICOM series."""
+    """Return whether a path is a folder that is read as DICOM series."""
     path = Path(path).expanduser()
-    return path.is_dir() and _choose(path) is dicom.read
+    return path.is_dir() and _choose(path) is DICOM
 
 
-def _content(path: str | Path, series: str | None, even: bool) -> Content:
-    read = _choose(path) if isinstance(path, Path) else None
-    if read is dicom.read:
-        return dicom.read(Path(path), series, even)
+def _content(path: str | Path, series: str | None, spacing: Sequence[float] | None) -> Content:
+    if not isinstance(path, Path):
+        if series is not None:
+            raise ValueError(f"series {series!r} given, but a URL holds one image")
+        return ome_zarr.read_remote(str(path))
+    entry = _choose(path)
+    if entry is DICOM:
+        return dicom.read(path, series, spacing)
     if series is not None:
-        raise ValueError(f"series {series!r} given, but it is not DICOM")
-    return ome_zarr.read_remote(str(path)) if read is None else read(Path(path))
+        if entry.read_series is None:
+            raise ValueError(
+                f"series {series!r} given, but {path.name} ({entry.name}) is not DICOM and holds "
+                "one image"
+            )
+        return entry.read_series(path, series)
+    assert entry.read is not None
+    return entry.read(path)
 
 
-def _choose(path: Path) -> Callable[[Path], Content]:
-    name = path.name.lower()
+def _choose(path: Path) -> Format:
+    """Return the format of a file or folder, by its name or its content.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
     if path.is_dir():
-        if name.endswith(ome_zarr.SUFFIXES) or any((path / m).exists() for m in ome_zarr.MARKERS):
-            return ome_zarr.read
+        if is_zarr(path):
+            return OME_ZARR
         images = image_files.stack_files(path)
         if images and not any(dicom_headers.is_dicom(f) for f in path.iterdir() if f.is_file()):
-            return lambda _: image_files.read_stack(images)
-        return dicom.read
-    for suffixes, read in _READERS.items():
-        if name.endswith(suffixes):
-            return read
+            return IMAGE_FOLDER
+        return DICOM
+    if (match := find_format(path.name)) is not None:
+        return match[0]
     if dicom_headers.is_dicom(path):
-        return dicom.read
-    raise ValueError(
-        f"cannot read {path}: unknown suffix {path.suffix!r}; valid: {', '.join(SUFFIXES)}"
-    )
+        return DICOM
+    raise ValueError(f"unknown suffix {path.suffix!r}; valid: {', '.join(READ_SUFFIXES)}")
 
 
-def _volume(content: Content, given: Mapping[str, Any], source: str) -> Volume:
-    found = {field.name: getattr(content, field.name) for field in fields(content)}
-    axes = given.get("axes") or content.axes
+def _volume(content: Content, replacements: Mapping[str, Any], source: str) -> Volume:
+    arguments = {name: getattr(content, name) for name in _VOLUME_FIELDS}
+    axes = replacements.get("axes") or content.axes
+    facts = content.stated_facts()
     if content.spacing is not None and len(axes.removesuffix("c")) != len(content.spacing):
-        found["spacing"] = None
-    volume = Volume(**{**found, **given}, source=source)
-    if content.affine is None or "affine" in given or "spacing" not in given:
+        arguments["spacing"] = None
+        facts -= {SPACING}
+    provenance = dict.fromkeys(facts, "file")
+    if "affine" in replacements:
+        provenance |= dict.fromkeys(FACTS, "caller")
+    elif "spacing" in replacements:
+        provenance |= {SPACING: "caller"}
+    arguments = {**arguments, **replacements, "provenance": provenance}
+    volume = Volume(**arguments, source=source)
+    if content.affine is None or "affine" in replacements or "spacing" not in replacements:
         return volume
     before = dict(zip(content.axes, content.spacing or (), strict=False))
     after = dict(zip(volume.names, volume.spacing or (), strict=True))
     ratio = [after.get(name, 1.0) / before.get(name, after.get(name, 1.0)) for name in "xyz"]
     affine = content.affine @ np.diag([*ratio, 1.0])
-    return Volume(**{**found, **given, "affine": affine}, source=source)
+    return Volume(**{**arguments, "affine": affine}, source=source)

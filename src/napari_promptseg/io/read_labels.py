@@ -1,70 +1,139 @@
-"""Labels out of files, of this package or another, for the image that they belong to."""
+"""Reading of labels, aligned with the voxels of the image that they belong to."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from napari_promptseg.io import dicom_headers, dicom_seg, nrrd, ome_zarr, ome_zarr_labels
+from napari_promptseg.data.units import unit_ratio
+from napari_promptseg.data.volume import ORIENTATION, POSITION, SPACING, Volume
+from napari_promptseg.io import (
+    coco,
+    dicom_headers,
+    dicom_seg,
+    image_files,
+    nrrd,
+    ome_zarr,
+    ome_zarr_labels,
+    rtstruct,
+)
 from napari_promptseg.io.metadata import Legend
 from napari_promptseg.io.read import open_volume
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
-    from napari_promptseg.data.volume import Volume
 
-_OFF: Final = 0.01  # voxels; files keep positions with few digits
+_MAX_OFFSET: Final = 0.1  # voxels; files keep positions with few digits
+_MAX_SPACING_ERROR: Final = 0.01  # relative
+_MAX_ROUNDING: Final = 1e-3  # of scaled integers, from the nearest label
 
 
-def read_labels(path: str | Path, volume: Volume | None = None) -> tuple[NDArray[Any], Legend]:
-    """Read labels, and the names and colours that the file has of them.
+def read_labels(
+    path: str | Path, volume: Volume | None = None, *, resample: bool = False
+) -> tuple[NDArray[Any], Legend]:
+    """Read labels with the names and colours that the file has of them.
 
-    Labels that other tools wrote with their axes turned or flipped, or for a part of the
-    image, are brought to its voxels.
+    Labels that another tool wrote with permuted or flipped axes, or for a part of the image,
+    are aligned with the voxels of the image, if both files state where they lie. Otherwise
+    labels of the shape of the image are taken voxel by voxel.
 
     Parameters
     ----------
     path : str or Path
-        Any file or folder that `open_volume` reads.
+        Any file or folder that `open_volume` reads; with the image also contours
+        (RTSTRUCT) and annotations (COCO).
     volume : Volume, optional
         The image.
+    resample : bool
+        Whether labels on another grid are resampled onto the image (nearest neighbour).
 
     Returns
     -------
     labels : integer array
         Of the shape of the volume without channel, if one is given.
     legend : Legend
-        Empty where the format knows neither names nor colours.
+        Without names and colours where the format has none; its notes say what was guessed
+        or not taken.
 
     Raises
     ------
     FileNotFoundError
         If there is nothing at the path.
     ValueError
-        If it cannot be read, holds no whole numbers, or does not lie on the pixels of the
-        volume.
+        If it cannot be read, holds no whole numbers, or does not lie on the voxels of the
+        volume and is not to be resampled.
     """
-    found = open_volume(path)
+    if _is_structure_set(Path(path)):
+        if volume is None:
+            raise ValueError(f"{path} holds contours, which need the image that they belong to")
+        return _drawn(rtstruct.read, path, volume)
+    if str(path).lower().endswith(coco.SUFFIXES):
+        if volume is None:
+            raise ValueError(f"{path} holds annotations, which need the image that they belong to")
+        return _drawn(coco.read, path, volume)
+    file = open_volume(path)
     try:
-        values = np.asarray(found.data)
-    # Each kind of lazy array has its own errors for damaged chunks.
+        indices = image_files.read_indices(Path(path)) if "c" in file.axes else None
+        if indices is not None:
+            file = Volume(
+                indices, file.names, file.spacing, provenance=file.provenance, notes=file.notes
+            )
+        values = np.asarray(file.data)
+    # Each kind of lazy array raises its own errors for damaged chunks.
     except Exception as error:
         raise ValueError(f"cannot read {path}: {error}") from error
     # Three last planes are guessed to be colours where a file does not name its axes.
-    if "c" in found.axes and (volume is None or values.shape != volume.shape):
-        raise ValueError(f"{path} holds channels (axes {found.axes!r}) and no labels")
+    if "c" in file.axes and (volume is None or values.shape != volume.shape):
+        raise ValueError(f"{path} holds channels (axes {file.axes!r}) and no labels")
     if values.dtype.kind == "f":
-        with np.errstate(invalid="ignore"):  # numbers too large are no labels, which shows below
-            whole = values.astype(np.int64, copy=True) if np.isfinite(values).all() else None
-        if whole is None or not np.array_equal(whole, values):
-            raise ValueError(f"{path} holds fractions ({values.dtype}) and no labels")
-        values = whole
+        values = _whole_numbers(values, path)
     if volume is not None:
-        values = _placed(values, found, volume, path)
-    return values, _legend(Path(path))
+        values = _aligned(values, file, volume, path, resample)
+    legend = _legend(Path(path))
+    return values, replace(legend, notes=(*file.notes, *legend.notes))
+
+
+def _drawn(
+    read: Callable[[Path, Volume], tuple[NDArray[Any], Legend]], path: str | Path, volume: Volume
+) -> tuple[NDArray[Any], Legend]:
+    """Read shapes that are drawn onto the pixels of an image."""
+    path = Path(path).expanduser()
+    if not path.exists():
+        raise FileNotFoundError(f"no such file or folder: {path}")
+    try:
+        return read(path, volume)
+    # Damaged files raise errors of many kinds.
+    except Exception as error:
+        raise ValueError(f"cannot read {path}: {error}") from error
+
+
+def _is_structure_set(path: Path) -> bool:
+    import pydicom
+
+    if not path.is_file() or not dicom_headers.is_dicom(path):
+        return False
+    return rtstruct.is_structure_set(pydicom.dcmread(path, specific_tags=["SOPClassUID"]))
+
+
+def _whole_numbers(values: NDArray[Any], path: str | Path) -> NDArray[np.int64]:
+    """Return labels that were stored as floats, or as scaled integers, as integers."""
+    integers = np.rint(values)
+    with np.errstate(invalid="ignore"):
+        if (
+            not np.isfinite(values).all()
+            or np.abs(values - integers).max(initial=0) > _MAX_ROUNDING
+        ):
+            raise ValueError(f"{path} holds fractions ({values.dtype}) and no labels")
+        whole: NDArray[np.int64] = integers.astype(np.int64)
+    if not np.array_equal(whole, integers):
+        raise ValueError(f"{path} holds numbers that are too large for labels")
+    return whole
 
 
 def _legend(path: Path) -> Legend:
@@ -78,10 +147,16 @@ def _legend(path: Path) -> Legend:
     return Legend()
 
 
-def _placed(values: NDArray[Any], found: Volume, volume: Volume, path: str | Path) -> NDArray[Any]:
+def _aligned(
+    values: NDArray[Any], file: Volume, volume: Volume, path: str | Path, resample: bool
+) -> NDArray[Any]:
     """Bring labels to the axes of a volume, and check that they lie on it."""
-    if found.names == volume.names == "zyx" and "pixel" not in (found.units, volume.units):
-        values = _turned(values, found, volume, path)
+    solid = file.names == volume.names and file.names.endswith("zyx")
+    matrix = _to_image(file, volume) if solid else None
+    if matrix is not None:
+        values = _on_grid(values, matrix, volume, path, resample)
+    elif values.shape == volume.shape:
+        _check_spacing(file, volume, path)
     if values.shape != volume.shape and values.size == np.prod(volume.shape):
         # Axes of length 1 come and go with formats.
         bare = [[n for n in shape if n > 1] for shape in (values.shape, volume.shape)]
@@ -94,34 +169,113 @@ def _placed(values: NDArray[Any], found: Volume, volume: Volume, path: str | Pat
     return values
 
 
-def _turned(values: NDArray[Any], found: Volume, volume: Volume, path: str | Path) -> NDArray[Any]:
-    assert found.affine is not None
+def _to_image(file: Volume, volume: Volume) -> NDArray[np.float64] | None:
+    """Return the matrix from voxels (x, y, z) of the labels to those of the image.
+
+    None where one of them does not state where it lies. OME-Zarr states positions without
+    an orientation; two such files share the axes of their array.
+    """
+    frames = {tuple(v.states(fact) for fact in (ORIENTATION, POSITION)) for v in (file, volume)}
+    ratio = unit_ratio(file.units, volume.units)
+    if ratio is None or frames not in ({(True, True)}, {(False, True)}):
+        return None
+    assert file.affine is not None
     assert volume.affine is not None
     if not np.linalg.det(volume.affine[:3, :3]):
-        return values
-    # From (x, y, z) of the labels to (x, y, z) of the image.
-    way = np.linalg.solve(volume.affine, found.affine)
-    turn = np.rint(way[:3, :3])
-    signed = np.array_equal(np.abs(turn).sum(0), [1, 1, 1])
-    if not signed or abs(np.linalg.det(turn)) != 1 or np.abs(way[:3, :3] - turn).max() > _OFF:
-        raise ValueError(f"{path} lies on other voxels than the image: resample it first")
-    order = [int(np.abs(turn[axis]).argmax()) for axis in range(3)]
-    turned = values.transpose(2, 1, 0).transpose(order)
-    flips = tuple(axis for axis in range(3) if turn[axis, order[axis]] < 0)
-    turned = np.flip(turned, flips).transpose(2, 1, 0)
-    last = np.array(values.shape[::-1]) - 1.0
-    first = np.minimum(way[:3, 3], way[:3, :3] @ last + way[:3, 3])[::-1]
-    start = np.rint(first).astype(int)
-    ends = [a + n for a, n in zip(start, turned.shape, strict=True)]
-    beyond = (start < 0).any() or any(b > n for b, n in zip(ends, volume.shape, strict=True))
-    if turned.shape == volume.shape and not start.any():
-        return turned  # what little it is off is rounding in the file
-    if beyond or np.abs(first - start).max() > _OFF * max(volume.shape):
-        place = np.round(first[::-1], 2).tolist()
+        return None
+    affine = np.diag([ratio, ratio, ratio, 1.0]) @ file.affine
+    return np.asarray(np.linalg.solve(volume.affine, affine))
+
+
+def _check_spacing(file: Volume, volume: Volume, path: str | Path) -> None:
+    """Refuse labels whose file states another spacing than that of the image."""
+    ratio = unit_ratio(file.units, volume.units)
+    if ratio is None or not (file.states(SPACING) and volume.states(SPACING)):
+        return
+    sizes = [
+        (file.axis_spacing(axis) * ratio, volume.axis_spacing(axis))
+        for axis, name in enumerate(volume.names)
+        if name != "t" and file.names == volume.names
+    ]
+    if any(abs(a - b) > _MAX_SPACING_ERROR * b for a, b in sizes):
+        ours, theirs = (tuple(round(pair[i], 6) for pair in sizes) for i in (1, 0))
         raise ValueError(
-            f"{path} holds labels of shape {turned.shape}, the image has {volume.shape}, "
-            f"and they begin at its voxel (x, y, z) {place}"
+            f"{path} has a spacing of {theirs} {volume.units}, the image of {ours}: "
+            "the labels belong to another image, or one of the files states it wrongly"
         )
-    whole = np.zeros(volume.shape, values.dtype)
-    whole[tuple(slice(a, b) for a, b in zip(start, ends, strict=True))] = turned
+
+
+def _on_grid(
+    values: NDArray[Any],
+    matrix: NDArray[np.float64],
+    volume: Volume,
+    path: str | Path,
+    resample: bool,
+) -> NDArray[Any]:
+    """Bring labels of axes (..., z, y, x) to the voxels of the image."""
+    space, shape = values.shape[-3:], volume.shape[-3:]
+    grid = _nearest_grid(matrix)
+    corners = np.array(np.meshgrid(*[[0, n - 1] for n in space[::-1]])).reshape(3, -1)
+    offset = 0.0
+    if grid is not None:
+        exact = matrix[:3, :3] @ corners + matrix[:3, 3:]
+        offset = float(np.abs(exact - (grid[:3, :3] @ corners + grid[:3, 3:])).max())
+    if grid is None or offset > _MAX_OFFSET:
+        if resample:
+            return _resampled(values, matrix, volume)
+        first = np.round((matrix[:3, :3] @ corners + matrix[:3, 3:]).min(1), 2).tolist()
+        where = (
+            "lies on other voxels than the image"
+            if grid is None or space != shape
+            else f"lies up to {offset:.2g} voxels beside those of the image"
+        )
+        raise ValueError(
+            f"{path} {where}, the image has {volume.shape} and the labels {values.shape}, "
+            f"they begin at its voxel (x, y, z) {first}: resample it first, or pass resample=True"
+        )
+    turn = grid[:3, :3]
+    order = [int(np.abs(turn[axis]).argmax()) for axis in range(3)]
+    lead = values.ndim - 3
+    # From (..., z, y, x) to the axes of the image in the same order.
+    source = [*range(lead), *(lead + 2 - order[axis] for axis in (2, 1, 0))]
+    block: NDArray[Any] = values.transpose(source)
+    flips = tuple(lead + 2 - axis for axis in range(3) if turn[axis, order[axis]] < 0)
+    block = np.flip(block, flips)
+    start = (turn @ corners + grid[:3, 3:]).min(1)[::-1].astype(int)
+    ends = start + block.shape[-3:]
+    if (start < 0).any() or (ends > shape).any():
+        if resample:
+            return _resampled(values, matrix, volume)
+        raise ValueError(
+            f"{path} holds labels of shape {values.shape}, the image has {volume.shape}, "
+            f"and they begin at its voxel (x, y, z) {start[::-1].astype(float).tolist()}"
+        )
+    if block.shape[-3:] == shape:
+        return block
+    whole = np.zeros((*values.shape[:-3], *shape), values.dtype)
+    z, y, x = (slice(int(a), int(b)) for a, b in zip(start, ends, strict=True))
+    whole[..., z, y, x] = block
     return whole
+
+
+def _nearest_grid(matrix: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """Return the nearest matrix that permutes and flips axes; None if there is none."""
+    turn = np.rint(matrix[:3, :3])
+    if not np.array_equal(np.abs(turn).sum(0), [1, 1, 1]) or abs(np.linalg.det(turn)) != 1:
+        return None
+    grid = np.eye(4)
+    grid[:3, :3], grid[:3, 3] = turn, np.rint(matrix[:3, 3])
+    return grid
+
+
+def _resampled(values: NDArray[Any], matrix: NDArray[np.float64], volume: Volume) -> NDArray[Any]:
+    """Return the nearest label at each voxel of the image."""
+    from scipy.ndimage import affine_transform
+
+    inverse = np.linalg.inv(matrix)
+    # The library takes array order: (z, y, x) of the image to (z, y, x) of the labels.
+    turn, shift = inverse[:3, :3][::-1, ::-1], inverse[:3, 3][::-1]
+    shape = volume.shape[-3:]
+    stacks = values.reshape(-1, *values.shape[-3:])
+    stacks_on_grid = [affine_transform(v, turn, shift, shape, order=0) for v in stacks]
+    return np.stack(stacks_on_grid).reshape(*values.shape[:-3], *shape)

@@ -1,4 +1,4 @@
-"""The sample data that come with the package."""
+"""Access to the sample data that ship with the package."""
 
 from __future__ import annotations
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from napari_promptseg.data.lazy_array import Frames
 from napari_promptseg.io.metadata import Content
 
@@ -19,7 +21,11 @@ _NEAR = 32  # frames ahead that are decoded rather than sought
 
 
 def read(path: Path) -> Content:
-    """Find the frames of a video; each is decoded when it is looked at."""
+    """Index the frames of a video, as they are shown; each is decoded on access.
+
+    The rotation of the file is applied. Grey and RGB keep up to 16 bits, other pixels become
+    RGB of 8 bits.
+    """
     try:
         import av
     except ImportError as error:
@@ -37,16 +43,28 @@ def read(path: Path) -> Content:
         ]
         # Where frames are stored in another order than shown but their times go up
         # nonetheless, as in AVI, the times are made up and cannot be used to seek.
-        known = [time for time in times if time is not None]
-        rising = all(a < b for a, b in itertools.pairwise(known))
-        usable = len(set(known)) == len(times) and not (
-            rising and stream.codec_context.has_b_frames
+        timestamps = [time for time in times if time is not None]
+        ascending = all(a < b for a, b in itertools.pairwise(timestamps))
+        seekable = len(set(timestamps)) == len(times) and not (
+            ascending and stream.codec_context.has_b_frames
         )
     if not times:
         raise ValueError("it holds no frames")
-    decoder = _Decoder(path, len(times), sorted(known) if usable else None)
+    decoder = _Decoder(path, len(times), sorted(timestamps) if seekable else None)
     _, first = next(iter(decoder(0)))
-    return Content(Frames(len(times), first.shape, first.dtype, decoder), "tyxc")
+    frames = Frames(len(times), first.shape, first.dtype, decoder)
+    return Content(frames, "tyx" + "c" * (first.ndim - 2), notes=decoder.notes)
+
+
+def _layout(pixels: Any) -> tuple[str, tuple[str, ...]]:
+    """Return the format that holds all bits of grey or RGB frames, else RGB of 8 bits."""
+    bits = max(component.bits for component in pixels.components)
+    if len(pixels.components) == 1 and not pixels.has_palette:
+        return ("gray" if bits <= 8 else "gray16le"), ()
+    if bits > 8 and pixels.is_rgb:
+        return "rgb48le", ()
+    note = (f"pixels of {bits} bits ({pixels.name}) are decoded to 8 bits",) if bits > 8 else ()
+    return "rgb24", note
 
 
 class _Decoder:
@@ -80,7 +98,7 @@ class _Decoder:
                 at = self._next if self._times is None else self._number_at.get(frame.pts, -1)
                 if at >= 0:
                     self._next = at + 1
-                    yield at, frame.to_ndarray(format="rgb24")
+                    yield at, self._image(frame)
                 if at >= number:
                     break
             if self._next != number + 1:
@@ -89,12 +107,17 @@ class _Decoder:
             self._next = self._count  # nothing can go on from here
             raise ValueError(f"cannot decode frame {number} of {self._path}: {error}") from error
 
+    def _image(self, frame: Any) -> NDArray[Any]:
+        values = frame.to_ndarray(format=self._format)
+        return np.ascontiguousarray(np.rot90(values, round(frame.rotation / 90)))
+
     def _open(self) -> None:
         import av
 
         self._container = av.open(str(self._path))
         self._stream = self._container.streams.video[0]
         self._stream.thread_type = "AUTO"
+        self._format, self.notes = _layout(self._stream.codec_context.format)
         self._frames = self._container.decode(self._stream)
         self._next = 0
 

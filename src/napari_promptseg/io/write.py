@@ -1,58 +1,25 @@
-"""One way to write labels: the format is chosen by suffix."""
+"""Writing of labels; the format is chosen by suffix."""
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
-from uuid import uuid4
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_promptseg.data.geometry import box_slices
 from napari_promptseg.data.lazy_array import LazyArray
 from napari_promptseg.data.memmap import IN_MEMORY, slabs
 from napari_promptseg.data.volume import Volume, is_url
-from napari_promptseg.io import (
-    coco,
-    csv_table,
-    ctc,
-    dicom_seg,
-    image_files,
-    mesh,
-    nifti,
-    nrrd,
-    ome_zarr,
-    ome_zarr_labels,
-    tiff,
-)
+from napari_promptseg.io import ome_zarr_labels
+from napari_promptseg.io.atomic import atomic_target
+from napari_promptseg.io.formats import WRITE_SUFFIXES, find_format
 from napari_promptseg.io.metadata import Legend
 
-Writer = Callable[[Path, NDArray[Any], Volume, Legend], None]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
-
-def _write_npy(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> None:
-    np.save(path, labels, allow_pickle=False)
-
-
-_WRITERS: Final[Mapping[str, Writer]] = {
-    **dict.fromkeys(nifti.SUFFIXES, nifti.write),
-    ".nrrd": nrrd.write,
-    **dict.fromkeys(dicom_seg.SUFFIXES, dicom_seg.write),
-    **dict.fromkeys(tiff.SUFFIXES, tiff.write),
-    **dict.fromkeys(ome_zarr.SUFFIXES, ome_zarr_labels.write),
-    ".npy": _write_npy,
-    ".png": image_files.write,
-    **dict.fromkeys((*coco.POLYGONS, *coco.SUFFIXES), coco.write),
-    **dict.fromkeys(mesh.SUFFIXES, mesh.write),
-    **dict.fromkeys(csv_table.SUFFIXES, csv_table.write),
-    **dict.fromkeys(ctc.SUFFIXES, ctc.write),
-}
-SUFFIXES: Final = tuple(_WRITERS)
-"""All suffixes that labels can be written to."""
+    from numpy.typing import NDArray
 
 
 def write_labels(
@@ -67,14 +34,17 @@ def write_labels(
 ) -> Path:
     """Write labels with the geometry of the image they belong to.
 
-    NIfTI, NRRD and DICOM SEG (``.dcm``) keep the affine, TIFF (OME) and OME-Zarr the spacing;
-    ``.npy`` and ``.png`` (2D) hold the array alone; ``.json`` is COCO, with run lengths, and
-    ``.polygons.json`` COCO with polygons; ``.stl``, ``.obj`` and ``.ply`` (3D) are the
-    surfaces in world coordinates; ``.csv`` is the table of measurements. A name that ends in
-    ``_RES`` becomes a folder of tracks for the Cell Tracking Challenge, and
-    ``IMAGE.zarr/labels/NAME`` labels inside the group of an OME-Zarr image. Names are kept by
-    NRRD, DICOM, OME-Zarr, COCO, OBJ and the table, colours by the first three. The target appears
-    when all is written, never in part.
+    The suffix decides, see `formats.FORMATS`. NIfTI, NRRD and DICOM SEG (``.dcm``) keep the
+    affine, TIFF (OME) and OME-Zarr the spacing; ``.npy`` and ``.png`` (2D) hold the array alone;
+    ``.json`` is COCO, with run lengths, and ``.polygons.json`` COCO with polygons; ``.geojson``
+    is that of QuPath, ``.zip`` a ROI set of ImageJ and a ``.dcm`` name with "rtstruct" a DICOM
+    structure set; ``.stl``, ``.obj`` and ``.ply`` (3D) are the surfaces in world coordinates;
+    ``.csv`` is the table of measurements. Folders are made of names that end in ``_RES`` (tracks
+    for the Cell Tracking Challenge) or ``_YOLO``, and of names such as ``Dataset001_Liver``
+    (nnU-Net, with the image). ``IMAGE.zarr/labels/NAME`` are labels inside the group of an
+    OME-Zarr image. Formats that have no place for names or colours leave them out. Geometry that
+    nobody stated is not written, and sizes get the unit of the format. The target is
+    replaced atomically.
 
     Parameters
     ----------
@@ -91,7 +61,7 @@ def write_labels(
     parents : mapping of int to int, optional
         For tracks: label of the parent by that of the daughter.
     overwrite : bool
-        Whether to replace what is there.
+        Whether to replace an existing file or folder.
 
     Returns
     -------
@@ -110,37 +80,30 @@ def write_labels(
     if is_url(path):
         raise ValueError(f"cannot write labels to {path}: it is a URL, and not of this machine")
     path = Path(path).expanduser()
-    suffix = next((s for s in _WRITERS if path.name.lower().endswith(s.lower())), None)
-    write = (
-        ome_zarr_labels.write if ome_zarr_labels.image_around(path) else _WRITERS.get(suffix or "")
-    )
+    match = find_format(path.name, writable=True)
+    write, suffix = (match[0].write, match[1]) if match else (None, "")
+    if ome_zarr_labels.image_around(path):
+        write = ome_zarr_labels.write
     if write is None:
         raise ValueError(
             f"cannot write labels to {path}: unknown suffix {path.suffix!r}; "
-            f"valid: {', '.join(SUFFIXES)}"
+            f"valid: {', '.join(WRITE_SUFFIXES)}"
         )
-    checked = _checked(labels, volume, streamed=write is ome_zarr_labels.write)
-    if write is ome_zarr_labels.write and ome_zarr_labels.image_around(path):
+    compact = _compact(labels, volume, in_parts=write is ome_zarr_labels.write)
+    if ome_zarr_labels.image_around(path):
         path.parent.mkdir(exist_ok=True)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"no such folder: {path.parent}")
-    _check_free(path, overwrite)
-    # The suffix stays at the end, libraries go by it.
-    partial = path.with_name(f".partial-{uuid4().hex}{suffix or ''}")
-    try:
-        write(partial, checked, volume, Legend(names or {}, colours or {}, parents or {}))
-        _check_free(path, overwrite)
-        _replace(partial, path)
-    finally:
-        _remove(partial)
+    with atomic_target(path, suffix, overwrite=overwrite) as temporary:
+        write(temporary, compact, volume, Legend(names or {}, colours or {}, parents or {}))
     ome_zarr_labels.register(path)
     return path
 
 
-def _checked(labels: NDArray[Any], volume: Volume, streamed: bool) -> NDArray[Any]:
+def _compact(labels: NDArray[Any], volume: Volume, in_parts: bool) -> NDArray[Any]:
     """Return the labels in the smallest unsigned type that holds them.
 
-    Those that lie in chunks on disk stay there if they can be written in parts.
+    Chunked labels stay on disk if they can be written in parts.
     """
     lazy = not isinstance(labels, np.ndarray) and isinstance(labels, LazyArray)
     values = labels if lazy else np.asarray(labels)
@@ -151,7 +114,7 @@ def _checked(labels: NDArray[Any], volume: Volume, streamed: bool) -> NDArray[An
             f"labels of shape {values.shape} do not fit a volume of shape {volume.shape} "
             f"(axes {volume.names!r})"
         )
-    if lazy and not streamed:
+    if lazy and not in_parts:
         raise ValueError(
             f"labels of shape {values.shape} do not fit into memory; OME-Zarr (.zarr) can hold them"
         )
@@ -163,31 +126,7 @@ def _checked(labels: NDArray[Any], volume: Volume, streamed: bool) -> NDArray[An
     if low < 0 or high >= 2**32:
         raise ValueError(f"labels must lie in 0 to {2**32 - 1}, got {low} to {high}")
     kind = next(t for t in (np.uint8, np.uint16, np.uint32) if high <= np.iinfo(t).max)
-    # Large ones are kept as they are: a copy might not fit into memory.
+    # A copy of large labels might not fit into memory.
     if lazy or (values.nbytes > IN_MEMORY and values.dtype in (np.uint16, np.uint32)):
         return values
     return values.astype(kind, copy=False)
-
-
-def _check_free(path: Path, overwrite: bool) -> None:
-    if path.exists() and not overwrite:
-        raise FileExistsError(f"{path} exists; pass overwrite=True to replace it")
-
-
-def _replace(partial: Path, path: Path) -> None:
-    """Put the new file or folder in place of the old one."""
-    if not path.is_dir():
-        os.replace(partial, path)
-        return
-    # A folder cannot be replaced in one step: the old one goes when the new one is there.
-    old = path.with_name(f".old-{uuid4().hex}")
-    os.rename(path, old)
-    os.rename(partial, path)
-    _remove(old)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Frames from cameras and files, and into files."""
+"""Video capture, playback clock and recording."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
     from napari_promptseg.live.effects import Frame
 
-_USUAL: Final = 25.0
-"""Frames a second of a source that does not tell."""
+_DEFAULT_RATE: Final = 25.0
+"""Frames per second of a source that does not report its rate."""
 
 
 class VideoCapture:
-    """A camera or a file.
+    """Frames of a camera or a video file.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class VideoCapture:
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is no video, or the camera gives no picture.
+        If it cannot be opened as a video or camera.
     """
 
     def __init__(self, source: str | int | Path) -> None:
@@ -44,15 +44,15 @@ class VideoCapture:
         if not self._capture.isOpened():
             raise ValueError(f"{source!r} cannot be opened as a video or camera")
         rate = float(self._capture.get(cv2.CAP_PROP_FPS))
-        self.rate = rate if 1 <= rate <= 1000 else _USUAL
-        """Frames a second."""
+        self.rate = rate if 1 <= rate <= 1000 else _DEFAULT_RATE
+        """Frames per second."""
         width, height = (
             int(self._capture.get(p)) for p in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
         )
         self.shape = height, width
         """Rows and columns."""
         self.position = 0
-        """Number of the frame that comes next."""
+        """Index of the next frame."""
 
     def __enter__(self) -> Self:
         return self
@@ -62,14 +62,14 @@ class VideoCapture:
 
     def read(self) -> Frame | None:
         """Return the next frame as (H, W, 3) RGB; None at the end."""
-        there, frame = self._capture.read()
-        if not there:
+        success, frame = self._capture.read()
+        if not success:
             return None
         self.position += 1
         return np.ascontiguousarray(frame[..., ::-1], np.uint8)
 
     def skip(self, count: int) -> bool:
-        """Leave frames out, without decoding more than is needed; False at the end."""
+        """Skip frames without decoding them; False at the end."""
         for _ in range(count):
             if not self._capture.grab():
                 return False
@@ -77,29 +77,29 @@ class VideoCapture:
         return True
 
     def close(self) -> None:
-        """Let go of the source."""
+        """Release the source."""
         self._capture.release()
 
 
 class Clock:
-    """Says which frames to leave out, so that a video goes on as time does.
+    """Playback clock: the number of frames to skip so that a video keeps up with real time.
 
     Parameters
     ----------
     rate : float
-        Frames a second of the source.
+        Frames per second of the source.
     now : callable
-        Returns seconds.
+        Returns the time in seconds.
     """
 
     def __init__(self, rate: float, now: Callable[[], float] = monotonic) -> None:
         self._rate, self._now = rate, now
         self._began = now()
         self.dropped = 0
-        """Frames that were left out so far."""
+        """Number of frames skipped so far."""
 
     def late(self, position: int) -> int:
-        """Return how many frames the source is behind at a position."""
+        """Return the number of frames by which a position is late."""
         due = int((self._now() - self._began) * self._rate)
         late = max(due - position, 0)
         self.dropped += late
@@ -111,12 +111,12 @@ class Clock:
 
 
 class Latest:
-    """The last frame of a camera: a thread reads on, and what nobody took is dropped.
+    """The latest frame of a camera: a thread reads continuously and drops frames not taken.
 
     Parameters
     ----------
     video : VideoCapture
-        The camera; closed with this.
+        The camera; closed together with this object.
     """
 
     def __init__(self, video: VideoCapture) -> None:
@@ -136,18 +136,18 @@ class Latest:
 
     @property
     def ended(self) -> bool:
-        """Whether no frame comes any more."""
+        """Whether there are no more frames."""
         with self._lock:
             return not self._open and self._frame is None
 
     def take(self) -> Frame | None:
-        """Return the last frame if it was not taken yet, at once; otherwise None."""
+        """Return the latest frame without waiting; None if it was taken already."""
         with self._lock:
             frame, self._frame = self._frame, None
             return frame
 
     def close(self) -> None:
-        """End the thread and let go of the camera."""
+        """Stop the thread and release the camera."""
         with self._lock:
             self._open = False
         self._thread.join()
@@ -155,16 +155,16 @@ class Latest:
 
 
 class Recording:
-    """A video file that grows frame by frame.
+    """Writer of a video file, frame by frame.
 
     Parameters
     ----------
     path : Path
-        MP4 or AVI.
+        MP4 or AVI file.
     shape : (int, int)
         Rows and columns.
     rate : float
-        Frames a second.
+        Frames per second.
 
     Raises
     ------

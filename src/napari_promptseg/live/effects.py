@@ -1,4 +1,4 @@
-"""What is drawn of a frame where objects are known."""
+"""Visual effects on frames with tracked objects."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ Frame = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 
 COLOURS: Final = ((240, 50, 230), (70, 240, 240), (250, 190, 0), (0, 200, 90), (250, 110, 60))
-"""Of the objects, by their number."""
-_BLURRED_AT: Final = 4  # a blur is as good, and sixteen times as fast, on fewer pixels
+"""Colours of the objects, by their number."""
+_BLUR_REDUCTION: Final = 4  # blurring a reduced image is as good, and sixteen times as fast
 _BLUR: Final = 6.0
 _DARKER: Final = np.rint(0.3 * np.arange(256)).astype(np.uint8)
 _TINT: Final = 0.55
@@ -62,24 +62,24 @@ def _cutout(frame: Frame, objects: NDArray[np.uint8]) -> Frame:
 def _blur(frame: Frame, objects: NDArray[np.uint8]) -> Frame:
     """Blur the background, without the colours of the objects in it."""
     height, width = objects.shape
-    size = max(width // _BLURRED_AT, 1), max(height // _BLURRED_AT, 1)
+    size = max(width // _BLUR_REDUCTION, 1), max(height // _BLUR_REDUCTION, 1)
     around = (objects == 0).astype(np.float32)
     small = cv2.resize(frame * around[..., None], size, interpolation=cv2.INTER_AREA)
     weight = cv2.resize(around, size, interpolation=cv2.INTER_AREA)
     small, weight = (cv2.GaussianBlur(a, (0, 0), _BLUR) for a in (small, weight))
-    blurred = cv2.resize(small / np.maximum(weight, 1e-3)[..., None], (width, height))
-    return _background(frame, objects, np.clip(blurred, 0, 255).astype(np.uint8))
+    background = cv2.resize(small / np.maximum(weight, 1e-3)[..., None], (width, height))
+    return _background(frame, objects, np.clip(background, 0, 255).astype(np.uint8))
 
 
 def _recolour(frame: Frame, objects: NDArray[np.uint8]) -> Frame:
-    """Give objects colours of their own; light and dark of them stay."""
+    """Tint objects with colours of their own; their brightness is preserved."""
     out = frame.copy()
     for number in range(1, int(objects.max(initial=0)) + 1):
         inside = objects == number
         colour = np.array(COLOURS[(number - 1) % len(COLOURS)], np.float32)
         light = frame[inside].mean(1, keepdims=True) / 255
-        tinted = (1 - _TINT) * frame[inside] + _TINT * light * colour
-        out[inside] = np.rint(tinted).astype(np.uint8)
+        colours = (1 - _TINT) * frame[inside] + _TINT * light * colour
+        out[inside] = np.rint(colours).astype(np.uint8)
     return out
 
 
@@ -89,13 +89,13 @@ def _outline(frame: Frame, objects: NDArray[np.uint8]) -> Frame:
     kernel = np.ones((2 * _LINE + 1,) * 2, np.uint8)
     for number in range(1, int(objects.max(initial=0)) + 1):
         inside = (objects == number).astype(np.uint8)
-        eroded = cv2.erode(inside, kernel, borderType=cv2.BORDER_CONSTANT, borderValue=0)
-        out[(inside > 0) & (eroded == 0)] = COLOURS[(number - 1) % len(COLOURS)]
+        interior = cv2.erode(inside, kernel, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+        out[(inside > 0) & (interior == 0)] = COLOURS[(number - 1) % len(COLOURS)]
     return out
 
 
 def _grey(frame: Frame, objects: NDArray[np.uint8]) -> Frame:
-    """Take the colours out of the background."""
+    """Convert the background to grey."""
     grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
     return _background(frame, objects, np.repeat(grey[..., None], 3, 2))
 
@@ -114,4 +114,4 @@ EFFECTS: Final[dict[str, Callable[[Frame, NDArray[np.uint8]], Frame]]] = {
     "grey": _grey,
     "spotlight": _spotlight,
 }
-"""By name; each takes a frame and the numbers of objects."""
+"""Functions of a frame and its object labels, by name."""

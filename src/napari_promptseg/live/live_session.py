@@ -1,4 +1,4 @@
-"""A live session: touches and frames in, pictures and masks out."""
+"""Live session: touches and frames in, pictures and masks out."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ if TYPE_CHECKING:
     from napari_promptseg.models.base import Backend
 
 _LONGEST: Final = 480
-"""Pixels of the longer side of what is worked on; masks come in the size of the frame."""
+"""Longer side, in pixels, to which frames are reduced; masks have the size of the frame."""
 _SIDE: Final = 160
-"""Pixels of the longer side of what the network sees of an object."""
+"""Longer side of the network input, in pixels."""
 _WINDOW: Final = Window(0.0, 255.0)
 
 
 class LiveSession:
-    """Follows objects through frames as they come.
+    """Tracks objects through the frames of a stream.
 
     Parameters
     ----------
     effect : str
-        What is drawn: "none", "cutout", "blur", "recolour", "outline", "grey" or "spotlight".
+        "none", "cutout", "blur", "recolour", "outline", "grey" or "spotlight".
     device : str
         "auto", "cpu", "cuda" or "mps".
     backend : Backend, optional
-        Instead of ClickNet; must start from masks.
+        Backend to use instead of ClickNet; must support priors.
 
     Raises
     ------
@@ -51,9 +51,9 @@ class LiveSession:
     ) -> None:
         self.effect = effect
         if backend is None:
-            shipped = ClickNetBackend(device)
-            self._careful = build(shipped, Refinement(brs=False))
-            self._quick: Backend = shipped.at_scale(_SIDE / shipped.side)
+            clicknet = ClickNetBackend(device)
+            self._careful = build(clicknet, Refinement(brs=False))
+            self._quick: Backend = clicknet.at_scale(_SIDE / clicknet.side)
         else:
             if not backend.capabilities.prior:
                 raise ValueError(f"backend {backend.name!r} cannot start from a mask")
@@ -65,7 +65,7 @@ class LiveSession:
 
     @property
     def effect(self) -> str:
-        """What is drawn; see the parameters."""
+        """Name of the visual effect; see the parameters."""
         return self._effect
 
     @effect.setter
@@ -76,26 +76,26 @@ class LiveSession:
 
     @property
     def count(self) -> int:
-        """Number of objects, those that were touched for the next frame among them."""
+        """Number of objects, including those touched since the last frame."""
         return max([len(self._objects), *self._touches])
 
     @property
     def lost(self) -> tuple[int, ...]:
-        """Numbers of the objects that are out of sight."""
+        """Numbers of the objects that are lost."""
         return tuple(n for n, one in enumerate(self._objects, start=1) if one.lost)
 
     def touch(self, x: float, y: float, positive: bool = True, number: int | None = None) -> int:
-        """Touch an object; the next frame answers.
+        """Touch an object; the touch takes effect on the next frame.
 
         Parameters
         ----------
         x, y : float
             Column and row in pixels of the frame.
         positive : bool
-            On the object, or on what does not belong to it.
+            Whether the touch is on the object, or on the background.
         number : int, optional
-            Of the object, from 1; one more than there are begins another. The last one
-            when not given, or the first.
+            Number of the object, from 1; `count` + 1 starts a new one. The last object when
+            not given.
 
         Returns
         -------
@@ -105,7 +105,7 @@ class LiveSession:
         Raises
         ------
         ValueError
-            If the position is no place in the frame, or there is no such object.
+            If the position is outside the frame, or there is no such object.
         """
         if not np.isfinite([x, y]).all() or min(x, y) < -0.5:
             raise ValueError(f"({x}, {y}) is no place in a frame")
@@ -119,17 +119,17 @@ class LiveSession:
         return number
 
     def forget(self) -> None:
-        """Let go of all objects."""
+        """Remove all objects."""
         self._objects.clear()
         self._touches.clear()
 
     def step(self, frame: Frame) -> tuple[Frame, NDArray[np.uint8]]:
-        """Take the next frame.
+        """Process the next frame.
 
         Parameters
         ----------
         frame : (H, W, 3) uint8 array
-            RGB; all frames of one shape.
+            RGB frame; a frame of another shape restarts the session.
 
         Returns
         -------
@@ -142,7 +142,7 @@ class LiveSession:
         Raises
         ------
         ValueError
-            If it is no such array, or a touch lies outside of it.
+            If it is not such an array, or a touch lies outside of it.
         """
         frame = np.asarray(frame)
         if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
@@ -151,19 +151,19 @@ class LiveSession:
             )
         height, width = frame.shape[:2]
         if self._shape not in (None, (height, width)):
-            self._before = None  # another source: what was known of the last frame is void
+            self._before = None  # another source
             self.forget()
         self._shape = height, width
-        image = self._reduced(frame)
+        image = self._reduce(frame)
         for one in self._objects:
             if self._before is not None:
                 one.follow(self._before, image)
         self._answer(image)
         self._before = image
-        objects = self._drawn((height, width))
+        objects = self._draw_labels((height, width))
         return apply_effect(self._effect, frame, objects), objects
 
-    def _reduced(self, frame: Frame) -> PlaneImage:
+    def _reduce(self, frame: Frame) -> PlaneImage:
         height, width = frame.shape[:2]
         scale = min(1.0, _LONGEST / max(height, width))
         size = max(round(width * scale), 1), max(round(height * scale), 1)
@@ -171,21 +171,21 @@ class LiveSession:
         return PlaneImage(np.ascontiguousarray(small), _WINDOW)
 
     def _answer(self, image: PlaneImage) -> None:
-        """Answer the touches since the last frame."""
+        """Apply the touches since the last frame."""
         touches, self._touches = self._touches, {}
         assert self._shape is not None
         scale = np.array(image.shape) / np.array(self._shape)
         for number, strokes in sorted(touches.items()):
             if number > len(self._objects):
                 self._objects.append(TrackedObject(self._careful, self._quick))
-            moved = [Stroke((s.path + 0.5) * scale - 0.5, s.positive) for s in strokes]
+            strokes_here = [Stroke((s.path + 0.5) * scale - 0.5, s.positive) for s in strokes]
             limit = np.array(image.shape) - 0.5
-            if any((s.path >= limit).any() for s in moved):
+            if any((s.path >= limit).any() for s in strokes_here):
                 raise ValueError(f"a touch lies outside of frames of {self._shape[::-1]}")
-            self._objects[number - 1].touch(image, tuple(moved))
+            self._objects[number - 1].touch(image, tuple(strokes_here))
 
-    def _drawn(self, shape: tuple[int, int]) -> NDArray[np.uint8]:
-        """Return the numbers of objects in the size of the frame."""
+    def _draw_labels(self, shape: tuple[int, int]) -> NDArray[np.uint8]:
+        """Return the object labels in the size of the frame."""
         objects = np.zeros(shape, np.uint8)
         for number, one in enumerate(self._objects, start=1):
             if one.mask is None or not one.mask.any():

@@ -1,4 +1,4 @@
-"""One object, from frame to frame: moved by optical flow, corrected by a network, found again."""
+"""Object tracker: optical flow, correction by a network, re-identification."""
 
 from __future__ import annotations
 
@@ -22,85 +22,85 @@ if TYPE_CHECKING:
 
     Mask = NDArray[np.bool_]
 
-_LEAST: Final = 12  # pixels of an object that is still there
-_LEAST_SHARE: Final = 0.04  # of its last size, below which it is gone
-_AROUND: Final = 0.35  # of its longer side, that is looked at beside it
-_MARGIN: Final = 12  # pixels that are looked at beside it, at least
-_STRANGE: Final = 0.3  # likeness of colours with the frame before, below which it is covered
-_ALIKE: Final = 0.6  # correlation with how it looked, from which on it may be there again
-_SEARCHED_EVERY: Final = 4  # frames
+_MIN_AREA: Final = 12  # pixels; a smaller object is lost
+_MIN_AREA_RATIO: Final = 0.04  # relative to the last frame; a smaller object is lost
+_MARGIN: Final = 0.35  # of the crop, relative to the longer side of the object
+_MIN_MARGIN: Final = 12  # of the crop, in pixels
+_MIN_SIMILARITY: Final = 0.3  # of colours between frames; below it the object is occluded
+_MIN_CORRELATION: Final = 0.6  # with the template; above it the object may be back
+_SEARCH_INTERVAL: Final = 4  # frames
 
 
 class TrackedObject:
-    """An object that somebody touched.
+    """An object that was touched, tracked from frame to frame.
 
     Parameters
     ----------
     careful : Backend
-        Answers touches.
+        Backend for touches.
     quick : Backend
-        Corrects the mask of each frame.
+        Backend that corrects the mask of each frame.
     """
 
     def __init__(self, careful: Backend, quick: Backend) -> None:
         self._careful, self._quick = careful, quick
         self._motion = Motion(quick=True)
-        self._look: Appearance | None = None
-        self._last: Appearance | None = None
-        self._seen: NDArray[np.uint8] | None = None
-        self._lost = 0
+        self._reference: Appearance | None = None
+        self._previous: Appearance | None = None
+        self._template: NDArray[np.uint8] | None = None
+        self._frames_lost = 0
         self.mask: Mask | None = None
-        """Where it is in the last frame; without a pixel while it is lost."""
+        """(H, W) bool mask in the last frame; empty while the object is lost."""
 
     @property
     def lost(self) -> bool:
-        """Whether it is out of sight."""
-        return self._lost > 0
+        """Whether the object is out of sight."""
+        return self._frames_lost > 0
 
     def touch(self, image: PlaneImage, strokes: tuple[Stroke, ...]) -> None:
-        """Answer touches on a frame; those of one frame belong together."""
+        """Segment the object from all touches of one frame."""
         prior = self.mask if self.mask is not None and self.mask.any() else None
         embedding = self._careful.embed(image)
-        for number in range(1, len(strokes) + 1):  # as a user does it, each on the last answer
+        for number in range(1, len(strokes) + 1):  # one by one, each on the previous mask
             answer = self._careful.predict(embedding, PlanePrompts(strokes[:number]), prior)
             mask = answer.paste(image.shape) > 0.5
             prior = mask if mask.any() else prior
-        self.mask, self._lost = mask, 0
-        self._look = self._last = None
+        self.mask, self._frames_lost = mask, 0
+        self._reference = self._previous = None
         self._remember(image)
 
     def follow(self, before: PlaneImage, image: PlaneImage) -> None:
-        """Find the object in the next frame."""
+        """Update the mask for the next frame."""
         if self.mask is None:
             return
-        if self._lost:
+        if self._frames_lost:
             self._search(image)
             return
-        moved, _ = self._motion.carry(self.mask, before, image)
-        found = self._corrected(image, moved if moved.any() else self.mask)
-        if self._gone(image, found):
-            self._lost = 1
-            self.mask = np.zeros_like(found)
+        warped, _ = self._motion.carry(self.mask, before, image)
+        mask = self._correct(image, warped if warped.any() else self.mask)
+        if self._is_lost(image, mask):
+            self._frames_lost = 1
+            self.mask = np.zeros_like(mask)
             return
-        self.mask = found
-        if self._look is not None and self._look.fits(image, found):
+        self.mask = mask
+        if self._reference is not None and self._reference.matches(image, mask):
             self._remember(image)
 
-    def _gone(self, image: PlaneImage, found: Mask) -> bool:
-        """Whether hardly a pixel is left, or what is there looks like something else at once."""
+    def _is_lost(self, image: PlaneImage, mask: Mask) -> bool:
+        """Return whether the new mask is too small, or its colours changed abruptly."""
         assert self.mask is not None
-        size = np.count_nonzero(found)
-        if size < max(_LEAST, _LEAST_SHARE * np.count_nonzero(self.mask)):
+        size = np.count_nonzero(mask)
+        if size < max(_MIN_AREA, _MIN_AREA_RATIO * np.count_nonzero(self.mask)):
             return True
-        now = Appearance.of(image, found)
-        known = [look for look in (self._look, self._last) if look is not None]
-        if known and max(look.alike(now) for look in known) < _STRANGE:
+        appearance = Appearance.of(image, mask)
+        references = [r for r in (self._reference, self._previous) if r is not None]
+        if references and max(r.similarity(appearance) for r in references) < _MIN_SIMILARITY:
             return True
-        self._last = now
+        self._previous = appearance
         return False
 
-    def _corrected(self, image: PlaneImage, prior: Mask) -> Mask:
-        """Let the network say where the object ends, near where it should be."""
+    def _correct(self, image: PlaneImage, prior: Mask) -> Mask:
+        """Return the mask that the network predicts from the warped one."""
         box = mask_box(prior)
         assert box is not None
         rows, columns = _surroundings(box, prior.shape)
@@ -110,46 +110,46 @@ class TrackedObject:
         inside = (answer.paste(crop.shape) > 0.5) & reach(part)
         if leaks(inside, part):
             inside = part
-        found = np.zeros_like(prior)
-        found[slice(*rows), slice(*columns)] = inside
-        return found
+        mask = np.zeros_like(prior)
+        mask[slice(*rows), slice(*columns)] = inside
+        return mask
 
     def _remember(self, image: PlaneImage) -> None:
-        """Keep how it looks, for the case that it is out of sight for a while."""
+        """Store the appearance of the object for re-identification."""
         box = None if self.mask is None else mask_box(self.mask)
         if self.mask is None or box is None:
             return
-        self._look = self._look or Appearance.of(image, self.mask)
-        self._seen = np.asarray(image.values[box_slices(box)])
+        self._reference = self._reference or Appearance.of(image, self.mask)
+        self._template = np.asarray(image.values[box_slices(box)])
 
     def _search(self, image: PlaneImage) -> None:
-        """Look for an object that is out of sight, anywhere in the frame."""
-        self._lost += 1
-        seen, look = self._seen, self._look
-        if seen is None or look is None or self._lost % _SEARCHED_EVERY:
+        """Search the whole frame for a lost object by template matching."""
+        self._frames_lost += 1
+        template, appearance = self._template, self._reference
+        if template is None or appearance is None or self._frames_lost % _SEARCH_INTERVAL:
             return
-        if any(n >= m for n, m in zip(seen.shape[:2], image.shape, strict=True)):
+        if any(n >= m for n, m in zip(template.shape[:2], image.shape, strict=True)):
             return
-        alike = cv2.matchTemplate(np.asarray(image.values), seen, cv2.TM_CCOEFF_NORMED)
-        _, best, _, (left, top) = cv2.minMaxLoc(alike)
-        if best < _ALIKE:
+        similarity = cv2.matchTemplate(np.asarray(image.values), template, cv2.TM_CCOEFF_NORMED)
+        _, best, _, (left, top) = cv2.minMaxLoc(similarity)
+        if best < _MIN_CORRELATION:
             return
-        height, width = seen.shape[:2]
+        height, width = template.shape[:2]
         middle = np.array([[top + height / 2, left + width / 2]])
         rows, columns = _surroundings(((top, top + height), (left, left + width)), image.shape)
         crop = image.crop(rows, columns)
         prompts = PlanePrompts((Stroke(middle),)).cropped(Crop(rows, columns))
         answer = self._careful.predict(self._careful.embed(crop), prompts)
-        found = np.zeros(image.shape, np.bool_)
-        found[slice(*rows), slice(*columns)] = answer.paste(crop.shape) > 0.5
-        if np.count_nonzero(found) >= _LEAST and look.fits(image, found):
-            self.mask, self._lost = found, 0
+        mask = np.zeros(image.shape, np.bool_)
+        mask[slice(*rows), slice(*columns)] = answer.paste(crop.shape) > 0.5
+        if np.count_nonzero(mask) >= _MIN_AREA and appearance.matches(image, mask):
+            self.mask, self._frames_lost = mask, 0
 
 
 def _surroundings(box: Bounds, shape: tuple[int, ...]) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Return the part of a frame to look at for an object in a box."""
+    """Return rows and columns of the crop of a frame around an object."""
     longer = max(stop - start for start, stop in box)
-    margin = max(round(_AROUND * longer), _MARGIN)
+    margin = max(round(_MARGIN * longer), _MIN_MARGIN)
     rows, columns = (
         (max(start - margin, 0), min(stop + margin, size))
         for (start, stop), size in zip(box, shape, strict=True)

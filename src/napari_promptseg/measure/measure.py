@@ -1,4 +1,4 @@
-"""How large objects are, in physical units, and where they lie."""
+"""Size, position and intensity of objects, in physical units."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 
 MILLILITRES: Final = {"mm": 1e-3, "cm": 1.0}
 """Millilitres of a cube with an edge of one unit, of units that are used for organs."""
-_LEAST_MILLILITRES: Final = 0.1
+_MIN_MILLILITRES: Final = 0.1
 """Smaller volumes are shown in cubic units."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """An object at one moment.
+    """Measurements of an object at one time point.
 
     Parameters
     ----------
     label : int or None
-        Id in the labels; None for an object in work that has none yet.
+        Id in the labels; None for the active object, which has none yet.
     name : str
         Name of the object.
     t : int or None
@@ -43,8 +43,8 @@ class Measurement:
         Voxels times the volume of one, in cubic units; None in 2D.
     surface_area : float or None
         Area of the surface by marching cubes, in square units; None in 2D. As in
-        radiomics (IBSI), the stairs of the voxels count: a smooth ball has up to a tenth
-        more than a sphere, with thick slices a quarter. `Surface.smoothed` has fewer.
+        radiomics (IBSI), the staircase of the voxels counts: a smooth ball has up to a tenth
+        more than a sphere, with thick slices a quarter. `Surface.smoothed` reduces it.
     area : float or None
         Pixels times the area of one, in square units; None in 3D.
     perimeter : float or None
@@ -54,7 +54,7 @@ class Measurement:
     centroid : tuple of float
         Mean index on each spatial axis times spacing, in units; array order.
     units : str
-        Unit of length, for example "mm" or "µm"; "pixel" where it is not known.
+        Unit of length, for example "mm" or "µm"; "pixel" where it is unknown.
     """
 
     label: int | None
@@ -90,10 +90,10 @@ def measure_mask(
     Parameters
     ----------
     mask : bool array
-        The object at one moment, or the part of the space that holds it: (Y, X) or
+        The object at one time point, or the part of the space that holds it: (Y, X) or
         (Z, Y, X).
     volume : Volume
-        The image; its spacing counts, and its affine where the axes are not at right
+        The image; its spacing is used, and its affine where the axes are not at right
         angles to each other.
     corner : sequence of int
         First pixel of that part.
@@ -136,12 +136,12 @@ def measure_mask(
 
 @dataclass(frozen=True, slots=True)
 class Intensity:
-    """The values of an image in an object, in one channel; NaN and infinities do not count.
+    """Statistics of an image inside an object, in one channel; NaN and infinities are ignored.
 
     Parameters
     ----------
     channel : int
-        Which one; 0 where there is no channel axis.
+        Channel number; 0 where there is no channel axis.
     mean, deviation, lowest, highest : float
         In the units of the image, for example HU; NaN where no value is finite.
     """
@@ -169,12 +169,12 @@ def measure_intensities(
     """
     values = np.asarray(volume.data[box_slices(box)])[mask]
     channels = values.reshape(len(values), -1).T.astype(np.float64)
-    found = []
+    intensities = []
     for channel, row in enumerate(channels):
         row = row[np.isfinite(row)]
         figures = (row.mean(), row.std(), row.min(), row.max()) if row.size else (np.nan,) * 4
-        found.append(Intensity(channel, *map(float, figures)))
-    return tuple(found)
+        intensities.append(Intensity(channel, *map(float, figures)))
+    return tuple(intensities)
 
 
 def measure_labels(
@@ -199,7 +199,7 @@ def measure_labels(
 def measure_object(
     mask: NDArray[np.bool_], volume: Volume, box: Bounds, label: int | None, name: str
 ) -> Iterator[Measurement]:
-    """Measure the content of a box, in a series at each time point that has some of it."""
+    """Measure the mask in a box; in a series, at each time point where it is not empty."""
     if "t" not in volume.names:
         yield measure_mask(mask, volume, [start for start, _ in box], label=label, name=name)
         return
@@ -219,26 +219,26 @@ def pixel_size(volume: Volume) -> float:
 
 
 def size_text(volume: Volume, count: int) -> str:
-    """Return the size of a number of pixels as a user reads it, such as "12.3 ml"."""
+    """Format the size of a number of pixels for display, such as "12.3 ml"."""
     units, power = unit_name(volume.units), "³" if "z" in volume.names else "²"
     if units == "pixel":
         return f"{count:,} {'voxels' if power == '³' else 'pixels'}"
     size = count * pixel_size(volume)
     millilitres = size * MILLILITRES.get(units, 0.0)
-    if power == "³" and millilitres >= _LEAST_MILLILITRES:
+    if power == "³" and millilitres >= _MIN_MILLILITRES:
         return f"{_digits(millilitres)} ml"
     return f"{_digits(size)} {units}{power}"
 
 
 def area_text(area: float, units: str) -> str:
-    """Return the area of a surface as a user reads it, such as "58.2 cm²"."""
+    """Format the area of a surface for display, such as "58.2 cm²"."""
     if units == "mm" and area >= 100:
         area, units = area / 100, "cm"
     return f"{_digits(area)} {units}²"
 
 
 def _digits(value: float) -> str:
-    """Write a number with three digits, or all of those before the point."""
+    """Format a number with three digits, or all digits before the decimal point."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
@@ -252,16 +252,16 @@ def _profile(mask: NDArray[np.bool_], axis: int) -> NDArray[np.int64]:
 def _directions(volume: Volume) -> NDArray[np.float64]:
     """Return unit vectors along x, y and z as columns.
 
-    They are those of the affine, so that sheared slices (a tilted gantry) are not taken
-    for larger ones.
+    They come from the affine, so that the shear of a tilted gantry does not count as a
+    larger voxel.
     """
     assert volume.affine is not None
     steps = volume.affine[:3, :3]
     lengths = np.linalg.norm(steps, axis=0)
     if abs(np.linalg.det(steps)) <= 1e-6 * np.prod(lengths):
         return np.eye(3)
-    found: NDArray[np.float64] = steps / lengths
-    return found
+    directions: NDArray[np.float64] = steps / lengths
+    return directions
 
 
 def _frame(volume: Volume) -> NDArray[np.float64]:
@@ -280,7 +280,6 @@ def _perimeter(mask: NDArray[np.bool_], volume: Volume) -> float:
     from skimage.measure import find_contours
 
     frame = _frame(volume)[:3, :2]
-    padded = np.pad(mask, 1).astype(np.float32)
-    outlines = find_contours(padded, 0.5)
+    outlines = find_contours(np.pad(mask, 1).astype(np.float32), 0.5)
     steps = np.concatenate([np.diff(outline, axis=0) for outline in outlines])
     return float(np.linalg.norm(steps[:, ::-1] @ frame.T, axis=1).sum())

@@ -1,27 +1,30 @@
 """Overlap and boundary metrics of masks, and interactions to a quality.
 
-Pixels that are to be ignored are cleared in both masks before any of these is asked.
+Callers clear void pixels in both masks before calling these functions.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_promptseg.measure.overlap import clicks_to, dice, iou
 
-__all__ = ["boundary_f", "boundary_iou", "clicks_to", "dice", "iou", "match_objects"]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
-Mask = NDArray[np.bool_]
+    from napari_promptseg.data._typing import Mask
+
+__all__ = ["boundary_f", "boundary_iou", "clicks_to", "dice", "iou", "match_objects"]
 
 
 def _rim(mask: Mask, width: int) -> Mask:
     """Pixels of a mask within `width` of its border; the image border counts as background."""
-    padded = np.pad(mask.astype(np.uint8), 1)
-    inner = cv2.erode(padded, np.ones((3, 3), np.uint8), iterations=width)[1:-1, 1:-1]
+    mask_u8 = np.pad(mask.astype(np.uint8), 1)
+    inner = cv2.erode(mask_u8, np.ones((3, 3), np.uint8), iterations=width)[1:-1, 1:-1]
     return np.asarray(mask & (inner == 0))
 
 
@@ -67,32 +70,36 @@ def boundary_f(predicted: Mask, truth: Mask, tolerance: float = 0.008) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Matches:
-    """How many objects of a label image were found.
+    """Counts of matched objects of a label image.
 
     Parameters
     ----------
     hits : int
-        Objects that were found.
-    found, wanted : int
-        Objects that were proposed, and that there are.
+        Objects of the truth that a proposal matches.
+    proposals, objects : int
+        Number of proposed objects, and of objects of the truth.
     """
 
     hits: int
-    found: int
-    wanted: int
+    proposals: int
+    objects: int
 
     def __add__(self, other: Matches) -> Matches:
-        return Matches(self.hits + other.hits, self.found + other.found, self.wanted + other.wanted)
+        return Matches(
+            self.hits + other.hits,
+            self.proposals + other.proposals,
+            self.objects + other.objects,
+        )
 
     @property
     def f1(self) -> float:
-        """Harmonic mean of precision and recall; 1 if there was nothing to find."""
-        total = self.found + self.wanted
+        """Harmonic mean of precision and recall; 1 if both images are empty."""
+        total = self.proposals + self.objects
         return 2 * self.hits / total if total else 1.0
 
 
 def match_objects(
-    predicted: NDArray[np.integer], truth: NDArray[np.integer], least: float = 0.5
+    predicted: NDArray[np.integer], truth: NDArray[np.integer], min_iou: float = 0.5
 ) -> Matches:
     """Match the objects of two label images, as the F1 at an IoU of 0.5 is counted.
 
@@ -100,19 +107,19 @@ def match_objects(
     ----------
     predicted, truth : integer array
         Of any equal shape; 0 is background.
-    least : float
+    min_iou : float
         IoU that has to be exceeded; from 0.5 on no object can match two.
     """
     numbers, areas = np.unique(predicted[predicted > 0], return_counts=True)
-    wanted = dict(
+    objects = dict(
         zip(*(a.tolist() for a in np.unique(truth[truth > 0], return_counts=True)), strict=True)
     )
     hits = 0
     for number, area in zip(numbers, areas, strict=True):
         under = truth[predicted == number]
-        ids, shared = np.unique(under[under > 0], return_counts=True)
+        ids, overlaps = np.unique(under[under > 0], return_counts=True)
         if len(ids):
-            best = int(shared.argmax())
-            union = area + wanted[ids[best]] - shared[best]
-            hits += bool(shared[best] / union > least)
-    return Matches(hits, len(numbers), len(wanted))
+            best = int(overlaps.argmax())
+            union = area + objects[ids[best]] - overlaps[best]
+            hits += bool(overlaps[best] / union > min_iou)
+    return Matches(hits, len(numbers), len(objects))

@@ -1,16 +1,15 @@
-"""How much two masks overlap, and after how many interactions they do enough."""
+"""Overlap of masks (IoU, Dice) and number of clicks to a quality (NoC)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Mask = NDArray[np.bool_]
+    from napari_promptseg.data._typing import Mask
 
 
 def iou(predicted: Mask, truth: Mask) -> float:
@@ -37,8 +36,8 @@ def dice(predicted: Mask, truth: Mask) -> float:
     return 2 * int(np.count_nonzero(predicted & truth)) / total if total else 1.0
 
 
-def clicks_to(scores: Sequence[float], target: float, most: int = 20) -> int:
-    """Interactions until the score first reaches a target; `most` if it never does (NoC).
+def clicks_to(scores: Sequence[float], target: float, max_clicks: int = 20) -> int:
+    """Interactions until the score first reaches a target; `max_clicks` if it never does (NoC).
 
     Parameters
     ----------
@@ -46,8 +45,8 @@ def clicks_to(scores: Sequence[float], target: float, most: int = 20) -> int:
         Score after each interaction, from the first on.
     target : float
         In [0, 1].
-    most : int
-        Figure of a failure; 20 clicks in the literature.
+    max_clicks : int
+        Count reported for a failure; 20 clicks in the literature.
     """
-    reached = (count for count, score in enumerate(scores, start=1) if score >= target)
-    return min(next(reached, most), most)
+    counts = (count for count, score in enumerate(scores, start=1) if score >= target)
+    return min(next(counts, max_clicks), max_clicks)

@@ -1,4 +1,4 @@
-"""Surfaces of masks as triangles, in physical units and in world coordinates."""
+"""Triangle surfaces of masks, in physical units and in world coordinates."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from trimesh import Trimesh
 
 SMOOTH_STEPS: Final = 30
-"""Steps of smoothing after which the stairs of pixels are hardly seen."""
+"""Smoothing steps after which the voxel staircase is hardly visible."""
 _SHRINK, _SWELL = 0.5, 0.525  # Taubin asks for 0 < 1 / shrink - 1 / swell < 0.1
 
 
@@ -50,13 +50,13 @@ class Surface:
         return np.asarray(self.mesh().vertex_normals)[:, ::-1]
 
     def mesh(self, affine: NDArray[np.float64] | None = None) -> Trimesh:
-        """Return it for the trimesh library, in the order (x, y, z) and facing outward.
+        """Return the surface as a trimesh mesh, in the order (x, y, z) and facing outward.
 
         Parameters
         ----------
         affine : (4, 4) array, optional
-            From (x, y, z) voxels to the coordinates wanted; the units of the vertices
-            when not given.
+            From (x, y, z) voxels to the target coordinates; the units of the vertices when
+            not given.
         """
         from trimesh import Trimesh
 
@@ -69,16 +69,16 @@ class Surface:
         return Trimesh(xyz, faces, process=False)
 
     def smoothed(self, steps: int = SMOOTH_STEPS) -> Surface:
-        """Return it with the stairs of its voxels smoothed away.
+        """Return the surface with the voxel staircase smoothed away.
 
         Taubin smoothing [1]_ moves each vertex towards its neighbours and back again in
         turn, so that the surface does not shrink: the volume of an object of ten voxels
-        across stays within two per cent. What is one or two voxels thin does shrink.
+        across stays within two per cent. Parts that are one or two voxels thin do shrink.
 
         Parameters
         ----------
         steps : int
-            How often; 0 leaves it as it is.
+            Number of steps; 0 returns the surface unchanged.
 
         Raises
         ------
@@ -138,9 +138,9 @@ def mask_surface(
     if box is None:
         raise ValueError("no surface: the mask is empty")
     # The margin closes the surface of an object that touches the border.
-    padded = np.pad(mask[box_slices(box)], 1).astype(np.float32)
-    found, faces, _, _ = marching_cubes(padded, 0.5)
-    voxels = found.astype(np.float64) + [
+    with_margin = np.pad(mask[box_slices(box)], 1).astype(np.float32)
+    positions, faces, _, _ = marching_cubes(with_margin, 0.5)
+    voxels = positions.astype(np.float64) + [
         first + start - 1 for first, (start, _) in zip(corner, box, strict=True)
     ]
     depth, height, width = (float(s) for s in spacing)

@@ -1,7 +1,7 @@
 """Distances between the surfaces of two masks, in physical units and any number of axes.
 
-The surface of a mask is made of its pixels that have a neighbour outside along an axis;
-beyond the border of the array there is no object. Distances are between centres of
+The surface of a mask consists of its pixels that have a neighbour outside along an axis;
+the mask counts as empty beyond the border of the array. Distances are between centres of
 pixels.
 """
 
@@ -18,17 +18,17 @@ from napari_promptseg.data.geometry import box_slices, mask_box
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Mask = NDArray[np.bool_]
+    from napari_promptseg.data._typing import Mask
 
 
 @dataclass(frozen=True, slots=True)
 class SurfaceDistances:
-    """How far the surfaces of two masks are apart.
+    """Distances between the surfaces of two masks.
 
     Parameters
     ----------
     to_truth : (N,) float array
-        Distance of each surface pixel of the answer to the nearest one of the truth;
+        Distance of each surface pixel of the prediction to the nearest one of the truth;
         infinite where the truth is empty.
     to_predicted : (M,) float array
         The reverse.
@@ -64,14 +64,14 @@ class SurfaceDistances:
         return float(both.mean()) if len(both) else 0.0
 
     def dice(self, tolerance: float) -> float:
-        """Return the surface Dice: the share of both surfaces within reach of the other one.
+        """Return the surface Dice: the fraction of both surfaces within a tolerance.
 
         See Nikolov et al. 2018, arXiv:1809.04430; here surfaces are counted in pixels.
 
         Parameters
         ----------
         tolerance : float
-            Distance that still counts, in the units of the spacing.
+            Largest distance that counts as agreement, in the units of the spacing.
 
         Returns
         -------
@@ -85,7 +85,7 @@ class SurfaceDistances:
 def surface_distances(
     predicted: Mask, truth: Mask, spacing: Sequence[float] | None = None
 ) -> SurfaceDistances:
-    """Measure how far the surfaces of two masks are apart.
+    """Measure the distances between the surfaces of two masks.
 
     Parameters
     ----------

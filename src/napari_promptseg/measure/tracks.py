@@ -1,4 +1,4 @@
-"""Objects through time: where they are, when they begin and end, and what they come from."""
+"""Tracks of objects in a time series, with their parents."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Tracks(NamedTuple):
-    """Objects through time as a layer of napari takes them.
+    """Tracks in the layout of a napari Tracks layer.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class Track:
     parent : int
         Id of the track that it goes on from, or 0.
     source : int
-        Label of the object in the labels that it was found in.
+        Label of the object in the label image.
     """
 
     label: int
@@ -64,7 +64,7 @@ def track_points(labels: NDArray[Any], parents: Mapping[int, int] | None = None)
     labels : (T, Y, X) or (T, Z, Y, X) integer array
         Objects keep their label over time; 0 is background.
     parents : mapping of int to int, optional
-        Label of the parent by that of the daughter; those without a pixel are left out.
+        Label of the parent by that of the daughter; those without a pixel are omitted.
     """
     rows = []
     for t, frame in enumerate(labels):
@@ -74,8 +74,8 @@ def track_points(labels: NDArray[Any], parents: Mapping[int, int] | None = None)
             rows.append((label, t, *np.add(inside, corner)))
     data = np.array(sorted(rows), np.float64).reshape(-1, labels.ndim + 1)
     present = set(data[:, 0].astype(int).tolist())
-    linked = (parents or {}).items()
-    graph = {child: [parent] for child, parent in linked if {child, parent} <= present}
+    pairs = (parents or {}).items()
+    graph = {child: [parent] for child, parent in pairs if {child, parent} <= present}
     return Tracks(data, graph)
 
 
@@ -97,11 +97,11 @@ def label_frames(labels: NDArray[Any]) -> dict[int, list[int]]:
 def find_tracks(
     frames: Mapping[int, Sequence[int]], parents: Mapping[int, int]
 ) -> tuple[Track, ...]:
-    """Make tracks without gaps of objects that may be gone for a while.
+    """Split objects that disappear for a while into tracks without gaps.
 
     The first run of an object keeps its label. Each later one becomes a track with a
-    label of its own and the run before as its parent: so does the Cell Tracking Challenge
-    write objects that come back [1]_.
+    label of its own and the run before as its parent: this is how the Cell Tracking
+    Challenge writes objects that come back [1]_.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def find_tracks(
     Raises
     ------
     ValueError
-        If a parent is not there, or ends after its daughter begins.
+        If a parent has no pixel, or ends after its daughter begins.
 
     References
     ----------
@@ -127,8 +127,8 @@ def find_tracks(
     runs = {label: _runs(times) for label, times in frames.items()}
     returns = sorted(
         (run[0], label, number)
-        for label, found in runs.items()
-        for number, run in enumerate(found)
+        for label, label_runs in runs.items()
+        for number, run in enumerate(label_runs)
         if number
     )
     ids = {(label, 0): label for label in runs}
@@ -146,11 +146,11 @@ def find_tracks(
 
 def _runs(times: Iterable[int]) -> list[tuple[int, int]]:
     """Return the first and last of each run of times that follow each other."""
-    found = list(times)
-    cuts = [i for i, (a, b) in enumerate(pairwise(found), start=1) if b != a + 1]
+    frames = list(times)
+    cuts = [i for i, (a, b) in enumerate(pairwise(frames), start=1) if b != a + 1]
     return [
-        (found[start], found[stop - 1])
-        for start, stop in zip([0, *cuts], [*cuts, len(found)], strict=True)
+        (frames[start], frames[stop - 1])
+        for start, stop in zip([0, *cuts], [*cuts, len(frames)], strict=True)
     ]
 
 

@@ -1,7 +1,7 @@
-"""Adapters: weights of the decoder that fit one class of objects, in files that can be shared.
+"""Adapters: decoder weights fine-tuned for one class of objects, in shareable files.
 
-The file of a class (`napari_promptseg.few_shot`) holds its adapter beside what else is known
-of it; a backend needs this part alone.
+A class file (`napari_promptseg.few_shot`) holds the adapter beside the rest of the class; a
+backend reads the adapter alone.
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 FOLDER_VARIABLE: Final = "PROMPTSEG_CLASSES"
-"""Environment variable that names another folder for classes."""
+"""Environment variable that overrides the folder of saved classes."""
 PREFIX: Final = "adapter."
-"""Of the names of tensors that belong to an adapter."""
+"""Prefix of the tensor names of an adapter."""
 SUFFIX: Final = ".safetensors"
-"""Of the file of a class."""
+"""Suffix of class files."""
 
 
 def classes_folder() -> Path:
     """Return the folder of saved classes; it need not exist."""
-    if given := os.environ.get(FOLDER_VARIABLE):
-        return Path(given)
+    if override := os.environ.get(FOLDER_VARIABLE):
+        return Path(override)
     from platformdirs import user_data_path
 
     return user_data_path("napari-promptseg", appauthor=False) / "classes"
 
 
 def class_key(name: str) -> str:
-    """Return the name of a class as files and backends have it: a-z, 0-9 and underscores.
+    """Return the key of a class name, used for its file and variant: a-z, 0-9, underscores.
 
     Raises
     ------
     ValueError
-        If nothing is left of it.
+        If the name has no letter or digit.
     """
     key = re.sub(r"\W+", "_", name.strip().lower()).strip("_")
     if not key:
@@ -49,27 +49,27 @@ def class_key(name: str) -> str:
 
 def list_classes(folder: Path | None = None) -> dict[str, Path]:
     """Return the files of saved classes by their keys, sorted."""
-    found = sorted((folder or classes_folder()).glob(f"*{SUFFIX}"))
-    return {path.stem: path for path in found}
+    paths = sorted((folder or classes_folder()).glob(f"*{SUFFIX}"))
+    return {path.stem: path for path in paths}
 
 
 def list_adapted(folder: Path | None = None) -> dict[str, str]:
     """Return the names of the classes that have an adapter, by their keys."""
     from safetensors import SafetensorError, safe_open
 
-    adapted = {}
+    titles = {}
     for key, path in list_classes(folder).items():
         try:
             with safe_open(path, "np") as source:  # reads the header alone
                 if any(name.startswith(PREFIX) for name in source.keys()):  # noqa: SIM118
-                    adapted[key] = (source.metadata() or {}).get("name", key)
+                    titles[key] = (source.metadata() or {}).get("name", key)
         except (SafetensorError, OSError):
-            continue  # told by those who use it
-    return adapted
+            continue  # reported when the class is loaded
+    return titles
 
 
 def class_file(name: str) -> Path:
-    """Return where the class of a name is saved; see `class_key`."""
+    """Return the path at which a class of this name is saved; see `class_key`."""
     return classes_folder() / f"{class_key(name)}{SUFFIX}"
 
 
@@ -79,7 +79,7 @@ def find_class(name: str, folder: Path | None = None) -> Path:
     Raises
     ------
     ValueError
-        If there is none; the message lists those that there are.
+        If there is none; the message lists the valid names.
     """
     files = list_classes(folder)
     key = class_key(name)
@@ -111,12 +111,12 @@ def load_adapter(key: str) -> dict[str, Tensor]:
 
 
 def apply_adapter(net: nn.Module, adapter: Mapping[str, Tensor]) -> None:
-    """Put an adapter into a network.
+    """Overwrite the weights of a network with those of an adapter.
 
     Raises
     ------
     ValueError
-        If it is of another network.
+        If the adapter belongs to another network.
     """
     own = dict(net.named_parameters())
     for name, tensor in adapter.items():

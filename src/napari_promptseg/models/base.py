@@ -1,8 +1,8 @@
-"""What a backend is: the protocol, what it can do, and what it answers."""
+"""Backend protocol, capabilities and predictions."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -17,28 +17,28 @@ Float32 = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a backend understands.
+    """Features that a backend supports.
 
     Parameters
     ----------
     prompts : frozenset of str
-        Among "point", "box", "scribble", "lasso", "text".
+        Supported prompts among "point", "box", "scribble", "lasso", "text".
     prior : bool
         Whether it can start from a mask, which propagation needs.
     differentiable : bool
-        Whether it is `Differentiable`: it can stop half way, and gradients flow from there.
+        Whether it implements `Differentiable`: gradients flow from the logits to features.
     scalable : bool
-        Whether it is `Scalable`: it can look at a plane more or less closely.
+        Whether it implements `Scalable`: it can be run at a finer or coarser resolution.
     costly_embedding : bool
-        Whether `embed` does most of the work: what it returns is worth keeping, and a closer
-        look at a part of the plane costs all of it again. Its attribute `embedding_type` is
-        then the dataclass that `embed` returns, of arrays, tuples of them and plain values.
+        Whether `embed` does most of the work, so that embeddings are cached and crops of the
+        plane, which need embeddings of their own, are avoided. `Backend.embedding_type` is
+        then the dataclass that `embed` returns, of arrays, tuples of arrays and plain values.
     choices : int
-        Answers to prompts that can be meant in several ways, one of which `Choice` takes.
+        Number of alternative answers to ambiguous prompts, one of which `ChoicePrompt` selects.
     everything : bool
-        Whether it is `Everything`: it finds all objects of a plane without prompts.
+        Whether it implements `Everything`: it segments all objects of a plane without prompts.
     refined : bool
-        Whether its answers are refined already: no wrapper is put around it by default.
+        Whether its answers need no refinement: no wrapper is put around it by default.
     """
 
     prompts: frozenset[str]
@@ -53,17 +53,16 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """Answer of a backend for one plane.
+    """Prediction of a backend for one plane.
 
     Parameters
     ----------
     probability : (h, w) float32 array
-        Of the object, values in [0, 1], inside `rows` and `columns`; outside of them
-        there is no object.
+        Probability of the object in [0, 1] inside `rows` and `columns`; 0 elsewhere.
     rows, columns : (int, int)
         Half-open ranges of the plane.
     score : float
-        How sure the backend is, in [0, 1].
+        Confidence of the backend in [0, 1].
     """
 
     probability: Float32
@@ -83,10 +82,11 @@ class Prediction:
         return whole
 
     @classmethod
-    def whole(cls, probability: Float32) -> Prediction:
-        """Make the answer for a whole plane, scored by `certainty`."""
+    def whole(cls, probability: Float32, score: float | None = None) -> Prediction:
+        """Return the prediction of a whole plane, scored by `certainty` unless a score is given."""
         height, width = probability.shape
-        return cls(probability, (0, height), (0, width), certainty(probability))
+        score = certainty(probability) if score is None else score
+        return cls(probability, (0, height), (0, width), score)
 
 
 def certainty(probability: Float32) -> float:
@@ -97,11 +97,45 @@ def certainty(probability: Float32) -> float:
     return float(np.abs(2 * probability[candidate] - 1).mean())
 
 
+@dataclass(frozen=True, slots=True)
+class BackendTraits:
+    """Optional attributes of a backend, with their defaults.
+
+    A backend declares a trait by an attribute of that name; `of` reads those of any backend.
+
+    Parameters
+    ----------
+    device : str
+        Device that it runs on, such as "cpu" or "cuda"; empty if unknown.
+    engine : str
+        Inference engine, where answers of different engines differ by rounding.
+    embedding_type : type or None
+        Dataclass that `Backend.embed` returns; needed if the embedding is costly.
+    default_propagator : str
+        Name of the propagator that "auto" selects for it; empty for the general rule.
+    """
+
+    device: str = ""
+    engine: str = ""
+    embedding_type: type | None = None
+    default_propagator: str = ""
+
+    @classmethod
+    def of(cls, backend: Backend | None) -> BackendTraits:
+        """Return the traits of a backend; those that it lacks, or None, have their defaults."""
+        declared = {f.name: getattr(backend, f.name, None) for f in fields(cls)}
+        traits = {name: value for name, value in declared.items() if value is not None}
+        if "device" in traits:
+            traits["device"] = str(traits["device"])  # a torch.device
+        return cls(**traits)
+
+
 @runtime_checkable
 class Backend(Protocol):
     """A model that turns the prompts of one plane into a mask.
 
-    Backends are used from one thread at a time.
+    Backends are used from one thread at a time. Beside the members below, a backend may have
+    the attributes of `BackendTraits`.
     """
 
     @property
@@ -110,28 +144,34 @@ class Backend(Protocol):
 
     @property
     def identity(self) -> str:
-        """Name and, where it has weights, their SHA-256: equal models answer equally."""
+        """Name, and SHA-256 of the weights if any; equal identities give equal answers."""
 
     @property
     def capabilities(self) -> Capabilities:
-        """What it understands."""
+        """Features that it supports."""
 
     def embed(self, image: PlaneImage) -> Any:
-        """Do the work that does not depend on prompts; the result may be cached."""
+        """Do the work that does not depend on prompts; the result may be cached.
+
+        Parameters
+        ----------
+        image : PlaneImage
+            A plane, or a part of one.
+        """
 
     def predict(
         self, embedding: Any, prompts: PlanePrompts, prior: NDArray[np.bool_] | None = None
     ) -> Prediction:
-        """Answer prompts on an embedded plane.
+        """Predict the object from prompts on an embedded plane.
 
         Parameters
         ----------
         embedding : object
             From `embed`.
         prompts : PlanePrompts
-            All prompts of the plane so far; none when a prior alone is carried on.
+            All prompts of the plane so far; empty when propagating from a prior alone.
         prior : (H, W) bool array, optional
-            The present mask, or that of a neighbouring plane.
+            The current mask, or that of a neighbouring plane.
         """
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""What a backend with a network can do beyond `Backend`: stop half way, look more closely."""
+"""Optional protocols of backends: staged inference, scales, automatic segmentation."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """An answer half way: features, and the light rest of a network that makes logits of them.
+    """A forward pass up to its last features, and the light head that turns them into logits.
 
     Parameters
     ----------
     features : tuple of (1, C, h, w) tensor
-        What may be changed; no gradient flows further back.
+        Features that may be optimized; no gradient flows further back.
     logits : callable
         From tensors like `features` to the (1, 1, H, W) logits; differentiable.
     rows, columns : (int, int)
         Half-open ranges of the plane that the logits cover, in any resolution.
     probe : callable, optional
-        What `at` does, where the network can do it with less work.
+        Cheaper implementation of `at`, where the network has one.
     """
 
     features: tuple[Tensor, ...]
@@ -48,7 +48,7 @@ class Stage:
         return self.rows[1] - self.rows[0], self.columns[1] - self.columns[0]
 
     def answer(self, features: tuple[Tensor, ...] | None = None) -> Prediction:
-        """Finish the answer, from other features if some are given."""
+        """Return the prediction from these features, or from other ones."""
         import torch
 
         with torch.no_grad():
@@ -74,7 +74,7 @@ class Stage:
         return Stage(self.features, logits, (0, 1), (0, len(points)))
 
     def moved(self, down: int, right: int) -> Stage:
-        """Return the stage for another place of the plane."""
+        """Return the stage shifted by whole pixels of the plane."""
         rows = self.rows[0] + down, self.rows[1] + down
         columns = self.columns[0] + right, self.columns[1] + right
         return replace(self, rows=rows, columns=columns)
@@ -91,12 +91,12 @@ def sample(tensor: Tensor, points: NDArray[np.float64]) -> Tensor:
 
 @runtime_checkable
 class Differentiable(Protocol):
-    """A backend with a network that can stop half way; `capabilities` say so too."""
+    """A backend whose forward pass can stop at its last features (see `Capabilities`)."""
 
     def stage(
         self, embedding: Any, prompts: PlanePrompts, prior: NDArray[np.bool_] | None = None
     ) -> Stage:
-        """Answer as `Backend.predict` does, up to the features.
+        """Run the forward pass of `Backend.predict` up to the features.
 
         ``stage(...).answer()`` is what `predict` returns.
         """
@@ -104,7 +104,7 @@ class Differentiable(Protocol):
 
 @runtime_checkable
 class Everything(Protocol):
-    """A backend that finds all objects of a plane without prompts; `capabilities` say so too."""
+    """A backend that segments all objects of a plane without prompts (see `Capabilities`)."""
 
     def segment_everything(self, image: PlaneImage) -> NDArray[np.int32]:
         """Return (H, W) numbers of objects, 0 where there is none."""
@@ -112,7 +112,7 @@ class Everything(Protocol):
 
 @runtime_checkable
 class Scalable(Protocol):
-    """A backend that looks at every plane in a resolution of its own; `capabilities` say so too."""
+    """A backend that resamples planes to a resolution of its own (see `Capabilities`)."""
 
     def at_scale(self, factor: float) -> Backend:
-        """Return the backend with a finer (factor > 1) or coarser look, on the same weights."""
+        """Return the same backend at a finer (factor > 1) or coarser resolution."""

@@ -1,4 +1,4 @@
-"""Models that can be chosen: those that ship, and those whose file or package is to be added."""
+"""Catalog of models: those that ship, and those whose weights or package must be installed."""
 
 from __future__ import annotations
 
@@ -18,40 +18,39 @@ State = Literal["ready", "needs file", "needs package", "broken"]
 
 _SHIPPED: Final = "clicknet"
 _TRAINED: Final = "clicknet-"
-"""How the names of files of networks begin that the user trained."""
+"""Prefix of the file names of networks that the user trained."""
 FOLDER_VARIABLE: Final = "PROMPTSEG_MODELS"
-"""Environment variable that names another folder for files of models."""
+"""Environment variable that overrides the folder of model files."""
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One model, as `catalog.toml` tells of it.
+    """Entry of `catalog.toml`.
 
     Parameters
     ----------
     name : str
-        What it is chosen by: the name of its backend, and a variant where there are several,
-        such as "sam:vit_b".
+        Name of its backend, with a variant where there are several, such as "sam:vit_b".
     title : str
-        Name for people.
+        Display name.
     prompts : tuple of str
-        What it understands; see `Capabilities`.
+        Supported prompts; see `Capabilities`.
     licence : str
-        Of its weights, as an SPDX expression where there is one.
+        Licence of the weights, as an SPDX expression where there is one.
     file : str, optional
-        Name of its file or folder in `models_folder`; without one nothing is to be added.
+        Name of the file or folder in `models_folder`; None if the weights need no installation.
     size : int, optional
-        Bytes of the published file.
+        Size of the published file in bytes.
     sha256 : str, optional
-        Of the published file, where it is known.
+        Hash of the published file, where it is known.
     source : str, optional
-        Where the file is published.
+        URL of the published file.
     package : str, optional
-        Module that has to be importable.
+        Module that must be importable.
     extra : str, optional
-        Extra of this distribution that installs it.
+        Extra of this distribution that installs the package.
     command : str, optional
-        What makes its file, where that is not published.
+        Command that creates the file, where it is not published.
     """
 
     name: str
@@ -73,24 +72,24 @@ class Model:
 
     @property
     def variant(self) -> str:
-        """What tells it from others of its backend; empty if there is one alone."""
+        """Variant of the backend; empty if there is only one."""
         return self.name.partition(":")[2]
 
     @property
     def path(self) -> Path | None:
-        """Where its file belongs, whether it is there or not."""
+        """Path of its file, which need not exist."""
         return None if self.file is None else models_folder() / self.file
 
     @property
     def state(self) -> State:
-        """Whether it can be used, found without importing anything."""
+        """Whether it can be used; determined without importing anything."""
         if self.package is not None and find_spec(self.package) is None:
             return "needs package"
         return "ready" if self.path is None or self.path.exists() else "needs file"
 
     @property
     def remedy(self) -> str:
-        """What to do so that it can be used; empty if it can."""
+        """Instruction that makes the model usable; empty if it is."""
         match self.state:
             case "needs package":
                 return f"install it with: pip install 'napari-promptseg[{self.extra}]'"
@@ -103,15 +102,15 @@ class Model:
                 )
         return ""
 
-    def checked(self) -> Model:
+    def require_ready(self) -> Model:
         """Return the model itself if it can be used.
 
         Raises
         ------
         ImportError
-            If its package is not installed; the message says how to.
+            If its package is not installed; the message names the extra.
         FileNotFoundError
-            If its file is not there; the message says where to get it, and where it goes.
+            If its file is missing; the message says where to get it and where to put it.
         """
         match self.state:
             case "needs package":
@@ -122,9 +121,9 @@ class Model:
 
 
 def models_folder() -> Path:
-    """Return the folder of files of models; it need not exist."""
-    if given := os.environ.get(FOLDER_VARIABLE):
-        return Path(given)
+    """Return the folder of model files; it need not exist."""
+    if override := os.environ.get(FOLDER_VARIABLE):
+        return Path(override)
     from platformdirs import user_data_path
 
     return user_data_path("napari-promptseg", appauthor=False) / "models"
@@ -132,12 +131,12 @@ def models_folder() -> Path:
 
 def list_trained() -> dict[str, Path]:
     """Return the files of networks that the user trained, by their keys; see `class_key`."""
-    found = sorted(models_folder().glob(f"{_TRAINED}*.safetensors"))
-    return {path.stem.removeprefix(_TRAINED): path for path in found}
+    paths = sorted(models_folder().glob(f"{_TRAINED}*.safetensors"))
+    return {path.stem.removeprefix(_TRAINED): path for path in paths}
 
 
 def trained_file(name: str) -> Path:
-    """Return where the network of a name is kept once it is trained."""
+    """Return the path at which a trained network of this name is saved."""
     return models_folder() / f"{_TRAINED}{class_key(name)}.safetensors"
 
 
@@ -153,7 +152,7 @@ def list_models() -> dict[str, Model]:
 
 
 def find_model(backend: str, variant: str | None = None) -> Model:
-    """Return a model of a backend that can be used.
+    """Return a usable model of a backend.
 
     Parameters
     ----------
@@ -167,9 +166,9 @@ def find_model(backend: str, variant: str | None = None) -> Model:
     ValueError
         If the backend has no such variant.
     ImportError
-        If its package is not installed; the message says how to.
+        If its package is not installed; the message names the extra.
     FileNotFoundError
-        If its file is not there; the message says where to get it, and where it goes.
+        If its file is missing; the message says where to get it and where to put it.
     """
     of_backend = {m.variant: m for m in list_models().values() if m.backend == backend}
     if variant is not None and variant not in of_backend:
@@ -178,21 +177,48 @@ def find_model(backend: str, variant: str | None = None) -> Model:
         )
     ready = (m for m in of_backend.values() if m.state == "ready")
     model = of_backend[variant] if variant is not None else next(ready, None)
-    return (model or next(iter(of_backend.values()))).checked()
+    return (model or next(iter(of_backend.values()))).require_ready()
+
+
+def find_weights(
+    backend: str, variant: str | None = None, path: Path | None = None
+) -> tuple[Path, str | None]:
+    """Return the file or folder of the weights of a backend, and their variant.
+
+    Parameters
+    ----------
+    backend : str
+        Name of its entry point.
+    variant : str, optional
+        Which of its models; the first that is ready when not given.
+    path : Path, optional
+        Weights that are used instead of installed ones; the variant is then returned as given.
+
+    Raises
+    ------
+    ValueError, ImportError, FileNotFoundError
+        See `find_model`.
+    """
+    if path is not None:
+        return path, variant
+    model = find_model(backend, variant)
+    if model.path is None:
+        raise ValueError(f"{model.title} has no weights to install")
+    return model.path, model.variant
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A model of a backend that is registered.
+    """A model of a registered backend, and whether it can be used.
 
     Parameters
     ----------
     model : Model
-        What is known of it; of backends of other packages only their name.
+        Catalog entry; for backends of other packages it holds little more than the name.
     state : {"ready", "needs file", "needs package", "broken"}
         Whether it can be used.
     error : str
-        What is wrong with a broken one.
+        Cause, for a broken one.
     """
 
     model: Model
@@ -208,21 +234,23 @@ def list_offers(load: bool = False) -> dict[str, Offer]:
     load : bool
         Whether to import backends of other packages, to find broken ones.
     """
-    registered = list_backends()
+    backends = list_backends()
     offers = {
         model.name: Offer(model, model.state)
         for model in list_models().values()
-        if model.backend in registered
+        if model.backend in backends
     }
     if _SHIPPED in offers:
-        shipped = offers[_SHIPPED].model
+        shipped_model = offers[_SHIPPED].model
         own = {key: key.replace("_", " ") for key in list_trained()} | list_adapted()
         for key, title in own.items():
-            model = replace(shipped, name=f"{_SHIPPED}:{key}", title=f"{shipped.title} for {title}")
+            model = replace(
+                shipped_model, name=f"{_SHIPPED}:{key}", title=f"{shipped_model.title} for {title}"
+            )
             offers[model.name] = Offer(model, "ready")
-    told = {offer.model.backend for offer in offers.values()}
-    for name, info in registered.items():
-        if name not in told:
+    names = {offer.model.backend for offer in offers.values()}
+    for name, info in backends.items():
+        if name not in names:
             error = load_error(name) if load else ""
             prompts = () if error or not load else backend_prompts(name)
             model = Model(name, f"{name} ({info.distribution})", prompts, "")

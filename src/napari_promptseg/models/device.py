@@ -1,4 +1,4 @@
-"""Where networks run."""
+"""Selection of the compute device."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def available_devices() -> list[str]:
-    """Return the devices that can be chosen: "cpu", then "cuda" or "mps" where present."""
+    """Return the available devices: "cpu", then "cuda" or "mps" where present."""
     import torch
 
     devices = ["cpu"]
@@ -26,7 +26,7 @@ def pick_device(name: str = "auto") -> torch.device:
     Raises
     ------
     ValueError
-        If the device is not there.
+        If the device is not available.
     """
     import torch
 

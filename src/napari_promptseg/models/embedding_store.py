@@ -1,8 +1,10 @@
-"""Embeddings on disk: each under the hash of what it was made from."""
+"""Embedding cache on disk, keyed by a hash of everything an embedding depends on."""
 
 from __future__ import annotations
 
 import hashlib
+import json
+import logging
 import os
 import shutil
 import tempfile
@@ -20,69 +22,73 @@ if TYPE_CHECKING:
     from napari_promptseg.data.volume import PlaneImage
 
 FOLDER_VARIABLE: Final = "PROMPTSEG_CACHE"
-"""Environment variable that names another folder for embeddings."""
-_FORMAT: Final = "1"
+"""Environment variable that overrides the folder of embeddings."""
+_FORMAT: Final = "2"
 _BUDGET: Final = 20 * 2**30
-"""Bytes on disk at most."""
+"""Default size limit in bytes."""
+_CHECKSUMS: Final = "checksums.json"
+"""File of an entry with the SHA-256 of all its other files."""
+_log = logging.getLogger(__name__)
 
 
 def cache_folder() -> Path:
     """Return the folder of embeddings; it need not exist."""
-    if given := os.environ.get(FOLDER_VARIABLE):
-        return Path(given)
+    if override := os.environ.get(FOLDER_VARIABLE):
+        return Path(override)
     from platformdirs import user_cache_path
 
     return user_cache_path("napari-promptseg", appauthor=False) / "embeddings"
 
 
 def embedding_key(identity: str, image: PlaneImage) -> str:
-    """Return the hash of all that an embedding depends on.
+    """Return the hash of everything that an embedding depends on.
 
-    It is made from the pixels of the one plane that is embedded, so that no lazy data but
-    that plane is read, and a changed pixel, window, spacing or model is another key.
+    It covers the pixels of the embedded plane alone, so that no other lazy data is read; a
+    changed pixel, window, spacing or model changes the key.
 
     Parameters
     ----------
     identity : str
-        Of the backend.
+        Identity of the backend.
     image : PlaneImage
-        What it looks at.
+        The embedded plane.
     """
     values = np.ascontiguousarray(image.values)
-    told = (_FORMAT, identity, values.dtype.str, values.shape, image.spacing, image.window)
-    digest = hashlib.sha256(repr(told).encode())
+    key_parts = (_FORMAT, identity, values.dtype.str, values.shape, image.spacing, image.window)
+    digest = hashlib.sha256(repr(key_parts).encode())
     digest.update(values.data)
     return digest.hexdigest()
 
 
 class EmbeddingStore:
-    """Embeddings as zarr groups in a folder, the least recently used of which go first.
+    """Embeddings as zarr groups in a folder with a size limit; the least recently used are evicted.
 
-    Several processes may use one folder: an entry appears whole or not at all. What cannot
-    be written is not kept, and what cannot be read was never there.
+    Several processes may use one folder, because entries are written atomically. An entry whose
+    files are damaged is deleted. One that cannot be read for another reason, such as a missing
+    codec, is logged and left alone.
 
     Parameters
     ----------
     folder : Path, optional
-        Where they lie; see `cache_folder`.
+        Folder of the entries; see `cache_folder`.
     budget : int
-        Bytes at most.
+        Size limit in bytes.
     """
 
     def __init__(self, folder: Path | None = None, budget: int = _BUDGET) -> None:
         self.folder, self.budget = folder or cache_folder(), budget
-        self._told = False
+        self._has_warned = False
         self._bytes: int | None = None
 
     def _entry(self, key: str) -> Path:
         return self.folder / key[:2] / f"{key}.zarr"
 
     def holds(self, key: str) -> bool:
-        """Tell whether there is an entry, which may yet prove damaged."""
+        """Return whether there is an entry; its content is not checked."""
         return self._entry(key).is_dir()
 
     def read(self, key: str, kind: type) -> Any | None:
-        """Return an embedding, or None if there is none that is whole.
+        """Return an embedding, or None if there is none that can be read.
 
         Parameters
         ----------
@@ -91,34 +97,29 @@ class EmbeddingStore:
         kind : type
             Dataclass of the embedding: its fields are arrays, tuples of them, or plain values.
         """
-        import zarr
-
         entry = self._entry(key)
         if not entry.is_dir():
             return None
-        try:
-            group = zarr.open_group(entry, mode="r")
-            told: dict[str, Any] = dict(group.attrs)
-            values = {
-                field.name: _restored(group, told["plain"], told["counts"], field.name)
-                for field in fields(kind)
-            }
-            if told["digest"] != _digest(values):
-                raise ValueError("the content is not what was written")
-            with suppress(OSError):
-                os.utime(entry)  # it was used
-            return kind(**values)
-        except Exception:  # damaged bytes lead readers to any error
+        if not _is_intact(entry):
+            _log.warning("the embedding in %s is damaged and is deleted", entry)
             shutil.rmtree(entry, ignore_errors=True)
             return None
+        try:
+            embedding = _read_entry(entry, kind)
+        except Exception:  # the files are intact: a missing codec, or a bug
+            _log.exception("the embedding in %s cannot be read; it is computed again", entry)
+            return None
+        with suppress(OSError):
+            os.utime(entry)  # marks it as used
+        return embedding
 
     def write(self, key: str, embedding: Any) -> None:
-        """Keep an embedding; a full or read-only disk is told once and does no harm."""
+        """Store an embedding; if the disk is full or read-only, warn once and go on."""
         try:
             self._write(key, embedding)
         except OSError as error:
-            if not self._told:
-                self._told = True
+            if not self._has_warned:
+                self._has_warned = True
                 warnings.warn(
                     f"embeddings are not kept in {str(self.folder)!r}: {error}", stacklevel=2
                 )
@@ -141,16 +142,17 @@ class EmbeddingStore:
                         group.create_array(f"{name}.{number}", data=array, chunks=array.shape)
                 else:
                     plain[name] = value
-            group.attrs.update({"plain": plain, "counts": counts, "digest": _digest(values)})
+            group.attrs.update({"plain": plain, "counts": counts})
+            (path / _CHECKSUMS).write_text(json.dumps(_checksums(path)), encoding="utf-8")
             size = _size(path)
             self._make_room(size)
-            with suppress(OSError):  # another process was first: its entry is as good
+            with suppress(OSError):  # another process was faster: its entry is equal
                 path.rename(entry)
         if self._bytes is not None:
             self._bytes += size
 
     def _make_room(self, size: int) -> None:
-        """Delete the least recently used entries until another one fits."""
+        """Evict the least recently used entries until another one fits."""
         if self._bytes is None:
             self._bytes = self.size()
         if self._bytes + size <= self.budget:
@@ -168,7 +170,7 @@ class EmbeddingStore:
         return sum(1 for _ in self._entries())
 
     def size(self) -> int:
-        """Return how many bytes there are."""
+        """Return the size of all entries in bytes."""
         return sum(_size(entry) for entry in self._entries())
 
     def clear(self) -> None:
@@ -179,7 +181,7 @@ class EmbeddingStore:
 
 
 def embedding_bytes(embedding: Any) -> int:
-    """Return the bytes of the arrays of an embedding."""
+    """Return the size of the arrays of an embedding in bytes."""
     values = (getattr(embedding, field.name) for field in fields(embedding))
     return sum(array.nbytes for value in values for array in _arrays(value))
 
@@ -190,24 +192,44 @@ def _arrays(value: Any) -> Iterator[np.ndarray[Any, Any]]:
             yield part
 
 
-def _restored(group: Any, plain: dict[str, Any], counts: dict[str, int], name: str) -> Any:
+def _checksums(entry: Path) -> dict[str, str]:
+    """Return the SHA-256 of each file of an entry, except the checksums themselves."""
+    return {
+        path.relative_to(entry).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(entry.rglob("*"))
+        if path.is_file() and path.name != _CHECKSUMS
+    }
+
+
+def _is_intact(entry: Path) -> bool:
+    """Return whether the files of an entry are those that were written."""
+    try:
+        expected = json.loads((entry / _CHECKSUMS).read_text(encoding="utf-8"))
+        return bool(expected == _checksums(entry))
+    except (OSError, ValueError):
+        return False
+
+
+def _read_entry(entry: Path, kind: type) -> Any:
+    import zarr
+
+    group = zarr.open_group(entry, mode="r")
+    attrs: dict[str, Any] = dict(group.attrs)
+    return kind(
+        **{
+            field.name: _read_value(group, attrs["plain"], attrs["counts"], field.name)
+            for field in fields(kind)
+        }
+    )
+
+
+def _read_value(group: Any, plain: dict[str, Any], counts: dict[str, int], name: str) -> Any:
     if name in counts:
         if not counts[name]:
             return group[f"{name}.0"][...]
         return tuple(group[f"{name}.{number}"][...] for number in range(counts[name]))
     value = plain[name]
     return tuple(value) if isinstance(value, list) else value
-
-
-def _digest(values: dict[str, Any]) -> str:
-    digest = hashlib.sha256()
-    for name, value in values.items():
-        arrays = list(_arrays(value))
-        digest.update(repr((name, None if arrays else value)).encode())
-        for array in arrays:
-            digest.update(repr((array.dtype.str, array.shape)).encode())
-            digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
 
 
 def _size(path: Path) -> int:

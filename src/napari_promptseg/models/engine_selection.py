@@ -1,4 +1,4 @@
-"""Which engine is the fastest one that is right on this machine; it is remembered."""
+"""Engine selection: the fastest exact inference engine, measured once per machine."""
 
 from __future__ import annotations
 
@@ -24,31 +24,31 @@ if TYPE_CHECKING:
     from napari_promptseg.models.networks.clicknet import ClickNet
 
 FILE_VARIABLE: Final = "PROMPTSEG_ENGINES"
-"""Environment variable that names another file for what is remembered."""
+"""Environment variable that overrides the file of remembered choices."""
 VARIABLE: Final = "PROMPTSEG_ENGINE"
-"""Environment variable that names the engine to use, whatever is faster."""
+"""Environment variable that forces an engine."""
 _EXACT: Final = 1e-3
-"""Largest difference of a feature, relative to their spread, of an engine that is right."""
+"""Largest deviation of a feature, in standard deviations, of an engine that counts as exact."""
 _TURNS, _RUNS = 3, 5
 _PAUSE: Final = 0.25  # seconds
 _SHARED: Final = ("torchscript", "onnx")
 _KEPT: Final = 3
 _engines: OrderedDict[tuple[str, str, int], Engine] = OrderedDict()
-"""The last ones that were made, by name, weights and threads."""
+"""Cache of the last engines by name, identity of the weights and number of threads."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """How an engine did.
+    """Measurement of one engine.
 
     Parameters
     ----------
     name : str
-        Of the engine.
+        Name of the engine.
     milliseconds : float
-        Median of one look.
+        Median time of one forward pass.
     difference : float
-        Largest one of a feature to those of PyTorch, by their spread.
+        Largest deviation of a feature from PyTorch, in standard deviations.
     error : str
         Why it cannot be used; empty if it can.
     """
@@ -60,63 +60,64 @@ class Trial:
 
     @property
     def right(self) -> bool:
-        """Whether its answers are those of PyTorch."""
+        """Whether its features equal those of PyTorch."""
         return not self.error and self.difference <= _EXACT
 
 
 def try_engines(net: ClickNet, names: tuple[str, ...] = tuple(ENGINES)) -> list[Trial]:
-    """Make each engine and measure it, in turns, so that a busy moment is one for all.
+    """Create and time engines, in turns, so that load on the machine affects all alike.
 
-    Before each turn there is a pause: threads of the engine before wait by spinning for a while.
+    Before each turn there is a pause, because idle threads of the previous engine keep
+    spinning for a while.
 
     Parameters
     ----------
     net : ClickNet
-        On the CPU; stays as it is.
+        The network, on the CPU; unchanged.
     names : tuple of str
-        Of `ENGINES`.
+        Keys of `ENGINES`.
     """
     rng = np.random.default_rng(0)
     image = rng.random((1, 3, SIDE, SIDE), np.float32)
     prompts = np.zeros((1, 4, SIDE, SIDE), np.float32)
     prompts[:, 0, 100:110, 100:110] = 1
-    wanted = Eager(net)(image, prompts)
-    made: dict[str, Engine] = {}
+    reference = Eager(net)(image, prompts)
+    engines: dict[str, Engine] = {}
     trials: dict[str, Trial] = {}
     for name in names:
         try:
-            made[name] = ENGINES[name](net)
-            off = (made[name](image, prompts) - wanted).abs().max() / wanted.std()
+            engines[name] = ENGINES[name](net)
+            off = (engines[name](image, prompts) - reference).abs().max() / reference.std()
             trials[name] = Trial(name, difference=float(off))
         except Exception as error:  # an engine may not work here in any way
             trials[name] = Trial(name, error=str(error) or type(error).__name__)
-            made.pop(name, None)
-    times: dict[str, list[float]] = {name: [] for name in made}
+            engines.pop(name, None)
+    times: dict[str, list[float]] = {name: [] for name in engines}
     for _ in range(_TURNS):
-        for name, engine in made.items():
+        for name, engine in engines.items():
             sleep(_PAUSE)
             engine(image, prompts)
             for _ in range(_RUNS):
-                began = perf_counter()
+                start = perf_counter()
                 engine(image, prompts)
-                times[name].append(1000 * (perf_counter() - began))
-    for name, taken in times.items():
-        trials[name] = Trial(name, median(taken), trials[name].difference)
+                times[name].append(1000 * (perf_counter() - start))
+    for name, milliseconds in times.items():
+        trials[name] = Trial(name, median(milliseconds), trials[name].difference)
     return [trials[name] for name in names]
 
 
 def fastest(net: ClickNet, identity: str) -> tuple[str, Engine]:
-    """Return the fastest engine that is right on this machine, found once and remembered.
+    """Return the fastest exact engine on this machine, measured once and remembered.
 
-    A network elsewhere than on the CPU runs as it is. `PROMPTSEG_ENGINE` decides where it is
-    set.
+    A network on another device than the CPU runs in PyTorch. `PROMPTSEG_ENGINE` overrides
+    the choice.
 
     Parameters
     ----------
     net : ClickNet
         The network.
     identity : str
-        Of its weights.
+        Identity of its weights.
 
     Raises
     ------
@@ -125,27 +126,27 @@ def fastest(net: ClickNet, identity: str) -> tuple[str, Engine]:
     """
     if next(net.parameters()).device.type != "cpu":
         return "channels_last", Eager(net)
-    forced = os.environ.get(VARIABLE)
-    if forced:
-        if forced not in ENGINES:
-            raise ValueError(f"{VARIABLE} is {forced!r}; valid engines: {list(ENGINES)}")
-        return forced, _made(forced, net, identity)
-    known = _remembered()
+    override = os.environ.get(VARIABLE)
+    if override:
+        if override not in ENGINES:
+            raise ValueError(f"{VARIABLE} is {override!r}; valid engines: {list(ENGINES)}")
+        return override, _get_engine(override, net, identity)
+    choices = _read_choices()
     key = _machine()
-    if known.get(key) in ENGINES:
-        name = str(known[key])
+    if choices.get(key) in ENGINES:
+        name = str(choices[key])
         try:
-            return name, _made(name, net, identity)
+            return name, _get_engine(name, net, identity)
         except Exception:  # a package went away: find another one
-            known.pop(key)
+            choices.pop(key)
     trials = [t for t in try_engines(net, ("channels_last", "torchscript", "onnx")) if t.right]
     name = min(trials, key=lambda trial: trial.milliseconds).name if trials else "channels_last"
-    _remember({**known, key: name})
-    return name, _made(name, net, identity)
+    _write_choices({**choices, key: name})
+    return name, _get_engine(name, net, identity)
 
 
-def _made(name: str, net: ClickNet, identity: str) -> Engine:
-    """Make an engine; those of a graph of their own are shared by networks that are the same."""
+def _get_engine(name: str, net: ClickNet, identity: str) -> Engine:
+    """Return an engine; those with a graph of their own are shared between equal networks."""
     if name not in _SHARED:
         return ENGINES[name](net)
     key = name, identity, torch.get_num_threads()
@@ -158,7 +159,7 @@ def _made(name: str, net: ClickNet, identity: str) -> Engine:
 
 
 def _machine() -> str:
-    """Return what the choice depends on."""
+    """Return the key of a remembered choice: platform, threads and package versions."""
     packages = []
     for package in ("torch", "onnxruntime", "onnx"):
         try:
@@ -170,29 +171,29 @@ def _machine() -> str:
 
 
 def engines_file() -> Path:
-    """Return where choices are remembered."""
-    if given := os.environ.get(FILE_VARIABLE):
-        return Path(given)
+    """Return the file of remembered choices."""
+    if override := os.environ.get(FILE_VARIABLE):
+        return Path(override)
     from platformdirs import user_cache_path
 
     return user_cache_path("napari-promptseg", appauthor=False) / "engines.json"
 
 
-def _remembered() -> dict[str, Any]:
+def _read_choices() -> dict[str, Any]:
     try:
-        known = json.loads(engines_file().read_text(encoding="utf-8"))
+        choices = json.loads(engines_file().read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return known if isinstance(known, dict) else {}
+    return choices if isinstance(choices, dict) else {}
 
 
-def _remember(known: dict[str, Any]) -> None:
+def _write_choices(choices: dict[str, Any]) -> None:
     file = engines_file()
     partial = file.with_suffix(f".{os.getpid()}.partial")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps(known, indent=1), encoding="utf-8")
+        partial.write_text(json.dumps(choices, indent=1), encoding="utf-8")
         partial.replace(file)
-    except OSError:  # then it is found again next time
+    except OSError:  # not fatal: the engines are measured again next time
         with suppress(OSError):
             partial.unlink()

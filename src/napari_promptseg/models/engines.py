@@ -1,6 +1,6 @@
-"""What runs the features of ClickNet: PyTorch as it is, or a faster engine where that is right.
+"""Inference engines for the features of ClickNet: PyTorch, TorchScript and ONNX Runtime.
 
-The last, linear layer stays with PyTorch, so that clicks can be made to hold by f-BRS whatever
+The last, linear layer always runs in PyTorch: f-BRS needs its gradients, whichever engine
 computes the features.
 """
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from napari_promptseg.models.networks.clicknet import ClickNet
 
 SIDE: Final = 224
-"""Pixels of a side that an engine is made and measured with; it works for others."""
+"""Side in pixels of the example input that engines are traced and timed with."""
 _OPSET: Final = 17
 
 
@@ -49,11 +49,11 @@ class Eager:
     Parameters
     ----------
     net : ClickNet
-        On its device.
+        The network, on its device.
     layout : {"channels_last", "contiguous"}
-        Of its weights and inputs.
+        Memory format of weights and inputs.
     half : bool
-        Whether it runs in bfloat16 where that is safe.
+        Whether to autocast to bfloat16.
     """
 
     def __init__(self, net: ClickNet, layout: str = "channels_last", half: bool = False) -> None:
@@ -61,13 +61,13 @@ class Eager:
         self._format: Any = formats[layout]
         self._device = next(net.parameters()).device
         # The network of a backend is channels-last; another layout needs weights of its own.
-        shared = layout == "channels_last"
-        self._net = (net if shared else copy.deepcopy(net)).to(memory_format=self._format)
+        is_shared = layout == "channels_last"
+        self._net = (net if is_shared else copy.deepcopy(net)).to(memory_format=self._format)
         self._half = half
 
     def __call__(self, image: Float32, prompts: Float32) -> torch.Tensor:
         """See `Engine`."""
-        given = [
+        inputs = [
             torch.from_numpy(np.ascontiguousarray(a)).to(self._device, memory_format=self._format)
             for a in (image, prompts)
         ]
@@ -75,7 +75,7 @@ class Eager:
             torch.no_grad(),
             torch.autocast(self._device.type, torch.bfloat16, enabled=self._half),
         ):
-            return self._net.features(*given).float()
+            return self._net.features(*inputs).float()
 
 
 class Script:
@@ -89,7 +89,7 @@ class Script:
 
     def __init__(self, net: ClickNet) -> None:
         with _without_remarks():
-            self._run = torch.jit.freeze(_traced(_Part(net, features=True)))
+            self._run = torch.jit.freeze(_trace(_Part(net, features=True)))
 
     def __call__(self, image: Float32, prompts: Float32) -> torch.Tensor:
         """See `Engine`."""
@@ -126,13 +126,13 @@ class Onnx:
 
     def __call__(self, image: Float32, prompts: Float32) -> torch.Tensor:
         """See `Engine`."""
-        given = {"image": np.ascontiguousarray(image), "prompts": np.ascontiguousarray(prompts)}
-        (features,) = self._session.run(None, given)
+        inputs = {"image": np.ascontiguousarray(image), "prompts": np.ascontiguousarray(prompts)}
+        (features,) = self._session.run(None, inputs)
         return torch.from_numpy(features)
 
 
 def onnx_graph(net: ClickNet) -> bytes:
-    """Return the graph of the features in the ONNX format, for images of any size.
+    """Return the feature network as an ONNX graph, for images of any size.
 
     Raises
     ------
@@ -146,15 +146,14 @@ def onnx_graph(net: ClickNet) -> bytes:
 
 
 def export_network(net: ClickNet, file: Path) -> None:
-    """Write a network for other programs: from image and prompt maps to logits.
+    """Export a network, from image and prompt maps to logits, for other programs.
 
     Parameters
     ----------
     net : ClickNet
-        Stays as it is.
+        The network; unchanged.
     file : Path
-        ``.onnx``, or ``.pt`` for TorchScript. A kill at any moment leaves the old or the new
-        one.
+        ``.onnx``, or ``.pt`` for TorchScript; replaced atomically.
 
     Raises
     ------
@@ -172,14 +171,14 @@ def export_network(net: ClickNet, file: Path) -> None:
             _write_onnx(part, partial, "logits")
         else:
             with _without_remarks():
-                torch.jit.freeze(_traced(part)).save(str(partial))
+                torch.jit.freeze(_trace(part)).save(str(partial))
         partial.replace(file)
     finally:
         partial.unlink(missing_ok=True)
 
 
 def _write_onnx(part: _Part, file: Path, output: str) -> None:
-    import onnx  # noqa: F401 - told here what is missing, and not from within PyTorch
+    import onnx  # noqa: F401 - a missing package raises here, not deep within PyTorch
 
     sides = {2: "height", 3: "width"}
     with _without_remarks():
@@ -196,7 +195,7 @@ def _write_onnx(part: _Part, file: Path, output: str) -> None:
 
 
 class _Part(torch.nn.Module):
-    """The network, or its features alone, on weights of its own in the usual order."""
+    """Copy of the network, or of its feature extractor, in contiguous memory format."""
 
     def __init__(self, net: ClickNet, features: bool) -> None:
         super().__init__()
@@ -213,20 +212,20 @@ class _Part(torch.nn.Module):
 
 @contextmanager
 def _without_remarks() -> Iterator[None]:
-    """Leave out what PyTorch says about tracing: that factors become constants is meant so."""
+    """Silence tracer warnings: scale factors become constants on purpose."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
-def _traced(part: _Part) -> Any:
+def _trace(part: _Part) -> Any:
     trace: Any = torch.jit.trace
     with torch.no_grad(), _without_remarks():
         return trace(part, _example(), check_trace=False)
 
 
 def _example() -> tuple[torch.Tensor, torch.Tensor]:
-    """Return an image of noise with a click on it."""
+    """Return a noise image and prompt maps with one click."""
     image = torch.rand(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
     prompts = torch.zeros(1, 4, SIDE, SIDE)
     prompts[:, 0, 100:110, 100:110] = 1
@@ -240,4 +239,4 @@ ENGINES: Final[dict[str, Callable[[ClickNet], Engine]]] = {
     "torchscript": Script,
     "onnx": lambda net: Onnx(onnx_graph(net)),
 }
-"""By name; each makes an engine of a network."""
+"""Factories of engines by name."""

@@ -1,4 +1,4 @@
-"""Files of models, taken into the folder where they are looked for."""
+"""Installation of model weights into the models folder."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from napari_promptseg.models.catalog import Model, list_models
 
 Match = Literal["the published file", "another file than the published one", "not known"]
 _UNSAFE: Final = ("*.bin", "*.pth", "*.pt", "*.pkl", "*.ckpt", "*.msgpack", "*.h5")
-"""Of a folder with safetensors, what can hold code or is not needed."""
+"""Files of a folder that are not copied: pickles, and weights in other formats."""
 
 
 def file_hash(path: Path) -> str:
-    """Return the SHA-256 of a file; it is read once until it changes."""
-    known = path.stat()
-    return _hashed(path, known.st_size, known.st_mtime_ns)
+    """Return the SHA-256 of a file, cached until the file changes."""
+    stat = path.stat()
+    return _cached_hash(path, stat.st_size, stat.st_mtime_ns)
 
 
 @lru_cache(maxsize=64)
-def _hashed(path: Path, size: int, changed: int) -> str:
+def _cached_hash(path: Path, size: int, mtime_ns: int) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def matches(model: Model) -> Match:
-    """Tell whether the file of a model that is there is the published one."""
+    """Compare the installed file of a model with the published hash."""
     path = model.path
     if path is None or model.sha256 is None or not path.is_file():
         return "not known"
@@ -37,56 +37,56 @@ def matches(model: Model) -> Match:
     return "the published file" if same else "another file than the published one"
 
 
-def recognised(path: Path) -> Model | None:
-    """Return the model that a file or folder is of, by its name or its hash."""
-    filed = [model for model in list_models().values() if model.file is not None]
-    named = next((model for model in filed if model.file == path.name), None)
-    if named is not None or path.is_dir():
-        return named
-    hashed = [model for model in filed if model.sha256 is not None]
-    found = file_hash(path)
-    return next((model for model in hashed if model.sha256 == found), None)
+def identify_model(path: Path) -> Model | None:
+    """Return the model that a file or folder belongs to, by its name or hash."""
+    with_file = [model for model in list_models().values() if model.file is not None]
+    by_name = next((model for model in with_file if model.file == path.name), None)
+    if by_name is not None or path.is_dir():
+        return by_name
+    with_hash = [model for model in with_file if model.sha256 is not None]
+    digest = file_hash(path)
+    return next((model for model in with_hash if model.sha256 == digest), None)
 
 
 def add_model(path: Path, name: str | None = None, overwrite: bool = False) -> Model:
-    """Take a file or folder of a model into the folder of models.
+    """Copy the file or folder of a model into the models folder.
 
-    It is checked first: a checkpoint is read without running anything in it, and of a
-    folder only what lies beside its safetensors and cannot hold code is taken.
+    It is checked first: a checkpoint is read without executing anything in it, and of a
+    folder with safetensors, files that can hold code are left out.
 
     Parameters
     ----------
     path : Path
         A checkpoint, or a folder as it is published.
     name : str, optional
-        Of the model, where the file is not recognised by its name or hash.
+        Name of the model, where the file is not recognised by its name or hash.
     overwrite : bool
-        Whether to replace what is there.
+        Whether to replace an installed one.
 
     Returns
     -------
     Model
-        What it is of; its state may still ask for a package.
+        The catalog entry; it may still need a package.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     FileExistsError
-        If the model is there already.
+        If the model is installed already.
     ValueError
         If it is not recognised, damaged or unsafe, or there is no such model.
     """
     if not path.exists():
         raise FileNotFoundError(f"no file of a model at {str(path)!r}")
-    model = _chosen(path, name)
+    model = _resolve_model(path, name)
     target = model.path
     assert target is not None
     if target.exists() and not overwrite:
         raise FileExistsError(f"{str(target)!r} is there already; add it with overwriting")
     _check(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    # Beside the target, so that the last step is a rename: there is all of it or nothing.
+    # Beside the target, so that the last step is an atomic rename.
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".adding-") as folder:
         copy = Path(folder) / target.name
         if path.is_dir():
@@ -99,14 +99,14 @@ def add_model(path: Path, name: str | None = None, overwrite: bool = False) -> M
 
 
 def remove_model(name: str) -> Path:
-    """Delete the file or folder of a model; return where it was.
+    """Delete the installed file or folder of a model; return its path.
 
     Raises
     ------
     ValueError
-        If there is no such model, or nothing of it that was added.
+        If there is no such model, or it is not installed.
     """
-    model = _named(name)
+    model = _model_by_name(name)
     path = model.path
     if path is None or not path.exists():
         raise ValueError(f"nothing of {name!r} was added; its state: {model.state}")
@@ -121,33 +121,33 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _named(name: str) -> Model:
+def _model_by_name(name: str) -> Model:
     models = list_models()
     if name not in models:
         raise ValueError(f"unknown model {name!r}; valid models: {list(models)}")
     return models[name]
 
 
-def _chosen(path: Path, name: str | None) -> Model:
-    model = recognised(path) if name is None else _named(name)
-    filed = [other.name for other in list_models().values() if other.file is not None]
+def _resolve_model(path: Path, name: str | None) -> Model:
+    model = identify_model(path) if name is None else _model_by_name(name)
+    with_file = [other.name for other in list_models().values() if other.file is not None]
     if model is None:
         raise ValueError(
             f"{path.name!r} is not recognised by its name or content; say which model it is "
-            f"of: {filed}"
+            f"of: {with_file}"
         )
     if model.file is None:
-        raise ValueError(f"{model.name!r} needs no file; models that do: {filed}")
+        raise ValueError(f"{model.name!r} needs no file; models that do: {with_file}")
     return model
 
 
 def _check(path: Path) -> None:
-    """Refuse what cannot be read as weights, or could run code.
+    """Check that a file or folder holds weights and nothing that could be executed.
 
     Raises
     ------
     ValueError
-        The message says why; nothing was executed.
+        If it does not; nothing was executed.
     """
     from safetensors import SafetensorError, safe_open
 

@@ -1,4 +1,4 @@
-"""Backends by name, found through the entry points `napari_promptseg.backends`."""
+"""Registry of backends by name, discovered through entry points."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, Final
 from napari_promptseg.models.base import Backend
 
 GROUP: Final = "napari_promptseg.backends"
+"""Entry-point group in which packages register backends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,7 @@ class BackendInfo:
     Parameters
     ----------
     name : str
-        Name it is chosen by.
+        Name under which it is registered.
     target : str
         ``module:attribute`` of its class.
     distribution : str
@@ -31,12 +32,12 @@ class BackendInfo:
 
 
 def _entries() -> dict[str, EntryPoint]:
-    """Entry points by name; the package's own win over others of the same name."""
-    found = sorted(
+    """Return the entry points by name; the package's own win over others of the same name."""
+    entries = sorted(
         entry_points(group=GROUP),
         key=lambda e: e.value.startswith("napari_promptseg."),
     )
-    return {entry.name: entry for entry in found}
+    return {entry.name: entry for entry in entries}
 
 
 def list_backends() -> dict[str, BackendInfo]:
@@ -55,9 +56,9 @@ def list_backends() -> dict[str, BackendInfo]:
 
 
 def load_error(name: str) -> str:
-    """Import what a backend registered; return what goes wrong, or nothing.
+    """Import the class of a backend; return the error, or an empty text.
 
-    Whatever a package of somebody else raises is told, and stops nothing.
+    Exceptions from third-party packages are returned as text, not propagated.
     """
     try:
         _entries()[name].load()
@@ -69,20 +70,37 @@ def load_error(name: str) -> str:
 
 
 def backend_prompts(name: str) -> tuple[str, ...]:
-    """Return the prompts that the class of a backend understands, as far as it says so."""
+    """Return the prompts that the class of a backend supports, if it declares any."""
     capabilities = getattr(_entries()[name].load(), "capabilities", None)
     return tuple(sorted(getattr(capabilities, "prompts", ())))
 
 
+def backends_with(capability: str) -> list[str]:
+    """Return the sorted names of the backends whose class declares a capability.
+
+    Parameters
+    ----------
+    capability : str
+        A bool field of `Capabilities`. Backends that cannot be loaded are left out.
+    """
+    names = []
+    for name, entry in sorted(_entries().items()):
+        if not load_error(name):
+            capabilities = getattr(entry.load(), "capabilities", None)
+            if getattr(capabilities, capability, False):
+                names.append(name)
+    return names
+
+
 def create_backend(name: str, **options: Any) -> Backend:
-    """Load a backend by name.
+    """Create a backend by name.
 
     Parameters
     ----------
     name : str
         One of `list_backends`; a model of several follows a colon, as in "sam:vit_b".
     **options
-        Passed to its class, for example ``device="cuda"``.
+        Arguments of its class, for example ``device="cuda"``.
 
     Raises
     ------
@@ -91,7 +109,7 @@ def create_backend(name: str, **options: Any) -> Backend:
     ImportError
         If its module cannot be imported; the cause is chained.
     TypeError
-        If what it registered is not a backend; the missing methods are named.
+        If the registered object is not a backend; the missing members are named.
     """
     entries = _entries()
     name, _, variant = name.partition(":")
@@ -107,7 +125,7 @@ def create_backend(name: str, **options: Any) -> Backend:
         ) from error
     backend = factory(**options)
     if not isinstance(backend, Backend):
-        needed = ("name", "identity", "capabilities", "embed", "predict", "close")
-        missing = [attribute for attribute in needed if not hasattr(backend, attribute)]
+        required = ("name", "identity", "capabilities", "embed", "predict", "close")
+        missing = [attribute for attribute in required if not hasattr(backend, attribute)]
         raise TypeError(f"backend {name!r} lacks {missing}")
     return backend

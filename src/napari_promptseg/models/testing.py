@@ -1,7 +1,8 @@
-"""What a backend must do, as a check that its own tests can call."""
+"""Conformance check for backends, for use in their own tests."""
 
 from __future__ import annotations
 
+from dataclasses import is_dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from napari_promptseg.data.intensity_window import Window
 from napari_promptseg.data.plane_prompts import PlanePrompts, Region, Stroke, box_region
 from napari_promptseg.data.volume import PlaneImage
-from napari_promptseg.models.base import Backend
+from napari_promptseg.models.base import Backend, BackendTraits
 from napari_promptseg.models.validation import find_fault
 
 if TYPE_CHECKING:
@@ -19,30 +20,35 @@ if TYPE_CHECKING:
 
 
 def check_backend(backend: Backend) -> None:
-    """Ask a backend what the package will ask it.
+    """Check that a backend keeps to the protocol `Backend`.
 
     Parameters
     ----------
     backend : Backend
-        Ready to answer.
+        An instance, ready to predict.
 
     Raises
     ------
     AssertionError
-        If it does not keep to `Backend`; the message says where.
+        If it violates the protocol; the message says where.
     """
     _require(isinstance(backend, Backend), "it lacks a part of Backend")
     _require(backend.name, "its name is empty")
     _require(backend.identity, "its identity is empty")
-    able = backend.capabilities
-    _require(able.prompts, "it understands no prompt")
-    known = {"point", "box", "scribble", "lasso", "text"}
-    _require(able.prompts <= known, f"it claims to understand {sorted(able.prompts - known)}")
-    if able.costly_embedding:
-        _require(hasattr(backend, "embedding_type"), "embedding_type is missing")
+    capabilities = backend.capabilities
+    _require(capabilities.prompts, "it understands no prompt")
+    valid = {"point", "box", "scribble", "lasso", "text"}
+    _require(
+        capabilities.prompts <= valid,
+        f"it claims to understand {sorted(capabilities.prompts - valid)}",
+    )
+    traits = BackendTraits.of(backend)
+    if capabilities.costly_embedding:
+        _require(is_dataclass(traits.embedding_type), "embedding_type is missing or no dataclass")
+    _require(isinstance(traits.default_propagator, str), "default_propagator is no name")
     for image in _images():
         embedding = backend.embed(image)
-        for what, prompts in _prompts(image.shape, able.prompts):
+        for what, prompts in _prompts(image.shape, capabilities.prompts):
             before = image.values.copy()
             answer = backend.predict(embedding, prompts)
             _check_answer(answer, image.shape, what)
@@ -50,7 +56,7 @@ def check_backend(backend: Backend) -> None:
             same = np.allclose(answer.paste(image.shape), again.paste(image.shape), atol=1e-4)
             _require(same, f"{what}: it answers differently when asked again")
             _require(np.array_equal(before, image.values), f"{what}: it changed the image")
-        if able.prior:
+        if capabilities.prior:
             prior = np.zeros(image.shape, bool)
             prior[4:12, 5:14] = True
             answer = backend.predict(embedding, PlanePrompts(), prior)

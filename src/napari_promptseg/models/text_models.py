@@ -1,4 +1,4 @@
-"""Models that turn words into maps: what they answer, and which of them is asked."""
+"""Text models: probability maps for words, and the models of the catalog that provide them."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 
 
 class UnknownWordError(ValueError):
-    """No model knows a word, or finds on the plane what it names."""
+    """No text model knows the word, or none finds its object on the plane."""
 
 
 @dataclass(frozen=True, slots=True)
 class TextPrediction:
-    """Where a word is on a plane.
+    """Prediction of a text model for one word on one plane.
 
     Parameters
     ----------
     probability : (H, W) float32 array
-        Of the plane, values in [0, 1]; above 0.5 is what is named.
+        Probability in [0, 1] that a pixel belongs to what the word names.
     confidence : float
-        How sure the model is that it is there, in [0, 1].
+        Confidence in [0, 1] that the object is on the plane.
     known : bool
-        Whether the model knows the word and finds it; if not, the map means nothing.
+        Whether the model knows the word and finds it; if not, the map is meaningless.
     """
 
     probability: Float32
@@ -41,18 +41,18 @@ class TextPrediction:
 
 @dataclass(frozen=True, slots=True)
 class TextMatch:
-    """A word that was found.
+    """A word, and the model that found it.
 
     Parameters
     ----------
     text : str
         The word.
     model : str
-        Name of the model that knows it.
+        Name of the model that found it.
     confidence : float
-        How sure it is, in [0, 1].
+        Confidence of that model in [0, 1].
     probability : (H, W) float32 array, optional
-        Where it is on what was looked at, values in [0, 1].
+        Its map of the plane, values in [0, 1].
     """
 
     text: str
@@ -63,9 +63,9 @@ class TextMatch:
 
 @runtime_checkable
 class TextModel(Protocol):
-    """A model that finds what a word names.
+    """A model that segments what a word names.
 
-    Those of the catalogue that understand text alone are backends too, and made by name.
+    Models of the catalog that only support text are backends as well, created by name.
     """
 
     @property
@@ -77,7 +77,7 @@ class TextModel(Protocol):
         """Name and, where it has weights, their SHA-256."""
 
     def map(self, image: PlaneImage, text: str) -> TextPrediction:
-        """Look for a word on a plane; a word that is not known is an answer, no error."""
+        """Segment a word on a plane; an unknown word is no error (`TextPrediction.known`)."""
 
     def close(self) -> None:
         """Free memory; the model is not used afterwards."""
@@ -86,27 +86,27 @@ class TextModel(Protocol):
 def ask(
     models: Iterable[TextModel], image: PlaneImage, text: str
 ) -> tuple[TextMatch, TextPrediction]:
-    """Ask models in order; the first that knows the word answers.
+    """Ask models in order and return the answer of the first that knows the word.
 
     Raises
     ------
     UnknownWordError
         If none does; the message names them.
     """
-    asked = []
+    names = []
     for model in models:
         answer = model.map(image, text)
         if answer.known:
             return TextMatch(text, model.name, answer.confidence, answer.probability), answer
-        asked.append(model.name)
-    verb = "does" if len(asked) == 1 else "do"
+        names.append(model.name)
+    verb = "does" if len(names) == 1 else "do"
     raise UnknownWordError(
-        f"{', '.join(asked)} {verb} not know {text!r} here; click on the object instead"
+        f"{', '.join(names)} {verb} not know {text!r} here; click on the object instead"
     )
 
 
 class CatalogTextModels:
-    """The models of words of the catalogue that are ready, each loaded when it is asked.
+    """The text models of the catalog that are ready, each loaded when it is first asked.
 
     Parameters
     ----------
@@ -116,37 +116,38 @@ class CatalogTextModels:
 
     def __init__(self, device: str = "auto") -> None:
         self._device = device
-        self._loaded: dict[str, TextModel] = {}
+        self._models: dict[str, TextModel] = {}
 
     def __iter__(self) -> Iterator[TextModel]:
-        """Go through them in the order of the catalogue.
+        """Iterate over them in the order of the catalog.
 
         Raises
         ------
         ImportError, FileNotFoundError
             If none is ready; the message says what to do.
         TypeError
-            If one understands text and has no `map`.
+            If a backend supports text alone but is no `TextModel`.
         """
-        for known in _ready():
-            if known.name not in self._loaded:
-                model = create_backend(known.name, device=self._device)
+        for entry in _ready():
+            if entry.name not in self._models:
+                model = create_backend(entry.name, device=self._device)
                 if not isinstance(model, TextModel):
-                    raise TypeError(f"backend {known.name!r} understands text alone and lacks map")
-                self._loaded[known.name] = model
-            yield self._loaded[known.name]
+                    raise TypeError(f"backend {entry.name!r} understands text alone and lacks map")
+                self._models[entry.name] = model
+            yield self._models[entry.name]
 
     def close(self) -> None:
-        """Free all of them; a later word loads them again."""
-        for model in self._loaded.values():
+        """Free all of them; they are loaded again on demand."""
+        for model in self._models.values():
             model.close()
-        self._loaded.clear()
+        self._models.clear()
 
 
 def words_remedy() -> str:
-    """Return what to do so that words are answered; empty if they are. Imports no model.
+    """Return the instruction that makes text prompts usable; empty if they are.
 
-    They are if there is a class, which knows its name, or a model of words.
+    They are if there is a saved class, which answers to its name, or a text model. No model
+    is imported.
     """
     if list_classes():
         return ""
@@ -158,7 +159,7 @@ def words_remedy() -> str:
 
 
 def _ready() -> list[Model]:
-    """Return the models of words that can be used; raise if there is none."""
-    reading = [m for m in list_models().values() if m.prompts == ("text",)]
-    ready = [m for m in reading if m.state == "ready"]
-    return ready or [reading[0].checked()]
+    """Return the text models that are ready; raise what is missing if there is none."""
+    text_models = [m for m in list_models().values() if m.prompts == ("text",)]
+    ready = [m for m in text_models if m.state == "ready"]
+    return ready or [text_models[0].require_ready()]

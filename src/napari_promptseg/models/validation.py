@@ -1,4 +1,4 @@
-"""What may go wrong when a model is asked: an answer that is none, and too little memory."""
+"""Validation of model output, and detection of out-of-memory errors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def find_fault(answer: Prediction, shape: tuple[int, int]) -> str:
-    """Return what is wrong about an answer for a plane of a shape; empty if nothing is."""
+    """Return the first fault of a prediction for a plane of this shape; empty if valid."""
     probability: Any = answer.probability
     size = (answer.rows[1] - answer.rows[0], answer.columns[1] - answer.columns[0])
     if not isinstance(probability, np.ndarray) or probability.dtype != np.float32:
@@ -32,8 +32,8 @@ def find_fault(answer: Prediction, shape: tuple[int, int]) -> str:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether an error says that memory, of a GPU or of the machine, is not enough."""
+    """Return whether an exception means out of memory, of a GPU or of the machine."""
     if isinstance(error, MemoryError):
         return True
-    said = str(error).lower()
-    return isinstance(error, RuntimeError) and ("out of memory" in said or "alloc" in said)
+    message = str(error).lower()
+    return isinstance(error, RuntimeError) and ("out of memory" in message or "alloc" in message)

@@ -1,4 +1,4 @@
-"""Where the planes of a stack lie among its anchors, and what their prompts allow."""
+"""Anchor planes of a stack: lookup, fill order, prompt constraints."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from napari_promptseg.models.encoding.prompt_maps import fill_region, refused
+from napari_promptseg.models.encoding.prompt_maps import excluded_pixels, fill_region
 
 if TYPE_CHECKING:
     from napari_promptseg.data.plane_prompts import PlanePrompts
     from napari_promptseg.propagation.base import Mask, Stack
 
-LEAST_PIXELS: Final = 4
-"""An object of fewer has ended."""
-_FRAMES: Final = 10.0  # along time, where no distance can be measured
+MIN_AREA: Final = 4
+"""Area in pixels below which an object has ended."""
+_DECAY_FRAMES: Final = 10.0  # along time, where there is no physical distance
 
 
 def sorted_anchors(stack: Stack) -> list[int]:
@@ -45,7 +45,7 @@ def neighbours(anchors: list[int], index: int) -> tuple[int | None, int | None]:
     anchors : list of int
         In order.
     index : int
-        A plane that is none of them.
+        A plane that is not an anchor.
     """
     after = bisect(anchors, index)
     before = anchors[after - 1] if after else None
@@ -53,7 +53,7 @@ def neighbours(anchors: list[int], index: int) -> tuple[int | None, int | None]:
 
 
 def nearest(anchors: list[int], index: int) -> int:
-    """Return the anchor nearest to a plane; of two equally near ones the first."""
+    """Return the anchor nearest to a plane; the first of two equally near ones."""
     return min(anchors, key=lambda anchor: abs(anchor - index))
 
 
@@ -65,34 +65,45 @@ def outward(stack: Stack) -> list[int]:
     return sorted(stack.open, key=lambda index: abs(index - nearest(anchors, index)))
 
 
-def allowed(mask: Mask, prompts: PlanePrompts) -> Mask:
-    """Return a copy of a mask without what boxes and lassos of its plane exclude."""
-    kept = mask & ~refused(prompts, mask.shape)
+def clip_to_prompts(mask: Mask, prompts: PlanePrompts) -> Mask:
+    """Return a copy of a mask, cleared where boxes and lassos of its plane exclude the object."""
+    remaining = mask & ~excluded_pixels(prompts, mask.shape)
     inside = np.zeros(mask.shape, np.uint8)
     for region in prompts.regions:
         if region.positive:
             fill_region(inside, region)
-    return kept & (inside > 0) if inside.any() else kept
+    return remaining & (inside > 0) if inside.any() else remaining
 
 
 def likeness(stack: Stack, anchor: int, index: int, spacing: tuple[float, float]) -> float:
-    """Guess from the distance alone how alike an object is on a plane and on an anchor.
+    """Return the expected similarity of the object on a plane and on an anchor, in [0, 1].
 
-    It falls to 1/e at the radius of a disc as large as the object on the anchor, which
-    is where a ball would end; along time after ten frames.
+    It depends on their distance alone and falls to 1/e at the radius of a disc with the area
+    of the object on the anchor, where a ball would end; along time after ten frames.
 
     Parameters
     ----------
     stack : Stack
-        Holds both.
+        The stack.
     anchor, index : int
         Positions of the anchor and the plane.
     spacing : (float, float)
         Size of a pixel along rows and columns.
     """
-    away = abs(index - anchor)
+    distance = abs(index - anchor)
     if not stack.step:
-        return float(np.exp(-away / _FRAMES))
+        return float(np.exp(-distance / _DECAY_FRAMES))
     pixels = int(np.count_nonzero(stack.anchors[anchor])) or 1
     area = pixels * spacing[0] * spacing[1]
-    return float(np.exp(-away * stack.step / np.sqrt(area / np.pi)))
+    return float(np.exp(-distance * stack.step / np.sqrt(area / np.pi)))
+
+
+def last_weight(stack: Stack, first: int, last: int, index: int) -> float:
+    """Return the weight, in [0, 1], of the last of two anchors on a plane between them.
+
+    It grows with the distance from the first one. The larger anchor weighs more: a
+    propagation from the tip of an object is less reliable than one from its middle.
+    """
+    sizes = [float(np.sqrt(np.count_nonzero(stack.anchors[end]))) for end in (first, last)]
+    towards_first, towards_last = (last - index) * sizes[0], (index - first) * sizes[1]
+    return towards_last / (towards_first + towards_last)

@@ -1,4 +1,4 @@
-"""A row of planes or frames with what is known on them, and what propagation answers."""
+"""Propagator protocol, stacks of planes and predictions for them."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from napari_promptseg.data.volume import PlaneImage
 Mask = NDArray[np.bool_]
 
 
-def nothing(index: int) -> None:
-    """Know nothing of a plane."""
+def no_prior(index: int) -> None:
+    """Return no prior for any plane."""
 
 
 def no_prompts(index: int) -> PlanePrompts:
-    """Know no prompts on a plane."""
+    """Return no prompts for any plane."""
     return PlanePrompts()
 
 
 @dataclass(frozen=True, slots=True)
 class PlanePrediction:
-    """Result for one plane.
+    """Mask that a propagator predicts for one plane.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class PlanePrediction:
     mask : (H, W) bool array
         The object in that plane; empty where it has ended.
     confidence : float
-        How sure the propagator is of this plane, in [0, 1].
+        Confidence of the propagator in [0, 1].
     """
 
     index: int
@@ -45,30 +45,30 @@ class PlanePrediction:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """A row of parallel planes of one shape, and what is known on them.
+    """Parallel planes or frames of one shape, with the masks and prompts known on them.
 
     Parameters
     ----------
     read : callable
-        From an index to its plane.
+        Returns the plane of an index.
     anchors : mapping of int to (H, W) bool array
-        Planes that the user fixed, at least one; empty ones say that no object is there.
+        Masks that the user fixed, at least one; an empty mask means that the object is absent.
     start, stop : int
         Half-open range to fill.
     step : float
-        Distance of neighbouring planes in the units of the planes' spacing; 0 along time.
-    given : frozenset of int
-        Anchors that the user gave as a mask. On the others a model answered clicks.
+        Distance of neighbouring planes in the units of their spacing; 0 along time.
+    mask_anchors : frozenset of int
+        Anchors whose mask the user drew; the others were predicted from prompts.
     prompts : callable
-        From an index to the prompts that hold there beside the anchors: clicks on anchored
-        planes, the cut of a 3D box, and strokes where planes of other orientations cross.
+        Returns the prompts of an index: clicks on anchors, the cross-section of a 3D box,
+        and strokes where annotated planes of other orientations cross.
     prior : callable
-        From an index to the (H, W) mask that an earlier propagation left there, or None.
+        Returns the (H, W) mask of an index from an earlier propagation, or None.
     origin : int or None
-        Plane that the user looks at: results are wanted from there outward.
-    kept : frozenset of int
-        Planes in the range that need no new answer: all of what lies between two anchors
-        that are as they were when it was answered.
+        Plane shown to the user, from which results are needed outward.
+    skip : frozenset of int
+        Planes in the range that are up to date: they lie between two anchors that have not
+        changed since they were predicted.
     """
 
     read: Callable[[int], PlaneImage]
@@ -76,46 +76,47 @@ class Stack:
     start: int
     stop: int
     step: float = 1.0
-    given: frozenset[int] = frozenset()
+    mask_anchors: frozenset[int] = frozenset()
     prompts: Callable[[int], PlanePrompts] = no_prompts
-    prior: Callable[[int], Mask | None] = nothing
+    prior: Callable[[int], Mask | None] = no_prior
     origin: int | None = None
-    kept: frozenset[int] = frozenset()
+    skip: frozenset[int] = frozenset()
 
     @property
     def open(self) -> list[int]:
-        """Planes in the range that are to be answered."""
+        """Planes in the range that are to be predicted, in order."""
         return [
-            i for i in range(self.start, self.stop) if i not in self.anchors and i not in self.kept
+            i for i in range(self.start, self.stop) if i not in self.anchors and i not in self.skip
         ]
 
 
 @runtime_checkable
 class Propagator(Protocol):
-    """A way from anchored planes to the others of a stack.
+    """A method that predicts the open planes of a stack from its anchors.
 
-    Propagators are used from one thread at a time.
+    Propagators are used from one thread at a time. They are created with the backend of the
+    session as their only argument.
     """
 
     @property
     def name(self) -> str:
-        """Name under which it is chosen."""
+        """Name under which it is registered."""
 
     def fill(self, stack: Stack) -> Iterator[PlanePrediction]:
-        """Answer the open planes of a stack, nearest to its origin or its anchors first.
+        """Predict the open planes of a stack, nearest to its origin or its anchors first.
 
         Parameters
         ----------
         stack : Stack
-            What is known.
+            Anchors, prompts and planes.
 
         Yields
         ------
         PlanePrediction
-            Open planes where the object is; planes without the object may be left out, and
-            answers for others are dropped. A plane that comes twice is replaced by the later
-            answer. Leaving the loop between two steps is how a propagation is cancelled, so
-            no step takes long.
+            Open planes with the object; planes without it may be left out, and predictions
+            for other planes are ignored. A later prediction for the same plane replaces an
+            earlier one. Propagations are cancelled by leaving the loop between two
+            predictions, so none may take long.
 
         Raises
         ------

@@ -1,11 +1,11 @@
-"""Propagation that looks at masks alone: what any other way has to surpass."""
+"""Baseline propagators that use the anchor masks alone: copying and shape interpolation."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from napari_promptseg.propagation.anchors import (
-    allowed,
+    clip_to_prompts,
     likeness,
     nearest,
     neighbours,
@@ -28,7 +28,7 @@ class Copy:
     Parameters
     ----------
     backend : Backend
-        Not asked.
+        Not used.
     """
 
     name = "copy"
@@ -42,7 +42,7 @@ class Copy:
         spacing = stack.read(anchors[0]).spacing
         for index in outward(stack):
             anchor = nearest(anchors, index)
-            mask = allowed(stack.anchors[anchor], stack.prompts(index))
+            mask = clip_to_prompts(stack.anchors[anchor], stack.prompts(index))
             if mask.any():
                 yield PlanePrediction(index, mask, likeness(stack, anchor, index, spacing))
 
@@ -50,12 +50,13 @@ class Copy:
 class SignedDistance:
     """Interpolates shapes between two anchors; beyond the outermost ones it copies them.
 
-    Between two anchors it is surer the nearer one of them is, and the more they overlap.
+    Between two anchors, the confidence grows with the overlap of their masks and with the
+    nearness of one of them.
 
     Parameters
     ----------
     backend : Backend
-        Not asked.
+        Not used.
     """
 
     name = "distance"
@@ -78,6 +79,6 @@ class SignedDistance:
                     gaps[before] = ShapeInterpolation(*ends, spacing)
                 mask = gaps[before].at((index - before) / (after - before))
                 confidence += (1 - confidence) * gaps[before].overlap
-            mask = allowed(mask, stack.prompts(index))
+            mask = clip_to_prompts(mask, stack.prompts(index))
             if mask.any():
                 yield PlanePrediction(index, mask, confidence)

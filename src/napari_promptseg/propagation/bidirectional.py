@@ -1,37 +1,36 @@
-"""Plane by plane from every anchor outward, for ways that make an answer from its neighbour."""
+"""Bidirectional plane-by-plane propagation from every anchor outward."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-import numpy as np
-
+from napari_promptseg.propagation.anchors import last_weight
 from napari_promptseg.propagation.base import PlanePrediction, Stack
 from napari_promptseg.propagation.schedule import fill_in_order
 
 Advance = Callable[[PlanePrediction, int], PlanePrediction | None]
-"""From the answer of a plane to that of its neighbour of an index; None where it has ended."""
-Unite = Callable[[PlanePrediction, PlanePrediction, float], PlanePrediction]
-"""From two answers for one plane, and the weight of the second in [0, 1], to one."""
+"""From the prediction of a plane to that of its neighbour; None where the object has ended."""
+Blend = Callable[[PlanePrediction, PlanePrediction, float], PlanePrediction]
+"""From two predictions for one plane, and the weight of the second in [0, 1], to one."""
 
 
 def propagate_bidirectional(
-    stack: Stack, advance: Advance, unite: Unite
+    stack: Stack, advance: Advance, blend: Blend
 ) -> Iterator[PlanePrediction]:
-    """Hand answers on from the anchors of a stack.
+    """Predict planes one from another, starting at the anchors of a stack.
 
-    Beyond the outermost anchors that goes on until the object has ended. Between two
-    anchors it goes from both to each other; planes where both have been come a second
-    time, united.
+    Beyond the outermost anchors this continues until the object has ended. Between two
+    anchors it proceeds from both; planes that both have reached are yielded a second time,
+    blended.
 
     Parameters
     ----------
     stack : Stack
-        What is known.
+        Anchors and open planes.
     advance : callable
         See `Advance`.
-    unite : callable
-        See `Unite`.
+    blend : callable
+        See `Blend`.
 
     Raises
     ------
@@ -49,13 +48,13 @@ def propagate_bidirectional(
                 yield step
 
     def gap(first: int, last: int) -> Iterator[PlanePrediction]:
-        # No further than the range asks for.
+        # Not beyond the range to fill.
         start, stop = max(first + 1, stack.start), min(last, stack.stop)
         chains = [
             chain(first, range(first + 1, stop)),
             chain(last, range(last - 1, start - 1, -1)),
         ]
-        found: list[dict[int, PlanePrediction]] = [{}, {}]
+        waiting: list[dict[int, PlanePrediction]] = [{}, {}]
         going = [0, 1]
         while going:
             for side in list(going):
@@ -63,23 +62,12 @@ def propagate_bidirectional(
                 if step is None:
                     going.remove(side)
                     continue
-                other = found[1 - side].pop(step.index, None)
+                other = waiting[1 - side].pop(step.index, None)
                 if other is None:
-                    found[side][step.index] = step
+                    waiting[side][step.index] = step
                     yield step
                 else:
                     pair = (other, step) if side else (step, other)
-                    yield unite(*pair, _weight(stack, first, last, step.index))
+                    yield blend(*pair, last_weight(stack, first, last, step.index))
 
     yield from fill_in_order(stack, chain, gap)
-
-
-def _weight(stack: Stack, first: int, last: int, index: int) -> float:
-    """Weight of the second of two anchors on a plane between them.
-
-    It grows with the distance from the first. The larger anchor weighs more: what starts
-    from a tip of the object sees less of it than what starts from its middle.
-    """
-    sizes = [float(np.sqrt(np.count_nonzero(stack.anchors[end]))) for end in (first, last)]
-    towards_first, towards_last = (last - index) * sizes[0], (index - first) * sizes[1]
-    return towards_last / (towards_first + towards_last)

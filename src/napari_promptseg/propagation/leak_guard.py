@@ -1,4 +1,4 @@
-"""No answer fills a plane at once, whatever propagates."""
+"""Leak guard: rejection of predictions that suddenly cover most of a plane."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ if TYPE_CHECKING:
 
     from napari_promptseg.propagation.base import Stack
 
-GROWTH: Final = 4.0
-"""Times the largest anchor or answer so far, from which an answer is not believed..."""
-SHARE: Final = 0.5
-"""...if it also covers this share of its plane."""
+MAX_GROWTH: Final = 4.0
+"""Area of a leak, relative to the largest anchor or prediction so far..."""
+MAX_FRACTION: Final = 0.5
+"""...and relative to the plane; both must be exceeded."""
 
 
-def guarded(steps: Iterable[PlanePrediction], stack: Stack) -> Iterator[PlanePrediction]:
-    """Pass answers on, but take those back that suddenly cover most of their plane.
+def reject_leaks(steps: Iterable[PlanePrediction], stack: Stack) -> Iterator[PlanePrediction]:
+    """Replace predictions that suddenly cover most of their plane by the prior of the plane.
 
     Parameters
     ----------
     steps : iterable of PlanePrediction
-        What a propagator answers.
+        Predictions of a propagator.
     stack : Stack
-        What it was asked.
+        The stack that it fills.
 
     Yields
     ------
     PlanePrediction
-        The same; where an answer exploded, the plane as it was, with confidence 0.
+        The same predictions; instead of a leak the prior, with confidence 0.
     """
     largest = max((int(mask.sum()) for mask in stack.anchors.values()), default=0)
     for step in steps:
         size = int(step.mask.sum())
-        if size > GROWTH * largest and size > SHARE * step.mask.size:
+        if size > MAX_GROWTH * largest and size > MAX_FRACTION * step.mask.size:
             before = stack.prior(step.index)
             yield PlanePrediction(
                 step.index, np.zeros_like(step.mask) if before is None else before, 0.0

@@ -1,4 +1,4 @@
-"""Propagation by nnInteractive, which sees the volume as a whole."""
+"""Propagation by nnInteractive, which segments a whole volume at once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from napari_promptseg.models.backends.nninteractive import NnInteractiveBackend
-from napari_promptseg.propagation.anchors import LEAST_PIXELS, allowed, outward, sorted_anchors
+from napari_promptseg.propagation.anchors import (
+    MIN_AREA,
+    clip_to_prompts,
+    outward,
+    sorted_anchors,
+)
 from napari_promptseg.propagation.base import PlanePrediction
 from napari_promptseg.wrappers.base import Wrapper
 
@@ -18,24 +23,24 @@ if TYPE_CHECKING:
     from napari_promptseg.propagation.base import Stack
 
 _CONFIDENCE: Final = 0.8
-"""It tells no probabilities: of all planes with the object alike."""
+"""Confidence of every plane with the object: the model returns no probabilities."""
 
 
 class NnInteractivePropagator:
-    """Reads the planes of the range into memory, and answers them at once.
+    """Reads the planes of the range into memory and segments them at once.
 
-    Masks of anchors are handed on as lassos, empty ones not at all; prompts of their planes
-    go with them.
+    Masks of anchors are passed on as lassos, except empty ones, with the prompts of their
+    planes.
 
     Parameters
     ----------
     backend : Backend
-        nnInteractive, with wrappers or without.
+        nnInteractive, with or without wrappers.
 
     Raises
     ------
     ValueError
-        If it is another one.
+        If it is another backend.
     """
 
     name = "nninteractive"
@@ -58,8 +63,8 @@ class NnInteractivePropagator:
         pixels = np.stack([stack.read(index).rgb().mean(2) for index in planes])
         outlines = {i - first: mask for i, mask in stack.anchors.items() if mask.any()}
         prompts = {i - first: stack.prompts(i) for i in anchors if stack.prompts(i)}
-        found = self._backend.segment(pixels, prompts, outlines=outlines)
+        masks = self._backend.segment(pixels, prompts, outlines=outlines)
         for index in outward(stack):
-            mask = allowed(found[index - first], stack.prompts(index))
-            if np.count_nonzero(mask) >= LEAST_PIXELS:
+            mask = clip_to_prompts(masks[index - first], stack.prompts(index))
+            if np.count_nonzero(mask) >= MIN_AREA:
                 yield PlanePrediction(index, mask, _CONFIDENCE)

@@ -1,4 +1,4 @@
-"""Masks carried along by the optical flow between neighbouring planes."""
+"""Propagation of masks by dense optical flow between neighbouring planes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_promptseg.data.geometry import mask_box
 from napari_promptseg.data.resize import resize
-from napari_promptseg.propagation.anchors import LEAST_PIXELS, allowed
+from napari_promptseg.propagation.anchors import MIN_AREA, clip_to_prompts
 from napari_promptseg.propagation.base import PlanePrediction
 from napari_promptseg.propagation.bidirectional import propagate_bidirectional
 from napari_promptseg.propagation.shape_interpolation import ShapeInterpolation
@@ -30,19 +30,19 @@ if TYPE_CHECKING:
 _MARGIN: Final = 48  # pixels around the object at least: it may move that far
 _LONGEST: Final = 480  # pixels of a side; larger surroundings are reduced
 _SHORTEST: Final = 16  # pixels of a side; the flow of OpenCV needs 12
-_KEPT_PLANES: Final = 8
+_CACHE_PLANES: Final = 8
 
 
 class Motion:
-    """Dense flow between neighbouring planes, measured around an object alone.
+    """Dense optical flow between neighbouring planes, measured around an object.
 
     DIS, Kroeger et al. 2016, doi:10.1007/978-3-319-46493-0_29.
 
     Parameters
     ----------
     quick : bool
-        Whether speed matters more than precision: a coarser flow, in one direction, whose
-        agreement is not known and taken as 1.
+        Whether speed matters more than precision: a coarser flow in one direction, without
+        a consistency check, so that the agreement is always 1.
     """
 
     def __init__(self, quick: bool = False) -> None:
@@ -50,47 +50,47 @@ class Motion:
         self._flow, self._quick = cv2.DISOpticalFlow.create(preset), quick
 
     def carry(self, mask: Mask, image: PlaneImage, following: PlaneImage) -> tuple[Mask, float]:
-        """Move a mask, which is not empty, from one image to the following one.
+        """Warp a mask, which is not empty, from one image to the following one.
 
         Returns
         -------
         mask : (H, W) bool array
-            Where the object is in the following image.
+            Mask of the object in the following image.
         agreement : float
-            Share of it on which both directions of the flow agree.
+            Fraction of the mask with consistent forward and backward flow.
         """
         box = mask_box(mask)
-        assert box is not None, "a chain ends before an empty plane"
+        assert box is not None, "the mask is empty"
         rows, columns = (_widened(*axis) for axis in zip(box, mask.shape, strict=True))
         part = mask[slice(*rows), slice(*columns)].astype(np.float32)
         shape = _working_shape(part.shape)
         first, second = (_grey(i.crop(rows, columns), shape) for i in (image, following))
         back = self._measure(second, first)
-        arrived = _sample(part, _resized(back, part.shape)) > 0.5
-        moved = np.zeros_like(mask)
-        moved[slice(*rows), slice(*columns)] = arrived
+        warped_part = _sample(part, _resized(back, part.shape)) > 0.5
+        warped = np.zeros_like(mask)
+        warped[slice(*rows), slice(*columns)] = warped_part
         if self._quick:
-            return moved, 1.0
+            return warped, 1.0
         agree = resize(_agreement(back, self._measure(first, second)), part.shape)
-        return moved, float(agree[arrived].mean()) if arrived.any() else 1.0
+        return warped, float(agree[warped_part].mean()) if warped_part.any() else 1.0
 
     def _measure(self, image: NDArray[np.uint8], other: NDArray[np.uint8]) -> Float32:
-        """Where each pixel of an image is in the other one, in (x, y) from its place."""
+        """Return the (H, W, 2) displacement (x, y) of each pixel from an image to another."""
         rest = np.zeros((*image.shape, 2), np.float32)
         return np.asarray(self._flow.calc(image, other, rest), np.float32)
 
 
 class FlowWarp:
-    """Moves the mask of each plane to the next by dense flow.
+    """Warps the mask of each plane to the next by dense optical flow.
 
-    Its confidence is the share of the object on which the flow there and the flow back
-    agree, multiplied along the way. Between two anchors the shapes that arrive from both
-    are interpolated by distance.
+    The confidence is the fraction of the object with consistent forward and backward flow,
+    multiplied from plane to plane. Between two anchors, the shapes propagated from both are
+    interpolated by distance.
 
     Parameters
     ----------
     backend : Backend
-        Not asked.
+        Not used.
     """
 
     name = "flow"
@@ -101,29 +101,28 @@ class FlowWarp:
 
     def fill(self, stack: Stack) -> Iterator[PlanePrediction]:
         """See `Propagator.fill`."""
-        # Every plane is looked at twice in each direction, beside both of its neighbours.
-        read = lru_cache(_KEPT_PLANES)(stack.read)
+        # Every plane is read twice in each direction, with both of its neighbours.
+        read = lru_cache(_CACHE_PLANES)(stack.read)
 
         def advance(step: PlanePrediction, index: int) -> PlanePrediction | None:
             mask, agreement = self._motion.carry(step.mask, read(step.index), read(index))
-            mask = allowed(mask, stack.prompts(index))
-            if np.count_nonzero(mask) < LEAST_PIXELS:
+            mask = clip_to_prompts(mask, stack.prompts(index))
+            if np.count_nonzero(mask) < MIN_AREA:
                 return None
             return PlanePrediction(index, mask, step.confidence * agreement)
 
-        def unite(first: PlanePrediction, last: PlanePrediction, share: float) -> PlanePrediction:
+        def blend(first: PlanePrediction, last: PlanePrediction, weight: float) -> PlanePrediction:
             index = first.index
             between = ShapeInterpolation(first.mask, last.mask, read(index).spacing)
-            mask = allowed(between.at(share), stack.prompts(index))
-            return PlanePrediction(
-                index, mask, (1 - share) * first.confidence + share * last.confidence
-            )
+            mask = clip_to_prompts(between.at(weight), stack.prompts(index))
+            confidence = (1 - weight) * first.confidence + weight * last.confidence
+            return PlanePrediction(index, mask, confidence)
 
-        yield from propagate_bidirectional(stack, advance, unite)
+        yield from propagate_bidirectional(stack, advance, blend)
 
 
 def _widened(inner: Range, size: int) -> Range:
-    """Range with a margin on both sides, inside of an axis of a size."""
+    """Return a range with a margin on both sides, inside an axis of a size."""
     margin = max(_MARGIN, (inner[1] - inner[0]) // 2)
     return max(inner[0] - margin, 0), min(inner[1] + margin, size)
 
@@ -139,25 +138,25 @@ def _grey(image: PlaneImage, shape: tuple[int, int]) -> NDArray[np.uint8]:
 
 
 def _resized(flow: Float32, shape: tuple[int, ...]) -> Float32:
-    """Flow for an image of another shape."""
+    """Return the flow for an image of another shape."""
     rows, columns = shape
     factor = np.array([columns / flow.shape[1], rows / flow.shape[0]], np.float32)
     return resize(flow, (rows, columns)) * factor
 
 
 def _sample(values: Float32, flow: Float32) -> Float32:
-    """Value at the place that each pixel comes from; 0 beyond the sides."""
+    """Sample values at the source of each pixel; 0 outside."""
     rows, columns = np.indices(flow.shape[:2], np.float32)
-    sampled = cv2.remap(values, columns + flow[..., 0], rows + flow[..., 1], cv2.INTER_LINEAR)
-    return np.asarray(sampled, np.float32)
+    output = cv2.remap(values, columns + flow[..., 0], rows + flow[..., 1], cv2.INTER_LINEAR)
+    return np.asarray(output, np.float32)
 
 
 def _agreement(back: Float32, there: Float32) -> Float32:
-    """Where the way back leads to where the way there began, as 0 or 1.
+    """Return 1 where forward and backward flow are consistent, else 0.
 
     The tolerance is that of Sundaram et al. 2010, doi:10.1007/978-3-642-15549-9_32.
     """
-    returned = _sample(there, back)
-    error = ((back + returned) ** 2).sum(2)
-    length = (back**2).sum(2) + (returned**2).sum(2)
+    round_trip = _sample(there, back)
+    error = ((back + round_trip) ** 2).sum(2)
+    length = (back**2).sum(2) + (round_trip**2).sum(2)
     return np.asarray(error < 0.01 * length + 0.5, np.float32)

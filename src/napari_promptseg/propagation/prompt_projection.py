@@ -1,4 +1,4 @@
-"""Propagation for backends that know prompts but not masks to start from."""
+"""Propagation by projected prompts, for backends that cannot start from a mask."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from napari_promptseg.data.geometry import mask_box
 from napari_promptseg.data.plane_prompts import PlanePrompts, Region, Stroke, box_region
 from napari_promptseg.measure.overlap import iou
-from napari_promptseg.models.encoding.clicks import middles
+from napari_promptseg.models.encoding.clicks import component_centres
 from napari_promptseg.propagation.sequential import SequentialPropagator
 from napari_promptseg.wrappers.base import Wrapper
 
@@ -21,41 +21,42 @@ if TYPE_CHECKING:
 
     Mask = NDArray[np.bool_]
 
-_ALIKE: Final = 0.2  # IoU of neighbouring planes; less is another object
+_MIN_IOU: Final = 0.2  # of neighbouring planes; less is another object
 
 
 class ProjectedPrompts(Wrapper):
-    """Asks a backend by prompts that are made from the mask to start from.
+    """Runs a backend with prompts derived from the prior.
 
-    They are a point in the middle of each piece of the mask and a box around it, as far
-    as the backend understands them. A backend that takes masks gets the mask in place of
-    the box: it says more, and lets the object grow. The box is tight, because slack adds
-    up from plane to plane. An answer that hardly overlaps the mask is taken as nothing:
-    the points claim that the object is there, so something may be found in its place.
+    They are a point in the middle of each component of the mask and a box around it, as far
+    as the backend supports them. A backend that supports priors gets the mask instead of
+    the box, which holds more information and lets the object grow. The box is tight, because
+    slack adds up from plane to plane. A prediction that hardly overlaps the prior is
+    discarded: the points claim that the object is present, so another object may be segmented
+    where it has ended.
 
     Parameters
     ----------
     backend : Backend
-        What is asked.
+        The wrapped backend.
 
     Raises
     ------
     ValueError
-        If it understands neither points nor boxes, nor takes a mask.
+        If it supports neither points nor boxes nor a prior.
     """
 
     def __init__(self, backend: Backend) -> None:
         super().__init__(backend)
-        able = backend.capabilities
-        if not able.prior and not able.prompts & {"point", "box"}:
+        capabilities = backend.capabilities
+        if not capabilities.prior and not capabilities.prompts & {"point", "box"}:
             raise ValueError(
                 f"backend {backend.name!r} cannot propagate by projection: it understands "
-                f"{sorted(able.prompts)}; valid: point, box, or a mask to start from"
+                f"{sorted(capabilities.prompts)}; valid: point, box, or a mask to start from"
             )
 
     @property
     def capabilities(self) -> Capabilities:
-        """Those of the backend, and that it can start from a mask."""
+        """Those of the wrapped backend, and `prior`."""
         return replace(self.backend.capabilities, prior=True)
 
     def predict(
@@ -64,30 +65,30 @@ class ProjectedPrompts(Wrapper):
         """See `Backend.predict`."""
         if prior is None or not prior.any():
             return self.backend.predict(embedding, prompts)
-        able = self.backend.capabilities
-        kinds = able.prompts - {"box"} if able.prior else able.prompts
-        projected = project(prior, prompts, kinds)
-        answer = self.backend.predict(embedding, projected, prior if able.prior else None)
-        if iou(answer.paste(prior.shape) > 0.5, prior) < _ALIKE:
+        capabilities = self.backend.capabilities
+        kinds = capabilities.prompts - {"box"} if capabilities.prior else capabilities.prompts
+        all_prompts = project(prior, prompts, kinds)
+        answer = self.backend.predict(embedding, all_prompts, prior if capabilities.prior else None)
+        if iou(answer.paste(prior.shape) > 0.5, prior) < _MIN_IOU:
             return replace(answer, probability=np.zeros_like(answer.probability))
         return answer
 
 
 def project(mask: Mask, prompts: PlanePrompts, kinds: frozenset[str]) -> PlanePrompts:
-    """Add to the prompts of a plane what the mask of its neighbour tells.
+    """Add the prompts projected from the mask of a neighbouring plane to those of a plane.
 
     Parameters
     ----------
     mask : (H, W) bool array
-        Not empty.
+        Mask of the neighbour, not empty.
     prompts : PlanePrompts
-        Given by the user; a box or lasso among them stands for the projected box.
+        Prompts of the user; a positive box or lasso among them replaces the projected box.
     kinds : frozenset of str
-        Of prompts to add, among "point" and "box".
+        Prompts to add, among "point" and "box".
     """
     strokes, regions = prompts.strokes, prompts.regions
     if "point" in kinds:
-        strokes += tuple(Stroke(np.array([place])) for place in middles(mask))
+        strokes += tuple(Stroke(np.array([place])) for place in component_centres(mask))
     if "box" in kinds and not any(region.positive for region in regions):
         regions += (_box(mask),)
     return replace(prompts, strokes=strokes, regions=regions)
@@ -102,19 +103,19 @@ def _box(mask: Mask) -> Region:
 
 
 class PromptProjection(SequentialPropagator):
-    """Goes plane by plane, asking the backend by prompts made from the plane before.
+    """Sequential propagation with prompts projected from the previous plane.
 
-    See `ProjectedPrompts` for what is asked, and `SequentialPropagator` for the way.
+    See `ProjectedPrompts` for the prompts and `SequentialPropagator` for the order.
 
     Parameters
     ----------
     backend : Backend
-        Understands points or boxes, or starts from a mask.
+        Supports points, boxes or a prior.
 
     Raises
     ------
     ValueError
-        If it does none of these.
+        If it supports none of these.
     """
 
     name = "projection"

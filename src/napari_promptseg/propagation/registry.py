@@ -1,15 +1,21 @@
-"""The ways to propagate, by name; each is imported when it is first asked for."""
+"""Registry of propagators by name: built in, or discovered through entry points."""
 
 from __future__ import annotations
 
-from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Final
+
+from napari_promptseg.models.base import BackendTraits
+from napari_promptseg.propagation.base import Propagator
 
 if TYPE_CHECKING:
     from napari_promptseg.models.base import Backend
-    from napari_promptseg.propagation.base import Propagator
 
-_PLACES: Final = {
+GROUP: Final = "napari_promptseg.propagators"
+"""Entry-point group in which other packages register propagators."""
+AUTO: Final = "auto"
+"""Name that leaves the choice to `create_propagator`."""
+_BUILT_IN: Final = {
     "network": "volumenet.propagator:NetworkPropagator",
     "chain": "sequential:SequentialPropagator",
     "projection": "prompt_projection:PromptProjection",
@@ -20,27 +26,59 @@ _PLACES: Final = {
     "sam2": "sam2:Sam2Propagator",
     "nninteractive": "nninteractive:NnInteractivePropagator",
 }
-_OWN: Final = {"clicknet": "network", "sam2": "sam2", "nninteractive": "nninteractive"}
-"""What was made for a backend."""
-AUTO: Final = "auto"
-"""Leaves the choice to `create_propagator`."""
+
+
+def _third_party() -> dict[str, EntryPoint]:
+    """Return the entry points of other packages by name; built-in names are not replaced."""
+    entries = sorted(entry_points(group=GROUP), key=lambda entry: entry.name)
+    return {e.name: e for e in entries if e.name != AUTO and e.name not in _BUILT_IN}
+
+
+def _find(name: str) -> EntryPoint:
+    """Return the entry point of a propagator; raise `ValueError` if there is none."""
+    if name in _BUILT_IN:
+        return EntryPoint(name, f"napari_promptseg.propagation.{_BUILT_IN[name]}", GROUP)
+    others = _third_party()
+    if name not in others:
+        raise ValueError(f"unknown propagator {name!r}; valid: {[AUTO, *_BUILT_IN, *others]}")
+    return others[name]
 
 
 def list_propagators() -> list[str]:
-    """Return the valid names, without importing any."""
-    return list(_PLACES)
+    """Return the names of all propagators, built-in ones first, without importing any."""
+    return [*_BUILT_IN, *_third_party()]
 
 
-def checked_name(name: str) -> str:
-    """Return the name of a propagator, or "auto", if it is one.
+def load_error(name: str) -> str:
+    """Import the class of a propagator; return the error, or an empty text.
+
+    Exceptions from third-party packages are returned as text, not propagated.
 
     Raises
     ------
     ValueError
-        If it is not.
+        If there is no propagator of that name.
     """
-    if name not in (AUTO, *_PLACES):
-        raise ValueError(f"unknown propagator {name!r}; valid: {[AUTO, *_PLACES]}")
+    entry = _find(name)
+    try:
+        entry.load()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a module may even exit
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+def checked_name(name: str) -> str:
+    """Return the name of a propagator, or "auto", unchanged.
+
+    Raises
+    ------
+    ValueError
+        If there is no propagator of that name.
+    """
+    if name != AUTO:
+        _find(name)
     return name
 
 
@@ -50,46 +88,56 @@ def split_spec(spec: str, propagator: str = AUTO) -> tuple[str, str]:
     Parameters
     ----------
     spec : str
-        What a user wrote.
+        Text of a user.
     propagator : str
-        What holds where the text names none.
+        Propagator where the text names none.
 
     Raises
     ------
     ValueError
         If there is no propagator of that name.
     """
-    backend, _, named = spec.partition("@")
-    return backend, checked_name(named or propagator)
+    backend, _, name = spec.partition("@")
+    return backend, checked_name(name or propagator)
 
 
 def join_spec(backend: str, propagator: str) -> str:
-    """Return the text that `split_spec` reads."""
+    """Return the text that `split_spec` splits."""
     return backend if propagator == AUTO else f"{backend}@{propagator}"
 
 
 def create_propagator(name: str, backend: Backend) -> Propagator:
-    """Make a propagator for the answers of a backend.
+    """Create a propagator by name.
 
     Parameters
     ----------
     name : str
-        One of `list_propagators`; "auto" is what was made for the backend, as "network" for
-        ClickNet and the memory of SAM 2, "chain" for others, or "projection" for those that
-        cannot start from a mask.
+        One of `list_propagators`; "auto" is the default propagator of the backend
+        (`BackendTraits`), otherwise "chain", or "projection" for backends without priors.
     backend : Backend
-        Answers planes where the propagator needs it.
+        Backend of the session.
 
     Raises
     ------
     ValueError
-        If there is none of that name, or it does not work with this backend.
+        If there is no propagator of that name, or it does not work with this backend.
+    ImportError
+        If the module of the propagator cannot be imported; the cause is chained.
+    TypeError
+        If the registered object is not a propagator; the missing members are named.
     """
-    if name == AUTO and backend.name in _OWN:
-        name = _OWN[backend.name]
-    elif name == AUTO:
-        name = "chain" if backend.capabilities.prior else "projection"
-    module, _, attribute = _PLACES[checked_name(name)].partition(":")
-    found = getattr(import_module(f"napari_promptseg.propagation.{module}"), attribute)
-    propagator: Propagator = found(backend)
+    if name == AUTO:
+        general = "chain" if backend.capabilities.prior else "projection"
+        name = BackendTraits.of(backend).default_propagator or general
+    entry = _find(name)
+    try:
+        factory = entry.load()
+    except (Exception, SystemExit) as error:
+        raise ImportError(
+            f"propagator {name!r} ({entry.value}) cannot be loaded: {error}"
+        ) from error
+    propagator = factory(backend)
+    if not isinstance(propagator, Propagator):
+        missing = [member for member in ("name", "fill") if not hasattr(propagator, member)]
+        raise TypeError(f"propagator {name!r} lacks {missing}")
     return propagator

@@ -11,7 +11,12 @@ import numpy as np
 
 from napari_promptseg.models.backends.sam2 import Sam2Backend
 from napari_promptseg.models.base import certainty
-from napari_promptseg.propagation.anchors import LEAST_PIXELS, allowed, plane_shape, sorted_anchors
+from napari_promptseg.propagation.anchors import (
+    MIN_AREA,
+    clip_to_prompts,
+    plane_shape,
+    sorted_anchors,
+)
 from napari_promptseg.propagation.base import PlanePrediction
 from napari_promptseg.wrappers.base import Wrapper
 
@@ -23,24 +28,24 @@ if TYPE_CHECKING:
     from napari_promptseg.models.base import Backend
     from napari_promptseg.propagation.base import Stack
 
-_REMEMBERED: Final = 16
-"""Frames back that the model looks at; older ones are let go, so that memory is bounded."""
-_ENDED: Final = 3
-"""Planes in a row without the object after which it has ended in space."""
+_MEMORY_FRAMES: Final = 16
+"""Number of previous frames in the memory of the model; older ones are dropped."""
+_MAX_EMPTY: Final = 3
+"""Number of consecutive empty planes after which the object has ended in space."""
 
 
 class Sam2Propagator:
-    """Takes a stack as a video: the masks of all anchors are remembered on the way.
+    """Segments a stack as a video, with the masks of all anchors in the memory.
 
     Parameters
     ----------
     backend : Backend
-        SAM 2, with wrappers or without.
+        SAM 2, with or without wrappers.
 
     Raises
     ------
     ValueError
-        If it is another one.
+        If it is another backend.
     """
 
     name = "sam2"
@@ -64,7 +69,7 @@ class Sam2Propagator:
         state = self._begin(_Frames(stack, self._backend, first, count), plane_shape(stack))
         for index in anchors:
             model.add_new_mask(state, index - first, 1, stack.anchors[index])
-        wanted = set(stack.open)
+        open_planes = set(stack.open)
         near = anchors[0] if stack.origin is None else stack.origin
         begin = min(anchors, key=lambda a: abs(a - near))
         for reverse in (False, True):
@@ -76,17 +81,17 @@ class Sam2Propagator:
                     empty = 0
                     continue
                 probability = logits[0, 0].float().sigmoid().cpu().numpy()
-                mask = allowed(probability > 0.5, stack.prompts(index))
-                found = np.count_nonzero(mask) >= LEAST_PIXELS
-                empty = 0 if found else empty + 1
-                if index in wanted:
-                    wanted.discard(index)
-                    yield PlanePrediction(index, mask & found, certainty(probability))
-                if stack.step and empty == _ENDED and not _between(anchors, index):
+                mask = clip_to_prompts(probability > 0.5, stack.prompts(index))
+                present = np.count_nonzero(mask) >= MIN_AREA
+                empty = 0 if present else empty + 1
+                if index in open_planes:
+                    open_planes.discard(index)
+                    yield PlanePrediction(index, mask & present, certainty(probability))
+                if stack.step and empty == _MAX_EMPTY and not _between(anchors, index):
                     break
 
     def _begin(self, frames: _Frames, shape: tuple[int, int]) -> Any:
-        """Make the state of a video; the model makes it of files alone, so of a blank one first."""
+        """Return the state of a video; the model reads files only, so a blank one is replaced."""
         import cv2
 
         with tempfile.TemporaryDirectory() as folder:
@@ -99,29 +104,29 @@ class Sam2Propagator:
 
 
 class _Frames:
-    """Planes as the tensors that the model asks for, read when it does."""
+    """Planes as input tensors of the model, read on demand."""
 
     def __init__(self, stack: Stack, backend: Sam2Backend, first: int, count: int) -> None:
         self._stack, self._backend, self._first, self._count = stack, backend, first, count
-        self._kept: OrderedDict[int, Tensor] = OrderedDict()
+        self._cache: OrderedDict[int, Tensor] = OrderedDict()
 
     def __len__(self) -> int:
         return self._count
 
     def __getitem__(self, frame: int) -> Tensor:
-        if frame not in self._kept:
-            self._kept[frame] = self._backend.tensor(self._stack.read(frame + self._first))
-            if len(self._kept) > 2:
-                self._kept.popitem(last=False)
-        return self._kept[frame]
+        if frame not in self._cache:
+            self._cache[frame] = self._backend.tensor(self._stack.read(frame + self._first))
+            if len(self._cache) > 2:
+                self._cache.popitem(last=False)
+        return self._cache[frame]
 
 
 def _forget(state: Any, frame: int, reverse: bool) -> None:
-    """Let go of answers that are too far back to be looked at."""
+    """Drop predictions of frames that are no longer in the memory."""
     for outputs in state["output_dict_per_obj"].values():
-        kept = outputs["non_cond_frame_outputs"]
-        for old in [f for f in kept if (f - frame if reverse else frame - f) > _REMEMBERED]:
-            del kept[old]
+        frames = outputs["non_cond_frame_outputs"]
+        for old in [f for f in frames if (f - frame if reverse else frame - f) > _MEMORY_FRAMES]:
+            del frames[old]
 
 
 def _between(anchors: list[int], index: int) -> bool:

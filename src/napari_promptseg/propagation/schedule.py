@@ -1,4 +1,4 @@
-"""In which order the planes between and beyond the anchors of a stack are filled."""
+"""Order in which the planes between and beyond the anchors of a stack are filled."""
 
 from __future__ import annotations
 
@@ -16,58 +16,60 @@ _Branch = tuple[range, Iterator[PlanePrediction]]
 
 
 def fill_in_order(stack: Stack, tail: Tail, gap: Gap) -> Iterator[PlanePrediction]:
-    """Fill a stack between its anchors and beyond them, one step of each way by turns.
+    """Fill the gaps between the anchors and the tails beyond them, one step of each in turn.
 
-    Where the stack has an origin, the ways beside it come first and the others after them,
-    the nearer ones first.
+    If the stack has an origin, the branches beside it come first, then the others, nearest
+    first.
 
     Parameters
     ----------
     stack : Stack
-        What is known; ways without an open plane are not gone.
+        Anchors and open planes; branches without an open plane are skipped.
     tail, gap : callable
-        See `Tail` and `Gap`; what they answer beside the open planes is left out.
+        See `Tail` and `Gap`; predictions for planes that are not open are dropped.
 
     Raises
     ------
     ValueError
         If there is no anchor.
     """
-    anchors, wanted = sorted_anchors(stack), set(stack.open)
+    anchors, open_planes = sorted_anchors(stack), set(stack.open)
     first, last = anchors[0], anchors[-1]
-    ways: list[_Branch] = [(range(a + 1, b), gap(a, b)) for a, b in pairwise(anchors)]
+    branches: list[_Branch] = [(range(a + 1, b), gap(a, b)) for a, b in pairwise(anchors)]
     for origin, planes in (
         (last, range(last + 1, stack.stop)),
         (first, range(first - 1, stack.start - 1, -1)),
     ):
-        ways.append((planes, tail(origin, planes)))
-    ways = [way for way in ways if not wanted.isdisjoint(way[0])]
-    for group in _outward(ways, stack.origin):
-        yield from (step for step in round_robin(group) if step.index in wanted)
+        branches.append((planes, tail(origin, planes)))
+    branches = [branch for branch in branches if not open_planes.isdisjoint(branch[0])]
+    for group in _outward(branches, stack.origin):
+        yield from (step for step in round_robin(group) if step.index in open_planes)
 
 
-def round_robin(ways: list[Iterator[PlanePrediction]]) -> Iterator[PlanePrediction]:
-    """Take one step of each way after the other, until all have ended."""
-    going = list(ways)
-    while going:
-        for way in list(going):
-            step = next(way, None)
+def round_robin(branches: list[Iterator[PlanePrediction]]) -> Iterator[PlanePrediction]:
+    """Take one step of each branch in turn, until all are exhausted."""
+    active = list(branches)
+    while active:
+        for branch in list(active):
+            step = next(branch, None)
             if step is None:
-                going.remove(way)
+                active.remove(branch)
             else:
                 yield step
 
 
-def _outward(ways: list[_Branch], origin: int | None) -> Iterator[list[Iterator[PlanePrediction]]]:
-    """Group the ways that take turns."""
+def _outward(
+    branches: list[_Branch], origin: int | None
+) -> Iterator[list[Iterator[PlanePrediction]]]:
+    """Yield groups of branches that are filled in turn."""
     if origin is None:
-        yield [way for _, way in ways]
+        yield [branch for _, branch in branches]
         return
 
-    def away(planes: range) -> int:
-        return max(min(planes) - origin, origin - max(planes), 1)  # 1: on the way or beside it
+    def distance(planes: range) -> int:
+        return max(min(planes) - origin, origin - max(planes), 1)  # 1: in the branch or beside it
 
-    yield [way for planes, way in ways if away(planes) == 1]
-    for planes, way in sorted(ways, key=lambda pair: away(pair[0])):
-        if away(planes) > 1:
-            yield [way]
+    yield [branch for planes, branch in branches if distance(planes) == 1]
+    for planes, branch in sorted(branches, key=lambda pair: distance(pair[0])):
+        if distance(planes) > 1:
+            yield [branch]

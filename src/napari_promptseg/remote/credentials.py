@@ -55,7 +55,7 @@ class Credentials(BaseModel):
         ValueError
             If the file is damaged.
         """
-        list_models()["remote"].checked()
+        list_models()["remote"].require_ready()
         return cls.model_validate_json(credentials_file().read_bytes())
 
 

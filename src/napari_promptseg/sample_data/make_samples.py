@@ -1,4 +1,4 @@
-"""Make the sample images anew from the packages they were taken from.
+"""Script that builds the sample images from the packages they come from.
 
 Run it as a module, with one or more folders that hold the packages (``site-packages`` or a folder
 of unpacked wheels)::
@@ -94,9 +94,9 @@ def write_tiff(
 
 def to_uint8(values: NDArray[Any], low: float, high: float) -> NDArray[np.uint8]:
     """Map ``low`` to 0 and ``high`` to 255, and cut off what lies beyond."""
-    scaled = (values.astype(np.float32) - low) * (255 / (high - low))
-    rounded: NDArray[np.uint8] = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
-    return rounded
+    grey = (values.astype(np.float32) - low) * (255 / (high - low))
+    uint8: NDArray[np.uint8] = np.clip(np.rint(grey), 0, 255).astype(np.uint8)
+    return uint8
 
 
 def make_ct_phantom(out: Path) -> Entry:
@@ -139,16 +139,16 @@ def make_mni152(folders: Sequence[Path], out: Path) -> Entry:
 
     affine = source.affine.copy()
     affine[:3, 3] += affine[:3, :3] @ corner
-    cropped = nib.Nifti1Image(head[box], affine)
+    part = nib.Nifti1Image(head[box], affine)
     # The voxels are stored as in a CT slice: x to the left, y to the back, z to the head.
     turn = nib.orientations.ornt_transform(
         nib.orientations.io_orientation(affine), nib.orientations.axcodes2ornt("LPS")
     )
-    turned = cropped.as_reoriented(turn)
+    in_lps = part.as_reoriented(turn)
     turned_labels = nib.orientations.apply_orientation(labels[box], turn)
-    template = np.asarray(turned.dataobj).astype(np.uint8)
-    write_nifti(out / "mni152_t1.nii.gz", template.T, turned.affine, "mni")
-    write_nifti(out / "mni152_t1_labels.nii.gz", turned_labels.T, turned.affine, "mni")
+    template = np.asarray(in_lps.dataobj).astype(np.uint8)
+    write_nifti(out / "mni152_t1.nii.gz", template.T, in_lps.affine, "mni")
+    write_nifti(out / "mni152_t1_labels.nii.gz", turned_labels.T, in_lps.affine, "mni")
     return {
         "key": "mni152_t1",
         "display_name": "MRI brain (MNI152 T1 template)",
@@ -178,8 +178,8 @@ def filled(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 def make_nuclei(folders: Sequence[Path], out: Path) -> Entry:
     """Write the nuclei stack, with the holes in its labels filled slice by slice."""
     image = tifffile.imread(find(folders, f"{NUCLEI_FOLDER}/nuclei.tif"))[NUCLEI_BOX]
-    given = tifffile.imread(find(folders, f"{NUCLEI_FOLDER}/nuclei_label.tif"))[NUCLEI_BOX]
-    labels = given.astype(np.uint8)
+    source_labels = tifffile.imread(find(folders, f"{NUCLEI_FOLDER}/nuclei_label.tif"))[NUCLEI_BOX]
+    labels = source_labels.astype(np.uint8)
     for plane in labels:
         for number in np.unique(plane[plane > 0]):
             plane[filled(plane == number) & (plane == 0)] = number
@@ -230,12 +230,14 @@ def link(masks: NDArray[Any]) -> tuple[NDArray[np.uint8], dict[int, int]]:
     parents: dict[int, int] = {}
     last = 0
     for t, frame in enumerate(masks):
-        found: dict[int, list[int]] = {}
+        cells_by_parent: dict[int, list[int]] = {}
         for cell in np.unique(frame[frame > 0]):
             below = tracks[t - 1][frame == cell] if t else np.zeros(1, np.uint8)
             votes = np.bincount(below[below > 0])
-            found.setdefault(int(votes.argmax()) if votes.size else 0, []).append(int(cell))
-        for parent, cells in found.items():
+            cells_by_parent.setdefault(int(votes.argmax()) if votes.size else 0, []).append(
+                int(cell)
+            )
+        for parent, cells in cells_by_parent.items():
             for cell in cells:
                 if parent and len(cells) == 1:
                     number = parent

@@ -16,130 +16,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage as ndi
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from napari_promptseg.sample_data.phantom_scene import PHANTOM_LABELS, SUBSLICES, Scene
 
+if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Volume = NDArray[np.floating[Any]]
-    Mask = NDArray[np.bool_]
     Point = tuple[float, float, float]
 
 __all__ = ["PHANTOM_LABELS", "ct_phantom"]
-
-PHANTOM_LABELS: dict[str, int] = {
-    "liver": 1,
-    "spleen": 2,
-    "kidney_right": 3,
-    "kidney_left": 4,
-    "aorta": 5,
-    "vena_cava": 6,
-    "stomach": 7,
-    "gallbladder": 8,
-    "pancreas": 9,
-    "spine": 10,
-    "ribs": 11,
-    "lung_right": 12,
-    "lung_left": 13,
-    "liver_lesion": 14,
-}
-
-_FIELD_MM = (200.0, 230.0, 230.0)
-_SUBSLICES = 3
-_NOWHERE = np.float32(-1e3)
-_WARP_MARGIN_MM = 16.0
-
-
-class _Scene:
-    """The fine grid being painted: warped coordinates, Hounsfield units and labels.
-
-    All coordinates are millimetres from the centre of the nominal field. Shapes are level sets:
-    arrays that are positive inside, roughly the depth below the surface in millimetres.
-    """
-
-    def __init__(self, shape: tuple[int, int, int], rng: np.random.Generator) -> None:
-        self.shape = (shape[0] * _SUBSLICES, shape[1], shape[2])
-        self.rng = rng
-        self.step = tuple(mm / n for mm, n in zip(_FIELD_MM, self.shape, strict=True))
-        axes = [
-            ((np.arange(n, dtype=np.float32) + 0.5) / n - 0.5) * mm
-            for n, mm in zip(self.shape, _FIELD_MM, strict=True)
-        ]
-        self.straight = np.meshgrid(*axes, indexing="ij", sparse=True)
-        self.z, self.y, self.x = (
-            axis + self.noise(55.0, amplitude)
-            for axis, amplitude in zip(self.straight, (3.0, 2.6, 2.6), strict=True)
-        )
-        self.rough = self.noise(22.0, 1.5) + self.noise(9.0, 0.5)
-        self.hu = np.full(self.shape, -1000.0, dtype=np.float32)
-        self.labels = np.zeros(self.shape, dtype=np.uint8)
-
-    def noise(self, scale: float, amplitude: float) -> Volume:
-        """Return smooth noise over the grid with features of about ``scale`` millimetres."""
-        nodes = [round(mm / scale * 3.0) + 5 for mm in _FIELD_MM]
-        coarse = ndi.gaussian_filter(self.rng.standard_normal(nodes), 1.5, mode="wrap")
-        coarse *= amplitude / coarse.std()
-        fine: Volume = coarse.astype(np.float32)
-        for axis in (2, 1, 0):
-            length = self.shape[axis]
-            place = (np.arange(length) + 0.5) / length * (nodes[axis] - 1)
-            before = place.astype(np.intp)
-            part = (
-                (place - before)
-                .astype(np.float32)
-                .reshape([-1 if i == axis else 1 for i in range(3)])
-            )
-            low, high = fine.take(before, axis), fine.take(before + 1, axis)
-            fine = low + part * (high - low)
-        return fine
-
-    def box(self, low: Sequence[float], high: Sequence[float]) -> tuple[slice, ...]:
-        """Return the index slices that hold the box between two points, with room for the warp."""
-        return tuple(
-            slice(
-                max(0, int((lo - _WARP_MARGIN_MM + mm / 2) / step)),
-                max(0, min(n, int((hi + _WARP_MARGIN_MM + mm / 2) / step) + 2)),
-            )
-            for lo, hi, mm, step, n in zip(low, high, _FIELD_MM, self.step, self.shape, strict=True)
-        )
-
-    def ellipsoid(self, centre: Point, radii: Point, lean: tuple[float, float] = (0, 0)) -> Volume:
-        """Return the level set of an ellipsoid; ``lean`` moves its axis in y and x per mm of z."""
-        level = np.full(self.shape, _NOWHERE)
-        reach = [radii[0], radii[1] + abs(lean[0]) * radii[0], radii[2] + abs(lean[1]) * radii[0]]
-        where = self.box(np.subtract(centre, reach).tolist(), np.add(centre, reach).tolist())
-        z = self.z[where] - centre[0]
-        y = self.y[where] - centre[1] - lean[0] * z
-        x = self.x[where] - centre[2] - lean[1] * z
-        distance = np.sqrt((z / radii[0]) ** 2 + (y / radii[1]) ** 2 + (x / radii[2]) ** 2)
-        level[where] = (1.0 - distance) * min(radii)
-        return level
-
-    def tube(self, points: Sequence[Point], radii: Sequence[float]) -> Volume:
-        """Return the level set of a chain of capsules through ``points``."""
-        level = np.full(self.shape, _NOWHERE)
-        for start, end, first, last in zip(points, points[1:], radii, radii[1:], strict=False):
-            widest = max(first, last) + 4.0
-            where = self.box(
-                (np.minimum(start, end) - widest).tolist(),
-                (np.maximum(start, end) + widest).tolist(),
-            )
-            offset = [
-                axis[where] - at for axis, at in zip((self.z, self.y, self.x), start, strict=True)
-            ]
-            along = np.subtract(end, start)
-            length = max(float(along @ along), 1e-6)
-            t = sum(float(d) * o for d, o in zip(along, offset, strict=True)) / length
-            t = np.clip(t, 0.0, 1.0)
-            squared = sum((o - t * float(d)) ** 2 for d, o in zip(along, offset, strict=True))
-            piece = first + (last - first) * t - np.sqrt(squared)
-            level[where] = np.maximum(level[where], piece)
-        return level
-
-    def paint(self, mask: Mask, hu: float | Volume, label: str | None = None) -> None:
-        """Fill ``mask`` with a Hounsfield value and a label (none: background)."""
-        self.hu[mask] = hu if isinstance(hu, (int, float)) else hu[mask]
-        self.labels[mask] = PHANTOM_LABELS[label] if label else 0
 
 
 def _meander(
@@ -159,7 +44,7 @@ def _meander(
     return path
 
 
-def _paint_body(scene: _Scene) -> Volume:
+def _paint_body(scene: Scene) -> Volume:
     """Paint the table, skin, fat and muscle wall; return the depth below the abdominal wall."""
     _, y, x = scene.straight
     table = np.abs(y - 93.0 + 0.0011 * x**2) - 1.6
@@ -176,7 +61,7 @@ def _paint_body(scene: _Scene) -> Volume:
     return wall
 
 
-def _paint_back(scene: _Scene) -> None:
+def _paint_back(scene: Scene) -> None:
     """Paint the muscles along the spine."""
     streaks = 54.0 + scene.noise(4.0, 14.0)
     for side in (-1, 1):
@@ -190,7 +75,7 @@ def _paint_back(scene: _Scene) -> None:
         scene.paint(quadratus > 0, streaks)
 
 
-def _paint_bones(scene: _Scene, wall: Volume) -> None:
+def _paint_bones(scene: Scene, wall: Volume) -> None:
     """Paint the spine (vertebrae with discs and a canal) and the lower ribs."""
     marrow = 230.0 + scene.noise(4.0, 35.0)
     phase = np.mod(scene.z + 12.0, 33.0) - 16.5
@@ -225,14 +110,14 @@ def _paint_bones(scene: _Scene, wall: Volume) -> None:
     scene.paint((rib > 0.45) & exists & ~cartilage, 210.0, "ribs")
 
 
-def _diaphragm(scene: _Scene) -> Volume:
+def _diaphragm(scene: Scene) -> Volume:
     """Return the height of each voxel above the two domes of the diaphragm."""
     right = 82.0 - ((scene.x + 44.0) / 7.2) ** 2 - ((scene.y - 0.0) / 8.0) ** 2
     left = 72.0 - ((scene.x - 46.0) / 7.0) ** 2 - ((scene.y - 2.0) / 8.0) ** 2
     return scene.z - np.maximum(right, left) + scene.rough
 
 
-def _paint_chest(scene: _Scene, wall: Volume, above: Volume) -> None:
+def _paint_chest(scene: Scene, wall: Volume, above: Volume) -> None:
     """Paint the lung bases, the foot of the heart and the diaphragm itself."""
     scene.paint((wall > 0) & (np.abs(above) < 2.0), 55.0)
     middle = 15.0 + 10.0 * np.exp(-(((scene.y - 40.0) / 22.0) ** 2)) - 0.10 * scene.y
@@ -260,7 +145,7 @@ def _paint_chest(scene: _Scene, wall: Volume, above: Volume) -> None:
     scene.paint(gullet > 5.0, -350.0)
 
 
-def _paint_bowel(scene: _Scene, wall: Volume, above: Volume) -> None:
+def _paint_bowel(scene: Scene, wall: Volume, above: Volume) -> None:
     """Paint colon and small bowel, which carry no label."""
     free = (wall > 1.5) & (above < -3.0)
     haustra = 1.8 * np.sin(scene.z / 4.6) + 1.2 * np.sin(scene.x / 5.0)
@@ -290,7 +175,7 @@ def _paint_bowel(scene: _Scene, wall: Volume, above: Volume) -> None:
             scene.paint((tube > 2.4) & free & (pockets > 1.1), -880.0)
 
 
-def _paint_stomach(scene: _Scene, wall: Volume, above: Volume) -> None:
+def _paint_stomach(scene: Scene, wall: Volume, above: Volume) -> None:
     """Paint the stomach: a wall, food, fluid, and air that has risen to the front."""
     level = np.maximum(
         scene.ellipsoid((40, 4, 46), (31, 27, 25), lean=(0.25, 0)),
@@ -304,7 +189,7 @@ def _paint_stomach(scene: _Scene, wall: Volume, above: Volume) -> None:
     scene.paint(lumen & surface, -985.0, "stomach")
 
 
-def _paint_liver(scene: _Scene, wall: Volume, above: Volume) -> None:
+def _paint_liver(scene: Scene, wall: Volume, above: Volume) -> None:
     """Paint the liver with its vessels, a lesion and the gallbladder."""
     level = np.maximum(
         scene.ellipsoid((26, -2, -50), (62, 62, 45), lean=(0.2, -0.08)),
@@ -338,7 +223,7 @@ def _paint_liver(scene: _Scene, wall: Volume, above: Volume) -> None:
     scene.paint(inside, 9.0, "gallbladder")
 
 
-def _paint_retroperitoneum(scene: _Scene, wall: Volume, above: Volume) -> None:
+def _paint_retroperitoneum(scene: Scene, wall: Volume, above: Volume) -> None:
     """Paint spleen, pancreas, kidneys and the great vessels."""
     spleen = scene.ellipsoid((30, 26, 70), (40, 34, 22), lean=(0.2, 0)) + 1.3 * scene.rough
     notch = scene.ellipsoid((24, 16, 46), (30, 22, 14), lean=(0.2, 0))
@@ -401,7 +286,7 @@ def _paint_retroperitoneum(scene: _Scene, wall: Volume, above: Volume) -> None:
 
 def _majority(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return the label that fills most of each thick voxel; the middle one where all differ."""
-    first, middle, last = (labels[i::_SUBSLICES] for i in range(_SUBSLICES))
+    first, middle, last = (labels[i::SUBSLICES] for i in range(SUBSLICES))
     return np.where(first == last, first, middle)
 
 
@@ -442,7 +327,7 @@ def ct_phantom(
         The structure filling most of each voxel, numbered as in `PHANTOM_LABELS`; 0 is the rest.
     """
     rng = np.random.default_rng(seed)
-    scene = _Scene(shape, rng)
+    scene = Scene(shape, rng)
     wall = _paint_body(scene)
     above = _diaphragm(scene)
     _paint_back(scene)
@@ -455,7 +340,7 @@ def ct_phantom(
 
     blur = (0.0, 0.6 / spacing[1], 0.6 / spacing[2])
     smooth = ndi.gaussian_filter(scene.hu, blur)
-    thick = smooth.reshape(shape[0], _SUBSLICES, shape[1], shape[2]).mean(axis=1)
+    thick = smooth.reshape(shape[0], SUBSLICES, shape[1], shape[2]).mean(axis=1)
     noisy = thick + _scanner_noise(thick, 12.0, rng)
     hu = np.clip(np.rint(noisy), -1024, 3071).astype(np.int16)
     return hu, _majority(scene.labels)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from napari_promptseg.data.geometry import Plane
     from napari_promptseg.data.volume import PlaneImage, Volume
-    from napari_promptseg.few_shot.concept import Concept
+    from napari_promptseg.few_shot.few_shot_class import FewShotClass
     from napari_promptseg.few_shot.proposals import Proposal
     from napari_promptseg.session.store import Store
 
@@ -54,7 +54,7 @@ class Classes:
 
     def propose(
         self,
-        concept: Concept,
+        concept: FewShotClass,
         index: int | Sequence[int] | Plane | None = None,
         stopped: Callable[[], bool] = lambda: False,
     ) -> list[Proposal]:
@@ -62,7 +62,7 @@ class Classes:
 
         Parameters
         ----------
-        concept : Concept
+        concept : FewShotClass
             The class.
         index : int, (int, int) or Plane, optional
             Which plane, as in `add_mask`; the middle one when not given.
@@ -83,9 +83,9 @@ class Classes:
         plane = self._plane(index)
         self.volume.check_whole(plane, "finding objects of a class")
         found = concept.proposals(self.volume.plane(plane), stopped)
-        from napari_promptseg.few_shot.proposals import beside
+        from napari_promptseg.few_shot.proposals import exclude_occupied
 
-        return beside(found, np.asarray(self._store.labels[plane.slices]) > 0)
+        return exclude_occupied(found, np.asarray(self._store.labels[plane.slices]) > 0)
 
     def accept(
         self,

@@ -85,7 +85,7 @@ def prepare(volume: Volume, backend: Backend, planes: list[Plane]) -> Iterator[P
 
 def _prepared(volume: Volume, backend: EmbeddingCache, planes: list[Plane]) -> Iterator[Prepared]:
     for number, plane in enumerate(planes, 1):
-        new = [part for part in Tiling.parts(volume.plane(plane)) if not backend.is_kept(part)]
+        new = [part for part in Tiling.parts(volume.plane(plane)) if not backend.is_cached(part)]
         for part in new:
             backend.embed(part)
         yield Prepared(plane, bool(new), number, len(planes))

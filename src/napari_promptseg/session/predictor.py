@@ -11,9 +11,10 @@ from napari_promptseg.data.geometry import Crop, box_union, mask_box
 from napari_promptseg.data.plane_prompts import PlanePrompts, Stroke
 from napari_promptseg.data.volume import PlaneImage
 from napari_promptseg.few_shot.text import TextModels
+from napari_promptseg.models.base import BackendTraits
 from napari_promptseg.models.capabilities import Everything
-from napari_promptseg.models.encoding.prompt_maps import refused
-from napari_promptseg.models.registry import create_backend
+from napari_promptseg.models.encoding.prompt_maps import excluded_pixels
+from napari_promptseg.models.registry import backends_with, create_backend
 from napari_promptseg.models.text_models import TextMatch
 from napari_promptseg.models.validation import find_fault, is_out_of_memory
 from napari_promptseg.propagation.registry import (
@@ -161,7 +162,7 @@ class Predictor:
 
     def describe(self) -> str:
         """Return all that an answer depends on beside prompts and image, as one text."""
-        engine = getattr(self._base, "engine", "")
+        engine = BackendTraits.of(self._base).engine
         return f"{self.spec} {self.identity} {engine} {self._volume.window}"
 
     @property
@@ -284,13 +285,13 @@ class Predictor:
         if fault := find_fault(answer, shape):
             raise RuntimeError(f"{backend.name} gave no answer: {fault}")
         if isinstance(backend, TextFallback):
-            self.named = backend.named or self.named
+            self.named = backend.match or self.named
         elif prompts.text:
             self.named = TextMatch(prompts.text, backend.name, answer.score, answer.paste(shape))
         mask, corner = answer.mask, (answer.rows[0], answer.columns[0])
         if any(not region.positive for region in prompts.regions):
             seen = prompts.mapped(offset=(-corner[0], -corner[1]))
-            mask = mask & ~refused(seen, answer.probability.shape)
+            mask = mask & ~excluded_pixels(seen, answer.probability.shape)
         if crop is None:
             return PlaneAnswer(mask, corner)
         (top, bottom), (left, right) = mask_box(mask) or ((0, 0), (0, 0))
@@ -310,7 +311,8 @@ class Predictor:
         while isinstance(backend, Wrapper):
             backend = backend.backend
         if not isinstance(backend, Everything):
-            raise ValueError(f"backend {self.name!r} cannot segment everything; valid: sam")
+            valid = ", ".join(backends_with("everything"))
+            raise ValueError(f"backend {self.name!r} cannot segment everything; valid: {valid}")
         return backend.segment_everything(self._volume.plane(plane))
 
     def uncertainty(
@@ -376,4 +378,4 @@ class Predictor:
 
 def _has_gpu(backend: Backend | None) -> bool:
     """Whether a backend says that it runs elsewhere than on the CPU."""
-    return "cpu" not in str(getattr(backend, "device", "cpu"))
+    return "cpu" not in (BackendTraits.of(backend).device or "cpu")

@@ -9,8 +9,8 @@ import numpy as np
 from napari_promptseg.data.geometry import all_planes
 from napari_promptseg.data.sampling import spread
 from napari_promptseg.data.volume import ArrayLike, PlaneImage, Volume
-from napari_promptseg.few_shot.concept import Concept
 from napari_promptseg.few_shot.features import square_labels, square_pixels
+from napari_promptseg.few_shot.few_shot_class import FewShotClass
 from napari_promptseg.training.data.datasets import Scene
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def adapt(
     seconds: float = 60.0,
     device: str = "auto",
     report: Callable[[str], None] = lambda line: None,
-) -> Concept:
+) -> FewShotClass:
     """Learn a class of objects from some of them; five are enough to start.
 
     Parameters
@@ -65,9 +65,9 @@ def adapt(
 
     Returns
     -------
-    Concept
+    FewShotClass
         Its `propose` finds objects, its `backend` answers clicks on them; see also
-        `napari_promptseg.few_shot.storage.save_concept`.
+        `napari_promptseg.few_shot.storage.save_class`.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def adapt(
     """
     if len(images) != len(label_images):
         raise ValueError(f"{len(images)} images need as many labels, got {len(label_images)}")
-    concept = Concept(name, tuple(synonyms), description, device)
+    concept = FewShotClass(name, tuple(synonyms), description, device)
     scenes = []
     for number, (image, labels) in enumerate(zip(images, label_images, strict=True)):
         volume = image if isinstance(image, Volume) else Volume(image)
@@ -126,7 +126,7 @@ def has_upright_planes(volume: Volume) -> bool:
 
 
 def learn_from(
-    concept: Concept,
+    concept: FewShotClass,
     examples: Iterable[tuple[PlaneImage, NDArray[np.integer]]],
     source: str,
     upright: bool = False,
@@ -135,7 +135,7 @@ def learn_from(
 
     Parameters
     ----------
-    concept : Concept
+    concept : FewShotClass
         The class.
     examples : iterable of (PlaneImage, (H, W) integer array)
         Planes, and the numbers of the objects on each.
@@ -152,7 +152,7 @@ def learn_from(
 
 
 def fine_tune(
-    concept: Concept,
+    concept: FewShotClass,
     scenes: Sequence[Scene],
     seconds: float = 60.0,
     stopped: Callable[[], bool] = lambda: False,
@@ -164,7 +164,7 @@ def fine_tune(
     return tune(concept.backend(), scenes, seconds, stopped, report)
 
 
-def take_tuned(concept: Concept, tuned: Tuned) -> None:
+def take_tuned(concept: FewShotClass, tuned: Tuned) -> None:
     """Give a class what came of fine-tuning."""
     if tuned.adapter is not None:
         concept.adapter = tuned.adapter

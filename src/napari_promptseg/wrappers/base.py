@@ -1,8 +1,10 @@
-"""What all wrappers share: outwardly they are the backend that they wrap."""
+"""Base class of the wrappers, which implement the backend protocol around another backend."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
+
+from napari_promptseg.models.base import BackendTraits
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,12 +17,12 @@ if TYPE_CHECKING:
 
 
 class Wrapper:
-    """Base of the backends around another backend.
+    """Base class of backends around another backend; by default everything is delegated.
 
     Parameters
     ----------
     backend : Backend
-        What is wrapped.
+        The wrapped backend.
     """
 
     def __init__(self, backend: Backend) -> None:
@@ -38,8 +40,23 @@ class Wrapper:
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the wrapped backend understands."""
+        """Capabilities of the wrapped backend."""
         return self.backend.capabilities
+
+    @property
+    def device(self) -> str:
+        """Device of the wrapped backend, see `BackendTraits`."""
+        return BackendTraits.of(self.backend).device
+
+    @property
+    def engine(self) -> str:
+        """Inference engine of the wrapped backend, see `BackendTraits`."""
+        return BackendTraits.of(self.backend).engine
+
+    @property
+    def default_propagator(self) -> str:
+        """Default propagator of the wrapped backend, see `BackendTraits`."""
+        return BackendTraits.of(self.backend).default_propagator
 
     def embed(self, image: PlaneImage) -> Any:
         """See `Backend.embed`."""
@@ -54,7 +71,7 @@ class Wrapper:
     def stage(
         self, embedding: Any, prompts: PlanePrompts, prior: NDArray[np.bool_] | None = None
     ) -> Stage:
-        """See `Differentiable.stage`; only where the wrapped backend can."""
+        """See `Differentiable.stage`; only where the wrapped backend is differentiable."""
         return stage_of(self.backend, embedding, prompts, prior)
 
     def close(self) -> None:
@@ -68,5 +85,5 @@ def stage_of(
     prompts: PlanePrompts,
     prior: NDArray[np.bool_] | None = None,
 ) -> Stage:
-    """Return the stage of a backend whose capabilities say that it has one."""
+    """Return the stage of a backend whose capabilities are `differentiable`."""
     return cast("Differentiable", backend).stage(embedding, prompts, prior)

@@ -1,4 +1,4 @@
-"""Clean-up of an answer: smooth edges, no tiny holes, no stray pieces."""
+"""Cleanup of predicted masks: smooth edges, no tiny holes, no stray components."""
 
 from __future__ import annotations
 
@@ -20,35 +20,35 @@ if TYPE_CHECKING:
 Mask = NDArray[np.bool_]
 _OUT: Final = np.float32(0.5)
 _IN: Final = np.nextafter(_OUT, np.float32(1))
-"""Just out of the mask and just in it: where answers are averaged, the other one decides."""
-_THIN: Final = 0.9  # an opening that leaves less than this share of a mask would harm it
-_SMOOTHED: Final = 1000  # pixels; of a smaller mask, each one of the edge counts
-_CRUMB: Final = 0.05  # share of a piece of the prior below which what is left of it goes
+"""Barely outside and inside the mask: where predictions are averaged, the other one decides."""
+_THIN: Final = 0.9  # area fraction after an opening below which the object is too thin for it
+_MIN_SMOOTHED_AREA: Final = 1000  # pixels; in smaller masks every pixel of the edge counts
+_CRUMB: Final = 0.05  # area fraction, relative to its prior or neighbours, of a crumb
 
 
 class Cleanup(Wrapper):
-    """Removes what users would have to remove by hand.
+    """Removes small artefacts from a mask.
 
     Edges are smoothed by an opening and a closing, unless the object is too thin or too
-    small for it; tiny holes are filled. Of the pieces of the mask, those stay that hold a positive
-    prompt or carry on a piece of the prior; if none does, the largest stays. A piece with
-    negative strokes only goes. On a plane without prompts all pieces stay: in propagation
-    a branch of the object may begin there. No pixel of a positive click or scribble is removed, and
-    none of a negative one is added.
+    small for it; tiny holes are filled. Of the connected components, those with a positive
+    prompt or with overlap of the prior are kept; if there is none, the largest is. Components
+    with negative strokes alone are removed. On a plane without prompts all components are
+    kept, because in propagation a branch of the object may begin there. No pixel of a positive
+    click or scribble is removed, and none of a negative one is added.
 
     Parameters
     ----------
     backend : Backend
-        What is asked.
+        The wrapped backend.
     radius : int
-        Of the opening and closing, in pixels of the plane; 0 leaves edges as they are.
+        Radius of the opening and closing, in pixels of the plane; 0 leaves edges unchanged.
     hole : float
-        Holes up to this share of the area of the mask are filled.
+        Area of the largest holes that are filled, as a fraction of the area of the mask.
 
     Raises
     ------
     ValueError
-        If the radius or the share is negative.
+        If `radius` or `hole` is negative.
     """
 
     def __init__(self, backend: Backend, radius: int = 1, hole: float = 0.01) -> None:
@@ -71,8 +71,8 @@ class Cleanup(Wrapper):
         before = answer.mask[part]
         down, right = answer.rows[0] + part[0].start, answer.columns[0] + part[1].start
         height, width = before.shape
-        known = None if prior is None else prior[down : down + height, right : right + width]
-        after = self.clean(before, prompts.mapped(offset=(-down, -right)), known)
+        prior_part = None if prior is None else prior[down : down + height, right : right + width]
+        after = self.clean(before, prompts.mapped(offset=(-down, -right)), prior_part)
         probability = answer.probability.copy()
         target = probability[part]
         target[before & ~after] = _OUT
@@ -85,13 +85,13 @@ class Cleanup(Wrapper):
         Parameters
         ----------
         mask : (H, W) bool array
-            What was answered.
+            Predicted mask.
         prompts : PlanePrompts
-            In the pixels of the mask.
+            Prompts in pixels of the mask.
         prior : (H, W) bool array, optional
-            What was there before.
+            Previous mask.
         """
-        on, off = (_drawn(prompts, side, mask.shape) for side in (True, False))
+        on, off = (_stroke_pixels(prompts, side, mask.shape) for side in (True, False))
         cleaner = _fill_holes(self._smooth(mask), off, self.hole)
         cleaner = (cleaner | (mask & on)) & ~(off & ~mask)
         if not (prompts.strokes or prompts.regions or prompts.text):
@@ -99,68 +99,74 @@ class Cleanup(Wrapper):
         return _pieces(cleaner, prompts, on, off, prior)
 
     def _smooth(self, mask: Mask) -> Mask:
-        if not self.radius or mask.sum() < _SMOOTHED:
+        if not self.radius or mask.sum() < _MIN_SMOOTHED_AREA:
             return mask
         size = 2 * self.radius + 1
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
-        opened = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, kernel)
-        if opened.sum() < _THIN * mask.sum():
-            opened = mask.astype(np.uint8)
-        return np.asarray(cv2.morphologyEx(opened, cv2.MORPH_CLOSE, kernel) > 0)
+        smooth = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, kernel)
+        if smooth.sum() < _THIN * mask.sum():
+            smooth = mask.astype(np.uint8)
+        return np.asarray(cv2.morphologyEx(smooth, cv2.MORPH_CLOSE, kernel) > 0)
 
 
-def _drawn(prompts: PlanePrompts, positive: bool, shape: tuple[int, ...]) -> Mask:
-    """Pixels of the clicks and scribbles of one side."""
-    drawn = np.zeros(shape, np.uint8)
+def _stroke_pixels(prompts: PlanePrompts, positive: bool, shape: tuple[int, ...]) -> Mask:
+    """Return the pixels of the positive, or of the negative, clicks and scribbles."""
+    canvas = np.zeros(shape, np.uint8)
     for stroke in prompts.strokes:
         if stroke.positive != positive:
             continue
         row, column = (nearest_pixel(p) for p in stroke.path[0])
         if len(stroke.path) > 1:
-            draw_stroke(drawn, stroke, 0.5)
+            draw_stroke(canvas, stroke, 0.5)
         elif 0 <= row < shape[0] and 0 <= column < shape[1]:
-            drawn[row, column] = 1
-    return drawn > 0
+            canvas[row, column] = 1
+    return canvas > 0
 
 
-def _fill_holes(mask: Mask, kept: Mask, share: float) -> Mask:
-    """Fill holes of up to a share of the mask, but for those with a pixel to keep."""
+def _fill_holes(mask: Mask, background: Mask, share: float) -> Mask:
+    """Fill holes up to an area fraction of the mask, except those with a background pixel."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(
         (~mask).astype(np.uint8), connectivity=4
     )
     areas = stats[:, cv2.CC_STAT_AREA]
-    open_ = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1], labels[kept]])
+    other_ids = np.concatenate(
+        [labels[0], labels[-1], labels[:, 0], labels[:, -1], labels[background]]
+    )
     small = np.flatnonzero(areas <= share * mask.sum())
-    filled = np.setdiff1d(small, [0, *np.unique(open_)])
-    return mask | np.isin(labels, filled) if count > 1 and len(filled) else mask
+    hole_ids = np.setdiff1d(small, [0, *np.unique(other_ids)])
+    return mask | np.isin(labels, hole_ids) if count > 1 and len(hole_ids) else mask
 
 
 def _pieces(mask: Mask, prompts: PlanePrompts, on: Mask, off: Mask, prior: Mask | None) -> Mask:
-    """Keep the pieces that are wanted."""
-    count, found, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    labels = np.asarray(found, np.int32)
+    """Select the connected components to keep."""
+    count, components, stats, _ = cv2.connectedComponentsWithStats(
+        mask.astype(np.uint8), connectivity=8
+    )
+    labels = np.asarray(components, np.int32)
     areas = stats[:, cv2.CC_STAT_AREA].astype(np.float64)
     areas[0] = 0
-    wanted = _overlap(labels, on, count) > 0
-    refused = ~wanted & (_overlap(labels, off, count) > 0)
-    wanted |= _enclosed(labels, areas, prompts) | bool(prompts.text)  # a word may name many
+    keep = _overlap(labels, on, count) > 0
+    drop = ~keep & (_overlap(labels, off, count) > 0)
+    keep |= _in_regions(labels, areas, prompts) | bool(prompts.text)  # several objects
     if prior is not None and prior.any():
-        wanted |= _carried_on(labels, count, prior, _CRUMB if prompts.strokes else 0.0)
-    wanted &= ~refused
-    wanted[0] = False
-    if not wanted.any():
-        areas[refused] = 0
-        wanted[areas.argmax()] = areas.max() > 0
-    return np.asarray(wanted[labels])
+        keep |= _carried_on(labels, count, prior, _CRUMB if prompts.strokes else 0.0)
+    keep &= ~drop
+    keep[0] = False
+    if not keep.any():
+        areas[drop] = 0
+        keep[areas.argmax()] = areas.max() > 0
+    return np.asarray(keep[labels])
 
 
 def _overlap(labels: NDArray[np.int32], where: Mask, count: int) -> NDArray[np.int64]:
-    """Pixels of each piece that lie in a mask."""
+    """Return the number of pixels of each component that lie in a mask."""
     return np.bincount(labels[where], minlength=count)
 
 
-def _enclosed(labels: NDArray[np.int32], areas: NDArray[np.float64], prompts: PlanePrompts) -> Mask:
-    """Pieces that lie mostly in a box or lasso and are no crumbs beside the others there."""
+def _in_regions(
+    labels: NDArray[np.int32], areas: NDArray[np.float64], prompts: PlanePrompts
+) -> Mask:
+    """Return which components lie mostly in a box or lasso, crumbs excluded."""
     inside = np.zeros(labels.shape, np.uint8)
     for region in prompts.regions:
         if region.positive:
@@ -170,7 +176,7 @@ def _enclosed(labels: NDArray[np.int32], areas: NDArray[np.float64], prompts: Pl
 
 
 def _carried_on(labels: NDArray[np.int32], count: int, prior: Mask, share: float) -> Mask:
-    """Pieces that hold more than a share of a piece of the prior."""
+    """Return which components hold more than a fraction of a component of the prior."""
     pieces, before = cv2.connectedComponents(prior.astype(np.uint8), connectivity=8)
     pairs = labels.ravel().astype(np.int64) * pieces + np.asarray(before).ravel()
     both = np.bincount(pairs, minlength=count * pieces)

@@ -1,4 +1,4 @@
-"""Which wrappers go around a backend: one value to hold, one line of text to write."""
+"""Wrapper selection: the switches of `Refinement` and the text that names them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from napari_promptseg.models.registry import create_backend, list_backends
 from napari_promptseg.wrappers.brs import Brs
 from napari_promptseg.wrappers.cleanup import Cleanup
 from napari_promptseg.wrappers.embedding_cache import EmbeddingCache
-from napari_promptseg.wrappers.flips import Flips
-from napari_promptseg.wrappers.multiscale import Multiscale
+from napari_promptseg.wrappers.test_time_augmentation import Flips, Multiscale
 from napari_promptseg.wrappers.tiling import Tiling
 from napari_promptseg.wrappers.zoom import ZoomIn
 
@@ -26,13 +25,13 @@ if TYPE_CHECKING:
 class Refinement:
     """Wrappers to put around a backend.
 
-    Each is on (True), off (False), or as it is by default (None): what is on by default
-    and needs more than a backend can do is left out for that backend.
+    Each is on (True), off (False), or at its default (None). Wrappers that are on by default
+    are left out for backends that lack a capability they need.
 
     Parameters
     ----------
     zoom : bool or None
-        `ZoomIn`: look closely at the object. On by default.
+        `ZoomIn`: inference on a crop around the object. On by default.
     multiscale : bool or None
         `Multiscale`: average over three scales. Off by default; needs a scalable backend.
     flips : bool or None
@@ -40,8 +39,8 @@ class Refinement:
     brs : bool or None
         `Brs`: every click holds. On by default; needs a differentiable backend.
     cleanup : bool or None
-        `Cleanup`: smooth edges, no tiny holes or stray pieces. On by default for
-        differentiable backends: networks leave crumbs, algorithms are taken at their word.
+        `Cleanup`: smooth edges, no tiny holes or stray components. On by default for
+        differentiable backends, whose networks leave such artefacts.
     """
 
     zoom: bool | None = None
@@ -51,37 +50,39 @@ class Refinement:
     cleanup: bool | None = None
 
     def resolved(self, capabilities: Capabilities) -> Refinement:
-        """Return what is on and off for a backend; no part of it is None.
+        """Return the switches for a backend with all defaults filled in.
 
         Raises
         ------
         ValueError
-            If a part that was asked for needs more than the backend can do.
+            If a wrapper that is on needs a capability that the backend lacks.
         """
-        chosen = {}
+        switches = {}
         for name in PARTS:
-            asked, possible = getattr(self, name), able(name, capabilities)
-            if asked and not possible:
+            requested, possible = getattr(self, name), able(name, capabilities)
+            if requested and not possible:
                 valid = [part for part in PARTS if able(part, capabilities)]
                 raise ValueError(
                     f"refinement {name!r} needs a {_NEEDS[name]} backend; valid for this: {valid}"
                 )
-            chosen[name] = asked if asked is not None else _by_default(name, capabilities)
-        return replace(self, **chosen)
+            switches[name] = requested if requested is not None else _by_default(name, capabilities)
+        return replace(self, **switches)
 
     def spec(self, backend: str) -> str:
         """Return the one-line text that `parse_spec` reads."""
         signs = {None: "", True: "+", False: "-"}
-        asked = {name: getattr(self, name) for name in PARTS}
-        return backend + "".join(signs[on] + name for name, on in asked.items() if on is not None)
+        switches = {name: getattr(self, name) for name in PARTS}
+        return backend + "".join(
+            signs[on] + name for name, on in switches.items() if on is not None
+        )
 
 
 PARTS: Final = tuple(field.name for field in fields(Refinement))
 """Names of the wrappers."""
 _ON: Final = {"brs": "differentiable", "cleanup": "differentiable"}
-"""Those that are on by default beside the zoom-in, and for which backends."""
+"""Wrappers on by default beside the zoom-in, and the capability that switches them on."""
 _NEEDS: Final = {"multiscale": "scalable", "brs": "differentiable"}
-"""What a backend must be capable of."""
+"""Capability that a wrapper needs."""
 _ORDER: Final[dict[str, Callable[[Backend], Backend]]] = {
     "multiscale": Multiscale,
     "flips": Flips,
@@ -93,14 +94,14 @@ _ORDER: Final[dict[str, Callable[[Backend], Backend]]] = {
 
 
 def able(part: str, capabilities: Capabilities) -> bool:
-    """Tell whether a backend can do what a part of `Refinement` needs."""
+    """Return whether a backend has the capability that a part of `Refinement` needs."""
     return part not in _NEEDS or bool(getattr(capabilities, _NEEDS[part]))
 
 
 def _by_default(part: str, capabilities: Capabilities) -> bool:
     if capabilities.refined:
         return False
-    if part == "zoom":  # each crop would be embedded anew
+    if part == "zoom":  # each crop would need an embedding of its own
         return not capabilities.costly_embedding
     return part in _ON and bool(getattr(capabilities, _ON[part]))
 
@@ -115,30 +116,30 @@ def parse_spec(spec: str, refinement: Refinement | None = None) -> tuple[str, Re
         ``+part`` or ``-part`` for each wrapper that is switched on or off, such as
         "clicknet+flips", "grabcut-zoom" or "sam:vit_b".
     refinement : Refinement, optional
-        What holds where the text says nothing.
+        Switches for the wrappers that the text does not name.
 
     Raises
     ------
     ValueError
         If there is no such backend or part.
     """
-    known = sorted(list_backends())
-    found = [n for n in known if spec == n or spec.startswith((f"{n}+", f"{n}-", f"{n}:"))]
-    if not found:
+    names = sorted(list_backends())
+    matches = [n for n in names if spec == n or spec.startswith((f"{n}+", f"{n}-", f"{n}:"))]
+    if not matches:
         raise ValueError(
-            f"unknown backend {spec!r}; valid backends: {known}, "
+            f"unknown backend {spec!r}; valid backends: {names}, "
             f"each with +part or -part of {list(PARTS)}"
         )
-    name = max(found, key=len)
+    name = max(matches, key=len)
     rest = spec[len(name) :]
     if rest.startswith(":"):
         name += re.split("[+-]", rest)[0]
-    asked = {}
+    switches = {}
     for sign, part in re.findall(r"([+-])([^+-]*)", rest):
         if part not in PARTS:
             raise ValueError(f"unknown refinement {part!r} in {spec!r}; valid: {list(PARTS)}")
-        asked[part] = sign == "+"
-    return name, replace(refinement or Refinement(), **asked)
+        switches[part] = sign == "+"
+    return name, replace(refinement or Refinement(), **switches)
 
 
 def build(
@@ -154,12 +155,12 @@ def build(
     refinement : Refinement, optional
         Which wrappers; the default ones when not given.
     device : str
-        "auto", "cpu", "cuda" or "mps"; for a backend that is made here.
+        "auto", "cpu", "cuda" or "mps"; for a backend that is created by name.
 
     Raises
     ------
     ValueError
-        If there is no such backend or part, or the backend cannot do what a part needs.
+        If there is no such backend or part, or the backend lacks a capability that a part needs.
     TypeError
         If the object is not a backend.
     """
@@ -170,10 +171,10 @@ def build(
         raise TypeError(f"backend must be a name or a Backend, got {type(backend).__name__}")
     if refinement is None:
         return backend
-    chosen = refinement.resolved(backend.capabilities)
+    switches = refinement.resolved(backend.capabilities)
     if backend.capabilities.costly_embedding:
         backend = Tiling(EmbeddingCache(backend))
     for part, wrapper in _ORDER.items():
-        if getattr(chosen, part):
+        if getattr(switches, part):
             backend = wrapper(backend)
     return backend

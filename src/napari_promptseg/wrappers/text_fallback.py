@@ -1,4 +1,4 @@
-"""Words for backends that know none."""
+"""Text prompts for backends without text support."""
 
 from __future__ import annotations
 
@@ -21,40 +21,40 @@ if TYPE_CHECKING:
 
     from napari_promptseg.data.plane_prompts import Stroke
     from napari_promptseg.data.volume import PlaneImage
-    from napari_promptseg.models.base import Backend, Capabilities, Float32
+    from napari_promptseg.models.base import Backend, Capabilities
 
 Mask = NDArray[np.bool_]
 
 
 class TextFallback(Wrapper):
-    """Answers a word by the map of another model; clicks decide from there.
+    """Segments a word by a text model and corrects the mask by the wrapped backend.
 
-    A word may name many things. Each piece of the mask that a prompt touches is given to the
-    backend to start from; the others stay as they are, unless a positive box or lasso says
-    that the object lies inside of it.
+    A word may name several objects. The components of the mask that a prompt touches are the
+    prior of the backend; the others are left unchanged, unless a positive box or lasso
+    restricts the object to its inside.
 
     Parameters
     ----------
     backend : Backend
-        Answers clicks.
-    words : iterable of TextModel
-        Asked in order, when there is a word and no mask to go on from.
+        The wrapped backend, which is asked about all other prompts.
+    models : iterable of TextModel
+        Text models, asked in order when there is a word and no mask to start from.
     """
 
-    def __init__(self, backend: Backend, words: Iterable[TextModel]) -> None:
+    def __init__(self, backend: Backend, models: Iterable[TextModel]) -> None:
         super().__init__(backend)
-        self.words = words
-        self.named: TextMatch | None = None
-        """What the last word was found as."""
+        self.models = models
+        self.match: TextMatch | None = None
+        """Match of the last word."""
 
     @property
     def capabilities(self) -> Capabilities:
-        """Those of the backend, and text."""
-        able = self.backend.capabilities
-        return replace(able, prompts=able.prompts | {"text"})
+        """Those of the wrapped backend, and text."""
+        capabilities = self.backend.capabilities
+        return replace(capabilities, prompts=capabilities.prompts | {"text"})
 
     def embed(self, image: PlaneImage) -> tuple[Any, PlaneImage]:
-        """Embed a plane for the backend, and keep it for the words."""
+        """Return the embedding for the backend, and the plane for the text models."""
         return self.backend.embed(image), image
 
     def predict(
@@ -75,51 +75,46 @@ class TextFallback(Wrapper):
         if not prompts.text:
             return self.backend.predict(inner, others, prior)
         if prior is None or not others:
-            self.named, found = ask(self.words, image, prompts.text.strip())
+            self.match, answer = ask(self.models, image, prompts.text.strip())
             if not others:
-                return _whole(found.probability, found.confidence)
-            prior = found.probability > 0.5
-        return self._corrected(inner, others, prior)
+                return Prediction.whole(answer.probability, answer.confidence)
+            prior = answer.probability > 0.5
+        return self._correct(inner, others, prior)
 
-    def _corrected(self, inner: Any, prompts: PlanePrompts, prior: Mask) -> Prediction:
-        """Ask about the pieces of the mask that prompts touch."""
-        touched, seen = _touched(prompts, prior)
-        boxed = any(region.positive for region in prompts.regions)
-        kept = (prior & ~touched).astype(np.float32) * (not boxed)
-        if not (touched.any() or boxed or any(s.positive for s in prompts.strokes)):
-            return _whole(kept, 1.0)
-        start = touched if self.backend.capabilities.prior and touched.any() else None
-        answer = self.backend.predict(inner, seen, start)
-        return _whole(np.maximum(answer.paste(prior.shape), kept), answer.score)
+    def _correct(self, inner: Any, prompts: PlanePrompts, prior: Mask) -> Prediction:
+        """Predict the components of the mask that prompts touch."""
+        start, all_prompts = _components_at_prompts(prompts, prior)
+        has_box = any(region.positive for region in prompts.regions)
+        rest = (prior & ~start).astype(np.float32) * (not has_box)
+        if not (start.any() or has_box or any(s.positive for s in prompts.strokes)):
+            return Prediction.whole(rest, 1.0)
+        initial = start if self.backend.capabilities.prior and start.any() else None
+        answer = self.backend.predict(inner, all_prompts, initial)
+        return Prediction.whole(np.maximum(answer.paste(prior.shape), rest), answer.score)
 
 
-def _touched(prompts: PlanePrompts, mask: Mask) -> tuple[Mask, PlanePrompts]:
-    """Find the pieces of a mask that prompts touch, and what prompts on each imply."""
+def _components_at_prompts(prompts: PlanePrompts, mask: Mask) -> tuple[Mask, PlanePrompts]:
+    """Return the components of a mask that prompts touch, and the prompts with implied clicks."""
     count, pieces = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
-    touched = np.zeros(mask.shape, np.bool_)
-    implied: list[Stroke] = []
-    drawn = [_drawn(PlanePrompts((stroke,)), mask.shape) for stroke in prompts.strokes]
-    on = [np.unique(pieces[pixels]) for pixels in drawn]
-    within = np.unique(pieces[_drawn(replace(prompts, strokes=()), mask.shape)])
+    union = np.zeros(mask.shape, np.bool_)
+    extra: list[Stroke] = []
+    canvases = [_draw_prompts(PlanePrompts((stroke,)), mask.shape) for stroke in prompts.strokes]
+    on = [np.unique(pieces[pixels]) for pixels in canvases]
+    within = np.unique(pieces[_draw_prompts(replace(prompts, strokes=()), mask.shape)])
     for number in range(1, count):
         own = tuple(s for s, there in zip(prompts.strokes, on, strict=True) if number in there)
         if own or number in within:
             piece = pieces == number
-            touched |= piece
-            implied += with_implied(PlanePrompts(own), piece).strokes[len(own) :]
-    return touched, replace(prompts, strokes=(*prompts.strokes, *implied))
+            union |= piece
+            extra += with_implied(PlanePrompts(own), piece).strokes[len(own) :]
+    return union, replace(prompts, strokes=(*prompts.strokes, *extra))
 
 
-def _drawn(prompts: PlanePrompts, shape: tuple[int, int]) -> Mask:
-    """Pixels of strokes and regions."""
-    drawn = np.zeros(shape, np.uint8)
+def _draw_prompts(prompts: PlanePrompts, shape: tuple[int, int]) -> Mask:
+    """Return the pixels of strokes and regions."""
+    canvas = np.zeros(shape, np.uint8)
     for stroke in prompts.strokes:
-        draw_stroke(drawn, stroke, 0.5)
+        draw_stroke(canvas, stroke, 0.5)
     for region in prompts.regions:
-        fill_region(drawn, region)
-    return drawn > 0
-
-
-def _whole(probability: Float32, score: float) -> Prediction:
-    height, width = probability.shape
-    return Prediction(probability, (0, height), (0, width), score)
+        fill_region(canvas, region)
+    return canvas > 0

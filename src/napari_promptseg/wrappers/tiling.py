@@ -1,4 +1,4 @@
-"""Large planes, a tile at a time: models see all of a plane in about a thousand pixels."""
+"""Tiling of large planes for models with a fixed input size of about a thousand pixels."""
 
 from __future__ import annotations
 
@@ -20,28 +20,27 @@ if TYPE_CHECKING:
     from napari_promptseg.models.base import Prediction
 
 _SIDE: Final = 1024
-"""Side of the finest tiles in pixels, which models see about as they are."""
+"""Side of the finest tiles in pixels, about the input size of the models."""
 _LARGE: Final = 2 * _SIDE
-"""Longer side of a plane from which on it is looked at in tiles."""
+"""Longer side of a plane above which it is tiled."""
 _MARGIN: Final = 1 / 8
-"""Of its side, how far from the edge of a tile prompts lie, so that the object is in it."""
+"""Smallest distance of prompts from the edge of a tile, relative to its side."""
 
 
 class Tiling(Wrapper):
-    """Looks at the part of a large plane that holds all prompts and the mask so far.
+    """Runs a backend on the tile of a large plane that holds all prompts and the current mask.
 
-    Tiles lie on a fixed grid, half of each on the next, so that later prompts meet the same
-    ones and their embeddings are kept. Where no tile is large enough, they are twice as
-    large, and so on up to the whole plane.
+    Tiles lie on a fixed grid and overlap by half, so that later prompts hit cached embeddings.
+    If no tile is large enough, their side is doubled, up to the whole plane.
 
     Parameters
     ----------
     backend : Backend
-        Its embedding is costly and of one resolution.
+        The wrapped backend, with a costly embedding of a fixed resolution.
     """
 
     def embed(self, image: PlaneImage) -> Any:
-        """Return a large plane itself, as its tiles are embedded when they are asked for."""
+        """Return a large plane itself: its tiles are embedded on demand."""
         return image if _is_large(image) else self.backend.embed(image)
 
     def predict(
@@ -50,11 +49,13 @@ class Tiling(Wrapper):
         """See `Backend.predict`."""
         if not isinstance(embedding, PlaneImage) or not _is_large(embedding):
             return self.backend.predict(embedding, prompts, prior)
-        rows, columns = tile_around(embedding.shape, _wanted(prompts, prior, embedding.shape))
+        rows, columns = tile_around(
+            embedding.shape, _prompt_bounds(prompts, prior, embedding.shape)
+        )
         inner = self.backend.embed(embedding.crop(rows, columns))
-        seen = prompts.mapped(offset=(-rows[0], -columns[0]))
+        tile_prompts = prompts.mapped(offset=(-rows[0], -columns[0]))
         part = None if prior is None else prior[box_slices((rows, columns))]
-        answer = self.backend.predict(inner, seen, part)
+        answer = self.backend.predict(inner, tile_prompts, part)
         return replace(
             answer,
             rows=(answer.rows[0] + rows[0], answer.rows[1] + rows[0]),
@@ -63,7 +64,7 @@ class Tiling(Wrapper):
 
     @staticmethod
     def parts(image: PlaneImage) -> Iterator[PlaneImage]:
-        """Return what is embedded of a plane for prompts anywhere on it: its finest tiles."""
+        """Yield the finest tiles of a plane, which cover prompts anywhere on it."""
         if not _is_large(image):
             yield image
             return
@@ -76,36 +77,36 @@ def _is_large(image: PlaneImage) -> bool:
     return max(image.shape) > _LARGE
 
 
-def _wanted(
+def _prompt_bounds(
     prompts: PlanePrompts, prior: NDArray[np.bool_] | None, shape: tuple[int, int]
 ) -> Bounds:
-    """Return the box of all prompts and of the mask so far; the whole plane without any."""
-    places = [stroke.path for stroke in prompts.strokes]
-    places += [region.vertices for region in prompts.regions]
+    """Return the bounds of all prompts and the current mask; the whole plane without any."""
+    points = [stroke.path for stroke in prompts.strokes]
+    points += [region.vertices for region in prompts.regions]
     boxes = [] if prior is None else [box for box in [mask_box(prior)] if box is not None]
-    if places:
-        corners = np.concatenate(places)
+    if points:
+        corners = np.concatenate(points)
         low = np.clip(np.floor(corners.min(0)), 0, np.array(shape) - 1).astype(int)
         high = np.clip(np.ceil(corners.max(0)), 0, np.array(shape) - 1).astype(int)
         boxes.append(tuple((int(a), int(b) + 1) for a, b in zip(low, high, strict=True)))
     return box_union(boxes) if boxes else ((0, shape[0]), (0, shape[1]))
 
 
-def tile_around(shape: tuple[int, int], wanted: Bounds) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Return rows and columns of the smallest tile that holds a box well inside.
+def tile_around(shape: tuple[int, int], target: Bounds) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return rows and columns of the smallest tile that contains a box with a margin.
 
     Parameters
     ----------
     shape : (int, int)
-        Of the plane.
-    wanted : Bounds
-        Ranges of rows and columns.
+        Rows and columns of the plane.
+    target : Bounds
+        Ranges of rows and columns of the box.
     """
     side = _SIDE
     while side < max(shape):
-        found = [_range_around(n, side, one) for n, one in zip(shape, wanted, strict=True)]
-        if found[0] is not None and found[1] is not None:
-            return found[0], found[1]
+        ranges = [_range_around(n, side, one) for n, one in zip(shape, target, strict=True)]
+        if ranges[0] is not None and ranges[1] is not None:
+            return ranges[0], ranges[1]
         side *= 2
     return (0, shape[0]), (0, shape[1])
 
@@ -118,16 +119,16 @@ def _ranges(size: int, side: int) -> list[tuple[int, int]]:
     return [(start, start + side) for start in starts]
 
 
-def _range_around(size: int, side: int, wanted: tuple[int, int]) -> tuple[int, int] | None:
-    """Return the range of the grid in whose middle a part of an axis lies most, if in any."""
+def _range_around(size: int, side: int, target: tuple[int, int]) -> tuple[int, int] | None:
+    """Return the range of the grid that contains a part of an axis most centrally, if any."""
     margin = round(_MARGIN * side)
     fits = [
         (start, stop)
         for start, stop in _ranges(size, side)
-        if (start == 0 or wanted[0] >= start + margin)
-        and (stop == size or wanted[1] <= stop - margin)
-        and start <= wanted[0]
-        and wanted[1] <= stop
+        if (start == 0 or target[0] >= start + margin)
+        and (stop == size or target[1] <= stop - margin)
+        and start <= target[0]
+        and target[1] <= stop
     ]
-    middle = sum(wanted) / 2
+    middle = sum(target) / 2
     return min(fits, key=lambda r: abs(sum(r) / 2 - middle), default=None)

@@ -1,4 +1,4 @@
-"""Zoom-in: look closely at the object, whatever the size of the plane."""
+"""Zoom-in: inference on a crop around the object."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from napari_promptseg.models.capabilities import Stage
 
 Rectangle = tuple[tuple[int, int], tuple[int, int]]
-_LEAST: Final = 96  # pixels; a smaller crop does not show what the object could still be
-_WIDER: Final = 2.0  # how much wider the next look is where the crop cuts the answer
-_OVERVIEW: Final = 1024  # pixels; of longer planes, a first look sees one pixel of several
-_CUT: Final = 0.05  # share of a side of the crop that the answer may lie on
+_MIN_SIDE: Final = 96  # pixels; a smaller crop lacks the context of the object
+_WIDENING: Final = 2.0  # growth of the crop where its border cuts the object
+_OVERVIEW: Final = 1024  # pixels; longer planes are subsampled for the overview
+_CUT: Final = 0.05  # fraction of a side of the crop above which the object counts as cut
 _NOTHING: Final = Prediction(np.zeros((0, 0), np.float32), (0, 0), (0, 0), 1.0)
 
 
 def _inside(start: int, length: int, size: int) -> tuple[int, int]:
-    """Range of a length, moved into an axis of a size."""
+    """Return a range of a length, shifted into an axis of a size."""
     first = int(np.clip(start, 0, size - length))
     return first, first + length
 
@@ -36,12 +36,12 @@ def _inside(start: int, length: int, size: int) -> tuple[int, int]:
 def _expand(
     low: NDArray[np.float64], high: NDArray[np.float64], factor: float, image: PlaneImage
 ) -> Rectangle:
-    """Crop around a box, moved into the plane.
+    """Return the crop around a box, shifted into the plane.
 
-    It is square in physical units, `factor` times the longer side of the box.
+    It is square in physical units, with `factor` times the longer side of the box.
     """
     spacing = np.array(image.spacing)
-    side = max(float(((high - low) * spacing).max()) * factor, _LEAST * float(spacing.min()))
+    side = max(float(((high - low) * spacing).max()) * factor, _MIN_SIDE * float(spacing.min()))
     centre = (low + high) / 2
     ranges = []
     for middle, size, step in zip(centre, image.shape, image.spacing, strict=True):
@@ -51,14 +51,14 @@ def _expand(
 
 
 def _moved(answer: Prediction, down: int, right: int) -> Prediction:
-    """Return an answer at another place."""
+    """Return a prediction shifted by whole pixels."""
     rows = answer.rows[0] + down, answer.rows[1] + down
     columns = answer.columns[0] + right, answer.columns[1] + right
     return replace(answer, rows=rows, columns=columns)
 
 
-def _found(answer: Prediction, step: int, shape: tuple[int, int]) -> Bounds | None:
-    """Box of an answer for every `step`-th pixel, in the plane."""
+def _answer_bounds(answer: Prediction, step: int, shape: tuple[int, int]) -> Bounds | None:
+    """Return the bounds, in the plane, of a prediction for every `step`-th pixel."""
     inner = mask_box(answer.mask)
     if inner is None:
         return None
@@ -70,7 +70,7 @@ def _found(answer: Prediction, step: int, shape: tuple[int, int]) -> Bounds | No
 
 
 def _cuts(crop: Rectangle, answer: Prediction, shape: tuple[int, int]) -> bool:
-    """Whether the answer goes on beyond a side of the crop that is no side of the plane."""
+    """Return whether the border of the crop, unless it is that of the plane, cuts the object."""
     inside = (crop[0][1] - crop[0][0], crop[1][1] - crop[1][0])
     mask = _moved(answer, -crop[0][0], -crop[1][0]).paste(inside) > 0.5
     for axis, ((start, stop), size) in enumerate(zip(crop, shape, strict=True)):
@@ -81,10 +81,10 @@ def _cuts(crop: Rectangle, answer: Prediction, shape: tuple[int, int]) -> bool:
 
 
 def _widen(crop: Rectangle, shape: tuple[int, int]) -> Rectangle:
-    """Crop with longer sides around the same centre, moved into the plane."""
+    """Return a wider crop around the same centre, shifted into the plane."""
     ranges = []
     for (start, stop), size in zip(crop, shape, strict=True):
-        length = min(round((stop - start) * _WIDER), size)
+        length = min(round((stop - start) * _WIDENING), size)
         ranges.append(_inside((start + stop - length) // 2, length, size))
     return ranges[0], ranges[1]
 
@@ -92,23 +92,23 @@ def _widen(crop: Rectangle, shape: tuple[int, int]) -> Rectangle:
 class ZoomIn(Wrapper):
     """Runs a backend on a crop around the object, as the zoom-in of RITM and f-BRS does.
 
-    Without a mask to start from, a first look at the whole plane finds the object; a
-    second look follows if it is small there. With one, a look at its surroundings is
-    enough. Of a large plane the first look sees one pixel of several, so that costs grow
-    with the object and not with the plane. Where the border of the crop cuts the answer,
-    the object is larger than was thought, and a wider look follows.
+    Without a prior, the object is located in an overview of the whole plane, and predicted
+    again on a crop if it is small there. With a prior, the crop around it is enough. The
+    overview of a large plane is subsampled, so that costs depend on the size of the object
+    and not of the plane. Where the border of the crop cuts the object, the prediction is
+    repeated on a wider crop.
 
     Parameters
     ----------
     backend : Backend
-        What is run on the crop.
+        The wrapped backend.
     factor : float
-        Side of the crop relative to the object, once it is known.
+        Side of the crop relative to the bounding box of the object.
     doubt : float
-        Added to the factor and divided by the number of prompts: with one click the
-        object may be larger than it seems, with many its border matters more.
+        Addition to the factor, divided by the number of prompts: after one click the object
+        may be larger than it seems, after many its boundary matters more.
     trigger : float
-        A second look is taken if the crop has less than this part of the plane's side.
+        Side of the crop relative to the plane below which the object is predicted again.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class ZoomIn(Wrapper):
         self.factor, self.doubt, self.trigger = factor, doubt, trigger
 
     def embed(self, image: PlaneImage) -> PlaneImage:
-        """Return the plane: what is embedded is the crop, once it is known."""
+        """Return the plane itself: the crop is embedded once it is known."""
         return image
 
     def predict(
@@ -132,24 +132,24 @@ class ZoomIn(Wrapper):
         crop = self._crop(prompts, present, embedding)
         if crop is None:
             step = max(1, max(embedding.shape) // _OVERVIEW)
-            first = self._first_look(embedding, prompts, step)
-            crop = self._crop(prompts, _found(first, step, embedding.shape), embedding)
+            overview = self._predict_overview(embedding, prompts, step)
+            crop = self._crop(prompts, _answer_bounds(overview, step, embedding.shape), embedding)
             if crop is None or (step == 1 and self._is_whole(crop, embedding.shape)):
-                return first if step == 1 else _NOTHING
-        answer = self._look(embedding, prompts, prior, crop)
-        boxed = any(r.positive for r in prompts.regions)
-        while not boxed and _cuts(crop, answer, embedding.shape):
+                return overview if step == 1 else _NOTHING
+        answer = self._predict_crop(embedding, prompts, prior, crop)
+        has_box = any(r.positive for r in prompts.regions)
+        while not has_box and _cuts(crop, answer, embedding.shape):
             crop = _widen(crop, embedding.shape)
-            answer = self._look(embedding, prompts, prior, crop)
+            answer = self._predict_crop(embedding, prompts, prior, crop)
         return answer
 
-    def _first_look(self, image: PlaneImage, prompts: PlanePrompts, step: int) -> Prediction:
-        """Look at every `step`-th pixel of the plane; they are not copied."""
+    def _predict_overview(self, image: PlaneImage, prompts: PlanePrompts, step: int) -> Prediction:
+        """Predict on every `step`-th pixel of the plane, without a copy."""
         rows, columns = image.spacing
-        thinned = replace(
+        coarse = replace(
             image, values=image.values[::step, ::step], spacing=(rows * step, columns * step)
         )
-        return self.backend.predict(self.backend.embed(thinned), prompts.mapped(1 / step))
+        return self.backend.predict(self.backend.embed(coarse), prompts.mapped(1 / step))
 
     def stage(
         self,
@@ -157,11 +157,11 @@ class ZoomIn(Wrapper):
         prompts: PlanePrompts,
         prior: NDArray[np.bool_] | None = None,
     ) -> Stage:
-        """See `Differentiable.stage`: the crop around the prior, or the whole plane."""
+        """See `Differentiable.stage`; on the crop around the prior, or on the whole plane."""
         present = None if prior is None else mask_box(prior)
         whole = (0, embedding.shape[0]), (0, embedding.shape[1])
         crop = self._crop(prompts, present, embedding) or whole
-        stage = stage_of(self.backend, *self._question(embedding, prompts, prior, crop))
+        stage = stage_of(self.backend, *self._crop_inputs(embedding, prompts, prior, crop))
         return stage.moved(crop[0][0], crop[1][0])
 
     def _is_whole(self, crop: Rectangle, shape: tuple[int, int]) -> bool:
@@ -170,7 +170,7 @@ class ZoomIn(Wrapper):
     def _crop(
         self, prompts: PlanePrompts, present: Bounds | None, image: PlaneImage
     ) -> Rectangle | None:
-        """Crop that holds the present mask, boxes, lassos and positive strokes."""
+        """Return the crop around the mask, boxes, lassos and positive strokes, if any."""
         corners = [s.path for s in prompts.strokes if s.positive]
         regions = [r.vertices for r in prompts.regions if r.positive]
         if present is None and not regions:
@@ -178,27 +178,27 @@ class ZoomIn(Wrapper):
         if present is not None:
             corners.append(np.array(present, dtype=np.float64).T)
         points = np.concatenate([*corners, *regions])
-        given = len(prompts.strokes) + len(prompts.regions)
-        factor = self.factor + (self.doubt / given if given else 0)
+        n_prompts = len(prompts.strokes) + len(prompts.regions)
+        factor = self.factor + (self.doubt / n_prompts if n_prompts else 0)
         return _expand(points.min(0), points.max(0), factor, image)
 
-    def _question(
+    def _crop_inputs(
         self,
         image: PlaneImage,
         prompts: PlanePrompts,
         prior: NDArray[np.bool_] | None,
         crop: Rectangle,
     ) -> tuple[Any, PlanePrompts, NDArray[np.bool_] | None]:
-        """Return what the wrapped backend is asked about a crop."""
-        seen = None if prior is None else prior[slice(*crop[0]), slice(*crop[1])]
-        return self.backend.embed(image.crop(*crop)), prompts.cropped(Crop(*crop)), seen
+        """Return embedding, prompts and prior of a crop."""
+        prior_part = None if prior is None else prior[slice(*crop[0]), slice(*crop[1])]
+        return self.backend.embed(image.crop(*crop)), prompts.cropped(Crop(*crop)), prior_part
 
-    def _look(
+    def _predict_crop(
         self,
         image: PlaneImage,
         prompts: PlanePrompts,
         prior: NDArray[np.bool_] | None,
         crop: Rectangle,
     ) -> Prediction:
-        answer = self.backend.predict(*self._question(image, prompts, prior, crop))
+        answer = self.backend.predict(*self._crop_inputs(image, prompts, prior, crop))
         return _moved(answer, crop[0][0], crop[1][0])

@@ -170,10 +170,10 @@ def test_grabcut_takes_no_piece_of_like_colour_that_nobody_clicked() -> None:
 
 def test_grabcut_cuts_a_small_picture_of_a_large_plane(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
-    cut = GrabCutBackend._cut
+    cut = GrabCutBackend._solve
     monkeypatch.setattr(
         GrabCutBackend,
-        "_cut",
+        "_solve",
         lambda self, pixels, seeds: seen.append(pixels.shape) or cut(self, pixels, seeds),
     )
     truth = ellipsoid((900, 1400), (400, 700), (250, 300))

@@ -12,6 +12,7 @@ from napari_promptseg.measure.overlap import dice
 from napari_promptseg.models.backends import volumenet
 from napari_promptseg.models.encoding.stack_maps import CLICKED, EARLIER, GIVEN, PlaneKnowledge
 from napari_promptseg.propagation.base import PlanePrediction, Stack
+from napari_promptseg.propagation.volumenet import sliding_window
 from napari_promptseg.propagation.volumenet.propagator import NetworkPropagator
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> ToyModel:
 
 
 def stack_of(volume: np.ndarray, anchors: dict[int, np.ndarray], **more) -> Stack:
-    settings = {"start": 0, "stop": len(volume), "given": frozenset(anchors)} | more
+    settings = {"start": 0, "stop": len(volume), "mask_anchors": frozenset(anchors)} | more
     return Stack(read=lambda index: plane_image(volume[index]), anchors=anchors, **settings)
 
 
@@ -128,14 +129,14 @@ def test_nothing_is_read_before_it_is_asked_for(toy: ToyModel) -> None:
 
 def test_kept_planes_are_context_and_not_answered(toy: ToyModel) -> None:
     kept = frozenset(range(16, 31))
-    stack = stack_of(bright(OBJECT), {15: OBJECT[15]}, kept=kept, prior=lambda i: OBJECT[i])
+    stack = stack_of(bright(OBJECT), {15: OBJECT[15]}, skip=kept, prior=lambda i: OBJECT[i])
     assert all(s.index < 15 for s in fill(stack))
 
 
 def test_the_model_is_told_how_well_planes_are_known(toy: ToyModel) -> None:
     longer = np.repeat(OBJECT, 2, 0)
     anchors = {30: longer[30], 34: longer[34]}
-    fill(stack_of(bright(longer), anchors, given=frozenset({30})))
+    fill(stack_of(bright(longer), anchors, mask_anchors=frozenset({30})))
     assert {p.known for told in toy.told for p in told} == {0.0, EARLIER, CLICKED, GIVEN}
     for told in toy.told:
         assert all((p.mask is None) == (p.known == 0) for p in told)
@@ -162,6 +163,43 @@ def test_the_distance_of_planes_is_told_in_views(toy: ToyModel) -> None:
     near, far = toy.gaps
     assert (near > 0).all()
     np.testing.assert_allclose(far, 2 * near[: len(far)], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("step", "between"), [(0.5, 1.5 / 1.375), (1, 1 / 1.375), (2.5, 2.5 / 1.375)]
+)
+def test_edges_are_refined_at_the_distance_of_the_planes(
+    toy: ToyModel, monkeypatch: pytest.MonkeyPatch, step: float, between: float
+) -> None:
+    """In pixels of the crop: 64 for 2 x 44 of the plane, that is 1.375 each."""
+    spacings = []
+    solve = sliding_window.solve_random_walker
+
+    def record(pixels, labels, spacing):
+        spacings.append(spacing)
+        return solve(pixels, labels, spacing)
+
+    monkeypatch.setattr(sliding_window, "solve_random_walker", record)
+    volume = np.zeros(SHAPE, bool)
+    volume[:, 20:41, 13:57] = True
+    stack = stack_of(bright(volume), {12: volume[12]}, step=step)
+    next(NetworkPropagator(ToyBackend()).fill(stack))
+    assert spacings[0] == pytest.approx((between, 1.0, 1.0))
+
+
+def test_a_step_in_brightness_between_slices_counts_by_their_distance() -> None:
+    """The same difference is a weaker edge between slices that are far apart."""
+    known = np.zeros((9, 13), np.float32)
+    known[2:7, 5:] = 1.0
+    knowledge = [PlaneKnowledge(mask=known, known=GIVEN), PlaneKnowledge()]
+    images = np.full((2, 9, 13, 3), 0.5, np.float32)
+    images[1] += 0.1
+    answers = np.full((2, 9, 13), 0.5, np.float32)
+    answers[:, :, :2] = 0.0
+    near, far = (
+        sliding_window._to_edges(answers, images, knowledge, step)[1] for step in (0.5, 4.0)
+    )
+    assert near[4, 8] < 0.5 < far[4, 8]
 
 
 def test_it_stays_inside_a_3d_box(toy: ToyModel) -> None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from napari_promptseg._napari.widgets.few_shot import FewShotSection
     from napari_promptseg._napari.worker.proposals import Examples
     from napari_promptseg.data.geometry import Plane
-    from napari_promptseg.few_shot.concept import Concept
+    from napari_promptseg.few_shot.few_shot_class import FewShotClass
     from napari_promptseg.training.data.datasets import Scene
 
 _SECONDS: Final = 60.0
@@ -72,7 +72,7 @@ class FewShotPresenter:
         self._section, self._show_status, self._show_error = section, status.show, status.show_error
         self._prompted = busy
         self._worker, self._tuner = JobQueue(call_on_main_thread), JobQueue(call_on_main_thread)
-        self._concepts: dict[str, Concept] = {}
+        self._concepts: dict[str, FewShotClass] = {}
         self._scenes: dict[str, list[Scene]] = {}
         self._used_examples: WeakKeyDictionary[Image, dict[str, set[int]]] = WeakKeyDictionary()
         self._layer_sync: LayerSync | None = None
@@ -139,18 +139,18 @@ class FewShotPresenter:
             return
         used_labels |= {int(label) for _, labels in examples for label in labels.ravel() if label}
 
-        def work(_: Job) -> Concept:
-            from napari_promptseg.few_shot.storage import save_concept
+        def work(_: Job) -> FewShotClass:
+            from napari_promptseg.few_shot.storage import save_class
             from napari_promptseg.training.few_shot import has_upright_planes, learn_from
 
             concept = self._concept(name, new=True)
             scenes = self._scenes.setdefault(name, [])
             upright = has_upright_planes(volume)
             scenes += learn_from(concept, examples, str(len(scenes)), upright)
-            save_concept(concept)
+            save_class(concept)
             return concept
 
-        def then(concept: Concept) -> None:
+        def then(concept: FewShotClass) -> None:
             self._section.show_running("")
             self._show_classes(name)
             count = f"{concept.examples} example{'s' * (concept.examples != 1)}"
@@ -160,7 +160,7 @@ class FewShotPresenter:
         self._section.show_running(f"Learning {name} …")
         self._run(self._worker, work, then)
 
-    def _tune(self, concept: Concept) -> None:
+    def _tune(self, concept: FewShotClass) -> None:
         """Fine-tune the network for clicks on a class, where there is enough to learn from."""
         from napari_promptseg.training.few_shot import FEWEST, fine_tune, take_tuned
 
@@ -169,14 +169,14 @@ class FewShotPresenter:
             return
 
         def work(job: Job) -> bool:
-            from napari_promptseg.few_shot.storage import save_concept
+            from napari_promptseg.few_shot.storage import save_class
 
             def stopped() -> bool:
                 return self._wait(job, lambda: self._prompted() or self._worker.busy)
 
             tuned = fine_tune(concept, scenes, _SECONDS, stopped)
             take_tuned(concept, tuned)
-            save_concept(concept)
+            save_class(concept)
             return tuned.adapter is not None
 
         def then(improved: bool) -> None:
@@ -228,15 +228,16 @@ class FewShotPresenter:
         job = self._searched = self._run(self._worker, work, then)
 
     def _look(
-        self, concept: Concept, layer_sync: LayerSync, plane: Plane, job: Job
+        self, concept: FewShotClass, layer_sync: LayerSync, plane: Plane, job: Job
     ) -> list[LocatedProposal]:
         """Find objects on a plane, on the worker."""
-        from napari_promptseg.few_shot.proposals import beside
+        from napari_promptseg.few_shot.proposals import exclude_occupied
 
         volume, labels = layer_sync.controller.volume, layer_sync.controller.labels
         volume.check_whole(plane, "finding objects of a class")
         proposals = concept.proposals(volume.plane(plane), lambda: self._wait(job, self._prompted))
-        return [LocatedProposal(plane, p) for p in beside(proposals, labels[plane.slices] > 0)]
+        free = exclude_occupied(proposals, labels[plane.slices] > 0)
+        return [LocatedProposal(plane, proposal) for proposal in free]
 
     def _reject(self, proposals: Sequence[LocatedProposal], name: str) -> None:
         """Teach the class what it is not, and look again where that was."""
@@ -246,13 +247,13 @@ class FewShotPresenter:
         planes = list(dict.fromkeys(one.plane for one in proposals))
 
         def work(job: Job) -> dict[Plane, list[LocatedProposal]]:
-            from napari_promptseg.few_shot.storage import save_concept
+            from napari_promptseg.few_shot.storage import save_class
 
             concept, volume = self._concept(name), layer_sync.controller.volume
             for one in proposals:
                 image = volume.plane(one.plane)
                 concept.refuse(image, one.proposal.whole(image.shape))
-            save_concept(concept)
+            save_class(concept)
             undecided = [plane for plane in planes if self.review.undecided(plane)]
             return {plane: self._look(concept, layer_sync, plane, job) for plane in undecided}
 
@@ -328,7 +329,7 @@ class FewShotPresenter:
 
             images = ((n, volume.plane(plane)) for n, (_, volume, plane) in enumerate(candidates))
             concept = self._concept(name) if is_class else None
-            order = rank(images, concept, stopped=lambda: self._wait(job, self._prompted))
+            order = rank(images, concept, is_cancelled=lambda: self._wait(job, self._prompted))
             return [entry.key for entry in order]
 
         def then(order: list[int]) -> None:
@@ -410,15 +411,15 @@ class FewShotPresenter:
             seconds += 0.02
         return job.stopped.is_set()
 
-    def _concept(self, name: str, new: bool = False) -> Concept:
+    def _concept(self, name: str, new: bool = False) -> FewShotClass:
         """Return a class, from its file where it was not in use yet; on the worker."""
-        from napari_promptseg.few_shot.concept import Concept
+        from napari_promptseg.few_shot.few_shot_class import FewShotClass
         from napari_promptseg.few_shot.storage import Library
 
         key = class_key(name)
         if key not in self._concepts:
             fresh = new and key not in list_classes()
-            self._concepts[key] = Concept(name) if fresh else Library().get(key)
+            self._concepts[key] = FewShotClass(name) if fresh else Library().get(key)
         return self._concepts[key]
 
     def _named(self, name: str) -> bool:

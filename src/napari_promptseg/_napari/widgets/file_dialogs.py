@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 
-from napari_promptseg.io import write
-from napari_promptseg.io.read import SUFFIXES
+from napari_promptseg.io.formats import FORMATS, READ_SUFFIXES, WRITE_SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,11 +16,8 @@ if TYPE_CHECKING:
 
 SESSION_SUFFIX: Final = ".promptseg"
 _SESSIONS: Final = f"PromptSeg session (*{SESSION_SUFFIX})"
-_LABELS: Final = (
-    "NIfTI (*.nii.gz);;NRRD (*.nrrd);;TIFF (*.tif);;OME-Zarr (*.zarr);;"
-    "DICOM SEG (*.dcm);;numpy (*.npy);;PNG (*.png);;COCO, run lengths (*.json);;"
-    "COCO, polygons (*.polygons.json);;Mesh (*.stl);;Mesh (*.obj);;Mesh (*.ply);;"
-    "Table of sizes (*.csv);;Cell Tracking Challenge (*_RES)"
+_LABELS: Final = ";;".join(
+    f"{f.name} (*{f.suffixes[0]})" for f in FORMATS if f.write is not None and f.suffixes
 )
 
 
@@ -32,7 +28,7 @@ def ask_save(parent: QWidget) -> Path | None:
 
 def ask_load(parent: QWidget) -> Path | None:
     """Return which session or labels to load, None if the user does not want to."""
-    labels = " ".join(f"*{suffix}" for suffix in SUFFIXES)
+    labels = " ".join(f"*{suffix}" for suffix in READ_SUFFIXES)
     kinds = f"{_SESSIONS};;Labels ({labels})"
     name, _ = QFileDialog.getOpenFileName(parent, "Load session or labels", "", kinds)
     return Path(name) if name else None
@@ -40,7 +36,7 @@ def ask_load(parent: QWidget) -> Path | None:
 
 def ask_export(parent: QWidget) -> Path | None:
     """Return where to write labels, None if the user does not want to."""
-    return _ask_target(parent, "Export labels", _LABELS, write.SUFFIXES)
+    return _ask_target(parent, "Export labels", _LABELS, WRITE_SUFFIXES)
 
 
 def _ask_target(parent: QWidget, title: str, kinds: str, suffixes: Sequence[str]) -> Path | None:

@@ -50,6 +50,13 @@ PROPAGATOR_LABELS: Final = {
     "sam2": Words("Memory of SAM 2", "The model remembers all prompted planes on its way"),
 }
 """Of each propagator, in plain words."""
+
+
+def _label(name: str) -> Words:
+    """Return the label of a propagator; those of other packages are shown by their name."""
+    return PROPAGATOR_LABELS.get(name, Words(name, "A propagator of another package"))
+
+
 _NOT_HERE: Final = "Not with this model"
 AXES: Final = {
     "z": Words("z: this time point", "Through the volume of the time points with prompts"),
@@ -133,7 +140,7 @@ class PropagationSection(Section):
         )
         self.way = _combo("How the object is carried from plane to plane")
         for name in (AUTO, *list_propagators()):
-            _add(self.way, name, PROPAGATOR_LABELS[name])
+            _add(self.way, name, _label(name))
         self.way.currentIndexChanged.connect(
             lambda _: self.propagator_changed.emit(self.way.currentData())
         )
@@ -203,19 +210,14 @@ class PropagationSection(Section):
             works = name == AUTO or name in usable
             item = model.item(row)
             item.setEnabled(works)
-            item.setToolTip(
-                PROPAGATOR_LABELS[name].does
-                if works
-                else f"{PROPAGATOR_LABELS[name].does}. {_NOT_HERE}"
-            )
+            does = _label(name).does
+            item.setToolTip(does if works else f"{does}. {_NOT_HERE}")
 
     def show_way(self, name: str) -> None:
         """Show which propagator is in use."""
         with QSignalBlocker(self.way):
             self.way.setCurrentIndex(self.way.findData(name))
-        self.way.setToolTip(
-            f"{PROPAGATOR_LABELS[name].does}\nIn Python: Session(…, propagator={name!r})"
-        )
+        self.way.setToolTip(f"{_label(name).does}\nIn Python: Session(…, propagator={name!r})")
 
 
 def _combo(tip: str) -> QComboBox:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,8 @@ from napari_promptseg.wrappers.options import PARTS, Refinement, able
 if TYPE_CHECKING:
     from napari_promptseg.models.base import Backend
     from napari_promptseg.session.session import Session
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,11 @@ def usable_propagators(backend: Backend) -> frozenset[str]:
     """Return the names of the propagators that work with a backend."""
     usable = set()
     for name in list_propagators():
-        with suppress(ValueError):
+        try:
             create_propagator(name, backend)
             usable.add(name)
+        except ValueError:  # it does not work with this backend
+            continue
+        except Exception as error:  # of another package: the others stay usable
+            _log.warning("propagator %r is left out: %s", name, error)
     return frozenset(usable)

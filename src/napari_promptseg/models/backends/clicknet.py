@@ -1,4 +1,4 @@
-"""The shipped model as a backend."""
+"""ClickNet, the shipped network for clicks, as a backend."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
 
 _STRIDE: Final = 32  # coarsest stride of the encoder; sides must be multiples of it
-_CLOSER: Final = (1.0, 1.0, 1.15, 1.15, 1.4)
-"""Of the side, by the number of prompts: the first ones say what the object is, and a
-network sees that best at the scale of its training; later ones say where it ends."""
+_ZOOM: Final = (1.0, 1.0, 1.15, 1.15, 1.4)
+"""Factors of the input side by the number of prompts: the first prompts select the object,
+best recognized at the scale of training; later ones correct its boundary, which needs detail."""
 
 
 def _is_single_click(prompts: PlanePrompts) -> bool:
-    """Whether a positive click is all there is, which can mean a part, an object or a group."""
+    """Whether a positive click is the only prompt, which is ambiguous."""
     strokes = prompts.strokes
     return (
         not prompts.regions
@@ -60,10 +60,10 @@ class ClickNetBackend:
     weights : Path, optional
         A safetensors file of `promptseg train`; the shipped one when not given.
     side : int
-        The longer side of what the network sees of a first prompt, in pixels; after
-        several prompts it sees more of them.
+        Longer side of the input of the network for a first prompt, in pixels; it grows with
+        the number of prompts.
     encoding : {"disk", "gaussian", "distance"}
-        How clicks are drawn; the shipped weights were trained with disks.
+        Encoding of clicks; the shipped weights were trained with disks.
     variant : str
         Key of a saved class whose adapter is used, or of a network that the user trained, as
         in "clicknet:nucleus".
@@ -71,13 +71,14 @@ class ClickNetBackend:
     Raises
     ------
     ValueError
-        If the device is not there, `side` is not a positive multiple of 32, the weights are
-        damaged or of another network, or there is no adapter and no network of that name.
+        If the device is not available, `side` is not a positive multiple of 32, the weights
+        are damaged or of another network, or there is no adapter and no network of that name.
     FileNotFoundError
-        If the weights are not there.
+        If the weights are missing.
     """
 
     name = "clicknet"
+    default_propagator = "network"
     capabilities = Capabilities(
         frozenset({"point", "box", "scribble", "lasso"}),
         differentiable=True,
@@ -100,8 +101,8 @@ class ClickNetBackend:
 
         if side <= 0 or side % _STRIDE:
             raise ValueError(f"side must be a positive multiple of {_STRIDE}, got {side}")
-        trained = list_trained().get(variant) if variant and weights is None else None
-        path = weights or trained or shipped_weights()
+        trained_path = list_trained().get(variant) if variant and weights is None else None
+        path = weights or trained_path or shipped_weights()
         self.device = pick_device(device)
         self.side, self.encoding = side, encoding
         net = ClickNet()
@@ -110,24 +111,24 @@ class ClickNetBackend:
         self.net = (
             net.eval().requires_grad_(False).to(self.device).to(memory_format=torch.channels_last)
         )
-        if variant and trained is None:
+        if variant and trained_path is None:
             self._adapt(load_adapter(variant))
         else:
             self._choose_engine()
 
     def _choose_engine(self) -> None:
-        """Take the fastest engine for the features; again after the weights have changed."""
+        """Select the engine for the features; called again when the weights change."""
         from napari_promptseg.models.engine_selection import fastest
 
         self.engine, self._features = fastest(self.net, self.identity)
 
     def adapted(self, adapter: Mapping[str, Tensor]) -> ClickNetBackend:
-        """Return the same backend with weights of `napari_promptseg.models.adapters`.
+        """Return the same backend with an adapter (`napari_promptseg.models.adapters`).
 
         Raises
         ------
         ValueError
-            If they are of another network.
+            If the adapter belongs to another network.
         """
         other = copy.copy(self)
         other.net = copy.deepcopy(self.net)
@@ -143,25 +144,25 @@ class ClickNetBackend:
         self._choose_engine()
 
     def embed(self, image: PlaneImage) -> PlaneImage:
-        """Return the plane itself: prompts enter the network beside the image."""
+        """Return the plane itself: the network reads image and prompts together."""
         return image
 
-    def view_shape(self, image: PlaneImage, given: int = 1) -> tuple[int, int]:
-        """Return rows and columns that the network sees: square pixels, multiples of 32.
+    def view_shape(self, image: PlaneImage, n_prompts: int = 1) -> tuple[int, int]:
+        """Return the input shape of the network: square pixels, multiples of 32.
 
         Parameters
         ----------
         image : PlaneImage
-            What it looks at.
-        given : int
-            Number of prompts; none where a prior alone is carried on.
+            The plane or crop.
+        n_prompts : int
+            Number of prompts; 0 when propagating from a prior alone.
         """
         extent = [n * s for n, s in zip(image.shape, image.spacing, strict=True)]
-        closer = _CLOSER[min(max(given, 1), len(_CLOSER)) - 1]
-        if not given:  # a prior says what it is: look as closely as there are pixels for
+        zoom = _ZOOM[min(max(n_prompts, 1), len(_ZOOM)) - 1]
+        if not n_prompts:  # a prior selects the object: use all the resolution there is
             pixels = max(extent) / min(image.spacing)
-            closer = min(max(pixels / self.side, 1.0), _CLOSER[-1])
-        scale = self.side * closer / max(extent)
+            zoom = min(max(pixels / self.side, 1.0), _ZOOM[-1])
+        scale = self.side * zoom / max(extent)
         rows, columns = (max(_STRIDE, round(e * scale / _STRIDE) * _STRIDE) for e in extent)
         return rows, columns
 
@@ -180,7 +181,7 @@ class ClickNetBackend:
         prompts: PlanePrompts,
         prior: NDArray[np.bool_] | None = None,
     ) -> Stage:
-        """See `Differentiable.stage`; what is left is the last, linear layer."""
+        """See `Differentiable.stage`; the head is the last, linear layer."""
         from torch.nn.functional import interpolate
 
         from napari_promptseg.models.networks.clicknet import answer_order
@@ -195,11 +196,11 @@ class ClickNetBackend:
             order = answer_order(self.net, features, ambiguous)
             number = order[min(prompts.choice or 0, len(order) - 1)]
 
-        def last(given: tuple[Tensor, ...]) -> Tensor:
-            return self.net.logits(given[0], number)
+        def last(tensors: tuple[Tensor, ...]) -> Tensor:
+            return self.net.logits(tensors[0], number)
 
-        def logits(given: tuple[Tensor, ...]) -> Tensor:
-            return interpolate(last(given), size=shape, mode="bilinear")
+        def logits(tensors: tuple[Tensor, ...]) -> Tensor:
+            return interpolate(last(tensors), size=shape, mode="bilinear")
 
         def probe(points: NDArray[np.float64]) -> Stage:
             # A linear layer may come after the sampling as well as before.
@@ -221,11 +222,11 @@ class ClickNetBackend:
         source: tuple[int, int],
         shape: tuple[int, int],
     ) -> Float32:
-        """Draw the prompts of a plane of shape `source` in the pixels of the network."""
+        """Draw the prompts of a plane of shape `source` in pixels of the network input."""
         scale = np.array(shape) / np.array(source)
-        seen = prompts.mapped(scale, (scale - 1) / 2)
-        resized = None if prior is None else resize(prior, shape).astype(np.float32)
-        return encode(seen.strokes, seen.regions, resized, shape, encoding=self.encoding)
+        mapped = prompts.mapped(scale, (scale - 1) / 2)
+        prior_map = None if prior is None else resize(prior, shape).astype(np.float32)
+        return encode(mapped.strokes, mapped.regions, prior_map, shape, encoding=self.encoding)
 
     def close(self) -> None:
         """Free the network."""

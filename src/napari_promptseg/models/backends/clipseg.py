@@ -1,4 +1,4 @@
-"""CLIPSeg (Lüddecke and Ecker 2022, arXiv:2112.10003): words of an open vocabulary."""
+"""CLIPSeg (Lüddecke and Ecker 2022, arXiv:2112.10003): open-vocabulary text prompts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_promptseg.data.resize import resize
 from napari_promptseg.models.base import Capabilities, Prediction
-from napari_promptseg.models.catalog import find_model
+from napari_promptseg.models.catalog import find_weights
 from napari_promptseg.models.device import pick_device
 from napari_promptseg.models.text_models import TextPrediction, ask
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from napari_promptseg.models.base import Float32
 
 _FAINT: Final = 0.2
-"""Confidence below which a word is not known."""
+"""Confidence below which a word counts as unknown."""
 
 
 class ClipSegBackend:
@@ -33,16 +33,16 @@ class ClipSegBackend:
     device : str
         "auto", "cpu", "cuda" or "mps".
     folder : Path, optional
-        Folder of the model as it is published, if it is not among the models.
+        Folder of the model as published; the installed one when not given.
 
     Raises
     ------
     ImportError
-        If `transformers` is not installed; the message says how to.
+        If `transformers` is not installed; the message names the extra.
     FileNotFoundError
-        If the model is not there; the message says where to get it.
+        If the model is missing; the message says where to get it.
     ValueError
-        If the device is not there, or the folder holds no CLIPSeg in safetensors.
+        If the device is not available, or the folder holds no CLIPSeg in safetensors.
     """
 
     name = "clipseg"
@@ -51,18 +51,16 @@ class ClipSegBackend:
     def __init__(self, device: str = "auto", folder: Path | None = None) -> None:
         from napari_promptseg.models.networks.checkpoints import weights_identity
 
-        if folder is None:
-            folder = find_model(self.name).path
-            assert folder is not None
+        folder, _ = find_weights(self.name, path=folder)
         import torch
         from safetensors import SafetensorError
         from transformers import CLIPSegForImageSegmentation, CLIPTokenizer, ViTImageProcessor
 
         self.device = pick_device(device)
         try:
-            # By their classes: the names of them that are published are of an older package.
-            self._read = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
-            self._look = ViTImageProcessor.from_pretrained(folder, local_files_only=True)
+            # Explicit classes: the class names in the published files are outdated.
+            self._tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+            self._processor = ViTImageProcessor.from_pretrained(folder, local_files_only=True)
             # Never the pickles that are published beside the safetensors.
             self._model = CLIPSegForImageSegmentation.from_pretrained(
                 folder, local_files_only=True, use_safetensors=True
@@ -75,36 +73,41 @@ class ClipSegBackend:
         self.identity = weights_identity(self.name, folder / "model.safetensors")
 
     def map(self, image: PlaneImage, text: str) -> TextPrediction:
-        """Look for a word.
+        """Segment a word.
 
-        CLIPSeg is careful, and names little with certainty: what reaches half of the highest
-        probability is the object, and the map is relative to it. The confidence is how far
-        the highest probability stands out from the mean of what is not the object. A word
-        that stands out by less than 0.2 is not known.
+        The probabilities of CLIPSeg are low: pixels that reach half of the highest one are the
+        object, and the map is divided by it. The confidence is the highest probability minus
+        the mean over the background; below 0.2 the word counts as unknown.
         """
-        seen = resize(self._probability(image, text), image.shape)
-        peak = float(seen.max())
-        rest = seen[seen < peak / 2]
-        confidence = peak - float(rest.mean() if rest.size else seen.min())
-        known = confidence >= _FAINT
-        return TextPrediction(seen / np.float32(peak) if known else seen, confidence, known)
+        probability = resize(self._probability(image, text), image.shape)
+        peak = float(probability.max())
+        rest = probability[probability < peak / 2]
+        confidence = peak - float(rest.mean() if rest.size else probability.min())
+        is_known = confidence >= _FAINT
+        return TextPrediction(
+            probability / np.float32(peak) if is_known else probability, confidence, is_known
+        )
 
     def _probability(self, image: PlaneImage, text: str) -> Float32:
-        """Ask the network; its map has a size of its own."""
+        """Return the probability map at the output resolution of the network."""
         import torch
 
         pixels = np.rint(image.rgb() * 255).astype(np.uint8)
-        seen = self._look([pixels], return_tensors="pt", input_data_format="channels_last")
+        pixel_inputs = self._processor(
+            [pixels], return_tensors="pt", input_data_format="channels_last"
+        )
         longest = self._model.config.text_config.max_position_embeddings
-        read = self._read([text], return_tensors="pt", truncation=True, max_length=longest)
-        inputs = {**seen, **read}
+        text_inputs = self._tokenizer(
+            [text], return_tensors="pt", truncation=True, max_length=longest
+        )
+        inputs = {**pixel_inputs, **text_inputs}
         with torch.inference_mode():
             logits = self._model(**{k: v.to(self.device) for k, v in inputs.items()}).logits
-        found: Float32 = logits.reshape(logits.shape[-2:]).float().sigmoid().cpu().numpy()
-        return found
+        probability: Float32 = logits.reshape(logits.shape[-2:]).float().sigmoid().cpu().numpy()
+        return probability
 
     def embed(self, image: PlaneImage) -> PlaneImage:
-        """Return the plane itself: the word changes how it is looked at."""
+        """Return the plane itself: the network reads image and text together."""
         return image
 
     def predict(
@@ -113,20 +116,19 @@ class ClipSegBackend:
         prompts: PlanePrompts,
         prior: NDArray[np.bool_] | None = None,
     ) -> Prediction:
-        """Answer a word by its map, scored by its confidence.
+        """Predict the object from a word alone, scored by its confidence.
 
         Raises
         ------
         ValueError
-            If there is no word, or it is not known.
+            If there is no word, or it is unknown.
         """
         word = (prompts.text or "").strip()
         if not word:
             raise ValueError(f"{self.name} needs a word to look for, got {prompts.text!r}")
-        named, answer = ask([self], embedding, word)
-        rows, columns = embedding.shape
-        return Prediction(answer.probability, (0, rows), (0, columns), named.confidence)
+        match, answer = ask([self], embedding, word)
+        return Prediction.whole(answer.probability, match.confidence)
 
     def close(self) -> None:
         """Free the model."""
-        del self._model, self._look, self._read
+        del self._model, self._processor, self._tokenizer

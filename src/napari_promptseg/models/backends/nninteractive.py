@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_promptseg.models.base import Capabilities, Prediction
-from napari_promptseg.models.catalog import find_model
+from napari_promptseg.models.catalog import find_weights
 from napari_promptseg.models.device import pick_device
-from napari_promptseg.models.encoding.clicks import middles, places_along
+from napari_promptseg.models.encoding.clicks import component_centres, positions_along
 from napari_promptseg.models.encoding.prompt_maps import draw_stroke, fill_region
 
 if TYPE_CHECKING:
@@ -32,25 +32,26 @@ class NnInteractiveBackend:
     Parameters
     ----------
     device : str
-        "auto", "cpu", "cuda" or "mps"; where it runs unless there is a server.
+        "auto", "cpu", "cuda" or "mps"; ignored with a server.
     folder : Path, optional
-        Folder of the model as it is published, if it is not among the models.
+        Folder of the model as published; the installed one when not given.
     url : str, optional
-        Address of a server of nnInteractive; then neither model nor GPU are needed here.
+        Address of an nnInteractive server; neither model nor GPU are needed locally.
     session : nnInteractiveInferenceSession, optional
-        One that is ready, local or remote.
+        A ready session, local or remote.
 
     Raises
     ------
     ImportError
-        If the package is not installed; the message says how to.
+        If the package is not installed; the message names the extra.
     FileNotFoundError
-        If the model is not there; the message says where to get it.
+        If the model is missing; the message says where to get it.
     ValueError
-        If the device is not there, or the checkpoint is damaged or asks for more than numbers.
+        If the device is not available, or the checkpoint is damaged or holds more than numbers.
     """
 
     name = "nninteractive"
+    default_propagator = "nninteractive"
     capabilities = Capabilities(frozenset({"point", "box", "scribble", "lasso"}))
 
     def __init__(
@@ -69,9 +70,7 @@ class NnInteractiveBackend:
             session = nnInteractiveRemoteInferenceSession(url)
             self.identity = f"{self.name} at {url}"
         elif session is None:
-            if folder is None:
-                folder = find_model(self.name).path
-                assert folder is not None
+            folder, _ = find_weights(self.name, path=folder)
             session, self.identity = _load(folder, device)
         self._session = session
 
@@ -87,8 +86,8 @@ class NnInteractiveBackend:
     ) -> Prediction:
         """See `Backend.predict`."""
         pixels = embedding.rgb().mean(2)[None]
-        found = self.segment(pixels, {0: prompts}, None if prior is None else prior[None])
-        return Prediction.whole(found[0].astype(np.float32))
+        masks = self.segment(pixels, {0: prompts}, None if prior is None else prior[None])
+        return Prediction.whole(masks[0].astype(np.float32))
 
     def segment(
         self,
@@ -97,18 +96,18 @@ class NnInteractiveBackend:
         prior: Mask | None = None,
         outlines: Mapping[int, Mask] | None = None,
     ) -> Mask:
-        """Answer prompts on the planes of a volume.
+        """Segment a volume from prompts on its planes.
 
         Parameters
         ----------
         pixels : (Z, H, W) float32 array
             The volume.
         prompts : mapping of int to PlanePrompts
-            What the user gave, by plane.
+            Prompts of the user by plane.
         prior : (Z, H, W) bool array, optional
             The mask to start from.
         outlines : mapping of int to (H, W) bool array, optional
-            Masks of planes that are known: they are handed on as lassos.
+            Known masks by plane, passed on as lassos.
 
         Returns
         -------
@@ -116,7 +115,8 @@ class NnInteractiveBackend:
             The object.
         """
         session = self._session
-        with contextlib.redirect_stdout(io.StringIO()), _seeded():  # it prints at every step
+        # The package prints at every step.
+        with contextlib.redirect_stdout(io.StringIO()), _fixed_random_state():
             session.set_image(np.ascontiguousarray(pixels[None], np.float32))
             target = np.zeros(pixels.shape, np.uint8)
             session.set_target_buffer(target)
@@ -124,19 +124,19 @@ class NnInteractiveBackend:
                 session.add_initial_seg_interaction(prior.astype(np.uint8))
             calls = [
                 call
-                for index, given in prompts.items()
-                for call in _interactions(index, given, pixels.shape)
+                for index, plane_prompts in prompts.items()
+                for call in _interactions(index, plane_prompts, pixels.shape)
             ]
             for index, mask in (outlines or {}).items():
-                drawn = np.zeros(pixels.shape, np.float32)
-                drawn[index] = mask
-                calls.append(("lasso", drawn, True))
+                outline = np.zeros(pixels.shape, np.float32)
+                outline[index] = mask
+                calls.append(("lasso", outline, True))
             if not calls and prior is not None and prior.any():
                 index = int(prior.sum((1, 2)).argmax())
-                calls = [("point", (index, *middles(prior[index])[0]), True)]
-            for number, (kind, what, positive) in enumerate(calls, 1):
+                calls = [("point", (index, *component_centres(prior[index])[0]), True)]
+            for number, (kind, content, positive) in enumerate(calls, 1):
                 add = getattr(session, f"add_{kind}_interaction")
-                add(what, positive, run_prediction=number == len(calls))
+                add(content, positive, run_prediction=number == len(calls))
         return target > 0
 
     def close(self) -> None:
@@ -145,8 +145,8 @@ class NnInteractiveBackend:
 
 
 @contextlib.contextmanager
-def _seeded() -> Iterator[None]:
-    """Let what the package draws at random be the same each time: answers can be repeated."""
+def _fixed_random_state() -> Iterator[None]:
+    """Fix the random numbers that the package draws, so that answers are reproducible."""
     before = np.random.get_state()
     np.random.seed(0)
     try:
@@ -158,7 +158,7 @@ def _seeded() -> Iterator[None]:
 def _interactions(
     index: int, prompts: PlanePrompts, shape: tuple[int, ...]
 ) -> list[tuple[str, Any, bool]]:
-    """Return what a plane's prompts are called there: kind, content, and on which side."""
+    """Return the prompts of a plane as interactions: kind, content, and whether positive."""
     calls: list[tuple[str, Any, bool]] = []
     for region in prompts.regions:
         if region.box:
@@ -169,37 +169,36 @@ def _interactions(
             ]
             calls.append(("bbox", [[index, index + 1], *sides], region.positive))
         else:
-            drawn = np.zeros(shape[1:], np.uint8)
-            fill_region(drawn, region)
-            calls.append(("lasso", _in_volume(drawn, index, shape), region.positive))
+            canvas = np.zeros(shape[1:], np.uint8)
+            fill_region(canvas, region)
+            calls.append(("lasso", _in_volume(canvas, index, shape), region.positive))
     for stroke in prompts.strokes:
         if len(stroke.path) == 1:
-            calls.append(("point", (index, *places_along(stroke)[0]), stroke.positive))
+            calls.append(("point", (index, *positions_along(stroke)[0]), stroke.positive))
         else:
-            drawn = np.zeros(shape[1:], np.uint8)
-            draw_stroke(drawn, stroke, 1.0)
-            calls.append(("scribble", _in_volume(drawn, index, shape), stroke.positive))
+            canvas = np.zeros(shape[1:], np.uint8)
+            draw_stroke(canvas, stroke, 1.0)
+            calls.append(("scribble", _in_volume(canvas, index, shape), stroke.positive))
     return calls
 
 
-def _in_volume(drawn: NDArray[np.uint8], index: int, shape: tuple[int, ...]) -> Any:
+def _in_volume(plane: NDArray[np.uint8], index: int, shape: tuple[int, ...]) -> Any:
     volume = np.zeros(shape, np.float32)
-    volume[index] = drawn
+    volume[index] = plane
     return volume
 
 
 def _load(folder: Path, device: str) -> tuple[Any, str]:
-    """Make a session of the newest checkpoint of a folder, which is checked before."""
+    """Return a session with the final, or last, checkpoint of a folder, and its identity."""
     from nnInteractive.inference.inference_session import nnInteractiveInferenceSession
 
     from napari_promptseg.models.networks.checkpoints import load_checkpoint, weights_identity
 
-    found = sorted(folder.glob("fold_*/*.pth"))
-    if not found:
+    checkpoints = sorted(folder.glob("fold_*/*.pth"))
+    if not checkpoints:
         raise ValueError(f"{str(folder)!r} holds no model of nnInteractive: no fold_*/*.pth")
-    checkpoint = next((f for f in found if f.stem == "checkpoint_final"), found[-1])
-    # The package reads it as a pickle that may run anything: what asks for more than numbers
-    # is refused here first.
+    checkpoint = next((f for f in checkpoints if f.stem == "checkpoint_final"), checkpoints[-1])
+    # The package unpickles the file, which could execute code: it is checked here first.
     load_checkpoint(checkpoint, numbers=True)
     with contextlib.redirect_stdout(io.StringIO()):
         session = nnInteractiveInferenceSession(device=pick_device(device), enable_undo=False)

@@ -9,9 +9,9 @@ import numpy as np
 from napari_promptseg.data.resize import resize
 from napari_promptseg.models.base import Capabilities, Prediction
 from napari_promptseg.models.capabilities import Stage, sample
-from napari_promptseg.models.catalog import find_model
+from napari_promptseg.models.catalog import find_weights
 from napari_promptseg.models.device import pick_device
-from napari_promptseg.models.encoding.clicks import as_clicks
+from napari_promptseg.models.encoding.clicks import to_clicks
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
     from napari_promptseg.models.networks.ritm import RitmNet
 
 _CLASSES: Final = ("isegm.model.is_hrnet_model.HRNetModel", "HRNetModel")
-"""Names that files give networks which can be read."""
+"""Class names of supported networks in checkpoint files."""
 _WITHOUT_EFFECT: Final = frozenset(
     {"backbone_lr_mult", "norm_layer", "cpu_dist_maps", "with_aux_output", "num_max_points"}
 )
-"""Settings of files that matter to training alone."""
+"""Settings in checkpoint files that affect training alone."""
 _SIDE: Final = 400
-"""Longer side of what the network sees, in pixels; the size that RITM was evaluated at."""
+"""Longer side of the network input in pixels, at which RITM was evaluated."""
 
 
 def load_ritm(path: Path | str) -> RitmNet:
-    """Load a checkpoint of RITM as it was published (.pth).
+    """Load a published checkpoint of RITM (.pth).
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def load_ritm(path: Path | str) -> RitmNet:
     -------
     RitmNet
         ``net(image, prev_mask, positive, negative)`` returns (B, 1, H, W) logits; see
-        `RitmNet.forward`. On the CPU, ready to answer, without gradients of its weights.
+        `RitmNet.forward`. On the CPU, in evaluation mode, weights without gradients.
 
     Raises
     ------
@@ -69,12 +69,12 @@ def load_ritm(path: Path | str) -> RitmNet:
 
 
 def _settings(config: Any, path: Path) -> Any:
-    """Read the settings of a file.
+    """Return the settings of a checkpoint.
 
     Raises
     ------
     ValueError
-        If the network is of another class, or has a setting that is not known here.
+        If the network is of another class, or has an unknown setting.
     """
     from dataclasses import fields
 
@@ -82,21 +82,21 @@ def _settings(config: Any, path: Path) -> Any:
 
     try:
         name = config["class"]
-        given = {key: entry["value"] for key, entry in config["params"].items()}
+        values = {key: entry["value"] for key, entry in config["params"].items()}
     except (TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{str(path)!r} has a config that cannot be read") from error
     if name not in _CLASSES:
         raise ValueError(
             f"{str(path)!r} holds a network {name!r}; valid networks: {list(_CLASSES)}"
         )
-    known = {field.name for field in fields(RitmSettings)}
-    # Groups of clicks change what the network reads; None says that there are none.
-    unknown = {k for k, v in given.items() if v is not None} - known - _WITHOUT_EFFECT
+    valid = {field.name for field in fields(RitmSettings)}
+    # Groups of clicks would change the input maps; None means that there are none.
+    unknown = {k for k, v in values.items() if v is not None} - valid - _WITHOUT_EFFECT
     if unknown:
         raise ValueError(
-            f"{str(path)!r} has settings {sorted(unknown)}; valid settings: {sorted(known)}"
+            f"{str(path)!r} has settings {sorted(unknown)}; valid settings: {sorted(valid)}"
         )
-    return RitmSettings(**{key: value for key, value in given.items() if key in known})
+    return RitmSettings(**{key: value for key, value in values.items() if key in valid})
 
 
 class RitmBackend:
@@ -111,16 +111,16 @@ class RitmBackend:
     device : str
         "auto", "cpu", "cuda" or "mps".
     variant : str, optional
-        Which published model; the first that is there when not given.
+        Published model; the first that is installed when not given.
     weights : Path, optional
-        A checkpoint that is not in the folder of models.
+        Path of a checkpoint outside the models folder.
 
     Raises
     ------
     ValueError
-        If the device is not there, or the checkpoint cannot be used.
+        If the device is not available, or the checkpoint cannot be used.
     FileNotFoundError
-        If the checkpoint is not there; the message says where to get it.
+        If the checkpoint is missing; the message says where to get it.
     """
 
     name = "ritm"
@@ -134,15 +134,12 @@ class RitmBackend:
         from napari_promptseg.models.networks.checkpoints import weights_identity
 
         self.device = pick_device(device)
-        if weights is None:
-            model = find_model(self.name, variant)
-            assert model.path is not None
-            weights = model.path
+        weights, _ = find_weights(self.name, variant, weights)
         self.net = load_ritm(weights).to(self.device)
         self.identity = weights_identity(self.name, weights)
 
     def embed(self, image: PlaneImage) -> PlaneImage:
-        """Return the plane itself: prompts enter the network beside the image."""
+        """Return the plane itself: the network reads image and prompts together."""
         return image
 
     def predict(
@@ -160,34 +157,34 @@ class RitmBackend:
         prompts: PlanePrompts,
         prior: NDArray[np.bool_] | None = None,
     ) -> Stage:
-        """See `Differentiable.stage`; what is left is the last, linear layer."""
+        """See `Differentiable.stage`; the head is the last, linear layer."""
         import torch
 
-        shape = _seen(embedding)
+        shape = _network_shape(embedding)
         image = self._tensor(embedding.rgb(shape).transpose(2, 0, 1)[None])
         if prior is None:
             previous = image.new_zeros(1, 1, *shape)
         else:
             previous = self._tensor(resize(prior.astype(np.float32), shape)[None, None])
         scale = np.array(shape) / np.array(embedding.shape)
-        seen = prompts.mapped(scale, (scale - 1) / 2)
-        clicks = as_clicks(seen, shape, None if prior is None else resize(prior, shape))
+        mapped = prompts.mapped(scale, (scale - 1) / 2)
+        clicks = to_clicks(mapped, shape, None if prior is None else resize(prior, shape))
         with torch.no_grad():
             maps = self.net.maps(previous, clicks.positive, clicks.negative)
-            aggregated, _ = self.net.aggregate(image, maps)
+            context, _ = self.net.aggregate(image, maps)
 
-        def logits(given: tuple[Tensor, ...]) -> Tensor:
-            return self.net.last(given[0], shape)
+        def logits(tensors: tuple[Tensor, ...]) -> Tensor:
+            return self.net.last(tensors[0], shape)
 
         def probe(points: NDArray[np.float64]) -> Stage:
             # A linear layer may come after the sampling as well as before.
-            def last(given: tuple[Tensor, ...]) -> Tensor:
-                return self.net.feature_extractor.last(given[0])
+            def last(tensors: tuple[Tensor, ...]) -> Tensor:
+                return self.net.feature_extractor.last(tensors[0])
 
-            return Stage((sample(aggregated, points),), last, (0, 1), (0, len(points)))
+            return Stage((sample(context, points),), last, (0, 1), (0, len(points)))
 
         height, width = embedding.shape
-        return Stage((aggregated,), logits, (0, height), (0, width), probe)
+        return Stage((context,), logits, (0, height), (0, width), probe)
 
     def _tensor(self, values: NDArray[np.float32]) -> Tensor:
         import torch
@@ -199,8 +196,8 @@ class RitmBackend:
         del self.net
 
 
-def _seen(image: PlaneImage) -> tuple[int, int]:
-    """Rows and columns that the network sees: square pixels, no more than there are needed."""
+def _network_shape(image: PlaneImage) -> tuple[int, int]:
+    """Return the input shape of the network: square pixels, upsampled at most twice."""
     extent = [n * s for n, s in zip(image.shape, image.spacing, strict=True)]
     scale = min(_SIDE / max(extent), 2 / min(image.spacing))
     rows, columns = (max(32, round(e * scale / 4) * 4) for e in extent)

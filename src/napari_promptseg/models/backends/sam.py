@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_promptseg.models.base import Capabilities
-from napari_promptseg.models.catalog import find_model
+from napari_promptseg.models.catalog import find_weights
 from napari_promptseg.models.device import pick_device
 from napari_promptseg.models.encoding.sam_prompts import SamPrompts, best_answer, mask_input
 
@@ -26,48 +26,48 @@ _ANSWERS: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class SamEmbedding:
-    """What SAM sees of a plane.
+    """Output of the image encoder of SAM for a plane.
 
     Parameters
     ----------
     features : (1, 256, h, w) float32 array
-        Of the image encoder.
+        Image features.
     shape : (int, int)
         Rows and columns of the plane.
-    seen : (int, int)
-        Rows and columns that it was resized to.
+    input_shape : (int, int)
+        Rows and columns to which it was resized.
     """
 
     features: NDArray[np.float32]
     shape: tuple[int, int]
-    seen: tuple[int, int]
+    input_shape: tuple[int, int]
 
 
 class SamBackend:
     """SAM on whole planes.
 
-    A lone click may mean several things: of the three answers the one is taken that SAM
-    scores best, or the next best ones as they are chosen (`Choice`).
+    A lone click is ambiguous: of its three masks, SAM's best-scored one is returned, or the
+    one that a `ChoicePrompt` selects.
 
     Parameters
     ----------
     device : str
         "auto", "cpu", "cuda" or "mps".
     variant : {"vit_b", "vit_l", "vit_h"}, optional
-        Size of the model; the first whose checkpoint is there when not given.
+        Size of the model; the first installed one when not given.
     weights : Path, optional
-        A checkpoint that is not in the folder of models.
+        Path of a checkpoint outside the models folder.
     model : segment_anything.modeling.Sam, optional
-        A model that is ready, of any size and encoder, instead of a checkpoint.
+        A ready model of any size and encoder, instead of a checkpoint.
     precision : {"float32", "float16", "bfloat16"}
-        In which the image is encoded.
+        Precision of the image encoder.
 
     Raises
     ------
     ValueError
-        If the device is not there, or the checkpoint is damaged or of another model.
+        If the device is not available, or the checkpoint is damaged or of another model.
     FileNotFoundError
-        If the checkpoint is not there; the message says where to get it.
+        If the checkpoint is missing; the message says where to get it.
     """
 
     name = "sam"
@@ -99,10 +99,7 @@ class SamBackend:
         if model is not None:
             self.identity = model_identity(kind, model)
         else:
-            if weights is None:
-                found = find_model(self.name, variant)
-                assert found.path is not None
-                weights, variant = found.path, found.variant
+            weights, variant = find_weights(self.name, variant, weights)
             model = _load(weights, variant or "vit_b")
             self.identity = weights_identity(kind, weights)
         self._model = model.to(self.device).eval().requires_grad_(False)
@@ -110,12 +107,12 @@ class SamBackend:
         self._predictor = SamPredictor(self._model)
 
     def embed(self, image: PlaneImage) -> SamEmbedding:
-        """Encode a plane: nearly all of the work."""
+        """Encode a plane, which is nearly all of the work."""
         import torch
 
-        enabled = self._precision is not torch.float32
-        with torch.autocast(self.device.type, self._precision, enabled=enabled):
-            self._predictor.set_image(picture(image))
+        is_half = self._precision is not torch.float32
+        with torch.autocast(self.device.type, self._precision, enabled=is_half):
+            self._predictor.set_image(to_uint8(image))
         features = self._predictor.features.float().cpu().numpy()
         return SamEmbedding(features, image.shape, self._predictor.input_size)
 
@@ -130,37 +127,23 @@ class SamBackend:
 
         predictor = self._predictor
         predictor.features = torch.from_numpy(embedding.features).to(self.device)
-        predictor.original_size, predictor.input_size = embedding.shape, embedding.seen
+        predictor.original_size, predictor.input_size = embedding.shape, embedding.input_shape
         predictor.is_image_set = True
-        if prior is not None and not prior.any():
-            prior = None
-        asked = SamPrompts.of(prompts, embedding.shape, prior)
-        logits, scores, _ = predictor.predict(
-            asked.points,
-            asked.labels,
-            asked.box,
-            None if prior is None else self._mask_input(prior, embedding),
-            multimask_output=asked.several(prompts, prior),
-            return_logits=True,
-        )
-        return best_answer(logits, scores, prompts.choice)
-
-    def _mask_input(self, prior: NDArray[np.bool_], embedding: SamEmbedding) -> NDArray[np.float32]:
         side = int(self._model.prompt_encoder.mask_input_size[0])
         scale = side / self._model.image_encoder.img_size
-        rows, columns = embedding.seen
-        return mask_input(prior, (round(rows * scale), round(columns * scale)), side)
+        rows, columns = (round(n * scale) for n in embedding.input_shape)
+        return predict_mask(predictor, embedding.shape, prompts, prior, (rows, columns), side)
 
     def segment_everything(self, image: PlaneImage) -> NDArray[np.int32]:
         """See `Everything.segment_everything`."""
         from segment_anything import SamAutomaticMaskGenerator
 
-        found = SamAutomaticMaskGenerator(self._model).generate(picture(image))
+        masks = SamAutomaticMaskGenerator(self._model).generate(to_uint8(image))
         labels = np.zeros(image.shape, np.int32)
-        # Small ones last, so that they lie on what they are a part of.
-        by_size = sorted(found, key=lambda one: -one["area"])
-        for number, one in enumerate(by_size, 1):
-            labels[one["segmentation"]] = number
+        # Small ones last, so that parts are drawn over the objects that contain them.
+        by_size = sorted(masks, key=lambda mask: -mask["area"])
+        for number, mask in enumerate(by_size, 1):
+            labels[mask["segmentation"]] = number
         return labels
 
     def close(self) -> None:
@@ -168,9 +151,46 @@ class SamBackend:
         del self._model, self._predictor
 
 
-def picture(image: PlaneImage) -> NDArray[np.uint8]:
-    """Return a plane as SAM takes images."""
+def to_uint8(image: PlaneImage) -> NDArray[np.uint8]:
+    """Return a plane as the (H, W, 3) uint8 colours that SAM models read."""
     return np.rint(image.rgb() * 255).astype(np.uint8)
+
+
+def predict_mask(
+    predictor: Any,
+    shape: tuple[int, int],
+    prompts: PlanePrompts,
+    prior: NDArray[np.bool_] | None,
+    extent: tuple[int, int],
+    side: int,
+) -> Prediction:
+    """Run the predictor of a SAM model on the plane that it holds.
+
+    Parameters
+    ----------
+    predictor : SamPredictor or SAM2ImagePredictor
+        Predictor with an embedded plane.
+    shape : (int, int)
+        Rows and columns of the plane.
+    prompts : PlanePrompts
+        Prompts in pixels of the plane.
+    prior : (H, W) bool array or None
+        Mask to start from; an empty one counts as None.
+    extent, side
+        See `mask_input`.
+    """
+    if prior is not None and not prior.any():
+        prior = None
+    inputs = SamPrompts.of(prompts, shape, prior)
+    logits, scores, _ = predictor.predict(
+        inputs.points,
+        inputs.labels,
+        inputs.box,
+        None if prior is None else mask_input(prior, extent, side),
+        multimask_output=inputs.multimask(prompts, prior),
+        return_logits=True,
+    )
+    return best_answer(logits, scores, prompts.choice)
 
 
 def _load(path: Path, variant: str) -> Any:

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_promptseg.models.backends.sam import picture
+from napari_promptseg.models.backends.sam import predict_mask, to_uint8
 from napari_promptseg.models.base import Capabilities, Prediction
-from napari_promptseg.models.catalog import find_model
+from napari_promptseg.models.catalog import find_weights
 from napari_promptseg.models.device import pick_device
-from napari_promptseg.models.encoding.sam_prompts import SamPrompts, best_answer, mask_input
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,14 +29,14 @@ _CONFIGS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Sam2Embedding:
-    """What SAM 2 sees of a plane.
+    """Output of the image encoder of SAM 2 for a plane.
 
     Parameters
     ----------
     features : (1, 256, h, w) float32 array
         The coarsest features.
     finer : tuple of (1, c, h, w) float32 array
-        The finer ones, the finest first.
+        The finer features, the finest first.
     shape : (int, int)
         Rows and columns of the plane.
     """
@@ -55,24 +54,25 @@ class Sam2Backend:
     device : str
         "auto", "cpu", "cuda" or "mps".
     variant : {"hiera_tiny", "hiera_small", "hiera_base_plus", "hiera_large"}, optional
-        Size of the model; the first whose checkpoint is there when not given.
+        Size of the model; the first installed one when not given.
     weights : Path, optional
-        A checkpoint that is not in the folder of models.
+        Path of a checkpoint outside the models folder.
     model : sam2.sam2_video_predictor.SAM2VideoPredictor, optional
-        A model that is ready, instead of a checkpoint.
+        A ready model, instead of a checkpoint.
 
     Raises
     ------
     ImportError
-        If the package is not installed; the message says how to.
+        If the package is not installed; the message names the extra.
     ValueError
-        If the device is not there, or the checkpoint is damaged or of another model.
+        If the device is not available, or the checkpoint is damaged or of another model.
     FileNotFoundError
-        If the checkpoint is not there; the message says where to get it.
+        If the checkpoint is missing; the message says where to get it.
     """
 
     name = "sam2"
     embedding_type = Sam2Embedding
+    default_propagator = "sam2"
     capabilities = Capabilities(
         frozenset({"point", "box", "scribble", "lasso"}), costly_embedding=True, choices=3
     )
@@ -90,10 +90,7 @@ class Sam2Backend:
         if model is not None:
             self.identity = model_identity(self.name, model)
         else:
-            if weights is None:
-                found = find_model(self.name, variant)
-                assert found.path is not None
-                weights, variant = found.path, found.variant
+            weights, variant = find_weights(self.name, variant, weights)
             model = _load(weights, variant or "hiera_tiny")
             self.identity = weights_identity(self.name, weights)
         from sam2.sam2_image_predictor import SAM2ImagePredictor
@@ -102,11 +99,11 @@ class Sam2Backend:
         self._predictor = SAM2ImagePredictor(self.model)
 
     def embed(self, image: PlaneImage) -> Sam2Embedding:
-        """Encode a plane: nearly all of the work."""
-        self._predictor.set_image(picture(image))
-        found = self._predictor._features
-        finer = tuple(feature.float().cpu().numpy() for feature in found["high_res_feats"])
-        return Sam2Embedding(found["image_embed"].float().cpu().numpy(), finer, image.shape)
+        """Encode a plane, which is nearly all of the work."""
+        self._predictor.set_image(to_uint8(image))
+        features = self._predictor._features
+        finer = tuple(feature.float().cpu().numpy() for feature in features["high_res_feats"])
+        return Sam2Embedding(features["image_embed"].float().cpu().numpy(), finer, image.shape)
 
     def predict(
         self,
@@ -123,23 +120,12 @@ class Sam2Backend:
             "high_res_feats": [torch.from_numpy(f).to(self.device) for f in embedding.finer],
         }
         predictor._orig_hw, predictor._is_image_set = [embedding.shape], True
-        if prior is not None and not prior.any():
-            prior = None
-        asked = SamPrompts.of(prompts, embedding.shape, prior)
         side = int(self.model.sam_prompt_encoder.mask_input_size[0])
-        logits, scores, _ = predictor.predict(
-            asked.points,
-            asked.labels,
-            asked.box,
-            None if prior is None else mask_input(prior, (side, side), side),
-            multimask_output=asked.several(prompts, prior),
-            return_logits=True,
-        )
-        return best_answer(logits, scores, prompts.choice)
+        return predict_mask(predictor, embedding.shape, prompts, prior, (side, side), side)
 
     def tensor(self, image: PlaneImage) -> Any:
-        """Return a plane as the (3, S, S) tensor that the model sees."""
-        return self._predictor._transforms(picture(image))
+        """Return a plane as the (3, S, S) input tensor of the model."""
+        return self._predictor._transforms(to_uint8(image))
 
     def close(self) -> None:
         """Free the model."""

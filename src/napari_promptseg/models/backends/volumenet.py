@@ -1,4 +1,4 @@
-"""The shipped network for volumes, ready to answer."""
+"""VolumeNet, the shipped network for volumes, with its weights."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ class VolumeModel:
     Raises
     ------
     ValueError
-        If the device is not there, or the weights are damaged or of another network.
+        If the device is not available, or the weights are damaged or of another network.
     FileNotFoundError
-        If the weights are not there.
+        If the weights are missing.
     """
 
     def __init__(self, device: str = "auto", weights: Path | None = None) -> None:
@@ -70,14 +70,14 @@ class VolumeModel:
         planes: Sequence[PlaneKnowledge],
         gaps: Float32,
     ) -> Float32:
-        """Answer all planes of a stack.
+        """Predict all planes of a stack.
 
         Parameters
         ----------
         images : (T, H, W, 3) float32 array
             Crops in [0, 1]; sides are multiples of 32.
         planes : sequence of PlaneKnowledge
-            What is known of each.
+            Prompts and masks of each.
         gaps : (T,) float32 array
             See `encode_stack`.
 
@@ -89,12 +89,12 @@ class VolumeModel:
         import torch
 
         count, rows, columns = images.shape[:3]
-        seen = stretch_contrast(images.reshape(count * rows, columns, 3)).reshape(images.shape)
+        colours = stretch_contrast(images.reshape(count * rows, columns, 3)).reshape(images.shape)
         maps = encode_stack(planes, gaps, (rows, columns))
         with torch.inference_mode():
             image, prompts = (
                 torch.from_numpy(np.ascontiguousarray(a)).to(self.device)
-                for a in (np.moveaxis(seen, -1, 1)[None], maps[None])
+                for a in (np.moveaxis(colours, -1, 1)[None], maps[None])
             )
             answer: Float32 = self.net(image, prompts)[0].sigmoid().cpu().numpy()
         return answer
@@ -102,5 +102,5 @@ class VolumeModel:
 
 @lru_cache(maxsize=1)
 def shipped_model(device: str) -> VolumeModel:
-    """Return the shipped model, loaded once for all that use it."""
+    """Return the shipped model, loaded once per device and process."""
     return VolumeModel(device)

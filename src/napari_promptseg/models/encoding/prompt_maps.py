@@ -1,7 +1,7 @@
-"""Prompts of one plane as the dense maps that a network reads.
+"""Rasterization of the prompts of one plane into the input maps of a network.
 
 Clicks follow RITM (Sofiiuk et al. 2021, arXiv:2102.06583), which found disks to
-serve better than Gaussians or distance maps; all three can be chosen.
+work better than Gaussians or distance maps; all three are available.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ def draw_stroke(target: NDArray[np.uint8], stroke: Stroke, radius: float, value:
     Parameters
     ----------
     target : (H, W) uint8 array
-        Drawn on.
+        Modified in place.
     stroke : Stroke
-        What to draw.
+        Click or scribble to draw.
     radius : float
         Least half width in pixels.
     value : int
@@ -57,27 +57,27 @@ def fill_region(target: NDArray[np.uint8], region: Region, value: int = 1) -> No
     cv2.fillPoly(target, [_fixed_point(region.vertices)], value, cv2.LINE_8, _SHIFT)
 
 
-def refused(prompts: PlanePrompts, shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """Return the (H, W) pixels of negative boxes and lassos, where no object is."""
-    drawn = np.zeros(shape, np.uint8)
+def excluded_pixels(prompts: PlanePrompts, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return the (H, W) pixels inside negative boxes and lassos."""
+    canvas = np.zeros(shape, np.uint8)
     for region in prompts.regions:
         if not region.positive:
-            fill_region(drawn, region)
-    return drawn > 0
+            fill_region(canvas, region)
+    return canvas > 0
 
 
 def _strokes_map(
     strokes: Sequence[Stroke], shape: tuple[int, int], encoding: Encoding, radius: float
 ) -> Float32:
-    drawn = np.zeros(shape, np.uint8)
+    canvas = np.zeros(shape, np.uint8)
     thin = encoding != "disk"
     for stroke in strokes:
-        draw_stroke(drawn, stroke, 0.5 if thin else radius)
+        draw_stroke(canvas, stroke, 0.5 if thin else radius)
     if not thin:
-        return drawn.astype(np.float32)
+        return canvas.astype(np.float32)
     if not strokes:
         return np.zeros(shape, np.float32)
-    distance = np.asarray(cv2.distanceTransform(1 - drawn, cv2.DIST_L2, 5), np.float32)
+    distance = np.asarray(cv2.distanceTransform(1 - canvas, cv2.DIST_L2, 5), np.float32)
     if encoding == "gaussian":
         return np.asarray(np.exp(-0.5 * (distance / radius) ** 2), np.float32)
     return np.asarray(1.0 - np.minimum(distance / 255.0, 1.0), np.float32)
@@ -106,7 +106,7 @@ def encode(
     shape : (int, int)
         Height and width of the maps.
     encoding : {"disk", "gaussian", "distance"}
-        How clicks and scribbles spread: disks of `radius` pixels, Gaussians whose
+        Shape of clicks and scribbles: disks of `radius` pixels, Gaussians whose
         standard deviation is `radius`, or one minus the distance divided by 255.
     radius : float
         See `encoding`.
@@ -127,10 +127,10 @@ def encode(
     maps[0] = _strokes_map([s for s in strokes if s.positive], shape, encoding, radius)
     maps[1] = _strokes_map([s for s in strokes if not s.positive], shape, encoding, radius)
     for region in regions:
-        filled = np.zeros(shape, np.uint8)
-        fill_region(filled, region)
+        canvas = np.zeros(shape, np.uint8)
+        fill_region(canvas, region)
         channel = 2 if region.positive else 1
-        np.maximum(maps[channel], filled, out=maps[channel])
+        np.maximum(maps[channel], canvas, out=maps[channel])
     if prior is not None:
         maps[3] = prior
     return maps

@@ -1,4 +1,4 @@
-"""Prompts as the models of the SAM family take them: points, one box, a mask of logits."""
+"""Conversion of prompts to the inputs of SAM models: points, one box, mask logits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from napari_promptseg.data.geometry import mask_box
 from napari_promptseg.data.resize import resize
 from napari_promptseg.models.base import Prediction
-from napari_promptseg.models.encoding.clicks import middles, places_along
+from napari_promptseg.models.encoding.clicks import component_centres, positions_along
 from napari_promptseg.models.encoding.prompt_maps import fill_region
 
 if TYPE_CHECKING:
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 Float32 = NDArray[np.float32]
 
 _SURE: Final = 8.0
-"""Logit of a pixel that the mask to start from is sure of."""
+"""Magnitude of the mask logits made from a binary prior."""
 
 
 @dataclass(frozen=True, slots=True)
 class SamPrompts:
-    """What is asked, in pixels of the plane.
+    """Prompt inputs of a SAM model, in pixels of the plane.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class SamPrompts:
     box : (4,) float32 array or None
         Left, top, right, bottom.
     ambiguous : bool
-        Whether so little is said that several objects may be meant.
+        Whether the prompts may mean several objects.
     """
 
     points: Float32 | None
@@ -48,17 +48,17 @@ class SamPrompts:
     def of(
         cls, prompts: PlanePrompts, shape: tuple[int, int], prior: NDArray[np.bool_] | None
     ) -> SamPrompts:
-        """Turn the prompts of a plane into what is asked.
+        """Convert the prompts of a plane.
 
-        The first region that the object lies in becomes the box; a lasso, and all further
-        regions, become points in their middle. A prior without prompts becomes the box
-        around it and points in its pieces.
+        The first positive region becomes the box; a lasso, and all further regions, become
+        points in their middle. A prior without prompts becomes its bounding box and points
+        in its components.
         """
         points: list[tuple[float, float]] = []
         labels: list[int] = []
         box = None
         for stroke in prompts.strokes:
-            along = places_along(stroke)
+            along = positions_along(stroke)
             points += along
             labels += [int(stroke.positive)] * len(along)
         for region in prompts.regions:
@@ -66,15 +66,15 @@ class SamPrompts:
             if first:
                 box = np.concatenate([region.vertices.min(0), region.vertices.max(0)])
             if not (first and region.box):
-                drawn = np.zeros(shape, np.uint8)
-                fill_region(drawn, region)
-                inside = middles(drawn > 0)[:1]
+                canvas = np.zeros(shape, np.uint8)
+                fill_region(canvas, region)
+                inside = component_centres(canvas > 0)[:1]
                 points += inside
                 labels += [int(region.positive)] * len(inside)
         if not prompts and prior is not None and prior.any():
             (top, bottom), (left, right) = mask_box(prior) or ((0, 1), (0, 1))
             box = np.array([top, left, bottom - 1, right - 1], float)
-            points = middles(prior)
+            points = component_centres(prior)
             labels = [1] * len(points)
         return cls(
             np.array(points, np.float32)[:, ::-1].copy() if points else None,
@@ -83,47 +83,45 @@ class SamPrompts:
             ambiguous=box is None and prior is None and sum(labels) == len(labels) == 1,
         )
 
-    def several(self, prompts: PlanePrompts, prior: NDArray[np.bool_] | None) -> bool:
-        """Tell whether to ask for several answers, of which one is chosen."""
+    def multimask(self, prompts: PlanePrompts, prior: NDArray[np.bool_] | None) -> bool:
+        """Return whether to request several masks, one of which is selected."""
         return self.ambiguous or (prompts.choice is not None and prior is None)
 
 
 def best_answer(logits: Float32, scores: Float32, choice: int | None) -> Prediction:
-    """Return the answer of the highest score, or of the one that is chosen.
+    """Return the mask with the highest score, or the one selected by rank.
 
     Parameters
     ----------
     logits : (N, H, W) float32 array
-        N answers for the whole plane.
+        Masks of the whole plane.
     scores : (N,) float32 array
-        How good the model holds them to be.
+        Quality predicted by the model.
     choice : int or None
-        Position in the order of falling scores.
+        Rank in the order of falling scores; the best when None.
     """
     import torch
 
     order = np.argsort(-scores)
-    chosen = int(order[(choice or 0) % len(order)])
-    probability = torch.from_numpy(logits[chosen]).sigmoid().numpy()
-    rows, columns = probability.shape
-    score = float(np.clip(scores[chosen], 0, 1))
-    return Prediction(probability, (0, rows), (0, columns), score)
+    best = int(order[(choice or 0) % len(order)])
+    probability = torch.from_numpy(logits[best]).sigmoid().numpy()
+    return Prediction.whole(probability, float(np.clip(scores[best], 0, 1)))
 
 
-def mask_input(prior: NDArray[np.bool_], seen: tuple[int, int], side: int) -> Float32:
-    """Return the (1, side, side) logits of a mask to start from.
+def mask_input(prior: NDArray[np.bool_], extent: tuple[int, int], side: int) -> Float32:
+    """Return a prior as (1, side, side) mask logits.
 
     Parameters
     ----------
     prior : (H, W) bool array
         The mask.
-    seen : (int, int)
-        Rows and columns that the plane takes in the square; beyond them there is nothing.
+    extent : (int, int)
+        Rows and columns that the plane takes in the square; the rest is padding.
     side : int
         Rows and columns of the square.
     """
     logits = np.full((1, side, side), -_SURE, np.float32)
-    rows, columns = (max(round(n), 1) for n in seen)
+    rows, columns = (max(round(n), 1) for n in extent)
     share = resize(prior.astype(np.float32), (rows, columns))
     logits[0, :rows, :columns] = _SURE * (2 * share - 1)
     return logits

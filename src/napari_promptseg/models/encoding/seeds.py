@@ -1,7 +1,4 @@
-"""Prompts as seeds: what is surely object, surely background, or open.
-
-Shared by the backends that have no weights.
-"""
+"""Foreground and background seeds from prompts, for the backends without weights."""
 
 from __future__ import annotations
 
@@ -13,26 +10,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_promptseg.data.resize import resize
-from napari_promptseg.models.base import Capabilities
 from napari_promptseg.models.encoding.prompt_maps import draw_stroke, fill_region
 
 if TYPE_CHECKING:
     from napari_promptseg.data.plane_prompts import PlanePrompts
-    from napari_promptseg.data.volume import PlaneImage
 
 Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
 class Seeds:
-    """Sure and likely pixels of one plane, each a (H, W) bool array.
+    """Hard and soft seeds of one plane.
 
     Parameters
     ----------
-    foreground, background : array
-        Sure: drawn by the user, or outside of every box and lasso.
-    likely : array
-        Probably object: inside a box, a lasso or the prior, or around a lone click.
+    foreground, background : (H, W) bool array
+        Hard seeds: drawn by the user, or outside of every box and lasso.
+    likely : (H, W) bool array
+        Probable object: inside a box, a lasso or the prior, or around a lone click.
     """
 
     foreground: Mask
@@ -40,7 +35,7 @@ class Seeds:
     likely: Mask
 
     def reduced(self, shape: tuple[int, int]) -> Seeds:
-        """Return the seeds of a smaller plane; a thin sure stroke is not lost."""
+        """Return the seeds at a lower resolution; thin foreground strokes are preserved."""
         thick = resize(self.foreground.astype(np.float32), shape) > 0
         background = resize(self.background, shape) & ~thick
         return Seeds(thick, background, resize(self.likely, shape) & ~background)
@@ -49,14 +44,14 @@ class Seeds:
 def draw_seeds(
     prompts: PlanePrompts, prior: Mask | None, shape: tuple[int, int], radius: float = 3.0
 ) -> Seeds:
-    """Turn prompts into seeds.
+    """Draw the seeds of a plane from its prompts.
 
     Parameters
     ----------
     prompts : PlanePrompts
-        In the pixels of the plane.
+        Prompts in pixels of the plane.
     prior : (H, W) bool array, optional
-        Where the object is expected; it may grow or shrink by a tenth of its size.
+        Expected mask of the object, which may grow or shrink by a tenth of its size.
     shape : (int, int)
         Rows and columns.
     radius : float
@@ -79,47 +74,11 @@ def draw_seeds(
             foreground[core if core.any() else prior] = 1
     for stroke in prompts.strokes:
         target, other = (foreground, background) if stroke.positive else (background, foreground)
-        drawn = np.zeros(shape, np.uint8)
-        draw_stroke(drawn, stroke, radius)
-        target |= drawn
-        other &= 1 - drawn
+        canvas = np.zeros(shape, np.uint8)
+        draw_stroke(canvas, stroke, radius)
+        target |= canvas
+        other &= 1 - canvas
         if stroke.positive and not likely.any():
             draw_stroke(likely, stroke, 0.12 * min(shape))
     likely &= 1 - background
     return Seeds(foreground.astype(bool), background.astype(bool), likely.astype(bool))
-
-
-class SeededBackend:
-    """Base of the backends without weights: they run on the CPU and keep nothing.
-
-    Parameters
-    ----------
-    device : str
-        Only "auto" and "cpu" mean something here.
-
-    Raises
-    ------
-    ValueError
-        If another device is asked for.
-    """
-
-    name: str
-    capabilities = Capabilities(frozenset({"point", "box", "scribble", "lasso"}))
-
-    def __init__(self, device: str = "auto") -> None:
-        if device not in ("auto", "cpu"):
-            raise ValueError(
-                f"{self.name} runs on the CPU, got device {device!r}; valid: auto, cpu"
-            )
-
-    @property
-    def identity(self) -> str:
-        """Name of the backend: there are no weights to tell apart."""
-        return self.name
-
-    def embed(self, image: PlaneImage) -> PlaneImage:
-        """Return the plane itself."""
-        return image
-
-    def close(self) -> None:
-        """Nothing is held."""

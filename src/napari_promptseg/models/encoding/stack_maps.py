@@ -1,4 +1,4 @@
-"""What is known of the planes of a stack, as the maps that the network for stacks reads."""
+"""Input maps of the network for stacks: prompts and known masks of each plane."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ if TYPE_CHECKING:
     Float32 = NDArray[np.float32]
 
 STACK_CHANNELS: Final = 7
-"""Maps beside the images of a stack, see `encode_stack`."""
+"""Number of maps beside the image of each plane, see `encode_stack`."""
 KNOWN_MAPS: Final = slice(4, 6)
-"""Of them, the known mask and how well it is known."""
+"""Channels of the known mask and its reliability."""
 GIVEN: Final = 1.0
-"""A plane whose mask the user gave."""
+"""Reliability of a mask drawn by the user."""
 CLICKED: Final = 0.75
-"""A plane that a model answered from prompts of the user."""
+"""Reliability of a mask predicted from prompts of the user."""
 EARLIER: Final = 0.5
-"""A plane answered earlier in the same propagation."""
+"""Reliability of a mask predicted earlier in the same propagation."""
 
 
 @dataclass(slots=True)
 class PlaneKnowledge:
-    """What is known of one plane, in the pixels of the crop.
+    """Prompts and masks of one plane, in pixels of the crop.
 
     Parameters
     ----------
     strokes, regions : list
         Prompts of the plane.
     mask : (H, W) float32 array or None
-        The object, if it is known there.
+        Known mask of the object.
     known : float
-        How well `mask` is known: `GIVEN`, `CLICKED` or `EARLIER`; 0 without one.
+        Reliability of `mask`: `GIVEN`, `CLICKED` or `EARLIER`; 0 without a mask.
     prior : (H, W) float32 array or None
-        An earlier answer that may be wrong.
+        Earlier prediction that may be wrong.
     """
 
     strokes: list[Stroke] = field(default_factory=list)
@@ -55,22 +55,22 @@ class PlaneKnowledge:
 def encode_stack(
     planes: Sequence[PlaneKnowledge], gaps: NDArray[np.float32], shape: tuple[int, int]
 ) -> Float32:
-    """Draw what is known of the planes of a stack.
+    """Draw the input maps of the planes of a stack.
 
     Parameters
     ----------
     planes : sequence of PlaneKnowledge
-        T planes in their order.
+        T planes in order.
     gaps : (T,) float32 array
-        Distance of each plane from the one before, in sides of the crop.
+        Distance of each plane from the previous one, in units of the side of the crop.
     shape : (int, int)
         Rows and columns of the crop.
 
     Returns
     -------
     (T, 7, H, W) float32 array
-        Positive, negative, region and prior map as in `encode`, the known mask, how well it
-        is known, and the distance, values in [0, 1].
+        Positive, negative, region and prior map as in `encode`, the known mask, its
+        reliability, and the distance, values in [0, 1].
     """
     maps = np.zeros((len(planes), STACK_CHANNELS, *shape), np.float32)
     radius = min(5.0, max(shape) / 24)

@@ -1,4 +1,4 @@
-"""Networks filled from files."""
+"""Loading of network weights and checkpoints."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 def load_weights(net: nn.Module, path: Path) -> None:
-    """Fill a network from a safetensors file.
+    """Load a safetensors file into a network.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is damaged, or holds the weights of another network.
+        If it is damaged or of another network.
     """
     if not path.exists():
         raise FileNotFoundError(f"no weights of {type(net).__name__} at {str(path)!r}")
@@ -37,25 +37,25 @@ def load_weights(net: nn.Module, path: Path) -> None:
 
 
 def load_checkpoint(path: Path, numbers: bool = False) -> Any:
-    """Return what a checkpoint of torch (.pth, .pt) of somebody else holds, on the CPU.
+    """Return the content of an untrusted PyTorch checkpoint (.pth, .pt), on the CPU.
 
-    Such files are pickles, which can run any code when read. Only tensors and plain Python
-    values are taken from them here.
+    Such files are pickles, which can execute code when read. Only tensors and plain Python
+    values are accepted.
 
     Parameters
     ----------
     path : Path
         The file.
     numbers : bool
-        Whether single numbers of numpy are taken too, which logs of nnU-Net are full of.
+        Whether numpy scalars are accepted too, as nnU-Net stores them in its logs.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is damaged, not a checkpoint, or asks for anything but tensors and plain values
-        to be made; nothing in it was executed.
+        If it is damaged, not a checkpoint, or holds anything but tensors and plain values;
+        nothing in it was executed.
     """
     import torch
 
@@ -69,16 +69,16 @@ def load_checkpoint(path: Path, numbers: bool = False) -> Any:
             return torch.load(path, map_location="cpu", weights_only=True)
     except OSError:
         raise
-    except Exception as error:  # the reader lets out whatever damaged bytes lead it to
-        asked = re.search(r"GLOBAL (\S+)", str(error))
-        reason = f"it asks for {asked[1]!r}" if asked else "it is damaged or not a checkpoint"
+    except Exception as error:  # damaged bytes make the reader raise exceptions of any type
+        refusal = re.search(r"GLOBAL (\S+)", str(error))
+        reason = f"it asks for {refusal[1]!r}" if refusal else "it is damaged or not a checkpoint"
         raise ValueError(
             f"{str(path)!r} cannot be read as weights: {reason}; nothing in it was executed"
         ) from error
 
 
 def _numbers() -> list[Any]:
-    """Return what numpy makes single numbers by, under its old and new name."""
+    """Return the constructors of numpy scalars, under their old and new module name."""
     import numpy as np
 
     scalar = np.float64(0).__reduce__()[0]
@@ -87,12 +87,12 @@ def _numbers() -> list[Any]:
 
 
 def fill(net: nn.Module, state: Any, path: Path, what: str) -> None:
-    """Fill a network with the weights of a checkpoint.
+    """Load the state dict of a checkpoint into a network.
 
     Raises
     ------
     ValueError
-        If they are of another network; the file and the first difference are named.
+        If it belongs to another network; the message names the file and the first difference.
     """
     try:
         net.load_state_dict(state)
@@ -102,7 +102,7 @@ def fill(net: nn.Module, state: Any, path: Path, what: str) -> None:
 
 
 def weights_identity(name: str, path: Path) -> str:
-    """Return the name of a network and the SHA-256 of its file of weights."""
+    """Return the name of a network and the SHA-256 of its weights file."""
     return f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}"
 
 

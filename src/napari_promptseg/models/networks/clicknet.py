@@ -83,8 +83,8 @@ class _Similarity(nn.Module):
         means = torch.einsum("bpn,bdn->bpd", weights, places)
         means = means / weights.sum(2, keepdim=True).clamp_min(1e-3)
         cosines = torch.einsum("bpd,bdn->bpn", means, places)
-        added: torch.Tensor = self.back(cosines.reshape(*cosines.shape[:2], *x.shape[-2:]))
-        return x + added
+        update: torch.Tensor = self.back(cosines.reshape(*cosines.shape[:2], *x.shape[-2:]))
+        return x + update
 
 
 class _Reasoning(nn.Module):
@@ -100,9 +100,9 @@ class _Reasoning(nn.Module):
         )
 
     def forward(self, x: torch.Tensor, prompts: torch.Tensor) -> torch.Tensor:
-        seen = self.prompts(_pooled(prompts, x))
-        added: torch.Tensor = self.body(x + seen)
-        return x + added
+        prompt_features = self.prompts(_pooled(prompts, x))
+        update: torch.Tensor = self.body(x + prompt_features)
+        return x + update
 
 
 class _Quality(nn.Module):
@@ -120,12 +120,12 @@ class _Quality(nn.Module):
 
     def forward(self, features: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
         """Return (B, M) logits of the IoU of each of (B, M, h, w) masks."""
-        seen = features.flatten(2).float()
+        flat = features.flatten(2).float()
         inside = logits.flatten(2).float().sigmoid()
         outside = 1 - inside
         area = inside.mean(2)
-        under = torch.einsum("bmn,bdn->bmd", inside, seen) / (inside.sum(2)[..., None] + 1)
-        around = torch.einsum("bmn,bdn->bmd", outside, seen) / (outside.sum(2)[..., None] + 1)
+        under = torch.einsum("bmn,bdn->bmd", inside, flat) / (inside.sum(2)[..., None] + 1)
+        around = torch.einsum("bmn,bdn->bmd", outside, flat) / (outside.sum(2)[..., None] + 1)
         doubt = (inside * outside).mean(2)
         numbers = torch.stack([area, doubt.sqrt(), doubt / (area + 1e-3)], 2)
         quality: torch.Tensor = self.mlp(torch.cat([under, around, numbers], 2))
@@ -264,8 +264,8 @@ class ClickNet(nn.Module):
                 x = self.reasoning[number](x, prompts)
             if number >= len(levels) - len(self.similarity):
                 x = self.similarity[number - len(levels)](x, prompts)
-        decoded: torch.Tensor = self.decoded(x)
-        return decoded
+        features: torch.Tensor = self.decoded(x)
+        return features
 
     def logits(self, features: torch.Tensor, number: int = 0) -> torch.Tensor:
         """Return one logit for each place of the features: the last, linear layer.

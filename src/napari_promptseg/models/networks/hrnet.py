@@ -75,7 +75,7 @@ class _Bottleneck(nn.Module):
 
 
 def _raise_or_lower(source: int, target: int, widths: Sequence[int]) -> nn.Module | None:
-    """Way from one branch to another: a narrower or wider look, resized by who calls."""
+    """Return the layers from one branch to another; the caller resizes their output."""
     if source == target:
         return None
     if source > target:
@@ -95,7 +95,7 @@ def _raise_or_lower(source: int, target: int, widths: Sequence[int]) -> nn.Modul
 
 
 class _Module(nn.Module):
-    """Branches of several resolutions that exchange what they found."""
+    """Parallel branches of several resolutions with exchange of features."""
 
     def __init__(self, widths: Sequence[int], blocks: int) -> None:
         super().__init__()
@@ -112,12 +112,12 @@ class _Module(nn.Module):
 
     def forward(self, xs: list[torch.Tensor]) -> list[torch.Tensor]:
         xs = [branch(x) for branch, x in zip(self.branches, xs, strict=True)]
-        fused = []
-        for target, ways in enumerate(self.fuse_layers):
-            assert isinstance(ways, nn.ModuleList)
-            parts = [_resized(way(x), xs[target]) for way, x in zip(ways, xs, strict=True)]
-            fused.append(torch.stack(parts).sum(0).relu())
-        return fused
+        outputs = []
+        for target, layers in enumerate(self.fuse_layers):
+            assert isinstance(layers, nn.ModuleList)
+            parts = [_resized(layer(x), xs[target]) for layer, x in zip(layers, xs, strict=True)]
+            outputs.append(torch.stack(parts).sum(0).relu())
+        return outputs
 
 
 class HRNetOCR(nn.Module):
@@ -148,9 +148,9 @@ class HRNetOCR(nn.Module):
             [_conv_norm(256, widths[0]), nn.Sequential(_conv_norm(256, widths[1], stride=2))]
         )
         self.stage2 = _stage(1, widths[:2], blocks)
-        self.transition2 = _grown(widths[:3])
+        self.transition2 = _transition(widths[:3])
         self.stage3 = _stage(3 if small else 4, widths[:3], blocks)
-        self.transition3 = _grown(widths)
+        self.transition3 = _transition(widths)
         self.stage4 = _stage(2 if small else 3, widths, blocks)
         total = sum(widths)
         self.aux_head = nn.Sequential(
@@ -183,13 +183,13 @@ class HRNetOCR(nn.Module):
         if extra is not None:
             x = x + extra
         x = self.layer1(self.bn2(self.conv2(x)).relu())
-        xs = self.stage2([way(x) for way in self.transition1])
+        xs = self.stage2([layer(x) for layer in self.transition1])
         xs = self.stage3([*xs, self.transition2[-1](xs[-1])])
         xs = self.stage4([*xs, self.transition3[-1](xs[-1])])
         return torch.cat([_resized(x, xs[0]) for x in xs], 1)
 
     def aggregate(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return what the last layer reads, and the (B, 1, h, w) auxiliary logits."""
+        """Return the input of the last layer, and the (B, 1, h, w) auxiliary logits."""
         auxiliary = self.aux_head(features)
         if not self.with_ocr:
             return auxiliary, auxiliary
@@ -198,9 +198,9 @@ class HRNetOCR(nn.Module):
         whole = (features.flatten(2) @ shares.transpose(1, 2))[..., None]
         return self.ocr_distri_head(features, whole), auxiliary
 
-    def last(self, aggregated: torch.Tensor) -> torch.Tensor:
+    def last(self, context: torch.Tensor) -> torch.Tensor:
         """Return the (B, 1, h, w) logits."""
-        logits: torch.Tensor = self.cls_head(aggregated) if self.with_ocr else aggregated
+        logits: torch.Tensor = self.cls_head(context) if self.with_ocr else context
         return logits
 
 
@@ -208,8 +208,8 @@ def _stage(modules: int, widths: Sequence[int], blocks: int) -> nn.Sequential:
     return nn.Sequential(*(_Module(widths, blocks) for _ in range(modules)))
 
 
-def _grown(widths: Sequence[int]) -> nn.ModuleList:
-    """Ways into a stage of one branch more: the others go on as they are."""
+def _transition(widths: Sequence[int]) -> nn.ModuleList:
+    """Return the transition to a stage with one more branch; the others pass unchanged."""
     new = nn.Sequential(_conv_norm(widths[-2], widths[-1], stride=2))
     return nn.ModuleList([*(nn.Identity() for _ in widths[:-1]), new])
 
@@ -228,7 +228,7 @@ def _twice(inputs: int, width: int) -> nn.Sequential:
 
 
 class _Attention(nn.Module):
-    """Pixels ask regions for their content."""
+    """Attention of pixels to regions."""
 
     def __init__(self, inputs: int, width: int) -> None:
         super().__init__()
@@ -242,13 +242,13 @@ class _Attention(nn.Module):
         key = self.f_object(regions).flatten(2)
         value = self.f_down(regions).flatten(2).transpose(1, 2)
         share = (query @ key * key.shape[1] ** -0.5).softmax(-1)
-        found = (share @ value).transpose(1, 2).unflatten(2, pixels.shape[-2:])
-        raised: torch.Tensor = self.f_up(found)
-        return raised
+        context = (share @ value).transpose(1, 2).unflatten(2, pixels.shape[-2:])
+        output: torch.Tensor = self.f_up(context)
+        return output
 
 
 class _Distribute(nn.Module):
-    """Gives each pixel the content of the object beside its own."""
+    """Concatenates the object context to the features of each pixel."""
 
     def __init__(self, inputs: int, width: int) -> None:
         super().__init__()
@@ -258,6 +258,6 @@ class _Distribute(nn.Module):
         )
 
     def forward(self, pixels: torch.Tensor, regions: torch.Tensor) -> torch.Tensor:
-        found = self.object_context_block(pixels, regions)
-        joined: torch.Tensor = self.conv_bn_dropout(torch.cat([found, pixels], 1))
-        return joined
+        context = self.object_context_block(pixels, regions)
+        output: torch.Tensor = self.conv_bn_dropout(torch.cat([context, pixels], 1))
+        return output

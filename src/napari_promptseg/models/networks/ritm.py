@@ -16,7 +16,7 @@ Clicks = Sequence[tuple[float, float]]
 
 @dataclass(frozen=True, slots=True)
 class RitmSettings:
-    """What a checkpoint says of its network; names and defaults are those of the files.
+    """Settings of a network; names and defaults are those of the checkpoint files.
 
     Parameters
     ----------
@@ -27,15 +27,15 @@ class RitmSettings:
     binary_prev_mask : bool
         Whether it is thresholded first.
     use_disks : bool
-        Whether clicks are disks, or fade with their distance.
+        Whether clicks are drawn as disks, or as distance maps.
     norm_radius : float
-        Radius of the disks in pixels, or the unit of the distance.
+        Radius of the disks in pixels, or unit of the distance.
     use_rgb_conv : bool
-        Whether clicks are mixed into the colours, instead of added after the first layer.
+        Whether click maps are mixed into the colours, instead of added after the first layer.
     conv_extend : bool
-        Whether a single convolution makes of clicks what is added.
+        Whether a single convolution transforms the click maps before they are added.
     use_leaky_relu : bool
-        Whether negative values pass weakly where clicks are read.
+        Whether the layers that read the click maps use leaky ReLUs.
     norm_mean_std : tuple
         Mean and deviation of the colours.
     """
@@ -71,7 +71,7 @@ class RitmNet(nn.Module):
     Parameters
     ----------
     settings : RitmSettings
-        Which of the published kinds it is.
+        Settings of the checkpoint.
     """
 
     mean: torch.Tensor
@@ -108,7 +108,7 @@ class RitmNet(nn.Module):
     def aggregate(
         self, image: torch.Tensor, maps: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return what the last layer reads, and the auxiliary logits, at a quarter of the size.
+        """Return the input of the last layer and the auxiliary logits, at a quarter of the size.
 
         Parameters
         ----------
@@ -126,12 +126,12 @@ class RitmNet(nn.Module):
             features = self.feature_extractor.trunk(image, self.maps_transform(maps))
         return self.feature_extractor.aggregate(features)
 
-    def last(self, aggregated: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
-        """Return the (B, 1, H, W) logits of what `aggregate` returns."""
-        return _enlarged(self.feature_extractor.last(aggregated), size)
+    def last(self, context: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
+        """Return the (B, 1, H, W) logits for features from `aggregate`."""
+        return _upsample(self.feature_extractor.last(context), size)
 
     def maps(self, previous: torch.Tensor, positive: Clicks, negative: Clicks) -> torch.Tensor:
-        """Draw the previous mask, if it is read, and the clicks.
+        """Draw the input maps: the previous mask, if the network reads it, and the clicks.
 
         Parameters
         ----------
@@ -140,25 +140,27 @@ class RitmNet(nn.Module):
         positive, negative : sequence of (row, column)
             The same for all images of the batch.
         """
-        drawn = [self._drawn(clicks, previous) for clicks in (positive, negative)]
+        click_maps = [self._click_map(clicks, previous) for clicks in (positive, negative)]
         if not self.settings.with_prev_mask:
-            return torch.cat(drawn, 1)
+            return torch.cat(click_maps, 1)
         if self.settings.binary_prev_mask:
             previous = (previous > 0.5).to(previous)
-        return torch.cat([previous, *drawn], 1)
+        return torch.cat([previous, *click_maps], 1)
 
-    def _drawn(self, clicks: Clicks, like: torch.Tensor) -> torch.Tensor:
-        far = like.new_full(like.shape, 1e6)
+    def _click_map(self, clicks: Clicks, like: torch.Tensor) -> torch.Tensor:
+        nearest = like.new_full(like.shape, 1e6)
         rows, columns = (
             torch.arange(n, dtype=like.dtype, device=like.device) for n in like.shape[-2:]
         )
         unit = 1.0 if self.settings.use_disks else self.settings.norm_radius
         for row, column in clicks:
-            squared = ((rows - row) / unit)[:, None] ** 2 + ((columns - column) / unit) ** 2
-            far = torch.minimum(far, squared)
+            squared_distance = ((rows - row) / unit)[:, None] ** 2 + (
+                (columns - column) / unit
+            ) ** 2
+            nearest = torch.minimum(nearest, squared_distance)
         if self.settings.use_disks:
-            return (far <= self.settings.norm_radius**2).to(like)
-        return (2 * far.sqrt()).tanh()
+            return (nearest <= self.settings.norm_radius**2).to(like)
+        return (2 * nearest.sqrt()).tanh()
 
     def forward(
         self,
@@ -168,18 +170,18 @@ class RitmNet(nn.Module):
         negative: Clicks,
         auxiliary: bool = False,
     ) -> torch.Tensor:
-        """Answer clicks.
+        """Predict the object from clicks.
 
         Parameters
         ----------
         image : (B, 3, H, W) tensor
             Values in [0, 1].
         prev_mask : (B, 1, H, W) tensor or None
-            Mask or probability of the answer before; none is an empty one.
+            Previous mask or probability; None is an empty one.
         positive, negative : sequence of (row, column)
             In pixels; the same for all images of the batch.
         auxiliary : bool
-            Whether to return what the auxiliary head answers instead.
+            Whether to return the logits of the auxiliary head instead.
 
         Returns
         -------
@@ -190,8 +192,8 @@ class RitmNet(nn.Module):
             prev_mask = image.new_zeros(len(image), 1, *image.shape[-2:])
         size = image.shape[-2:]
         last, beside = self.aggregate(image, self.maps(prev_mask, positive, negative))
-        return _enlarged(beside, size) if auxiliary else self.last(last, size)
+        return _upsample(beside, size) if auxiliary else self.last(last, size)
 
 
-def _enlarged(logits: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
+def _upsample(logits: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
     return F.interpolate(logits, size=list(size), mode="bilinear", align_corners=True)

@@ -1,4 +1,4 @@
-"""VolumeNet: sees a piece of a volume, then chooses the object in it by what is known.
+"""VolumeNet: a 3D network that segments an object in a stack from prompts and known planes.
 
 As in nnU-Net (Isensee et al. 2021, doi:10.1038/s41592-020-01008-z), planes are reduced
 before the distance between them is. What is known of the object enters late: features of
@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from napari_promptseg.models.encoding.stack_maps import KNOWN_MAPS, STACK_CHANNELS
 
 FEATURES: Final = 32
-"""Channels of `VolumeNet.see`."""
+"""Feature channels of `VolumeNet.see`."""
 _MATCHED: Final = 16
 _SHARPNESS: Final = 10.0
 _HALF: Final = (1, 2, 2)
@@ -43,7 +43,7 @@ def _twice(inputs: int, outputs: int, stride: tuple[int, int, int]) -> nn.Sequen
 
 
 class _Merge(nn.Module):
-    """A coarse level joins a finer one."""
+    """Upsampling of a coarse level and merge with a finer one."""
 
     def __init__(self, coarse: int, fine: int, norm: bool = True) -> None:
         super().__init__()
@@ -51,9 +51,9 @@ class _Merge(nn.Module):
         self.conv = (_conv if norm else _plain)(2 * fine, fine)
 
     def forward(self, coarse: torch.Tensor, fine: torch.Tensor) -> torch.Tensor:
-        raised = F.interpolate(self.lateral(coarse), size=fine.shape[-3:], mode="nearest")
-        joined: torch.Tensor = self.conv(torch.cat([raised, fine], 1))
-        return joined
+        upsampled = F.interpolate(self.lateral(coarse), size=fine.shape[-3:], mode="nearest")
+        output: torch.Tensor = self.conv(torch.cat([upsampled, fine], 1))
+        return output
 
 
 class _See(nn.Module):
@@ -109,44 +109,44 @@ class VolumeNet(nn.Module):
         self.head = nn.Conv3d(16, 1, 1)
 
     def see(self, image: torch.Tensor) -> torch.Tensor:
-        """Describe what is seen, whatever the object is.
+        """Extract features of the image that do not depend on the prompts.
 
         Parameters
         ----------
         image : (B, T, 3, H, W) tensor
-            Values in [0, 1]; the mean of the colours is seen.
+            Values in [0, 1]; the channels are averaged.
 
         Returns
         -------
         (B, 32, T, H / 2, W / 2) tensor
             Features.
         """
-        seen = _grey(image).contiguous(memory_format=torch.channels_last_3d)
-        features: torch.Tensor = self._see(seen)
+        grey = _grey(image).contiguous(memory_format=torch.channels_last_3d)
+        features: torch.Tensor = self._see(grey)
         return features
 
     def choose(
         self, features: torch.Tensor, image: torch.Tensor, prompts: torch.Tensor
     ) -> torch.Tensor:
-        """Find the object by what is known of it; see `forward` and `see`."""
+        """Predict the object from image features and prompts; see `forward` and `see`."""
         maps = prompts.transpose(1, 2)
-        seen = torch.cat([_grey(image), maps, self._match(features, maps)], 1)
-        seen = seen.contiguous(memory_format=torch.channels_last_3d)
-        logits: torch.Tensor = self.head(self._choose(seen, features))
+        inputs = torch.cat([_grey(image), maps, self._match(features, maps)], 1)
+        inputs = inputs.contiguous(memory_format=torch.channels_last_3d)
+        logits: torch.Tensor = self.head(self._choose(inputs, features))
         return logits[:, 0]
 
     def _match(self, features: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
-        """Compare each place with the object and the background on known planes.
+        """Match each voxel with the object and the background on known planes.
 
         Returns
         -------
         (B, 2, T, H, W) tensor
-            How much more it is like the object than like the background, and how much it
-            is like anything that is known; zero where nothing is known.
+            Probability that it matches the object rather than the background, and similarity
+            to its best match; zero where no plane is known.
         """
         keys = F.normalize(F.avg_pool3d(self.key(features), _HALF).float(), dim=1)
-        known = F.avg_pool3d(maps[:, KNOWN_MAPS].float(), (1, 4, 4))
-        matches = [_compare(k, m) for k, m in zip(keys, known, strict=True)]
+        known_maps = F.avg_pool3d(maps[:, KNOWN_MAPS].float(), (1, 4, 4))
+        matches = [_compare(k, m) for k, m in zip(keys, known_maps, strict=True)]
         size = maps.shape[-3:]
         return F.interpolate(torch.stack(matches), size=size, mode="trilinear").to(features.dtype)
 
@@ -173,12 +173,12 @@ def _grey(image: torch.Tensor) -> torch.Tensor:
     return (2 * image.mean(2, keepdim=True) - 1).transpose(1, 2)
 
 
-def _compare(keys: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
-    """Return the (2, T, h, w) matches of (C, T, h, w) keys of length 1."""
-    planes = known[1].amax((1, 2)) > 0
+def _compare(keys: torch.Tensor, known_maps: torch.Tensor) -> torch.Tensor:
+    """Return the (2, T, h, w) matches of (C, T, h, w) unit-length keys."""
+    planes = known_maps[1].amax((1, 2)) > 0
     if not planes.any():
         return keys.new_zeros(2, *keys.shape[1:])
-    share = (known[0] / known[1].clamp_min(1e-3))[planes].flatten()
+    share = (known_maps[0] / known_maps[1].clamp_min(1e-3))[planes].flatten()
     alike = keys.flatten(1).T @ keys[:, planes].flatten(1)
     sides = [  # of both, the sum is one: the larger one does not win by its size
         torch.logsumexp(

@@ -1,4 +1,4 @@
-"""A few neighbouring planes around an object as one small block of voxels with seeds."""
+"""Block of neighbouring planes around an object, with seeds for the random walker."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
     Labels = NDArray[np.uint8]
     Range = tuple[int, int]
 
-_LONGEST: Final = 96  # voxels of a side; larger surroundings are reduced
-_MARGIN: Final = 8  # pixels around the object at least
-_SURE: Final = 0.9  # probability from which a pixel of a known plane is a seed
-_CLICK: Final = 0.5  # pixels: a click claims its own pixel alone
+_MAX_SIDE: Final = 96  # voxels; larger surroundings are reduced
+_MIN_MARGIN: Final = 8  # pixels around the object
+_SURE: Final = 0.9  # probability above which a pixel of a known plane is a seed
+_CLICK_RADIUS: Final = 0.5  # pixels: a click is a seed at its own pixel alone
 
 
 @dataclass(frozen=True)
 class SeededBlock:
-    """Voxels around an object.
+    """Block of voxels around an object, with seeds.
 
     Parameters
     ----------
@@ -59,33 +59,33 @@ class SeededBlock:
 
     @classmethod
     def around(
-        cls, stack: Stack, known: Mapping[int, Prediction], wanted: Sequence[int]
+        cls, stack: Stack, answers: Mapping[int, Prediction], open_planes: Sequence[int]
     ) -> SeededBlock:
-        """Read planes around what is known on others.
+        """Read open planes together with known ones, around the object.
 
         Parameters
         ----------
         stack : Stack
-            Is read.
-        known : mapping of int to Prediction
-            Answers on planes at the ends of the block; not all empty.
-        wanted : sequence of int
+            The stack to read from.
+        answers : mapping of int to Prediction
+            Predictions of the known planes at the ends of the block; not all empty.
+        open_planes : sequence of int
             The other planes of the block.
         """
-        indices = sorted([*known, *wanted])
+        indices = sorted([*answers, *open_planes])
         shape = plane_shape(stack)
-        rows, columns = _surroundings(list(known.values()), shape)
+        rows, columns = _surroundings(list(answers.values()), shape)
         lengths = rows[1] - rows[0], columns[1] - columns[0]
-        reduction = min(1.0, _LONGEST / max(lengths))
+        reduction = min(1.0, _MAX_SIDE / max(lengths))
         small = (max(round(lengths[0] * reduction), 2), max(round(lengths[1] * reduction), 2))
         pixels, labels = [], []
         for index in indices:
             image = stack.read(index)
-            seen = image.crop(rows, columns).rgb(small)
-            pixels.append(seen if image.values.ndim > 2 else seen[..., :1])
+            colours = image.crop(rows, columns).rgb(small)
+            pixels.append(colours if image.values.ndim > 2 else colours[..., :1])
             plane = (
-                _of_known(known[index].paste(shape)[slice(*rows), slice(*columns)], small)
-                if index in known
+                _of_known(answers[index].paste(shape)[slice(*rows), slice(*columns)], small)
+                if index in answers
                 else _of_open(shape, rows, columns, small)
             )
             labels.append(_with_prompts(plane, stack.prompts(index), shape, rows, columns))
@@ -99,42 +99,42 @@ class SeededBlock:
         return cls(indices, rows, columns, np.stack(pixels), np.stack(labels), spacing)
 
     def answer(self, probability: Float32, index: int) -> Prediction:
-        """Return the answer for a plane from the (N, h, w) probability of the block."""
+        """Return the prediction of a plane from the (N, h, w) probability of the block."""
         lengths = self.rows[1] - self.rows[0], self.columns[1] - self.columns[0]
         part = resize(probability[self.indices.index(index)], lengths)
         return Prediction(part, self.rows, self.columns, certainty(part))
 
 
-def _surroundings(known: Sequence[Prediction], shape: tuple[int, int]) -> tuple[Range, Range]:
-    """Ranges of rows and columns around an object, with half of its size on each side."""
+def _surroundings(answers: Sequence[Prediction], shape: tuple[int, int]) -> tuple[Range, Range]:
+    """Return rows and columns around an object, with a margin of half its size on each side."""
     boxes = []
-    for answer in known:
+    for answer in answers:
         corner = answer.rows[0], answer.columns[0]
         box = mask_box(answer.mask)
         if box is not None:
             boxes.append(tuple((a + c, b + c) for (a, b), c in zip(box, corner, strict=True)))
     ranges = []
     for (start, stop), size in zip(box_union(boxes), shape, strict=True):
-        margin = max(_MARGIN, (stop - start) // 2)
+        margin = max(_MIN_MARGIN, (stop - start) // 2)
         ranges.append((max(start - margin, 0), min(stop + margin, size)))
     return ranges[0], ranges[1]
 
 
 def _of_known(probability: Float32, small: tuple[int, int]) -> Labels:
-    """Seeds of a plane whose answer is known."""
-    reduced = resize(probability, small)
+    """Return the seeds of a known plane."""
+    coarse = resize(probability, small)
     labels = np.zeros(small, np.uint8)
-    labels[reduced < 1 - _SURE] = BACKGROUND
-    labels[reduced > _SURE] = OBJECT
+    labels[coarse < 1 - _SURE] = BACKGROUND
+    labels[coarse > _SURE] = OBJECT
     if (probability > 0.5).any() and not (labels == OBJECT).any():
-        labels[reduced == reduced.max()] = OBJECT  # thinner than a pixel of the block
+        labels[coarse == coarse.max()] = OBJECT  # thinner than a voxel of the block
     return labels
 
 
 def _of_open(shape: tuple[int, int], rows: Range, columns: Range, small: tuple[int, int]) -> Labels:
-    """Seeds of an open plane: the sides of the block are background, but not those of the plane.
+    """Return the seeds of an open plane: background at the sides of the block.
 
-    They hold a leak back, and the next block looks further where the object grows.
+    They stop leaks. Sides of the block that are sides of the plane have none.
     """
     labels = np.zeros(small, np.uint8)
     for side, (start, stop), size in ((0, rows, shape[0]), (1, columns, shape[1])):
@@ -151,9 +151,9 @@ def _with_prompts(
 ) -> Labels:
     if prompts:
         part = slice(*rows), slice(*columns)
-        seeds = draw_seeds(prompts, None, shape, _CLICK)
+        seeds = draw_seeds(prompts, None, shape, _CLICK_RADIUS)
         cut = Seeds(seeds.foreground[part], seeds.background[part], seeds.likely[part])
-        reduced = cut.reduced((labels.shape[0], labels.shape[1]))
-        labels[reduced.background] = BACKGROUND
-        labels[reduced.foreground] = OBJECT
+        coarse = cut.reduced((labels.shape[0], labels.shape[1]))
+        labels[coarse.background] = BACKGROUND
+        labels[coarse.foreground] = OBJECT
     return labels

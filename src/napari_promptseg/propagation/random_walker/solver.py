@@ -1,4 +1,4 @@
-"""Random walks in a block of voxels, from what is known to what is not."""
+"""Random-walker solver for a seeded block of voxels."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BACKGROUND: Final = 2
 def solve_random_walker(
     pixels: Float32, labels: NDArray[np.uint8], spacing: tuple[float, ...], beta: float = 1000.0
 ) -> Float32:
-    """Return the probability that a walker meets the object before the background.
+    """Return the probability that a random walker reaches the object before the background.
 
     Random walker of Grady 2006, doi:10.1109/TPAMI.2006.233.
 
@@ -28,7 +28,7 @@ def solve_random_walker(
     pixels : (N, h, w, C) float32 array
         Values in [0, 1].
     labels : (N, h, w) uint8 array
-        `OBJECT`, `BACKGROUND`, or 0 for what is open.
+        `OBJECT`, `BACKGROUND`, or 0 for unlabelled voxels.
     spacing : (float, float, float)
         Size of a voxel, the smallest side being about 1.
     beta : float
@@ -50,7 +50,7 @@ def solve_random_walker(
         pixels = pixels.copy()
         pixels[0, 0, 0] += 1e-3
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that a faster solver could be installed
+        warnings.simplefilter("ignore")  # scikit-image suggests a faster solver
         answer = random_walker(
             pixels,
             labels,

@@ -1,4 +1,4 @@
-"""Square views of planes around an object, and the way back."""
+"""Square crops of planes around an object, and the mapping back to the plane."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 
 Float32 = NDArray[np.float32]
 _ALIASES: Final = 0.7
-"""Scale below which pixels are averaged before they are sampled."""
+"""Scale below which pixels are averaged before sampling, against aliasing."""
 
 
 @dataclass(frozen=True, slots=True)
 class SquareCrop:
-    """A square, in physical units, of a plane.
+    """A crop of a plane that is square in physical units, resampled to square pixels.
 
     Parameters
     ----------
     low : (float, float)
-        Its first row and column in pixels of the plane; may lie outside.
+        First row and column in pixels of the plane; may lie outside.
     span : (float, float)
-        Its rows and columns in pixels of the plane.
+        Number of rows and columns in pixels of the plane.
     side : int
-        Its pixels along each side.
+        Side of the resampled crop in pixels.
     """
 
     low: tuple[float, float]
@@ -48,23 +48,23 @@ class SquareCrop:
         return self.side / np.array(self.span)
 
     def _shift(self, corner: tuple[int, int] = (0, 0)) -> NDArray[np.float64]:
-        """Pixel of the view on which the first pixel of a part of the plane lies."""
+        """Return the position in the crop of the first pixel of a part of the plane."""
         low = np.array(self.low) - corner
         return np.asarray(-self._scale * low + (self._scale - 1) / 2)
 
     def _matrix(self, corner: tuple[int, int]) -> NDArray[np.float64]:
-        """Affine (2, 3) matrix from pixels (x, y) of a part of the plane to those of the view."""
+        """Return the (2, 3) affine matrix from pixels (x, y) of a part of the plane to the crop."""
         (down, right), (row, column) = self._scale, self._shift(corner)
         return np.array([[right, 0, column], [0, down, row]])
 
     def moved(self, box: Bounds) -> SquareCrop:
-        """Return the view of the same size around the centre of a box."""
+        """Return the crop of the same size around the centre of a box."""
         (top, bottom), (left, right) = box
         low = (top + bottom - self.span[0]) / 2, (left + right - self.span[1]) / 2
         return replace(self, low=low)
 
     def rectangle(self, shape: tuple[int, int]) -> tuple[slice, slice]:
-        """Return the rows and columns of the plane that it shows, one of each at least."""
+        """Return the rows and columns of the plane that it covers, one of each at least."""
         ranges = []
         for low, span, size in zip(self.low, self.span, shape, strict=True):
             first = min(max(int(np.floor(low)), 0), size - 1)
@@ -72,7 +72,7 @@ class SquareCrop:
         return ranges[0], ranges[1]
 
     def image(self, plane: PlaneImage) -> Float32:
-        """Return the (S, S, 3) colours in [0, 1]; beyond the plane its border goes on."""
+        """Return the (S, S, 3) colours in [0, 1]; beyond the plane its border is replicated."""
         rows, columns = self.rectangle(plane.shape)
         part = plane.crop((rows.start, rows.stop), (columns.start, columns.stop))
         colours = part.rgb(self._averaged(part.shape))
@@ -84,11 +84,11 @@ class SquareCrop:
         part = mask[rows, columns]
         shape = (part.shape[0], part.shape[1])
         shares = resize(part.astype(np.float32), self._averaged(shape))
-        seen = self._warp(shares, (rows.start, columns.start), shape, cv2.BORDER_CONSTANT)
-        return np.asarray(seen > 0.5, np.float32)
+        warped = self._warp(shares, (rows.start, columns.start), shape, cv2.BORDER_CONSTANT)
+        return np.asarray(warped > 0.5, np.float32)
 
     def _averaged(self, shape: tuple[int, int]) -> tuple[int, int]:
-        """Shape that a part is averaged to where sampling alone would alias."""
+        """Return the shape to which a part is averaged where sampling alone would alias."""
         smaller = float(self._scale.min())
         if smaller >= _ALIASES:
             return shape
@@ -110,11 +110,11 @@ class SquareCrop:
         )
 
     def prompts(self, prompts: PlanePrompts) -> PlanePrompts:
-        """Return prompts in the pixels of the view."""
+        """Return prompts in pixels of the crop."""
         return prompts.mapped(self._scale, self._shift())
 
     def back(self, answer: Float32, shape: tuple[int, int]) -> tuple[Float32, tuple[slice, slice]]:
-        """Return an answer in the pixels of the plane, and where in the plane it lies."""
+        """Return a probability in pixels of the plane, and its rows and columns there."""
         rows, columns = self.rectangle(shape)
         matrix = self._matrix((rows.start, columns.start))
         size = (columns.stop - columns.start, rows.stop - rows.start)
@@ -142,13 +142,13 @@ def crop_around(
     boxes : sequence of Bounds
         Half-open ranges of rows and columns; at least one.
     spacing : (float, float)
-        Of the plane.
+        Size of a pixel along rows and columns.
     side : int
-        Pixels of the view.
+        Side of the crop in pixels.
     size : float
-        Its size in physical units.
+        Side of the crop in physical units.
     least : float
-        Its least size in pixels of the finer spacing.
+        Smallest side in pixels of the finer spacing.
     """
     span = max(size, least * min(spacing)) / np.array(spacing)
     view = SquareCrop((0.0, 0.0), (float(span[0]), float(span[1])), side)

@@ -1,14 +1,14 @@
-"""Propagation by networks, each where it serves best."""
+"""Propagation by the shipped networks: VolumeNet in space, the backend along time."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from napari_promptseg.models.base import BackendTraits
 from napari_promptseg.propagation.anchors import sorted_anchors
 from napari_promptseg.propagation.sequential import SequentialPropagator
 from napari_promptseg.propagation.volumenet.sliding_window import fill_space
 from napari_promptseg.propagation.volumenet.state import InferenceState
-from napari_promptseg.wrappers.base import Wrapper
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,22 +17,21 @@ if TYPE_CHECKING:
     from napari_promptseg.propagation.base import PlanePrediction, Stack
 
 _THICK: Final = 3.0
-"""Distance of planes in pixels from which they are like frames: what lies between them
-cannot be followed, but what moved can."""
+"""Distance of planes in pixels above which they are propagated like frames: the object is
+undersampled between them, but its motion can be estimated."""
 
 
 class NetworkPropagator:
-    """Carries an object through space by `VolumeNet` and through time by `SequentialPropagator`.
+    """Propagates in space by `VolumeNet` and along time by `SequentialPropagator`.
 
-    In space, a piece of the volume around each anchor is answered at once, with all that
-    is known in it, then the pieces beside it, until the object has ended. Thick slices are
-    gone through as frames are.
+    In space, a window around each anchor is predicted at once, with all prompts and masks
+    in it, then the windows beside it, until the object has ended. Thick slices are
+    propagated like frames.
 
     Parameters
     ----------
     backend : Backend
-        Tells the device, and answers frames; the network for volumes is the one that ships
-        with the package.
+        Predicts frames, and determines the device of the shipped network for volumes.
 
     Raises
     ------
@@ -43,10 +42,8 @@ class NetworkPropagator:
     name = "network"
 
     def __init__(self, backend: Backend) -> None:
-        self._chains = SequentialPropagator(backend)
-        while isinstance(backend, Wrapper):
-            backend = backend.backend
-        self._device = str(getattr(backend, "device", "auto"))
+        self._sequential = SequentialPropagator(backend)
+        self._device = BackendTraits.of(backend).device or "auto"
 
     def fill(self, stack: Stack) -> Iterator[PlanePrediction]:
         """See `Propagator.fill`."""
@@ -57,4 +54,4 @@ class NetworkPropagator:
         if 0 < stack.step < _THICK * min(spacing):
             yield from fill_space(InferenceState(stack, shipped_model(self._device), spacing))
         else:
-            yield from self._chains.fill(stack)
+            yield from self._sequential.fill(stack)

@@ -1,4 +1,4 @@
-"""Propagation in space by the network for volumes: pieces of a volume at once."""
+"""Sliding-window inference of VolumeNet through a stack."""
 
 from __future__ import annotations
 
@@ -20,106 +20,111 @@ if TYPE_CHECKING:
     from napari_promptseg.propagation.base import PlanePrediction, Stack
     from napari_promptseg.propagation.volumenet.state import Float32, InferenceState
 
-_PLANES: Final = 24
-"""Planes of a piece at most."""
+_WINDOW: Final = 24
+"""Largest number of planes of a window."""
 _SURE: Final = 0.9
-"""Probability from which the network is taken at its word."""
-_BEHIND: Final = 6
-"""Of them, planes that were answered before, where a piece goes on outward."""
+"""Probability above which the network is certain."""
+_OVERLAP: Final = 6
+"""Number of planes of a window that were predicted before."""
 
 
-def fill_space(walk: InferenceState) -> Iterator[PlanePrediction]:
-    """Answer a piece around each anchor, then the pieces beside what was found.
+def fill_space(state: InferenceState) -> Iterator[PlanePrediction]:
+    """Predict a window around each anchor, then windows outward from planes with the object.
 
     Parameters
     ----------
-    walk : InferenceState
-        Its stack has anchors; the step between planes is a distance.
+    state : InferenceState
+        State with a stack that has anchors and a positive step.
 
     Yields
     ------
     PlanePrediction
-        Open planes, until those that follow are without the object.
+        Open planes, until the object has ended.
     """
-    stack = walk.stack
-    wanted = set(stack.open)
-    left = set(_bounds(stack)) - set(walk.known)
+    stack = state.stack
+    open_planes = set(stack.open)
+    pending = set(_bounds(stack)) - set(state.masks)
     near = stack.anchors if stack.origin is None else [stack.origin]
     for anchor in sorted(stack.anchors, key=lambda a: min(abs(a - n) for n in near)):
-        if not left.isdisjoint((anchor - 1, anchor + 1)) and walk.holds(anchor):
-            half = _PLANES // 2
-            yield from _piece(walk, anchor, half, _PLANES - 1 - half, left, wanted)
-    while not left.isdisjoint(wanted) and (edge := _edge(walk, left)):
-        index, way = edge
-        ahead = _PLANES - _BEHIND
-        sides = (_BEHIND - 1, ahead) if way > 0 else (ahead, _BEHIND - 1)
-        yield from _piece(walk, index, *sides, left, wanted)
+        if not pending.isdisjoint((anchor - 1, anchor + 1)) and state.holds(anchor):
+            half = _WINDOW // 2
+            yield from _window(state, anchor, half, _WINDOW - 1 - half, pending, open_planes)
+    while not pending.isdisjoint(open_planes) and (edge := _edge(state, pending)):
+        index, direction = edge
+        ahead = _WINDOW - _OVERLAP
+        sides = (_OVERLAP - 1, ahead) if direction > 0 else (ahead, _OVERLAP - 1)
+        yield from _window(state, index, *sides, pending, open_planes)
 
 
 def _bounds(stack: Stack) -> range:
-    """Planes from the anchors to the ends of the range, which they may lie outside of."""
+    """Return the range to fill, extended to anchors outside of it."""
     anchors = stack.anchors
     return range(min(stack.start, *anchors), max(stack.stop, *(a + 1 for a in anchors)))
 
 
-def _edge(walk: InferenceState, left: set[int]) -> tuple[int, int] | None:
-    """Return a plane with some of the object beside one that is not answered, and the way there."""
-    near = walk.stack.origin or 0
-    for index in sorted(left, key=lambda i: abs(i - near)):
-        for way in (1, -1):
-            if walk.holds(index - way):
-                return index - way, way
+def _edge(state: InferenceState, pending: set[int]) -> tuple[int, int] | None:
+    """Return a plane with the object beside a pending one, and the direction to that, if any."""
+    near = state.stack.origin or 0
+    for index in sorted(pending, key=lambda i: abs(i - near)):
+        for direction in (1, -1):
+            if state.holds(index - direction):
+                return index - direction, direction
     return None
 
 
-def _piece(
-    walk: InferenceState, centre: int, before: int, after: int, left: set[int], wanted: set[int]
+def _window(
+    state: InferenceState,
+    centre: int,
+    before: int,
+    after: int,
+    pending: set[int],
+    open_planes: set[int],
 ) -> Iterator[PlanePrediction]:
-    """Answer what is left of the planes around one; far apart planes stand for those between.
+    """Predict the pending planes around one; thin planes are subsampled and interpolated.
 
-    Those that are not wanted are answered for what lies behind them.
+    Planes outside the range are predicted as well, because those behind them depend on them.
     """
-    stack = walk.stack
-    thick = _thickness(walk, centre)
+    stack = state.stack
+    thick = _thickness(state, centre)
     every = max(1, round(thick / stack.step))
-    low, high = _reach(walk, centre, before * every, after * every)
-    fixed = [i for i in stack.anchors if low <= i <= high]
-    lattice = _apart([*range(centre, low, -every), *range(centre, high, every)], fixed, every)
-    # The ends are among them, so that no plane is left that none of them stands for.
-    planes = sorted({low, high, *fixed, *lattice})
-    view = walk.view(planes)
-    images = np.stack([view.image(walk.read(i)) for i in planes])
-    told = [walk.knowledge(i, view) for i in planes]
-    answers = walk.answer(planes, images, told, view)
-    answers = _to_edges(answers, images, told, every * stack.step / thick)
-    new = sorted(left & set(range(planes[0], planes[-1] + 1)), key=lambda i: abs(i - centre))
+    low, high = _reach(state, centre, before * every, after * every)
+    anchors = [i for i in stack.anchors if low <= i <= high]
+    lattice = _apart([*range(centre, low, -every), *range(centre, high, every)], anchors, every)
+    # Both ends are included, so that all planes between can be interpolated.
+    planes = sorted({low, high, *anchors, *lattice})
+    crop = state.crop(planes)
+    images = np.stack([crop.image(state.read(i)) for i in planes])
+    knowledge = [state.knowledge(i, crop) for i in planes]
+    answers = state.predict(planes, images, knowledge, crop)
+    answers = _to_edges(answers, images, knowledge, every * stack.step / thick)
+    new = sorted(pending & set(range(planes[0], planes[-1] + 1)), key=lambda i: abs(i - centre))
     for index in new:
-        left.discard(index)
-        step = walk.settle(index, _between(planes, answers, index), view)
-        if index in wanted:
+        pending.discard(index)
+        step = state.accept(index, _interpolate(planes, answers, index), crop)
+        if index in open_planes:
             yield step
 
 
 def _to_edges(
-    answers: Float32, images: Float32, told: list[PlaneKnowledge], step: float
+    answers: Float32, images: Float32, knowledge: list[PlaneKnowledge], step: float
 ) -> Float32:
-    """Let what the network is not sure of go to the object or the background by the image.
+    """Resolve uncertain pixels by a random walker between the certain ones.
 
     Parameters
     ----------
     answers : (T, S, S) float32 array
         Probabilities of the network.
     images : (T, S, S, 3) float32 array
-        What it saw.
-    told : list of PlaneKnowledge
-        What is known of each plane.
+        Crops that it has seen.
+    knowledge : list of PlaneKnowledge
+        Prompts and masks of each plane.
     step : float
-        Distance of the planes in pixels.
+        Distance of the planes in pixels of the crop.
     """
     labels = np.zeros(answers.shape, np.uint8)
     labels[answers > _SURE] = OBJECT
     labels[answers < 1 - _SURE] = BACKGROUND
-    for seeds, plane in zip(labels, told, strict=True):
+    for seeds, plane in zip(labels, knowledge, strict=True):
         if plane.mask is not None:
             seeds[...] = np.where(plane.mask > 0.5, OBJECT, BACKGROUND)
         for stroke in plane.strokes:
@@ -127,24 +132,24 @@ def _to_edges(
     return solve_random_walker(images.mean(3, keepdims=True), labels, (step, 1.0, 1.0))
 
 
-def _apart(lattice: list[int], fixed: list[int], every: int) -> list[int]:
-    """Planes of a lattice that no fixed one stands for."""
-    return [i for i in lattice if all(abs(i - f) >= every for f in fixed)]
+def _apart(lattice: list[int], anchors: list[int], every: int) -> list[int]:
+    """Return the planes of a lattice that no anchor is close to."""
+    return [i for i in lattice if all(abs(i - f) >= every for f in anchors)]
 
 
-def _thickness(walk: InferenceState, centre: int) -> float:
-    """Size of a pixel of the view around a plane."""
-    view = walk.view([centre])
-    return view.span[0] * walk.spacing[0] / view.side
+def _thickness(state: InferenceState, centre: int) -> float:
+    """Return the pixel size of the crop around a plane, in physical units."""
+    crop = state.crop([centre])
+    return crop.span[0] * state.spacing[0] / crop.side
 
 
-def _reach(walk: InferenceState, centre: int, before: int, after: int) -> tuple[int, int]:
-    """First and last plane of a piece.
+def _reach(state: InferenceState, centre: int, before: int, after: int) -> tuple[int, int]:
+    """Return the first and last plane of a window.
 
-    An anchor without the object ends it: the object does not go on behind.
+    It ends at an empty anchor, behind which the object does not continue.
     """
-    bounds = _bounds(walk.stack)
-    ends = {i for i in walk.stack.anchors if not walk.holds(i)}
+    bounds = _bounds(state.stack)
+    ends = {i for i in state.stack.anchors if not state.holds(i)}
     low = high = centre
     while low > max(bounds.start, centre - before) and low not in ends:
         low -= 1
@@ -153,8 +158,8 @@ def _reach(walk: InferenceState, centre: int, before: int, after: int) -> tuple[
     return low, high
 
 
-def _between(planes: list[int], answers: Float32, index: int) -> Float32:
-    """Answer of a plane, or the mean of those of its neighbours by distance."""
+def _interpolate(planes: list[int], answers: Float32, index: int) -> Float32:
+    """Return the probability of a plane, interpolated between its predicted neighbours."""
     after = int(np.searchsorted(planes, index))
     if planes[after] == index:
         return np.asarray(answers[after], np.float32)

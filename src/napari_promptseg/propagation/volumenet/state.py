@@ -1,4 +1,4 @@
-"""What a network knows of a stack while it answers one piece of it after the other."""
+"""Inference state of VolumeNet: the masks known so far and the crops that show them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from napari_promptseg.data.geometry import Bounds, box_slices, box_union, mask_box
 from napari_promptseg.models.base import certainty
 from napari_promptseg.models.encoding.stack_maps import CLICKED, EARLIER, GIVEN, PlaneKnowledge
-from napari_promptseg.propagation.anchors import LEAST_PIXELS, allowed, plane_shape
+from napari_promptseg.propagation.anchors import MIN_AREA, clip_to_prompts, plane_shape
 from napari_promptseg.propagation.base import Mask, PlanePrediction
 from napari_promptseg.propagation.volumenet.crop import SquareCrop, crop_around, longer_side
 
@@ -25,29 +25,29 @@ if TYPE_CHECKING:
 
 Float32 = NDArray[np.float32]
 _SIDE: Final = 64
-"""Pixels of a view."""
-_KEPT_PLANES: Final = 12
+"""Side of a crop in pixels."""
+_CACHE_PLANES: Final = 12
 _FACTOR: Final = 2.0
-"""Side of a view relative to the object."""
-_LEAST_FACTOR: Final = 1.4
-"""The same of the largest anchor, for what may grow again."""
-_LEAST_VIEW: Final = 40
-"""Least side of a view in pixels of the plane."""
+"""Side of a crop relative to the object."""
+_MIN_FACTOR: Final = 1.4
+"""Smallest side of a crop relative to the largest anchor, for objects that grow again."""
+_MIN_SIDE: Final = 40
+"""Smallest side of a crop in pixels of the plane."""
 
 
 @dataclass(frozen=True, slots=True)
 class KnownPlane:
-    """A plane whose mask is known: the object in its box, and how well it is known."""
+    """A known mask, cropped to its bounding box, with its reliability."""
 
     part: Mask | None
     box: Bounds | None
-    how_well: float
+    reliability: float
 
     @classmethod
-    def of(cls, mask: Mask, how_well: float) -> KnownPlane:
-        """Keep the part of a mask that the object covers."""
+    def of(cls, mask: Mask, reliability: float) -> KnownPlane:
+        """Crop a mask to its bounding box."""
         box = mask_box(mask)
-        return cls(None if box is None else mask[box_slices(box)].copy(), box, how_well)
+        return cls(None if box is None else mask[box_slices(box)].copy(), box, reliability)
 
     def mask(self, shape: tuple[int, int]) -> Mask:
         """Return the mask of the whole plane."""
@@ -58,86 +58,86 @@ class KnownPlane:
 
 
 class InferenceState:
-    """One propagation through one stack.
+    """Masks known during one propagation through one stack.
 
     Parameters
     ----------
     stack : Stack
-        What is known at first.
+        Anchors and prompts.
     model : VolumeModel
-        Answers several planes at once.
+        Network that predicts several planes at once.
     spacing : (float, float)
-        Of the planes.
+        Size of a pixel along rows and columns.
     """
 
     def __init__(self, stack: Stack, model: VolumeModel, spacing: tuple[float, float]) -> None:
         self.stack, self._model, self.spacing = stack, model, spacing
         self.shape = plane_shape(stack)
-        # The next piece looks again at some planes of the last one.
-        self.read = lru_cache(_KEPT_PLANES)(stack.read)
-        self.known: dict[int, KnownPlane] = {}
+        # Windows overlap.
+        self.read = lru_cache(_CACHE_PLANES)(stack.read)
+        self.masks: dict[int, KnownPlane] = {}
         for index, mask in stack.anchors.items():
-            self.know(index, mask, GIVEN if index in stack.given else CLICKED)
-        for index in stack.kept:
+            self.record(index, mask, GIVEN if index in stack.mask_anchors else CLICKED)
+        for index in stack.skip:
             prior = stack.prior(index)
-            self.know(index, self._nothing if prior is None else prior, EARLIER)
+            self.record(index, self._empty if prior is None else prior, EARLIER)
 
     @property
-    def _nothing(self) -> Mask:
+    def _empty(self) -> Mask:
         return np.zeros(self.shape, np.bool_)
 
-    def know(self, index: int, mask: Mask, how_well: float) -> None:
-        """Learn the mask of a plane."""
-        self.known[index] = KnownPlane.of(mask, how_well)
+    def record(self, index: int, mask: Mask, reliability: float) -> None:
+        """Store the mask of a plane."""
+        self.masks[index] = KnownPlane.of(mask, reliability)
 
     def holds(self, index: int) -> bool:
-        """Whether a plane is known to have some of the object."""
-        return index in self.known and self.known[index].box is not None
+        """Return whether the known mask of a plane has a pixel."""
+        return index in self.masks and self.masks[index].box is not None
 
-    def view(self, planes: Sequence[int]) -> SquareCrop:
-        """Return the view of planes, one of which holds the object, around all known of it."""
-        boxes = [self.known[i].box for i in planes if i in self.known]
+    def crop(self, planes: Sequence[int]) -> SquareCrop:
+        """Return the crop around all known masks of some planes, at least one of which has one."""
+        boxes = [self.masks[i].box for i in planes if i in self.masks]
         for i in planes:
-            if i not in self.known and (prior := self.stack.prior(i)) is not None:
+            if i not in self.masks and (prior := self.stack.prior(i)) is not None:
                 boxes.append(mask_box(prior))
         near = [box for box in boxes if box is not None]
-        least = max(longer_side(self.known[i].box, self.spacing) for i in self.stack.anchors)
-        size = max(_FACTOR * longer_side(box_union(near), self.spacing), _LEAST_FACTOR * least)
-        return crop_around(near, self.spacing, _SIDE, size, _LEAST_VIEW)
+        least = max(longer_side(self.masks[i].box, self.spacing) for i in self.stack.anchors)
+        size = max(_FACTOR * longer_side(box_union(near), self.spacing), _MIN_FACTOR * least)
+        return crop_around(near, self.spacing, _SIDE, size, _MIN_SIDE)
 
-    def knowledge(self, index: int, view: SquareCrop) -> PlaneKnowledge:
-        """Return what is known of a plane, in the pixels of a view."""
-        seen = view.prompts(self.stack.prompts(index))
-        told = PlaneKnowledge(list(seen.strokes), list(seen.regions))
-        if index in self.known:
-            told.mask = view.mask(self.known[index].mask(self.shape))
-            told.known = self.known[index].how_well
+    def knowledge(self, index: int, crop: SquareCrop) -> PlaneKnowledge:
+        """Return prompts and masks of a plane, in pixels of a crop."""
+        crop_prompts = crop.prompts(self.stack.prompts(index))
+        knowledge = PlaneKnowledge(list(crop_prompts.strokes), list(crop_prompts.regions))
+        if index in self.masks:
+            knowledge.mask = crop.mask(self.masks[index].mask(self.shape))
+            knowledge.known = self.masks[index].reliability
         elif (prior := self.stack.prior(index)) is not None:
-            told.prior = view.mask(prior)
-        return told
+            knowledge.prior = crop.mask(prior)
+        return knowledge
 
-    def answer(
+    def predict(
         self,
         planes: Sequence[int],
         images: Float32,
-        told: Sequence[PlaneKnowledge],
-        view: SquareCrop,
+        knowledge: Sequence[PlaneKnowledge],
+        crop: SquareCrop,
     ) -> Float32:
-        """Return the (T, S, S) probability of the object on planes, in the pixels of a view."""
-        side = view.span[0] * self.spacing[0]
+        """Return the (T, S, S) probability of the object on planes, in pixels of a crop."""
+        side = crop.span[0] * self.spacing[0]
         steps = [b - a for a, b in pairwise(planes)]
         steps = [steps[0] if steps else 1, *steps]
         gaps = np.array([n * self.stack.step / side for n in steps], np.float32)
-        return self._model.answer(images, told, gaps)
+        return self._model.answer(images, knowledge, gaps)
 
-    def settle(self, index: int, answer: Float32, view: SquareCrop) -> PlanePrediction:
-        """Take the answer of a view as known, and return it as a step."""
-        part, where = view.back(answer, self.shape)
+    def accept(self, index: int, answer: Float32, crop: SquareCrop) -> PlanePrediction:
+        """Record the probability of a crop as known, and return it as a prediction."""
+        part, where = crop.back(answer, self.shape)
         probability = np.zeros(self.shape, np.float32)
         probability[where] = part
-        mask = allowed(probability > 0.5, self.stack.prompts(index))
-        if np.count_nonzero(mask) < LEAST_PIXELS:
-            mask = self._nothing
-        self.know(index, mask, EARLIER)
-        sure = certainty(part) if mask.any() else 1 - float(part.max(initial=0))
-        return PlanePrediction(index, mask, sure)
+        mask = clip_to_prompts(probability > 0.5, self.stack.prompts(index))
+        if np.count_nonzero(mask) < MIN_AREA:
+            mask = self._empty
+        self.record(index, mask, EARLIER)
+        confidence = certainty(part) if mask.any() else 1 - float(part.max(initial=0))
+        return PlanePrediction(index, mask, confidence)

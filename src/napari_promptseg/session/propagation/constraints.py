@@ -139,11 +139,13 @@ class Constraints:
             start=start,
             stop=max(start, stop),
             step=0.0 if axes[self._along] == "t" else self._volume.axis_spacing(self._along),
-            given=frozenset(i for i, p in fixed.items() if isinstance(self._last(p), MaskPrompt)),
+            mask_anchors=frozenset(
+                i for i, p in fixed.items() if isinstance(self._last(p), MaskPrompt)
+            ),
             prompts=lambda index: self._on(row.plane(index), index, boxes),
             prior=lambda index: self._before(row.plane(index)),
             origin=near,
-            kept=frozenset(range(start, stop)).difference(todo, fixed),
+            skip=frozenset(range(start, stop)).difference(todo, fixed),
         )
 
     def with_lines(self, plane: Plane, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

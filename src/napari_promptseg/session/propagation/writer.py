@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from napari_promptseg.data.geometry import box_union
-from napari_promptseg.propagation.leak_guard import guarded
+from napari_promptseg.propagation.leak_guard import reject_leaks
 from napari_promptseg.session.propagation_handle import PlaneResult
 from napari_promptseg.session.propagation_record import Underway
 from napari_promptseg.session.regions_of_interest import PlaneAnswer
@@ -77,7 +77,7 @@ class Writer:
             Planes to be answered; some may lie beyond the stack, where a 3D box ends.
         """
         left = set(todo)
-        for step in guarded(self._propagator.fill(stack), stack):
+        for step in reject_leaks(self._propagator.fill(stack), stack):
             if step.index in todo:
                 self.done += step.index in left
                 left.discard(step.index)

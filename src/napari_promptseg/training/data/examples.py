@@ -8,7 +8,8 @@ import numpy as np
 
 from napari_promptseg.data.geometry import all_planes
 from napari_promptseg.data.volume import Volume
-from napari_promptseg.io.read import SUFFIXES, open_volume
+from napari_promptseg.io.formats import READ_SUFFIXES
+from napari_promptseg.io.read import open_volume
 from napari_promptseg.io.read_labels import read_labels
 from napari_promptseg.training.data.datasets import layout_of, read_scenes
 
@@ -74,7 +75,7 @@ def image_files(folder: Path) -> Iterator[Path]:
     """Go through the images of a folder, at any depth, without masks and labels beside them."""
     for path in sorted(folder.rglob("*")):
         beside = {"masks", "labels"} & set(path.relative_to(folder).parts[:-1])
-        if path.is_file() and path.name.lower().endswith(SUFFIXES) and not beside:
+        if path.is_file() and path.name.lower().endswith(READ_SUFFIXES) and not beside:
             yield path
 
 
@@ -89,7 +90,7 @@ def unlabelled_planes(sources: Sequence[Path]) -> Iterator[tuple[Path, int, Plan
         If a file cannot be read.
     """
     for source in sources:
-        within = source.is_dir() and not source.name.lower().endswith(SUFFIXES)
+        within = source.is_dir() and not source.name.lower().endswith(READ_SUFFIXES)
         for file in image_files(source) if within else [source]:
             volume = open_volume(file)
             for number, plane in enumerate(all_planes(volume.names, volume.shape)):

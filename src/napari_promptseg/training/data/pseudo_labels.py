@@ -13,7 +13,8 @@ import numpy as np
 
 from napari_promptseg.data.geometry import plane_by_index
 from napari_promptseg.data.sampling import spread
-from napari_promptseg.io.read import SUFFIXES, open_volume
+from napari_promptseg.io.formats import READ_SUFFIXES
+from napari_promptseg.io.read import open_volume
 from napari_promptseg.training.data.examples import image_files
 
 if TYPE_CHECKING:
@@ -89,7 +90,9 @@ def write_pseudo_set(
     """
     files = list(image_files(folder))
     if not files:
-        raise FileNotFoundError(f"{str(folder)!r} holds no image; valid: {', '.join(SUFFIXES)}")
+        raise FileNotFoundError(
+            f"{str(folder)!r} holds no image; valid: {', '.join(READ_SUFFIXES)}"
+        )
     for part in ("images", "masks"):
         (output / part).mkdir(parents=True, exist_ok=True)
     plane_count = 0

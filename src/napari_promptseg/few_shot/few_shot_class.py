@@ -1,4 +1,4 @@
-"""A class of objects that is known by example: it finds more of them, and has a name."""
+"""Few-shot class of objects: examples, name and synonyms, and proposals of more objects."""
 
 from __future__ import annotations
 
@@ -30,34 +30,34 @@ if TYPE_CHECKING:
 
     from napari_promptseg.few_shot.features import Float32
 
-_CLOSER: Final = (1.0, 0.75, 1.33)
-"""Scales at which examples are looked at: objects differ in size."""
-_SMALLEST: Final = 12
-"""Pixels of an example."""
-_SURE: Final = 0.5
-"""Confidence from which on an object is found by its word, and proposed by `propose`."""
-_DECISIVE: Final = 20.0
-"""Weight of a place that the user refused: that of many which are only background."""
+_SCALES: Final = (1.0, 0.75, 1.33)
+"""Relative scales at which features of examples are sampled, as augmentation."""
+_MIN_AREA: Final = 12
+"""Smallest area of an example, in pixels."""
+_MIN_CONFIDENCE: Final = 0.5
+"""Confidence above which an object is returned by `propose` and by text."""
+_REJECTION_WEIGHT: Final = 20.0
+"""Weight of samples that the user rejected, relative to other background."""
 
 
 @dataclass
-class Concept:
+class FewShotClass:
     """A class of objects, learnt from examples.
 
     Parameters
     ----------
     name : str
-        What it is called; also the name of its file in a library.
+        Name of the class; its key (`class_key`) names the file in the library.
     synonyms : tuple of str
-        Other words for it.
+        Other names.
     description : str
-        A sentence about it.
+        Description for people; its words also match text prompts.
     device : str
-        Where the network runs: "auto", "cpu", "cuda" or "mps".
+        Device of the network: "auto", "cpu", "cuda" or "mps".
     adapter : dict of str to tensor, optional
-        Weights of the decoder that were fine-tuned on its objects.
+        Decoder weights fine-tuned on its objects.
     note : str
-        What came of fine-tuning.
+        Result of fine-tuning, for people.
 
     Raises
     ------
@@ -74,7 +74,7 @@ class Concept:
     _samples: list[Samples] = field(default_factory=list, repr=False)
     _diameters: list[float] = field(default_factory=list, repr=False)
     _classifier: PixelClassifier | None = field(default=None, repr=False)
-    _observer: FeatureExtractor | None = field(default=None, repr=False)
+    _extractor: FeatureExtractor | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         self.name = self.name.strip()
@@ -83,17 +83,17 @@ class Concept:
 
     @property
     def diameters(self) -> list[float]:
-        """Of the examples, in pixels."""
+        """Diameters of the examples, in pixels."""
         return list(self._diameters)
 
     @property
     def examples(self) -> int:
-        """How many objects it was learnt from."""
+        """Number of objects that it was learnt from."""
         return len(self._diameters)
 
     @property
     def diameter(self) -> float:
-        """Of its objects, in pixels: the median of the examples."""
+        """Median diameter of the examples, in pixels."""
         return float(np.median(self._diameters))
 
     def backend(self) -> ClickNetBackend:
@@ -104,16 +104,16 @@ class Concept:
     def restore(
         self, samples: Samples, diameters: list[float], adapter: dict[str, Tensor] | None
     ) -> None:
-        """Take what was learnt before, in place of what there is."""
+        """Replace the samples, diameters and adapter by saved ones."""
         self._samples, self._diameters, self._classifier = [samples], list(diameters), None
         self.adapter = adapter
 
     @property
-    def observer(self) -> FeatureExtractor:
-        """The network, loaded when it is first needed."""
-        if self._observer is None:
-            self._observer = FeatureExtractor(self.device)
-        return self._observer
+    def extractor(self) -> FeatureExtractor:
+        """Feature extractor, loaded on first use."""
+        if self._extractor is None:
+            self._extractor = FeatureExtractor(self.device)
+        return self._extractor
 
     @property
     def identity(self) -> str:
@@ -121,62 +121,63 @@ class Concept:
         return f"{self.name} by {network_identity()}"
 
     def learn(self, image: PlaneImage, labels: NDArray[np.integer]) -> int:
-        """Take objects as examples.
+        """Add objects as examples.
 
         Parameters
         ----------
         image : PlaneImage
-            What they are on.
+            Plane that they are on.
         labels : (H, W) integer array
-            Their numbers; 0 is what nobody has marked. Objects of fewer than 12 pixels are
-            left out.
+            Instance labels; 0 is not annotated. Objects of fewer than 12 pixels are skipped.
 
         Returns
         -------
         int
-            How many were taken.
+            Number of examples added.
         """
-        seen = square_pixels(image)
-        marked = square_labels(labels, (seen.shape[0], seen.shape[1]))
-        taken = 0
-        for label in np.unique(marked[marked > 0]):
-            mask = marked == label
-            if np.count_nonzero(mask) >= _SMALLEST:
+        pixels = square_pixels(image)
+        square = square_labels(labels, (pixels.shape[0], pixels.shape[1]))
+        count = 0
+        for label in np.unique(square[square > 0]):
+            mask = square == label
+            if np.count_nonzero(mask) >= _MIN_AREA:
                 self._diameters.append(disk_diameter(mask))
-                taken += 1
+                count += 1
             else:
-                marked[mask] = 0
-        if taken:
-            self._take(seen, lambda look: Samples.around(look, marked))
-        return taken
+                square[mask] = 0
+        if count:
+            self._add(pixels, lambda features: Samples.around(features, square))
+        return count
 
     def refuse(self, image: PlaneImage, mask: NDArray[np.bool_]) -> None:
-        """Take something as no object of the class: it is found less from now on.
+        """Add a mask as a counterexample: similar proposals become less likely.
 
         Parameters
         ----------
         image : PlaneImage
-            What it is on.
+            Plane of the mask.
         mask : (H, W) bool array
-            Its pixels.
+            Pixels that do not belong to an object of the class.
 
         Raises
         ------
         ValueError
             If the class has no example yet.
         """
-        self.fitted()
-        seen = square_pixels(image)
-        refused = resize(mask, (seen.shape[0], seen.shape[1]))
-        self._take(seen, lambda look: Samples.refused(look, refused, _DECISIVE))
+        self.knowledge()
+        pixels = square_pixels(image)
+        square = resize(mask, (pixels.shape[0], pixels.shape[1]))
+        self._add(pixels, lambda features: Samples.background(features, square, _REJECTION_WEIGHT))
 
-    def _take(self, seen: Float32, sample: Callable[[Any], Samples]) -> None:
-        looks = (self.observer.look(seen, SEEN_DIAMETER / self.diameter * c) for c in _CLOSER)
-        self._samples += [sample(look) for look in looks]
+    def _add(self, pixels: Float32, sample: Callable[[Any], Samples]) -> None:
+        feature_maps = (
+            self.extractor.extract(pixels, SEEN_DIAMETER / self.diameter * c) for c in _SCALES
+        )
+        self._samples += [sample(features) for features in feature_maps]
         self._classifier = None
 
-    def fitted(self) -> Knowledge:
-        """Return what was learnt from the examples, at most 2,000 places of each kind.
+    def knowledge(self) -> Knowledge:
+        """Return samples and classifier, with at most 2,000 samples of each kind.
 
         Raises
         ------
@@ -192,48 +193,50 @@ class Concept:
         return Knowledge(samples, self._classifier, self.diameter)
 
     def proposals(
-        self, image: PlaneImage, stopped: Callable[[], bool] = lambda: False
+        self, image: PlaneImage, is_cancelled: Callable[[], bool] = lambda: False
     ) -> list[Proposal]:
-        """Find objects of the class on a plane.
+        """Propose objects of the class on a plane.
 
         Parameters
         ----------
         image : PlaneImage
-            Where to look.
-        stopped : callable
-            Asked now and then; once it says so, nothing is found.
+            The plane.
+        is_cancelled : callable
+            Called between steps; once it returns True, the result is empty.
 
         Returns
         -------
         list of Proposal
-            The likeliest first; those below a confidence of a half are doubtful.
+            Proposals in order of falling confidence; those below 0.5 are doubtful.
 
         Raises
         ------
         ValueError
             If the class has no example yet.
         """
-        known = self.fitted()
-        seen = square_pixels(image)
-        found = find_objects(self.observer, seen, known, stopped)
-        if seen.shape[:2] == image.shape:
-            return found
-        return [p for p in (_resized(p, seen.shape, image.shape) for p in found) if p is not None]
+        knowledge = self.knowledge()
+        pixels = square_pixels(image)
+        proposals = find_objects(self.extractor, pixels, knowledge, is_cancelled)
+        if pixels.shape[:2] == image.shape:
+            return proposals
+        return [
+            p for p in (_resized(p, pixels.shape, image.shape) for p in proposals) if p is not None
+        ]
 
     def propose(self, image: ArrayLike | Volume, axes: str = "") -> NDArray[np.int32]:
-        """Return the numbers of all objects of the class in an image.
+        """Return the instance labels of all objects of the class in an image.
 
         Parameters
         ----------
         image : array or Volume
-            2D; a volume or video is gone through plane by plane.
+            2D; a volume or video is processed plane by plane.
         axes : str
-            Of an array, as for `Session`.
+            Axes of an array, as for `Session`.
 
         Returns
         -------
         int32 array of the spatial shape
-            0 is background; the likeliest object has number 1.
+            0 is background; on each plane, labels are in order of falling confidence.
         """
         volume = image if isinstance(image, Volume) else Volume(image, axes)
         labels = np.zeros(volume.shape, np.int32)
@@ -241,23 +244,23 @@ class Concept:
         for plane in all_planes(volume.names, volume.shape):
             view = labels[plane.slices]
             for proposal in self.proposals(volume.plane(plane)):
-                if proposal.confidence >= _SURE:
+                if proposal.confidence >= _MIN_CONFIDENCE:
                     count += 1
                     view[proposal.part][proposal.mask] = count
         return labels
 
     def map(self, image: PlaneImage, text: str) -> TextPrediction:
-        """See `TextModel.map`; the word is known if it names the class and one is found."""
-        found = self.proposals(image) if self.answers_to(text) else []
+        """See `TextModel.map`; a word is known if it names the class and an object is found."""
+        proposals = self.proposals(image) if self.answers_to(text) else []
         probability = np.zeros(image.shape, np.float32)
-        for proposal in found:
+        for proposal in proposals:
             view = probability[proposal.part]
             view[proposal.mask] = np.maximum(view[proposal.mask], proposal.confidence)
-        confidence = max((p.confidence for p in found), default=0.0)
-        return TextPrediction(probability, confidence, confidence > _SURE)
+        confidence = max((p.confidence for p in proposals), default=0.0)
+        return TextPrediction(probability, confidence, confidence > _MIN_CONFIDENCE)
 
     def answers_to(self, text: str) -> bool:
-        """Tell whether a word or words name the class: by name, synonym or description."""
+        """Return whether a text names the class: by name, synonym or words of the description."""
         word = _plain(text)
         if not word:
             return False
@@ -265,20 +268,22 @@ class Concept:
         return word in names or (len(word) > 2 and f" {word} " in f" {_plain(self.description)} ")
 
     def close(self) -> None:
-        """Free the network; it is loaded again when it is needed."""
-        if self._observer is not None:
-            self._observer.close()
-            self._observer = None
+        """Free the network; it is loaded again on demand."""
+        if self._extractor is not None:
+            self._extractor.close()
+            self._extractor = None
 
 
 def _plain(text: str) -> str:
-    """Lower case, single spaces, no punctuation, and no plural."""
+    """Return a text in lower case and singular, without punctuation."""
     words = "".join(c if c.isalnum() else " " for c in text.lower()).split()
     return " ".join(w.removesuffix("s") if len(w) > 3 else w for w in words)
 
 
-def _resized(proposal: Proposal, seen: tuple[int, ...], shape: tuple[int, int]) -> Proposal | None:
-    mask = resize(proposal.whole((seen[0], seen[1])), shape)
+def _resized(
+    proposal: Proposal, source: tuple[int, ...], shape: tuple[int, int]
+) -> Proposal | None:
+    mask = resize(proposal.whole((source[0], source[1])), shape)
     if not mask.any():
         return None
     return Proposal(mask, 0, 0, proposal.confidence)

@@ -8,7 +8,7 @@ import pytest
 from drawn_discs import draw_discs, first
 from napari_promptseg.data.intensity_window import Window
 from napari_promptseg.data.volume import PlaneImage, Volume
-from napari_promptseg.few_shot.concept import Concept
+from napari_promptseg.few_shot.few_shot_class import FewShotClass
 from napari_promptseg.measure.metrics import match_objects
 
 
@@ -17,24 +17,24 @@ def plane(image, spacing=(1.0, 1.0)) -> PlaneImage:
 
 
 @pytest.fixture(scope="module")
-def discs() -> Concept:
-    concept = Concept("disc", ("bright spot",), "round things that glow")
+def discs() -> FewShotClass:
+    concept = FewShotClass("disc", ("bright spot",), "round things that glow")
     image, labels = draw_discs(0)
     assert concept.learn(plane(image), first(labels, 5)) == 5
     return concept
 
 
-def test_five_examples_find_the_objects_of_another_image(discs: Concept) -> None:
+def test_five_examples_find_the_objects_of_another_image(discs: FewShotClass) -> None:
     image, labels = draw_discs(1)
     assert match_objects(discs.propose(image), labels).f1 > 0.9
 
 
-def test_what_nobody_marked_is_found_in_the_same_image(discs: Concept) -> None:
+def test_what_nobody_marked_is_found_in_the_same_image(discs: FewShotClass) -> None:
     image, labels = draw_discs(0)
     assert match_objects(discs.propose(image), labels).f1 > 0.9
 
 
-def test_proposals_do_not_overlap_and_come_likeliest_first(discs: Concept) -> None:
+def test_proposals_do_not_overlap_and_come_likeliest_first(discs: FewShotClass) -> None:
     image, _ = draw_discs(2)
     found = discs.proposals(plane(image))
     taken = np.zeros(image.shape[:2], int)
@@ -46,7 +46,7 @@ def test_proposals_do_not_overlap_and_come_likeliest_first(discs: Concept) -> No
     assert all(0 <= c <= 1 for c in confidences)
 
 
-def test_proposals_have_the_shape_of_planes_with_uneven_pixels(discs: Concept) -> None:
+def test_proposals_have_the_shape_of_planes_with_uneven_pixels(discs: FewShotClass) -> None:
     image, labels = draw_discs(3)
     narrow = np.ascontiguousarray(image[::2])
     found = discs.proposals(plane(narrow, (2.0, 1.0)))
@@ -56,7 +56,7 @@ def test_proposals_have_the_shape_of_planes_with_uneven_pixels(discs: Concept) -
     assert match_objects(drawn, labels[::2]).f1 > 0.8
 
 
-def test_a_volume_is_gone_through_plane_by_plane(discs: Concept) -> None:
+def test_a_volume_is_gone_through_plane_by_plane(discs: FewShotClass) -> None:
     images, labels = zip(*(draw_discs(seed, 4) for seed in (4, 5)), strict=True)
     volume = Volume(np.stack([i[..., 0] for i in images]), "zyx")
     found = discs.propose(volume)
@@ -69,7 +69,7 @@ def test_a_volume_is_gone_through_plane_by_plane(discs: Concept) -> None:
 
 def test_what_is_refused_is_found_less() -> None:
     image, labels = draw_discs(6)
-    concept = Concept("disc")
+    concept = FewShotClass("disc")
     concept.learn(plane(image), first(labels, 5))
     before = concept.proposals(plane(image))
     refused = before[0]
@@ -85,25 +85,25 @@ def test_what_is_refused_is_found_less() -> None:
     assert confidence() < refused.confidence
 
 
-def test_an_image_without_objects_has_no_proposal_that_is_sure(discs: Concept) -> None:
+def test_an_image_without_objects_has_no_proposal_that_is_sure(discs: FewShotClass) -> None:
     noise = np.random.default_rng(7).normal(40, 6, (128, 128, 3)).clip(0, 255).astype(np.uint8)
     assert not discs.propose(noise).any()
 
 
 @pytest.mark.parametrize("word", ["disc", "Discs", " DISC ", "bright spot", "glow", "round things"])
-def test_a_class_answers_to_name_synonym_and_description(discs: Concept, word: str) -> None:
+def test_a_class_answers_to_name_synonym_and_description(discs: FewShotClass, word: str) -> None:
     assert discs.answers_to(word)
 
 
 @pytest.mark.parametrize("word", ["", "  ", "cell", "dis", "things round"])
-def test_it_does_not_answer_to_other_words(discs: Concept, word: str) -> None:
+def test_it_does_not_answer_to_other_words(discs: FewShotClass, word: str) -> None:
     assert not discs.answers_to(word)
     answer = discs.map(plane(draw_discs(1)[0]), word)
     assert not answer.known
     assert answer.confidence == 0
 
 
-def test_the_map_of_its_name_is_where_its_objects_are(discs: Concept) -> None:
+def test_the_map_of_its_name_is_where_its_objects_are(discs: FewShotClass) -> None:
     image, labels = draw_discs(1)
     answer = discs.map(plane(image), "discs")
     assert answer.known
@@ -112,13 +112,13 @@ def test_the_map_of_its_name_is_where_its_objects_are(discs: Concept) -> None:
     assert overlap.sum() > 0.8 * (labels > 0).sum()
 
 
-def test_cancelling_finds_nothing(discs: Concept) -> None:
-    assert discs.proposals(plane(draw_discs(1)[0]), stopped=lambda: True) == []
+def test_cancelling_finds_nothing(discs: FewShotClass) -> None:
+    assert discs.proposals(plane(draw_discs(1)[0]), is_cancelled=lambda: True) == []
 
 
 def test_a_class_without_examples_says_so() -> None:
     image, labels = draw_discs(0)
-    empty = Concept("disc")
+    empty = FewShotClass("disc")
     with pytest.raises(ValueError, match="'disc' has no example yet"):
         empty.propose(image)
     with pytest.raises(ValueError, match="'disc' has no example yet"):
@@ -128,12 +128,12 @@ def test_a_class_without_examples_says_so() -> None:
 @pytest.mark.parametrize("name", ["", "   "])
 def test_a_class_needs_a_name(name: str) -> None:
     with pytest.raises(ValueError, match="needs a name"):
-        Concept(name)
+        FewShotClass(name)
 
 
 def test_crumbs_are_no_examples() -> None:
     image, labels = draw_discs(0)
-    concept = Concept("disc")
+    concept = FewShotClass("disc")
     crumb = np.zeros_like(labels)
     crumb[5:7, 5:7] = 1
     assert concept.learn(plane(image), crumb) == 0

@@ -1,0 +1,307 @@
+"""Segmentation commands: `promptseg segment`, `propagate`, `export` and `verify`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from napari_promptseg.cli.engines import export_model
+from napari_promptseg.cli.options import Device, fail, show_notes, with_options
+from napari_promptseg.cli.prompt_table import read_prompt_table
+from napari_promptseg.propagation.registry import AUTO, list_propagators
+
+if TYPE_CHECKING:
+    from napari_promptseg.data.volume import Volume
+    from napari_promptseg.io.read import Overrides
+    from napari_promptseg.session.session import Session
+
+Backend = Annotated[str, typer.Option(help="A name of `promptseg backends`.")]
+Propagator = Annotated[
+    str, typer.Option(help=f"Propagation method: {', '.join([AUTO, *list_propagators()])}.")
+]
+Points = Annotated[
+    list[str] | None,
+    typer.Option("--point", help="Position on the object, such as 12,80,96 (z,y,x)."),
+]
+Negatives = Annotated[
+    list[str] | None,
+    typer.Option("--negative", help="Position on the background."),
+]
+Boxes = Annotated[
+    list[str] | None,
+    typer.Option("--box", help="Two corners, such as 12,60,70:12,99,120."),
+]
+Word = Annotated[
+    str | None,
+    typer.Option(
+        "--text",
+        help="Name of the object, such as cat, searched on the plane of the first box or point, "
+        "or on the middle plane.",
+    ),
+]
+Axes = Annotated[str | None, typer.Option(help="Axes of the image, such as tyx.")]
+Spacing = Annotated[
+    str | None, typer.Option(help="Pixel spacing on each axis, such as 5,0.9,0.9 (z,y,x).")
+]
+Series = Annotated[str | None, typer.Option(help="UID of a DICOM series of the folder.")]
+Output = Annotated[
+    Path, typer.Option("--output", "-o", help="Labels file; the suffix selects the format.")
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output.")]
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise ValueError(f"{text!r} is not a list of numbers such as 12,80,96") from None
+
+
+def _open(image: Path, axes: str | None, spacing: str | None, series: str | None) -> Volume:
+    """Open an image; options that are not given are read from the file."""
+    from napari_promptseg.io.read import open_volume
+
+    overrides: Overrides = {}
+    if axes is not None:
+        overrides["axes"] = axes
+    if spacing is not None:
+        overrides["spacing"] = _numbers(spacing)
+    if series is not None:
+        overrides["series"] = series
+    volume = open_volume(image, **overrides)
+    show_notes(volume)
+    return volume
+
+
+def _add_prompts(
+    session: Session,
+    points: list[str] | None,
+    negatives: list[str] | None,
+    boxes: list[str] | None,
+    text: str | None,
+) -> None:
+    """Give all prompts of an object to a session, in one step."""
+    from napari_promptseg.data.prompts import (
+        BoxPrompt,
+        PointPrompt,
+        Prompt,
+        TextPrompt,
+        check_prompt,
+        prompt_plane,
+    )
+
+    prompts: list[Prompt] = []
+    for corners in boxes or []:
+        low, _, high = corners.partition(":")
+        prompts.append(BoxPrompt(_numbers(low), _numbers(high)))
+    prompts += [PointPrompt(_numbers(at)) for at in points or []]
+    prompts += [PointPrompt(_numbers(at), positive=False) for at in negatives or []]
+    if text is not None and prompts:
+        names, shape = session.volume.names, session.volume.shape
+        plane = prompt_plane(check_prompt(prompts[0], names, shape), names)
+        session.add_prompts([TextPrompt(text, plane.index), *prompts])
+    elif text is not None:
+        session.add_text(text)
+    else:
+        session.add_prompts(prompts)
+    if session.named is not None:
+        typer.echo(f"{session.named.text!r}: confidence {session.named.confidence:.2f}")
+
+
+def _start(
+    volume: Volume,
+    backend: str,
+    device: str,
+    points: list[str] | None,
+    negatives: list[str] | None,
+    boxes: list[str] | None,
+    text: str | None = None,
+    propagator: str = AUTO,
+) -> Session:
+    """Start a session with all prompts of the command line."""
+    from napari_promptseg.session.session import Session
+
+    session = Session(volume, backend, device=device, propagator=propagator)
+    _add_prompts(session, points, negatives, boxes, text)
+    return session
+
+
+def _segment_table(
+    folder: Path,
+    table: Path,
+    output: Path,
+    suffix: str,
+    backend: str,
+    device: str,
+    overwrite: bool,
+) -> None:
+    """Segment the objects of a prompt table; an image that fails does not stop the others.
+
+    Raises
+    ------
+    ValueError
+        If the table is invalid, or an image failed; the reasons are printed before.
+    """
+    from napari_promptseg.io.read import open_volume
+    from napari_promptseg.session.session import Session
+
+    images = read_prompt_table(table)
+    targets = {image: f"{Path(image).name.partition('.')[0]}{suffix}" for image in images}
+    if len(set(targets.values())) < len(targets):
+        raise ValueError(f"{str(table)!r}: images of one name would share a file of labels")
+    output.mkdir(parents=True, exist_ok=True)
+    failures = 0
+    for image, objects in images.items():
+        try:
+            volume = open_volume(folder / image)
+            show_notes(volume)
+            session = Session(volume, backend, device=device)
+            for name, prompts in objects.items():
+                _add_prompts(
+                    session, prompts.points, prompts.negatives, prompts.boxes, prompts.text
+                )
+                session.commit(name)
+            target = output / targets[image]
+            session.export(target, overwrite=overwrite)
+            typer.echo(f"{target}: {len(session.objects)} objects")
+        except (ValueError, OSError, ImportError) as error:
+            failures += 1
+            typer.echo(f"promptseg: {image}: {with_options(str(error))}", err=True)
+    if failures:
+        raise ValueError(f"{failures} of {len(images)} images failed")
+
+
+def _write(session: Session, output: Path, overwrite: bool) -> None:
+    """Commit the object, write the labels, and print the size of the object."""
+    session.commit()
+    session.export(output, overwrite=overwrite)
+    typer.echo(f"{output}: {int((session.labels > 0).sum())} pixels")
+
+
+def segment(
+    image: Path,
+    output: Output,
+    point: Points = None,
+    negative: Negatives = None,
+    box: Boxes = None,
+    text: Word = None,
+    everything: Annotated[
+        bool, typer.Option("--everything", help="All objects of the middle plane, without prompts.")
+    ] = False,
+    prompts: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV file with prompts of many images: columns image, object, prompt (point, "
+            "negative, box, text) and value. IMAGE is then their folder, and the output a folder."
+        ),
+    ] = None,
+    suffix: Annotated[str, typer.Option(help="Format of the labels with --prompts.")] = ".tif",
+    backend: Backend = "clicknet",
+    device: Device = "auto",
+    axes: Axes = None,
+    spacing: Spacing = None,
+    series: Series = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Segment an object on the planes that have prompts, or all objects of one plane."""
+    from napari_promptseg.session.session import Session
+
+    try:
+        if prompts is not None:
+            if any((point, negative, box, text, everything, axes, spacing, series)):
+                raise ValueError(
+                    "--prompts cannot be combined with other prompts, --axes, --spacing or --series"
+                )
+            _segment_table(image, prompts, output, suffix, backend, device, overwrite)
+            return
+        volume = _open(image, axes, spacing, series)
+        if everything:
+            session = Session(volume, backend, device=device)
+            typer.echo(f"{len(session.segment_everything())} objects found")
+            session.export(output, overwrite=overwrite)
+            return
+        session = _start(volume, backend, device, point, negative, box, text)
+        _write(session, output, overwrite)
+    except (ValueError, OSError, ImportError) as error:
+        fail(error)
+
+
+def propagate(
+    image: Path,
+    output: Output,
+    point: Points = None,
+    negative: Negatives = None,
+    box: Boxes = None,
+    text: Word = None,
+    start: Annotated[int | None, typer.Option(help="First plane.")] = None,
+    stop: Annotated[int | None, typer.Option(help="Plane after the last.")] = None,
+    axis: Annotated[
+        str | None, typer.Option(help="Axis of propagation; zt: volumes through time.")
+    ] = None,
+    backend: Backend = "clicknet",
+    propagator: Propagator = AUTO,
+    device: Device = "auto",
+    axes: Axes = None,
+    spacing: Spacing = None,
+    series: Series = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Segment an object and propagate it through the volume or video."""
+    try:
+        volume = _open(image, axes, spacing, series)
+        session = _start(volume, backend, device, point, negative, box, text, propagator)
+        with typer.progressbar(length=1000, label="propagating") as bar:
+            for result in session.propagate(start, stop, axis):
+                bar.update(round(1000 * result.done / max(result.total, 1)) - bar.pos)
+        _write(session, output, overwrite)
+    except (ValueError, OSError, ImportError) as error:
+        fail(error)
+
+
+def export(
+    source: Annotated[
+        str, typer.Argument(help="A saved session; for .onnx and .pt a model, such as clicknet.")
+    ],
+    output: Annotated[Path, typer.Argument(help="Target; the suffix selects the format.")],
+    overwrite: Overwrite = False,
+) -> None:
+    """Write the labels of a saved session to a file, or a model for other programs.
+
+    A model takes image (1, 3, H, W) in [0, 1] and prompts (1, 4, H, W): positive and negative
+    clicks as disks, regions, and the mask so far; it gives logits. Sides are multiples of 32.
+    """
+    from napari_promptseg.session.session import Session
+
+    try:
+        if output.suffix in (".onnx", ".pt"):
+            export_model(source, output, overwrite)
+        else:
+            Session.load(source).export(output, overwrite=overwrite)
+    except (ValueError, OSError, ImportError) as error:
+        fail(error)
+
+
+def verify(
+    session: Annotated[Path, typer.Argument(help="A saved session.")],
+    image: Annotated[Path | None, typer.Option(help="Its image, if that has moved.")] = None,
+) -> None:
+    """Run all prompts of a saved session again and compare the masks bit by bit.
+
+    The exit status is 1 if a mask differs, as it may with another model, device or version.
+    """
+    from napari_promptseg.io.read import open_volume
+    from napari_promptseg.session.session import Session
+
+    try:
+        volume = None if image is None else open_volume(image)
+        report = Session.load(session, volume).verify()
+    except (ValueError, OSError, ImportError) as error:
+        fail(error)
+    typer.echo(f"{report.same} answers as before, {len(report.different)} different")
+    for step in report.different:
+        typer.echo(f"different: {step}")
+    if report.skipped:
+        typer.echo(f"{report.skipped} steps skipped: another model, or cancelled")
+    raise typer.Exit(bool(report.different))
