@@ -281,7 +281,7 @@ class LayerSync:
         """Draw what the session has; the empty rest of its arrays is left untouched."""
         state = self.controller.snapshot
         self._take("object", [] if state.extent is None else [state.extent])
-        self._take("labels", [stored.box for stored in state.objects])
+        self._take("labels", [item.box for item in state.objects])
         for role in self._mirrors:
             self._refresh(role)
         self._show(state)
@@ -398,9 +398,9 @@ class LayerSync:
         if tools:
             self.events.tool.emit(tools[0])
 
-    def jump_to(self, stored: StoredObject) -> None:
+    def jump_to(self, item: StoredObject) -> None:
         """Move the sliders to the middle of an object."""
-        self.view.go_to([(start + stop - 1) // 2 for start, stop in stored.box])
+        self.view.go_to([(start + stop - 1) // 2 for start, stop in item.box])
 
     def toggle_mask(self) -> None:
         """Hide or show the active object."""

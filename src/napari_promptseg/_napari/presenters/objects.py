@@ -120,9 +120,9 @@ class ObjectPresenter:
         if self._layer_sync is not None:
             getattr(self._layer_sync.controller.results, method)(*arguments)
 
-    def _jump(self, stored: StoredObject) -> None:
+    def _jump(self, item: StoredObject) -> None:
         if self._layer_sync is not None:
-            self._layer_sync.jump_to(stored)
+            self._layer_sync.jump_to(item)
 
     def swatch(self, label: int) -> Any:
         """Return the colour of an object; see `LayerSync.swatch`."""

@@ -51,15 +51,15 @@ def lineage_offers(
     return _division(selected, times)
 
 
-def _offers_for_one(stored: StoredObject, times: tuple[int, ...], here: int) -> list[Offer]:
-    label, offers = stored.label, []
+def _offers_for_one(item: StoredObject, times: tuple[int, ...], here: int) -> list[Offer]:
+    label, offers = item.label, []
     if times[0] < here <= times[-1]:
         text = f"New object from time point {here} on, daughter of {label}"
         offers.append(Offer(text, "divide", (label, (), here)))
     if times[0] <= here < times[-1]:
         offers.append(Offer(f"End {label} at time point {here}", "end_track", (label, here)))
-    if stored.parent is not None:
-        offers.append(Offer(f"Unlink {label} from {stored.parent}", "unlink", (label,)))
+    if item.parent is not None:
+        offers.append(Offer(f"Unlink {label} from {item.parent}", "unlink", (label,)))
     return offers
 
 
@@ -67,12 +67,12 @@ def _division(
     selected: Sequence[StoredObject], times: Mapping[int, tuple[int, ...]]
 ) -> list[Offer]:
     """Offer a division of the object that is there first into the others."""
-    parent, *daughters = sorted(selected, key=lambda stored: (times[stored.label][0], stored.label))
-    begin = min(times[stored.label][0] for stored in daughters)
-    linked = any(stored.parent not in (None, parent.label) for stored in daughters)
+    parent, *daughters = sorted(selected, key=lambda item: (times[item.label][0], item.label))
+    begin = min(times[item.label][0] for item in daughters)
+    linked = any(item.parent not in (None, parent.label) for item in daughters)
     if linked or begin <= times[parent.label][0]:
         return []
-    labels = tuple(stored.label for stored in daughters)
+    labels = tuple(item.label for item in daughters)
     label_text = " and ".join(map(str, labels))
     if times[parent.label][-1] < begin:
         text = f"Division of {parent.label} into {label_text}"

@@ -71,7 +71,7 @@ class ObjectTable(QWidget):
             "3D surface",
             "Surfaces of the selected objects as layers, of the active object if none is\n"
             "selected; again, after changes",
-            lambda: self.surfaces.emit([stored.label for stored in self.selection()]),
+            lambda: self.surfaces.emit([item.label for item in self.selection()]),
         )
         self.track = push_button(
             "Tracks", "All objects through time as a layer; again, after changes", self.tracks.emit
@@ -128,7 +128,7 @@ class ObjectTable(QWidget):
 
     def show_objects(self, rows: Sequence[StoredObject]) -> None:
         """Show these objects; the selected ones stay selected."""
-        before = [stored.label for stored in self.selection()]
+        before = [item.label for item in self.selection()]
         self.model.show(rows)
         self.select(*before)
 
@@ -145,13 +145,13 @@ class ObjectTable(QWidget):
         """Select the objects of these ids, those that are there, and no others."""
         flags = QItemSelectionModel.SelectionFlag
         self._selection_model.clearSelection()
-        for row, stored in enumerate(self.model.rows):
-            if stored.label in labels:
+        for row, item in enumerate(self.model.rows):
+            if item.label in labels:
                 self._selection_model.select(self.model.index(row, 0), flags.Select | flags.Rows)
 
     def _emit_selected(self, signal: Any, whole: bool = False) -> None:
-        for stored in self.selection()[:1]:
-            signal.emit(stored if whole else stored.label)
+        for item in self.selection()[:1]:
+            signal.emit(item if whole else item.label)
 
     def _rename(self) -> None:
         rows = self._selection_model.selectedRows(NAME)

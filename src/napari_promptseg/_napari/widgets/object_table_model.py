@@ -88,18 +88,18 @@ class ObjectTableModel(QAbstractTableModel):
 
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """See `QAbstractTableModel`."""
-        stored = self.rows[index.row()]
+        item = self.rows[index.row()]
         if role == Qt.ItemDataRole.DecorationRole and index.column() == ID:
-            colour = self._swatch(stored.label)
+            colour = self._swatch(item.label)
             if colour is None:
                 return None
             return QColor.fromRgbF(*(float(c) for c in np.asarray(colour)[:3]))
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.EditRole):
-            return self._texts(stored)[index.column()]
+            return self._texts(item)[index.column()]
         if role == Qt.ItemDataRole.ToolTipRole and index.column() == NAME:
             return "Double-click to rename"
         if role == Qt.ItemDataRole.ToolTipRole and index.column() == SIZE:
-            size = self.sizes.get(stored.label)
+            size = self.sizes.get(item.label)
             return None if size is None else size.tip
         if role == Qt.ItemDataRole.ForegroundRole and index.column() in (SIZE, PROMPTS):
             return QColor(_QUIET)
@@ -107,17 +107,17 @@ class ObjectTableModel(QAbstractTableModel):
             return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         return None
 
-    def _texts(self, stored: StoredObject) -> tuple[str, str, str, str]:
-        size = self.sizes.get(stored.label)
+    def _texts(self, item: StoredObject) -> tuple[str, str, str, str]:
+        size = self.sizes.get(item.label)
         text = "" if size is None else size.text
-        return str(stored.label), stored.name, text, str(len(stored.prompts))
+        return str(item.label), item.name, text, str(len(item.prompts))
 
     def setData(  # noqa: N802
         self, index: QModelIndex, value: Any, role: int = Qt.ItemDataRole.EditRole
     ) -> bool:
         """See `QAbstractTableModel`."""
-        stored = self.rows[index.row()]
-        if role != Qt.ItemDataRole.EditRole or str(value) == stored.name:
+        item = self.rows[index.row()]
+        if role != Qt.ItemDataRole.EditRole or str(value) == item.name:
             return False
-        self.renamed.emit(stored.label, str(value))
+        self.renamed.emit(item.label, str(value))
         return True

@@ -45,29 +45,29 @@ def object_sizes(session: Session, objects: Sequence[StoredObject]) -> dict[int,
     """Return the sizes of objects by label, on the worker; of some, if there are many."""
     sizes: dict[int, ObjectSizes] = {}
     start = perf_counter()
-    for stored in objects:
-        if stored is session.objects.get(stored.label):
-            sizes[stored.label] = _object_sizes(session, stored)
+    for item in objects:
+        if item is session.objects.get(item.label):
+            sizes[item.label] = _object_sizes(session, item)
         if perf_counter() - start > _SECONDS:
             break
     return sizes
 
 
-def _object_sizes(session: Session, stored: StoredObject) -> ObjectSizes:
+def _object_sizes(session: Session, item: StoredObject) -> ObjectSizes:
     volume = session.volume
-    mask = session.labels[box_slices(stored.box)] == stored.label
+    mask = session.labels[box_slices(item.box)] == item.label
     count = int(np.count_nonzero(mask))
     if "t" not in volume.names:
         text = size_text(volume, count)
         unit = "voxels" if "z" in volume.names else "pixels"
         return ObjectSizes(text, text if unit in text else f"{text}, {count:,} {unit}")
-    present = np.flatnonzero(mask.any(axis=tuple(range(1, mask.ndim)))) + stored.box[0][0]
+    present = np.flatnonzero(mask.any(axis=tuple(range(1, mask.ndim)))) + item.box[0][0]
     times = tuple(int(t) for t in present)
     first, last = times[0], times[-1]
     tip = f"In {len(times)} of the time points {first} to {last}"
     tip += f", on average {size_text(volume, round(count / len(times)))}"
-    if stored.parent is not None:
-        tip += f"; comes from object {stored.parent}"
+    if item.parent is not None:
+        tip += f"; comes from object {item.parent}"
     return ObjectSizes(f"{first}–{last}" if last > first else str(first), tip, times)
 
 
@@ -100,13 +100,13 @@ class ObjectSizesPresenter:
 
     def refresh(self) -> None:
         """Measure what is not known."""
-        objects = {stored.label: stored for stored in self._controller.snapshot.objects}
+        objects = {item.label: item for item in self._controller.snapshot.objects}
         self._measured = {
             label: entry
             for label, entry in self._measured.items()
             if entry[0] is objects.get(label)
         }
-        unmeasured = [stored for label, stored in objects.items() if label not in self._measured]
+        unmeasured = [item for label, item in objects.items() if label not in self._measured]
         if unmeasured:
             work = partial(object_sizes, objects=unmeasured)
             self._controller.ask("figures", work, partial(self._take, objects))
@@ -119,8 +119,8 @@ class ObjectSizesPresenter:
 
     def _changed(self, boxes: Sequence[Bounds]) -> None:
         """Forget the objects that may have other pixels now."""
-        for label, (stored, _) in list(self._measured.items()):
-            if any(boxes_meet(stored.box, box) for box in boxes):
+        for label, (item, _) in list(self._measured.items()):
+            if any(boxes_meet(item.box, box) for box in boxes):
                 del self._measured[label]
 
     def _replaced(self) -> None:

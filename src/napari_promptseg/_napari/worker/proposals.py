@@ -79,7 +79,7 @@ class ProposalCommands:
         """Collect committed objects of a name, all of them if none is called so."""
 
         def work(session: Session, _: Job) -> Examples:
-            has_name = any(stored.name == name for stored in session.objects.values())
+            has_name = any(item.name == name for item in session.objects.values())
             return session.examples(name if has_name else None, without)
 
         self._proxy.run(work, then)

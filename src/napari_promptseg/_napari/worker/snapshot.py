@@ -64,7 +64,7 @@ class Snapshot:
         draft = session.draft
         return cls(
             draft.prompts,
-            tuple(stored for _, stored in sorted(session.objects.items())),
+            tuple(item for _, item in sorted(session.objects.items())),
             draft.label,
             draft.name,
             bool(draft.prompts) or draft.extent is not None,
