@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QMessageBox
 
-from napari_promptseg._napari import annotate_widget
 from napari_promptseg._napari.annotate_widget import AnnotateWidget
+from napari_promptseg._napari.presenters import status
 from napari_promptseg._napari.testing.robot import Robot
 from napari_promptseg.models import registry
 
@@ -50,7 +50,7 @@ def backends(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Keep what the user of this machine chose out of the tests, and their choices from him."""
+    """Isolate tests from the user's settings."""
     monkeypatch.setenv("PROMPTSEG_CONFIG", str(tmp_path / "config"))
 
 
@@ -58,8 +58,15 @@ def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def errors(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Errors that the user was shown."""
     shown: list[str] = []
-    monkeypatch.setattr(annotate_widget, "show_error", shown.append)
+    monkeypatch.setattr(status, "show_error", shown.append)
     return shown
+
+
+@pytest.fixture(autouse=True)
+def no_questions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Decline questions that a test does not expect, instead of waiting for ever."""
+    no = QMessageBox.StandardButton.No
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: no)
 
 
 @dataclass
@@ -72,17 +79,17 @@ class Bench:
     robot: Robot
 
     @property
-    def binding(self) -> LayerSync:
-        assert self.dock.binding is not None
-        return self.dock.binding
+    def layer_sync(self) -> LayerSync:
+        assert self.dock.layer_sync is not None
+        return self.dock.layer_sync
 
     @property
     def controller(self) -> SessionController:
-        return self.binding.controller
+        return self.layer_sync.controller
 
     @property
-    def shown(self) -> Snapshot:
-        return self.controller.shown
+    def snapshot(self) -> Snapshot:
+        return self.controller.snapshot
 
     @property
     def status(self) -> str:
@@ -93,12 +100,12 @@ class Bench:
         return getattr(self.viewer, "scene", self.viewer).camera  # it moved in napari 0.9
 
     def layer(self, role: str) -> Any:
-        return self.binding.layers[role]
+        return self.layer_sync.layers[role]
 
     def wait(self, what: str = "the answer") -> None:
         """Let the viewer work until everything asked for is done and shown, and lies still."""
         QApplication.processEvents()
-        self.robot.wait(lambda: not self.dock.desk.busy, what, 20)
+        self.robot.wait(lambda: not self.dock.sessions.busy, what, 20)
         sizes = [self.robot.canvas.size()]
 
         def still() -> bool:

@@ -30,7 +30,7 @@ FAULTS = ("the model failed", "the disk is full")
 _EXPECTED = (
     *FAULTS,
     "the model is out of order",
-    "the object in work is empty",
+    "the active object is empty",
     "no plane has a prompt yet",
     "no object",
     "nothing left",
@@ -54,12 +54,12 @@ class Chaos:
         self.weights = [getattr(a.__func__, "weight", 1) for a in self.actions.values()]
 
     @property
-    def binding(self):
-        return self.b.dock.binding
+    def layer_sync(self):
+        return self.b.dock.layer_sync
 
     def act(self) -> None:
         name = self.random.choices(list(self.actions), self.weights)[0]
-        if self.binding is None and name != "new_image":
+        if self.layer_sync is None and name != "new_image":
             name = "new_image"
         self.done[name] += 1
         self.actions[name]()
@@ -67,7 +67,7 @@ class Chaos:
             QApplication.processEvents()
 
     def _position(self):
-        shape = self.binding.controller.volume.shape
+        shape = self.layer_sync.controller.volume.shape
         point = self.b.viewer.dims.current_step
         return (point[0], self.random.randrange(shape[1]), self.random.randrange(shape[2]))
 
@@ -139,11 +139,11 @@ class Chaos:
 
     def do_object(self) -> None:
         """Do something to a random object of the list."""
-        objects = self.b.dock.object_list.model.rows
+        objects = self.b.dock.object_table.model.rows
         if not objects:
             return
         label = self.random.choice(objects).label
-        lists = self.b.dock.object_list
+        lists = self.b.dock.object_table
         what = self.random.choice(["reopen", "delete", "rename"])
         if what == "rename":
             lists.renamed.emit(label, f"name {self.random.randrange(9)}")
@@ -153,7 +153,7 @@ class Chaos:
     do_object.weight = 3
 
     def do_delete_layer(self) -> None:
-        layers = list(self.binding.layers.values())
+        layers = list(self.layer_sync.layers.values())
         if layers:
             self.b.viewer.layers.remove(self.random.choice(layers))
 
@@ -167,7 +167,7 @@ class Chaos:
     def do_paint(self) -> None:
         """Paint on the labels or the object as napari does."""
         role = self.random.choice(["labels", "object"])
-        layer = self.binding.layers.get(role)
+        layer = self.layer_sync.layers.get(role)
         if layer is None or not layer.editable or self.b.viewer.dims.ndisplay == 3:
             return
         layer.selected_label = 1
@@ -191,7 +191,7 @@ class Chaos:
         if image in self.b.viewer.layers:
             self.b.viewer.layers.remove(image)
             QApplication.processEvents()
-            used = list(self.b.dock.desk._bindings.values())
+            used = list(self.b.dock.sessions._layer_syncs.values())
             for layer in list(self.b.viewer.layers):  # results stay: the user deletes them
                 if layer not in self.images and not any(one.owns(layer) for one in used):
                     self.b.viewer.layers.remove(layer)
@@ -199,24 +199,24 @@ class Chaos:
         self.b.dock.images.choose(self.images[number])
 
     def do_save(self) -> None:
-        self.b.dock._call("save", self.folder / "saved.promptseg")
+        self.b.layer_sync.controller.files.save(self.folder / "saved.promptseg")
 
     def settle(self) -> None:
-        self.b.robot.layer = self.binding.image if self.binding else self.b.robot.layer
+        self.b.robot.layer = self.layer_sync.image if self.layer_sync else self.b.robot.layer
         self.b.viewer.dims.ndisplay = 2
         self.b.wait("everything")
 
     def check(self) -> None:
         """Views, session and journal say the same; objects and labels fit each other."""
-        binding = self.binding
-        if binding is None:
+        layer_sync = self.layer_sync
+        if layer_sync is None:
             return
-        session = binding.controller.session
-        assert binding.controller.shown.prompts == session.draft.prompts
-        assert {o.label for o in binding.controller.shown.objects} == set(session.objects)
-        binding._finish_copying()
+        session = layer_sync.controller.session
+        assert layer_sync.controller.snapshot.prompts == session.draft.prompts
+        assert {o.label for o in layer_sync.controller.snapshot.objects} == set(session.objects)
+        layer_sync._finish_copying()
         for role, array in (("object", session.mask), ("labels", session.labels)):
-            layer = binding.layers.get(role)
+            layer = layer_sync.layers.get(role)
             if layer is not None:
                 assert np.array_equal(np.asarray(layer.data) > 0, np.asarray(array) > 0), role
         assert set(np.unique(session.labels).tolist()) - {0} <= set(session.objects)
@@ -232,7 +232,7 @@ class Chaos:
 
     def rewind(self) -> None:
         """All of the history can be undone and redone."""
-        session = self.binding.controller.session
+        session = self.layer_sync.controller.session
         last = State.of(session)
         steps = 0
         while session.undo():
@@ -282,7 +282,7 @@ def test_chaos(bench, blobs, faults, errors, tmp_path, monkeypatch) -> None:
     chaos.settle()
     chaos.check()
     monkeypatch.undo()
-    if chaos.binding is not None:
+    if chaos.layer_sync is not None:
         chaos.rewind()
     unexpected = [e for e in errors if not any(known in e for known in _EXPECTED)]
     assert not set(unexpected)

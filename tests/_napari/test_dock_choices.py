@@ -59,7 +59,7 @@ def test_all_objects_of_a_plane_are_committed(bench, blobs, monkeypatch):
     b.wait()
     assert b.status == "Found 2 objects"
     assert np.array_equal(b.layer("labels").data[7], found)
-    assert len(b.shown.objects) == 2
+    assert len(b.snapshot.objects) == 2
     b.press("Ctrl+Z")
     assert not b.layer("labels").data.any()
 
@@ -68,7 +68,7 @@ def test_models_that_cannot_show_no_buttons(bench, blobs):
     b = bench(blobs, backend="toy")
     assert not b.dock.prompts.other_button.isVisible()
     assert not b.dock.prompts.everything_button.isVisible()
-    b.dock.desk.set_model("tinysam", "cpu")
+    b.dock.sessions.set_model("tinysam", "cpu")
     b.wait()
     assert b.dock.prompts.other_button.isVisible()
     assert b.dock.prompts.everything_button.isVisible()
@@ -118,9 +118,9 @@ def test_a_word_that_is_not_known_is_told_quietly_and_clicks_go_on(
 def test_a_word_and_a_click_that_wait_together_are_answered_apart(bench, blobs):
     b = bench(blobs, backend="slow")
     b.robot.go_to(AT)
-    b.controller.add(PointPrompt(tuple(map(float, AT))))
-    b.controller.name(TextPrompt("blob", (AT[0], None, None)))
-    b.controller.add(PointPrompt((AT[0], 2.0, 2.0)))
+    b.controller.prompts.add(PointPrompt(tuple(map(float, AT))))
+    b.controller.prompts.add_text(TextPrompt("blob", (AT[0], None, None)))
+    b.controller.prompts.add(PointPrompt((AT[0], 2.0, 2.0)))
     b.wait()
     assert b.controller.session.history == ("add point", "add text", "add point")
 

@@ -44,12 +44,12 @@ def discs(bench):
 
 
 def commit(b, labels) -> None:
-    b.controller._do(lambda session, _: session.add_labels(labels))
+    b.controller.proxy.run(lambda session, _: session.add_labels(labels))
     b.wait()
 
 
 def settle(b) -> None:
-    b.robot.wait(lambda: not (b.dock.classes.busy or b.dock.desk.busy), "the class", 60)
+    b.robot.wait(lambda: not (b.dock.few_shot.busy or b.dock.sessions.busy), "the class", 60)
     b.wait()
 
 
@@ -68,11 +68,11 @@ def learn(b, name: str = "disc") -> None:
 
 
 def names(b) -> list[str]:
-    return [stored.name for stored in b.shown.objects]
+    return [stored.name for stored in b.snapshot.objects]
 
 
 def proposals(b):
-    return b.dock.classes.review._found
+    return b.dock.few_shot.review._proposals
 
 
 def key(b, which: Qt.Key, modifier: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier) -> None:
@@ -94,7 +94,7 @@ def test_what_is_committed_teaches_and_the_rest_is_proposed(discs) -> None:
     outlines = [layer for layer in discs.viewer.layers if layer.name == "image proposals"]
     assert len(outlines) == 1
     assert isinstance(outlines[0], Labels)
-    assert discs.dock.binding is not None  # the new layer is no image, and not chosen as one
+    assert discs.dock.layer_sync is not None  # the new layer is no image, and not chosen as one
 
 
 def test_keys_accept_reject_and_go_on(discs) -> None:
@@ -126,7 +126,7 @@ def test_a_click_on_a_proposal_corrects_it(discs) -> None:
     one = proposals(discs)[0]
     discs.click(one.position)
     assert one not in proposals(discs)
-    assert [p.kind for p in discs.shown.prompts] == ["mask", "point"]
+    assert [p.kind for p in discs.snapshot.prompts] == ["mask", "point"]
     mask = one.proposal.whole(discs.controller.mask.shape)
     assert (discs.controller.mask & mask).sum() > 0
     assert discs.dock.objects.name.text() == "disc"
@@ -139,7 +139,7 @@ def test_a_click_beside_proposals_is_a_prompt_as_ever(discs) -> None:
     press(discs, "Find here")
     count = len(proposals(discs))
     discs.click((2, 2))
-    assert [p.kind for p in discs.shown.prompts] == ["point"]
+    assert [p.kind for p in discs.snapshot.prompts] == ["point"]
     assert len(proposals(discs)) == count
 
 
@@ -236,7 +236,7 @@ def test_what_next_lists_planes_without_objects_and_goes_there(bench, blobs) -> 
     empty = {*range(3), *range(6, 12)} - {b.viewer.dims.current_step[0]}
     assert sorted(listed) == sorted(f"image, plane {z}" for z in empty)
     queue.setCurrentRow(2)
-    b.dock.similar.went.emit(2)
+    b.dock.similar.next_activated.emit(2)
     b.wait()
     assert listed[2] == f"image, plane {b.viewer.dims.current_step[0]}"
 
@@ -254,7 +254,7 @@ def test_a_failing_class_leaves_everything_as_it_was(discs, monkeypatch, errors)
     assert not discs.dock.similar.running.isVisible()
     assert (discs.controller.labels == before).all()
     discs.click((20, 20))
-    assert discs.shown.prompts
+    assert discs.snapshot.prompts
 
 
 def test_work_behind_lets_clicks_go_first_for_a_while_only() -> None:

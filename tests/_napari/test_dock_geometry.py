@@ -28,7 +28,7 @@ def test_transformed_image(bench, blobs, attributes):
     b = bench(blobs, **attributes)
     b.robot.go_to((7, 15, 15))
     b.click((7, 15, 15))
-    (prompt,) = b.shown.prompts
+    (prompt,) = b.snapshot.prompts
     assert np.allclose(prompt.position, (7, 15, 15), atol=0.5)
     assert np.array_equal(b.controller.mask[7], blobs[7] == 200)
     for role in ("labels", "object", "strokes", "clicks"):
@@ -46,7 +46,7 @@ def test_other_orders_of_dims(bench, blobs):
         b.viewer.reset_view()
         b.robot.go_to((5, 15, 15))
         b.click((5, 14, 16))
-        (prompt,) = b.shown.prompts
+        (prompt,) = b.snapshot.prompts
         assert prompt.axis == axis
         number = "zyx".index(axis)
         at = (5, 15, 15)[number]
@@ -64,7 +64,7 @@ def test_one_time_axis_is_chosen_and_clicks_work(bench, blobs):
     b.wait()
     assert b.controller.volume.axes == "tyx"
     b.click((5, 15, 15))
-    assert b.shown.prompts == (PointPrompt(b.shown.prompts[0].position, True, None),)
+    assert b.snapshot.prompts == (PointPrompt(b.snapshot.prompts[0].position, True, None),)
     assert b.controller.mask[5].sum() == 16 * 20
     b.viewer.dims.order = (1, 0, 2)
     b.wait()
@@ -103,7 +103,7 @@ def test_channels(bench, blobs, axes, ndim):
         at[axes.index(name)] = value
     b.robot.go_to(at)
     b.click(at)
-    (prompt,) = b.shown.prompts
+    (prompt,) = b.snapshot.prompts
     assert np.allclose(prompt.position, (6, 15, 15), atol=0.5)
     assert np.array_equal(b.controller.mask[6], blobs[6] == 200)
     shown = b.layer("object")

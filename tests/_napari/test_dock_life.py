@@ -8,9 +8,11 @@ import threading
 
 import numpy as np
 import pytest
-from qtpy.QtWidgets import QApplication
+from qtpy.QtCore import QEvent
+from qtpy.QtWidgets import QApplication, QMessageBox
 
-from napari_promptseg._napari.annotate_widget import NO_IMAGE, AnnotateWidget
+from napari_promptseg._napari.annotate_widget import AnnotateWidget
+from napari_promptseg._napari.presenters.status import NO_IMAGE
 
 pytestmark = pytest.mark.gui
 
@@ -44,7 +46,7 @@ def test_without_an_image_it_says_what_to_do(make_napari_viewer):
     assert dock.status.text() == NO_IMAGE
     assert not dock.prompts.isEnabled()
     assert not _workers()
-    dock._propagate("both")
+    dock.propagation_presenter.propagate("both")
     dock.objects.ask_commit()
     assert dock.status.text() == NO_IMAGE
 
@@ -63,7 +65,7 @@ def test_an_error_of_the_backend_is_shown_and_the_dock_goes_on(bench, blobs, err
     b.click(FIRST)
     assert errors == ["the model is out of order"]
     assert "out of order" in b.status
-    assert not b.shown.prompts
+    assert not b.snapshot.prompts
     assert len(b.layer("clicks").data) == 0
     b.dock.images.backend.value = "toy"
     b.wait()
@@ -100,8 +102,8 @@ def test_close_the_dock_and_go_on_in_a_new_one(bench, blobs):
     b.wait()
     assert {layer.name for layer in b.viewer.layers} == set(kept)
     assert b.layer("labels") is kept["image labels"]
-    assert len(b.shown.prompts) == 1
-    assert [s.label for s in b.shown.objects] == [1]
+    assert len(b.snapshot.prompts) == 1
+    assert [s.label for s in b.snapshot.objects] == [1]
     b.press("Ctrl+Z")
     b.press("Ctrl+Z")
     assert not b.layer("labels").data.any()
@@ -114,10 +116,10 @@ def test_deleted_layers_come_back_with_the_next_prompt(bench, blobs):
     b.press("N")
     for role in ("labels", "object", "strokes", "clicks"):
         b.viewer.layers.remove(b.layer(role))
-    assert not b.binding.layers
+    assert not b.layer_sync.layers
     b.press("Ctrl+Z")  # the image has the key too
     b.click(SECOND)
-    assert set(b.binding.layers) == {"labels", "object", "strokes", "clicks"}
+    assert set(b.layer_sync.layers) == {"labels", "object", "strokes", "clicks"}
     assert [layer.name for layer in b.viewer.layers][1:] == [
         "image labels",
         "image object",
@@ -140,41 +142,41 @@ def test_a_deleted_image_leaves_its_labels(bench, blobs):
     b.viewer.layers.clear()
     b.viewer.add_image(blobs, name="again")
     b.wait()
-    assert b.binding.image.name == "again"
+    assert b.layer_sync.image.name == "again"
 
 
 def test_each_image_keeps_its_session(bench, blobs):
     b = bench(blobs)
     b.click(FIRST)
-    first = b.binding
+    first = b.layer_sync
     other = b.viewer.add_image(blobs[:, ::-1].copy(), name="other")
     b.dock.images.choose(other)
     b.wait()
-    assert b.binding.image == other
+    assert b.layer_sync.image == other
     b.robot.layer = other
     b.click((5, 30, 15))
     assert b.controller.mask[5].any()
     b.image.name = "renamed"
     b.dock.images.choose(b.image)
     b.wait()
-    assert b.binding is first
-    assert len(b.shown.prompts) == 1
+    assert b.layer_sync is first
+    assert len(b.snapshot.prompts) == 1
     b.click(SECOND)
-    assert len(b.shown.prompts) == 2
+    assert len(b.snapshot.prompts) == 2
 
 
 def test_other_axes_ask_before_they_drop_objects(bench, blobs, monkeypatch):
     b = bench(blobs)
     b.click(FIRST)
-    monkeypatch.setattr(b.dock, "_confirm", lambda text: False)
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.No)
     b.dock.images.axes.value = "tyx"
     b.wait()
     assert b.dock.images.axes.value == "zyx"
-    assert len(b.shown.prompts) == 1
-    monkeypatch.setattr(b.dock, "_confirm", lambda text: True)
+    assert len(b.snapshot.prompts) == 1
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.Yes)
     b.dock.images.axes.value = "tyx"
     b.wait()
-    assert not b.shown.prompts
+    assert not b.snapshot.prompts
     assert len(b.viewer.layers) == 5
 
 
@@ -192,3 +194,30 @@ def test_windows(bench, blobs):
     b.dock.images.window.value = "automatic"
     b.wait()
     assert b.controller.session.volume.window is None
+
+
+def test_opened_and_closed_in_one_turn_of_the_event_loop(make_napari_viewer, blobs):
+    viewer = make_napari_viewer(show=True)
+    viewer.add_image(blobs)
+    viewer.window.add_plugin_dock_widget("napari-promptseg", "Annotate")
+    viewer.close()
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    QApplication.processEvents()
+    assert not _workers()
+
+
+def test_a_bug_is_called_a_bug_and_its_traceback_can_be_copied(bench, blobs, monkeypatch, errors):
+    b = bench(blobs)
+
+    def fail(*_):
+        raise AttributeError("'NoneType' object has no attribute 'box'")
+
+    monkeypatch.setattr(b.controller.session, "discard", fail)
+    b.click(FIRST)
+    b.press("Shift+N")
+    assert "bug" in b.status
+    assert "NoneType" not in b.status
+    assert errors == [b.status]
+    b.dock.status.details.click()
+    assert "'NoneType' object has no attribute 'box'" in QApplication.clipboard().text()
+    assert "Traceback" in QApplication.clipboard().text()

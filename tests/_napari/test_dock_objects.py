@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 pytestmark = pytest.mark.gui
 
@@ -31,22 +31,22 @@ def test_propagate_commit_reopen_rename_delete(bench, blobs):
     b.wait()
     labels = b.layer("labels").data
     assert np.array_equal(np.flatnonzero((labels == 2).any((1, 2))), range(5, 10))
-    table = b.dock.object_list
-    assert [(s.label, s.name, len(s.prompts)) for s in b.shown.objects] == [
+    table = b.dock.object_table
+    assert [(s.label, s.name, len(s.prompts)) for s in b.snapshot.objects] == [
         (1, "left", 1),
         (2, "", 1),
     ]
     assert table.model.index(0, 0).data(Qt.ItemDataRole.DecorationRole) is not None
     table.model.setData(table.model.index(1, 1), "right")
     b.wait()
-    assert b.shown.objects[1].name == "right"
+    assert b.snapshot.objects[1].name == "right"
     b.viewer.dims.set_point(0, 0)
     table.select(1)
     table.buttons["Jump to"].click()
     assert b.viewer.dims.current_step[0] == 5
     table.buttons["Reopen"].click()
     b.wait()
-    assert b.shown.label == 1
+    assert b.snapshot.label == 1
     assert b.dock.objects.name.text() == "left"
     assert len(b.layer("clicks").data) == 1
     assert np.array_equal(b.layer("object").data > 0, blobs == 200)
@@ -68,7 +68,7 @@ def test_other_objects_are_overwritten_only_when_asked(bench, blobs):
     b.click(FIRST)
     b.press("N")
     assert "belong to other objects" in b.status
-    assert len(b.shown.prompts) == 1
+    assert len(b.snapshot.prompts) == 1
     b.dock.objects.overwrite.setChecked(True)
     b.press("N")
     assert (b.layer("labels").data == 2).sum() == 16 * 20
@@ -94,10 +94,10 @@ def test_range_and_cancel(bench, blobs):
     assert "Stopped after" in b.status
     assert b.controller.mask.any((1, 2)).sum() < 45
     b.press("G", wait=False)
-    b.robot.wait(lambda: b.controller.propagating, "the propagation")
+    b.robot.wait(lambda: b.controller.propagation.running, "the propagation")
     b.click((20, 36, 45))  # a prompt goes first
-    assert not b.controller.propagating
-    assert len(b.shown.prompts) == 2
+    assert not b.controller.propagation.running
+    assert len(b.snapshot.prompts) == 2
 
 
 def test_painting_the_object_is_in_history(bench, blobs):
@@ -111,7 +111,7 @@ def test_painting_the_object_is_in_history(bench, blobs):
     b.drag((5, 30, 10), (5, 30, 20))
     assert b.controller.mask[5, 30, 10:21].all()
     assert b.controller.mask[5, :26].sum() == before.sum()
-    assert b.shown.prompts[-1].kind == "mask"
+    assert b.snapshot.prompts[-1].kind == "mask"
     painted.mode = "erase"
     b.drag((5, 12, 12), (5, 12, 20))
     assert not b.controller.mask[5, 12, 12:20].any()
@@ -134,12 +134,12 @@ def test_painting_labels_is_in_history_and_makes_objects(bench, blobs):
     labels.mode = "paint"
     labels.selected_label = 7
     b.drag((5, 12, 12), (5, 12, 20))
-    assert [s.label for s in b.shown.objects] == [1, 7]
+    assert [s.label for s in b.snapshot.objects] == [1, 7]
     assert (b.controller.labels == 7).any()
     assert np.array_equal(b.controller.labels, labels.data)
     b.press("Ctrl+Z")
     assert np.array_equal(labels.data, before)
-    assert [s.label for s in b.shown.objects] == [1]
+    assert [s.label for s in b.snapshot.objects] == [1]
 
 
 def test_save_load_and_export(bench, blobs, tmp_path, monkeypatch):
@@ -156,6 +156,8 @@ def test_save_load_and_export(bench, blobs, tmp_path, monkeypatch):
 
     monkeypatch.setattr(QFileDialog, "getSaveFileName", ask)
     monkeypatch.setattr(QFileDialog, "getOpenFileName", ask)
+    yes, no = QMessageBox.StandardButton.Yes, QMessageBox.StandardButton.No
+    monkeypatch.setattr(QMessageBox, "question", lambda *a: yes if "replaced" in a[2] else no)
     b.dock.files.save_button.click()
     b.dock.files.export_button.click()
     b.wait()
@@ -173,10 +175,10 @@ def test_save_load_and_export(bench, blobs, tmp_path, monkeypatch):
     assert (b.layer("labels").data == 1).sum() == 16 * 20
     assert len(b.layer("clicks").data) == 1
     b.viewer.layers.remove(b.image)
-    assert b.dock.binding is None
+    assert b.dock.layer_sync is None
     b.dock.files.load_button.click()
-    b.robot.wait(lambda: b.dock.binding is not None, "the image of the session")
+    b.robot.wait(lambda: b.dock.layer_sync is not None, "the image of the session")
     b.wait()
-    assert b.binding.image.name == "work"
-    assert np.array_equal(b.binding.image.data, blobs)
+    assert b.layer_sync.image.name == "work"
+    assert np.array_equal(b.layer_sync.image.data, blobs)
     assert np.array_equal(b.layer("object").data > 0, kept)

@@ -15,7 +15,7 @@ FIRST, SECOND = (5, 15, 15), (5, 36, 45)
 
 
 def _shown(b) -> bool:
-    return not b.dock.propagation.reviewing.isHidden()
+    return bool(b.dock.propagation.plot.span) and b.dock.propagation.review.isEnabled()
 
 
 def _z(b) -> int:
@@ -39,6 +39,19 @@ def test_the_plot_comes_with_a_propagation_and_goes_with_the_object(bench, blobs
     assert _shown(b)
     b.press("N")
     assert not _shown(b)
+
+
+def test_no_button_moves_when_a_propagation_runs_and_ends(bench, blobs):
+    b = bench(blobs, backend="slow")
+    b.click(FIRST)
+    buttons = [b.dock.objects.commit_button, b.dock.object_table.buttons["Reopen"]]
+    places = [button.mapTo(b.dock, QPoint(0, 0)) for button in buttons]
+    b.press("G", wait=False)
+    b.robot.wait(lambda: b.dock.propagation.bar.value() > 1, "some planes")
+    assert b.dock.propagation.cancel.isVisible()
+    assert [button.mapTo(b.dock, QPoint(0, 0)) for button in buttons] == places
+    b.wait()
+    assert [button.mapTo(b.dock, QPoint(0, 0)) for button in buttons] == places
 
 
 def test_the_plot_follows_the_view_and_leads_it(bench, blobs):
@@ -86,7 +99,7 @@ def test_planes_appear_as_they_are_done_and_a_click_makes_the_propagation_wait(b
     b.click(at)
     b.press("G", wait=False)
     b.robot.wait(lambda: len(b.dock.propagation.plot._values) > 4, "some planes")
-    assert b.dock.desk.busy
+    assert b.dock.sessions.busy
     assert b.dock.propagation.cancel.isEnabled()
     assert _shown(b)
     b.robot.go_to((22, 15, 15))

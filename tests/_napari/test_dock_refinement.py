@@ -31,7 +31,7 @@ def test_a_wrapper_is_switched_and_the_object_stays(bench, blobs):
     b.wait()
     assert b.controller.session.refinement == Refinement(flips=True)
     assert np.array_equal(b.controller.mask, before)
-    assert len(b.shown.prompts) == 1
+    assert len(b.snapshot.prompts) == 1
     backend = b.controller.session.loaded_backend
     b.click(SECOND)
     assert b.controller.session.loaded_backend is backend
@@ -77,9 +77,9 @@ def test_a_loaded_session_brings_its_wrappers(bench, blobs, tmp_path):
     b = bench(blobs)
     boxes = b.dock.refinement.boxes
     boxes["cleanup"].click()
-    b.controller.save(tmp_path / "one")
+    b.controller.files.save(tmp_path / "one")
     boxes["cleanup"].click()
     boxes["flips"].click()
-    b.dock.desk.load(tmp_path / "one")
+    b.dock.sessions.load(tmp_path / "one")
     b.wait()
     assert [p for p, box in boxes.items() if box.isChecked()] == ["zoom", "cleanup"]

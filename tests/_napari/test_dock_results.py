@@ -21,7 +21,7 @@ def layers(bench, kind) -> list:
 
 
 def texts(bench, column: int) -> list[str]:
-    model = bench.dock.object_list.model
+    model = bench.dock.object_table.model
     return [model.index(row, column).data() for row in range(model.rowCount())]
 
 
@@ -54,7 +54,7 @@ def film() -> np.ndarray:
 def test_the_list_tells_volumes_and_follows_changes(bench, blobs):
     b = bench(blobs, scale=SCALE, units="mm")
     commit(b, FIRST, "left")
-    model = b.dock.object_list.model
+    model = b.dock.object_table.model
     assert model.headerData(2, Qt.Orientation.Horizontal) == "Volume"
     assert texts(b, 2) == ["1.44 ml"]  # 9 planes of 16 x 20 voxels of 0.5 mm³
     assert model.index(0, 2).data(Qt.ItemDataRole.ToolTipRole) == "1.44 ml, 2,880 voxels"
@@ -72,12 +72,12 @@ def test_the_list_tells_volumes_and_follows_changes(bench, blobs):
 
 def test_surfaces_lie_over_their_objects_and_follow_them(bench, blobs):
     b = bench(blobs, scale=SCALE, units="mm", translate=(10, 20, 30))
-    b.dock.object_list.surface.click()
+    b.dock.object_table.surface.click()
     assert "No surface yet" in b.status
     commit(b, FIRST, "left")
     active = b.viewer.layers.selection.active
-    b.dock.object_list.select(1)
-    b.dock.object_list.surface.click()
+    b.dock.object_table.select(1)
+    b.dock.object_table.surface.click()
     b.wait()
     (surface,) = layers(b, Surface)
     assert surface.name == "image left surface"
@@ -87,17 +87,17 @@ def test_surfaces_lie_over_their_objects_and_follow_them(bench, blobs):
     assert surface.units == b.image.units
     world = voxels((1, 8, 8), (9, 23, 27), SCALE, (10, 20, 30))
     np.testing.assert_allclose(extent(surface), world, atol=1.5)
-    np.testing.assert_allclose(surface.colormap.colors[-1], b.binding.swatch(1), atol=1e-3)
+    np.testing.assert_allclose(surface.colormap.colors[-1], b.layer_sync.swatch(1), atol=1e-3)
     # Surfaces take the place of what would hide them, and give it back.
     hidden = [b.image, b.layer("labels"), b.layer("object")]
     assert not any(layer.visible for layer in hidden)
     b.viewer.dims.ndisplay = 2
     assert all(layer.visible for layer in hidden)
     assert not surface.visible
-    b.controller.delete(1)
+    b.controller.objects.delete(1)
     commit(b, SECOND)
-    b.dock.object_list.select(1)
-    b.dock.object_list.surface.click()
+    b.dock.object_table.select(1)
+    b.dock.object_table.surface.click()
     b.wait()
     assert layers(b, Surface) == [surface]
     assert surface.name == "image object 1 surface"
@@ -112,12 +112,12 @@ def test_surfaces_lie_over_their_objects_and_follow_them(bench, blobs):
 def test_the_surface_of_the_object_in_work_goes_with_it(bench, blobs):
     b = bench(blobs)
     b.click(FIRST)
-    b.dock.object_list.surface.click()
+    b.dock.object_table.surface.click()
     b.wait()
     (surface,) = layers(b, Surface)
-    assert "Object in work: 320 voxels" in b.status
+    assert "Active object: 320 voxels" in b.status
     b.viewer.layers.remove(surface)
-    b.dock.object_list.surface.click()
+    b.dock.object_table.surface.click()
     b.wait()
     assert len(layers(b, Surface)) == 1
     b.press("N")
@@ -129,9 +129,9 @@ def test_several_surfaces_and_a_dock_that_is_opened_again(bench, blobs):
     b = bench(blobs)
     commit(b, FIRST)
     commit(b, SECOND)
-    b.dock.object_list.select(1, 2)
-    assert not b.dock.object_list.buttons["Delete"].isEnabled()
-    b.dock.object_list.surface.click()
+    b.dock.object_table.select(1, 2)
+    assert not b.dock.object_table.buttons["Delete"].isEnabled()
+    b.dock.object_table.surface.click()
     b.wait()
     before = layers(b, Surface)
     assert [layer.name for layer in before] == ["image object 1 surface", "image object 2 surface"]
@@ -139,16 +139,16 @@ def test_several_surfaces_and_a_dock_that_is_opened_again(bench, blobs):
     assert b.image.visible
     _, b.dock = b.viewer.window.add_plugin_dock_widget("napari-promptseg", "Annotate")
     b.wait()
-    b.dock.object_list.select(2)
-    b.dock.object_list.surface.click()
+    b.dock.object_table.select(2)
+    b.dock.object_table.surface.click()
     b.wait()
     assert layers(b, Surface) == before
 
 
 def test_tracks_and_a_division_from_the_menu(bench, film, monkeypatch, tmp_path):
     b = bench(film, axis_labels=("t", "y", "x"))
-    assert b.dock.object_list.surface.isHidden()
-    b.dock.object_list.track.click()
+    assert b.dock.object_table.surface.isHidden()
+    b.dock.object_table.track.click()
     b.wait()
     assert "commit an object first" in b.status
     b.robot.go_to((4, 15, 15))
@@ -156,7 +156,7 @@ def test_tracks_and_a_division_from_the_menu(bench, film, monkeypatch, tmp_path)
     b.robot.go_to((4, 36, 45))
     commit(b, (4, 36, 45))
     assert texts(b, 2) == ["0–5", "4–7"]
-    b.dock.object_list.track.click()
+    b.dock.object_table.track.click()
     b.wait()
     (tracks,) = layers(b, Tracks)
     assert b.status == "2 tracks"
@@ -168,14 +168,14 @@ def test_tracks_and_a_division_from_the_menu(bench, film, monkeypatch, tmp_path)
         shown.update({action.text(): action for action in menu.actions()})
 
     monkeypatch.setattr(QMenu, "popup", popup)
-    b.dock.object_list.select(1, 2)
-    b.dock.object_list._menu(None)
+    b.dock.object_table.select(1, 2)
+    b.dock.object_table._menu(None)
     shown["Division of 1 at time point 4 into 2 and a new object"].trigger()
     b.wait()
     assert "Object 1 becomes 2, 3" in b.status
-    assert [(s.label, s.parent) for s in b.shown.objects] == [(1, None), (2, 1), (3, 1)]
+    assert [(s.label, s.parent) for s in b.snapshot.objects] == [(1, None), (2, 1), (3, 1)]
     assert texts(b, 2) == ["0–3", "4–7", "4–5"]
-    b.dock.object_list.track.click()
+    b.dock.object_table.track.click()
     b.wait()
     assert layers(b, Tracks) == [tracks]
     assert {int(child): list(found) for child, found in tracks.graph.items()} == {2: [1], 3: [1]}
@@ -202,8 +202,8 @@ def test_a_track_ends_at_the_time_point_in_view(bench, film, monkeypatch):
     monkeypatch.setattr(
         QMenu, "popup", lambda menu, *_: shown.update({a.text(): a for a in menu.actions()})
     )
-    b.dock.object_list.select(1)
-    b.dock.object_list._menu(None)
+    b.dock.object_table.select(1)
+    b.dock.object_table._menu(None)
     assert {"Reopen", "Delete"} < set(shown)
     shown["End 1 at time point 2"].trigger()
     b.wait()
@@ -216,12 +216,12 @@ def test_a_surface_at_the_time_point_in_view(bench, blobs):
     b = bench(np.repeat(series, 2, 2), axis_labels=("t", "z", "c", "y", "x"))
     b.robot.go_to((1, 5, 0, 15, 25))
     b.click((1, 5, 0, 15, 25))
-    b.dock.object_list.surface.click()
+    b.dock.object_table.surface.click()
     b.wait()
     (surface,) = layers(b, Surface)
     vertices = surface.data[0]
     assert set(vertices[:, 0]) == {1}
     np.testing.assert_allclose(vertices[:, -1].min(), 17.5, atol=0.5)
-    assert b.dock.object_list.surface.isVisible()
-    b.dock.object_list.track.click()
+    assert b.dock.object_table.surface.isVisible()
+    b.dock.object_table.track.click()
     assert "beside a channel axis" in b.status

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from gui_backends import Slow, Toy
 
-from napari_promptseg._napari import annotate_widget
-from napari_promptseg._napari.presenters import session_manager
+from napari_promptseg._napari.presenters import session_manager, status
 from napari_promptseg._napari.testing.latency import Watchdog
 from napari_promptseg.models.base import Prediction
 from napari_promptseg.session.session import Session
@@ -50,26 +49,26 @@ def test_a_model_that_hangs_is_given_up_and_what_was_done_stays(
     b.robot.click((5, 3, 3))
     b.robot.wait(entered.is_set, "the model to hang", 20)
     monkeypatch.setattr(session_manager, "PATIENCE", 0.0)
-    b.dock.desk._look_for_stuck()
+    b.dock.sessions._watch_worker()
     assert "press Shift+G to give up" in b.status
     hangs.clear()
     b.press("Shift+G")
     assert "Given up" in b.status
     assert b.controller.session is not before
-    assert len(b.shown.objects) == 1
-    assert [p.kind for p in b.shown.prompts] == ["point"]
+    assert len(b.snapshot.objects) == 1
+    assert [p.kind for p in b.snapshot.prompts] == ["point"]
     monkeypatch.setattr(session_manager, "PATIENCE", 60.0)
     b.click((5, 33, 50))
-    assert len(b.shown.prompts) == 2
+    assert len(b.snapshot.prompts) == 2
     kept = b.controller.mask.copy()
     released.set()
     late = [t for t in threading.enumerate() if t.name == "promptseg"]
     b.robot.wait(lambda: sum(t.is_alive() for t in late) == 1, "the late answer", 20)
     b.wait()
     assert np.array_equal(b.controller.mask, kept), "a late answer changes nothing"
-    assert len(b.shown.prompts) == 2
+    assert len(b.snapshot.prompts) == 2
     b.press("Ctrl+Z")
-    assert len(b.shown.prompts) == 1
+    assert len(b.snapshot.prompts) == 1
 
 
 def test_what_is_quick_is_not_given_up(bench, blobs) -> None:
@@ -105,10 +104,10 @@ def test_garbage_is_no_answer(bench, blobs, monkeypatch, errors, garbage, said) 
     b.click((5, 35, 45))
     assert said in errors[-1]
     assert np.array_equal(b.controller.mask, before)
-    assert len(b.shown.prompts) == 1
+    assert len(b.snapshot.prompts) == 1
     monkeypatch.setattr(Toy, "predict", right)
     b.click((5, 35, 45))
-    assert len(b.shown.prompts) == 2
+    assert len(b.snapshot.prompts) == 2
 
 
 def test_garbage_in_a_propagation_ends_it(bench, blobs, monkeypatch, errors) -> None:
@@ -126,7 +125,7 @@ def test_garbage_in_a_propagation_ends_it(bench, blobs, monkeypatch, errors) -> 
     monkeypatch.setattr(Toy, "predict", predict)
     b.press("G")
     assert errors
-    assert not b.controller.propagating
+    assert not b.controller.propagation.running
     assert b.controller.mask[5].any()
     b.press("Ctrl+Z")
     b.press("N")
@@ -136,7 +135,7 @@ def test_too_little_memory_is_told_of_and_less_is_looked_at(bench, monkeypatch) 
     data = np.full((700, 800), 20, np.uint8)
     data[300:340, 300:350] = 200
     told = []
-    monkeypatch.setattr(annotate_widget, "show_warning", told.append)
+    monkeypatch.setattr(status, "show_warning", told.append)
     b = bench(data)
     right = Toy.predict
 
@@ -171,13 +170,13 @@ def test_the_event_loop_never_waits_for_a_model_or_a_disk(
     monkeypatch.setattr(Toy, "predict", slow_answer)
     monkeypatch.setattr(Session, "save", slow_save)
     with Watchdog() as watchdog:
-        b.dock.desk.set_model("slow", "cpu")
+        b.dock.sessions.set_model("slow", "cpu")
         b.robot.click((5, 16, 16))
         b.press("G", wait=False)
-        b.robot.wait(lambda: b.controller.propagating, "the propagation", 20)
+        b.robot.wait(lambda: b.controller.propagation.running, "the propagation", 20)
         b.press("Shift+G")
         b.press("N")
-        b.controller.save(tmp_path / "saved.promptseg")
+        b.controller.files.save(tmp_path / "saved.promptseg")
         b.wait("the file")
     assert watchdog.longest < 0.8 * _LONG
     assert (tmp_path / "saved.promptseg").exists()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_promptseg import Volume
-from napari_promptseg._napari import annotate_widget
+from napari_promptseg._napari.presenters import files
 from napari_promptseg.io.read_labels import read_labels
 from napari_promptseg.io.write import write_labels
 
@@ -24,13 +24,13 @@ def test_labels_are_loaded_beside_what_is_there_and_exported_as_shown(
 ) -> None:
     found = bench(blobs)
     found.click((5, 15, 15))
-    found.controller.commit("block", False)
+    found.controller.objects.commit("block", False)
     found.wait()
-    monkeypatch.setattr(annotate_widget, "ask_load", lambda parent: given)
+    monkeypatch.setattr(files, "ask_load", lambda parent: given)
     found.dock.files.load_button.click()
     found.wait()
-    assert [stored.label for stored in found.shown.objects] == [1, 3, 8]
-    assert found.shown.objects[1].name == "lid"
+    assert [stored.label for stored in found.snapshot.objects] == [1, 3, 8]
+    assert found.snapshot.objects[1].name == "lid"
     assert found.status == "2 objects from given.nrrd"
     labels = found.layer("labels")
     assert labels.data[5, 3, 50] == 3
@@ -38,7 +38,7 @@ def test_labels_are_loaded_beside_what_is_there_and_exported_as_shown(
     for label in (1, 8):
         assert labels.get_color(label)[3] == 1
     target = tmp_path / "out.nrrd"
-    monkeypatch.setattr(annotate_widget, "ask_export", lambda parent: target)
+    monkeypatch.setattr(files, "ask_export", lambda parent: target)
     found.dock.files.export_button.click()
     found.wait()
     values, legend = read_labels(target)
@@ -47,7 +47,7 @@ def test_labels_are_loaded_beside_what_is_there_and_exported_as_shown(
     shown = np.array(labels.get_color(8)[:3]) * 255
     np.testing.assert_allclose(legend.colours[8], shown, atol=1)
     found.press("Ctrl+Z")
-    assert [stored.label for stored in found.shown.objects] == [1]
+    assert [stored.label for stored in found.snapshot.objects] == [1]
 
 
 def test_a_file_that_does_not_fit_changes_nothing(
@@ -55,9 +55,9 @@ def test_a_file_that_does_not_fit_changes_nothing(
 ) -> None:
     found = bench(blobs)
     np.save(tmp_path / "a.npy", np.ones((3, 3, 5), np.uint8))
-    monkeypatch.setattr(annotate_widget, "ask_load", lambda parent: tmp_path / "a.npy")
+    monkeypatch.setattr(files, "ask_load", lambda parent: tmp_path / "a.npy")
     found.dock.files.load_button.click()
     found.wait()
     assert "labels of shape (3, 3, 5)" in errors[-1]
-    assert not found.shown.objects
-    assert not found.shown.can_undo
+    assert not found.snapshot.objects
+    assert not found.snapshot.can_undo

@@ -57,8 +57,8 @@ def test_a_slide_is_annotated_on_the_level_in_view(slide: Path, bench) -> None:
         found.camera.zoom = zoom
         found.wait()
         found.click((middle, middle))
-        steps.append(found.shown.prompts[-1].step)
-        extent = found.shown.extent
+        steps.append(found.snapshot.prompts[-1].step)
+        extent = found.snapshot.extent
         assert extent is not None
         assert np.allclose(extent, [(middle - 900, middle + 900)] * 2, atol=100)
         shown = found.layer("object").data
@@ -67,7 +67,7 @@ def test_a_slide_is_annotated_on_the_level_in_view(slide: Path, bench) -> None:
         last = len(shown) - 1
         assert shown[last][int(middle) >> last, int(middle) >> last] == 1
         found.press("Ctrl+Z")
-        assert not found.shown.prompts
+        assert not found.snapshot.prompts
         assert shown[0][int(middle), int(middle)] == 0
     assert steps[0] == 1
     assert steps[1] >= 8

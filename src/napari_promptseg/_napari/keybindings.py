@@ -1,4 +1,4 @@
-"""The keys of the dock: one table that binds them and explains them."""
+"""Key bindings: one table that binds the keys and explains them."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ VIEWER_KEYS: Final = (
     Key("Shift-G", "cancel", "stop the propagation, or what does not answer"),
     Key("Shift-W", "review", "go to the plane that it is least sure of"),
     Key("N", "commit", "commit the object, go on with the next"),
-    Key("Shift-N", "discard", "discard the object in work"),
-    Key("U", "toggle_mask", "hide or show the object in work"),
+    Key("Shift-N", "discard", "discard the active object"),
+    Key("U", "toggle_mask", "hide or show the active object"),
     Key("Shift-U", "toggle_map", "show or hide where the model is unsure"),
     Key("Shift-C", "choose_answer", "take another of the answers to an ambiguous prompt"),
     Key(".", "accept", "accept the selected proposals"),
@@ -57,11 +57,11 @@ LAYER_KEYS: Final = (
     Key("Control-Z", "undo", "undo"),
     Key("Control-Shift-Z", "redo", "redo"),
 )
-"""Bound on the image and the layers beside it, so that other layers keep their own undo."""
+"""Bound on the viewer, and on the layers of the dock, which have an undo of their own."""
 
 MOUSE: Final = (
     ("Click", "the object is here"),
-    ("Ctrl+click", "the object is not here"),
+    ("Ctrl+click, right click", "the object is not here"),
     ("Drag", "move the view"),
     ("Delete", "remove the selected points or shapes"),
 )
@@ -70,9 +70,12 @@ MOUSE: Final = (
 
 def help_rows() -> list[tuple[str, str]]:
     """Return all keys and mouse actions with their explanation, as the user reads them."""
-    keys = [(k.key.replace("Control", "Ctrl").replace("-", "+"), k.text) for k in VIEWER_KEYS]
-    keys += [(k.key.replace("Control", "Ctrl").replace("-", "+"), k.text) for k in LAYER_KEYS]
-    return [*MOUSE, *keys]
+    return [*MOUSE, *((key_text(k), k.text) for k in (*VIEWER_KEYS, *LAYER_KEYS))]
+
+
+def key_text(key: Key) -> str:
+    """Return a key as the user and Qt write it, such as "Ctrl+Z"."""
+    return key.key.replace("Control", "Ctrl").replace("-", "+")
 
 
 class BoundKeys:

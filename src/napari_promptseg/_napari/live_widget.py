@@ -1,4 +1,4 @@
-"""The dock for live video: play, touch, effects, recording."""
+"""Live widget: play a video, touch objects, apply effects, record."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from napari_promptseg._napari.layers.canvas import SLACK
 from napari_promptseg._napari.native_libraries import prepare_for_torch
 from napari_promptseg._napari.widgets.sections import heading, push_button, side_by_side
 from napari_promptseg._napari.worker.job_queue import Job, JobQueue
-from napari_promptseg._napari.worker.main_thread import MainThreadRelay
+from napari_promptseg._napari.worker.main_thread import call_on_main_thread
 from napari_promptseg.live.capture import Clock, Latest, Recording, VideoCapture
 
 if TYPE_CHECKING:
@@ -61,8 +61,7 @@ class LiveWidget(QWidget):
         super().__init__(parent)
         self.viewer: Viewer = napari_viewer
         self.layer: Any = None
-        self._relay = MainThreadRelay()
-        self._worker = JobQueue(self._relay)
+        self._worker = JobQueue(call_on_main_thread)
         self._video: VideoCapture | None = None
         self._camera: Latest | None = None
         self._clock: Clock | None = None
@@ -243,7 +242,7 @@ class LiveWidget(QWidget):
             self.status.setText("The end")
 
     def _again(self) -> None:
-        """Show the present frame anew while the video is paused."""
+        """Redraw the present frame while the video is paused."""
         if not self.playing and self._paused is not None:
             self._show(self._paused)
 
@@ -264,15 +263,15 @@ class LiveWidget(QWidget):
         self._run(work, self._drawn)
 
     def _drawn(self, answer: tuple[Frame, tuple[int, ...]]) -> None:
-        picture, lost = answer
+        picture, lost_frames = answer
         if self.layer is None or self.layer not in self.viewer.layers:
             self.layer = self.viewer.add_image(picture, name="live", rgb=True)
         else:
             self.layer.data = picture
         if self._recording is not None:
             self._recording.write(picture)
-        if lost:
-            self.status.setText(f"Out of sight: object {', '.join(map(str, lost))}")
+        if lost_frames:
+            self.status.setText(f"Out of sight: object {', '.join(map(str, lost_frames))}")
         elif self.playing:
             dropped = 0 if self._clock is None else self._clock.dropped
             left_out = f". {dropped} frame{'s' * (dropped != 1)} dropped" if dropped else ""
@@ -305,9 +304,8 @@ class LiveWidget(QWidget):
         self._video = self._camera = None
 
     def shutdown(self) -> None:
-        """Stop, and let go of the source; the layer stays."""
+        """Stop, and release the source; the layer stays."""
         self._timer.stop()
-        self._relay.close()
         self._worker.close()
         self._end_recording()
         self._close_video()

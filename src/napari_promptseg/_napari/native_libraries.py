@@ -1,4 +1,4 @@
-"""What native libraries need to know before a model brings torch into the process."""
+"""Environment settings for native libraries, applied before torch is imported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files as image layers that know their axes, spacing and intensity window."""
+"""npe2 reader: files as image layers with axes, spacing and intensity window."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def get_reader(path: Paths) -> Callable[[Paths], list[LayerData]] | None:
     from napari_promptseg.io.formats import READ_SUFFIXES
 
     paths = [path] if isinstance(path, str) else path
-    known = all(
+    supported = all(
         p.lower().rstrip("/").endswith(".zarr" if is_url(p) else READ_SUFFIXES) or Path(p).is_dir()
         for p in paths
     )
-    return read_layers if known else None
+    return read_layers if supported else None
 
 
 def read_layers(path: Paths) -> list[LayerData]:
@@ -51,11 +51,11 @@ def _volumes(path: str) -> list[Volume]:
 
     if is_url(path) or not is_dicom_folder(path):
         return [open_volume(path)]
-    found = list_series(Path(path))
-    if len(found) < 2:
+    series = list_series(Path(path))
+    if len(series) < 2:
         return [open_volume(path)]
-    chosen = choose_series(found)
-    return [open_volume(path, series=one.uid) for one in found if one in chosen]
+    selected = choose_series(series)
+    return [open_volume(path, series=one.uid) for one in series if one in selected]
 
 
 def image_layer(volume: Volume, name: str | None = None) -> LayerData:
@@ -85,10 +85,10 @@ def image_layer(volume: Volume, name: str | None = None) -> LayerData:
     if not rgb:
         attributes["contrast_limits"] = (window.low, window.high)
     # A window that was given, or is that of a modality; else the dock finds one itself.
-    kept = _window_name(window) or (window if volume.window is not None else None)
-    known = {
+    named_window = _window_name(window) or (window if volume.window is not None else None)
+    info = {
         "axes": axes,
-        "window": kept,
+        "window": named_window,
         "affine": volume.affine,
         "units": volume.units,
         "channels": volume.channels,
@@ -97,7 +97,7 @@ def image_layer(volume: Volume, name: str | None = None) -> LayerData:
         "notes": volume.notes,
     }
     name = name or (Path(volume.source).name if volume.source else "image")
-    attributes |= {"name": name, "rgb": rgb, "metadata": {"promptseg": known}}
+    attributes |= {"name": name, "rgb": rgb, "metadata": {"promptseg": info}}
     if volume.levels:
         return versions, {**attributes, "multiscale": True}, "image"
     return versions[0], attributes, "image"
@@ -105,7 +105,7 @@ def image_layer(volume: Volume, name: str | None = None) -> LayerData:
 
 def _window_name(window: Window) -> str | None:
     """Return the name of a CT window, None for others."""
-    return next((name for name, known in CT_WINDOWS.items() if known == window), None)
+    return next((name for name, preset in CT_WINDOWS.items() if preset == window), None)
 
 
 def placed(volume: Volume) -> dict[str, Any]:

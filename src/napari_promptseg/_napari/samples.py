@@ -1,4 +1,4 @@
-"""The sample data of the package as layers: an image, and its truth where it is known."""
+"""Sample data of the package as layers: an image, and its ground truth where there is one."""
 
 from __future__ import annotations
 

@@ -231,6 +231,34 @@ def remove_prompt(state: SessionState, number: int) -> None:
     _record(state, f"remove {prompts[number].kind}", rest, answers)
 
 
+def replace_prompt(state: SessionState, number: int, prompt: Prompt) -> None:
+    """Put another prompt in the place of one, such as a moved point, as one step.
+
+    Parameters
+    ----------
+    number : int
+        Of the prompt that is replaced, from 0.
+    prompt : Prompt
+        The new one; it may be on another plane.
+
+    Raises
+    ------
+    InvalidPromptError
+        If there is no prompt of that number, or the new one is not valid.
+    """
+    state.interrupt()
+    names, prompts = state.volume.names, state.store.draft.prompts
+    if not 0 <= number < len(prompts):
+        raise InvalidPromptError(f"no prompt {number!r}; valid numbers: 0 to {len(prompts) - 1}")
+    new = _checked(prompt, names, state.volume.shape)
+    every = (*prompts[:number], new, *prompts[number + 1 :])
+    answers = {}
+    for plane in dict.fromkeys(prompt_plane(p, names) for p in (prompts[number], new)):
+        same = [p for p in every if prompt_plane(p, names) == plane]
+        answers[plane] = _answer(state, plane, every, same, restart=True)
+    _record(state, f"move {new.kind}", every, answers)
+
+
 def choose(state: SessionState, number: int | None = None, index: PlaneIndex = None) -> int:
     """Take another of the answers that a model has for ambiguous prompts.
 

@@ -230,6 +230,7 @@ class Session:
     add_prompts = delegate(prompting.add_prompts)
     adding = delegate(prompting.adding)
     remove_prompt = delegate(prompting.remove_prompt)
+    replace_prompt = delegate(prompting.replace_prompt)
     choose = delegate(prompting.choose)
     segment_everything = delegate(prompting.segment_everything)
 
@@ -400,16 +401,25 @@ class Session:
 
         None derives one from the data. Raises ``ValueError`` if no CT window has that name.
         """
-        self._set_volume(replace(self.volume, window=window))
+        self.set_volume(replace(self.volume, window=window))
 
     def set_channels(self, channels: Sequence[int]) -> None:
         """Use other channels of the image from now on, one to three of them.
 
         Raises ``ValueError`` if the image has none of that number, or no channels at all.
         """
-        self._set_volume(replace(self.volume, channels=tuple(channels)))
+        self.set_volume(replace(self.volume, channels=tuple(channels)))
 
-    def _set_volume(self, volume: Volume) -> None:
+    def set_volume(self, volume: Volume) -> None:
+        """Use other pixels or another geometry of the same shape from now on; objects stay.
+
+        Raises ``ValueError`` if the axes or the shape differ.
+        """
+        if (volume.names, volume.shape) != (self.volume.names, self.volume.shape):
+            raise ValueError(
+                f"an image of axes {volume.names!r} and shape {volume.shape} cannot take the place "
+                f"of one of {self.volume.names!r} and {self.volume.shape}"
+            )
         self._state.interrupt()
         self._state.volume = volume
         self._state.predictor.look_at(volume)

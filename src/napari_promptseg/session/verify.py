@@ -75,6 +75,9 @@ def _repeat(state: SessionState, change: Change) -> Change | None:
     elif len(after) < len(before):
         removed = next(i for i, p in enumerate(before) if i >= len(after) or p != after[i])
         prompting.remove_prompt(state, removed)
+    elif after and len(after) == len(before):
+        changed_at = next(i for i, p in enumerate(before) if p != after[i])
+        prompting.replace_prompt(state, changed_at, after[changed_at])
     else:
         prompting.add_prompts(state, after[len(before) :])
     return done[-1] if len(done) > steps else None

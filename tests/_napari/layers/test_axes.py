@@ -74,7 +74,7 @@ def test_channels_go_last_without_reading(axes, kind):
 )
 def test_layers_beside_an_image(axes, kept, at):
     layout = LayerAxes(axes)
-    assert layout.kept == kept
+    assert layout.shared_dims == kept
     assert layout.to_layer((7, 8, 9)) == at
     assert layout.to_volume(at) == (7, 8, 9)
     assert layout.expand(np.zeros((2, 3, 4))).ndim == len(kept)

@@ -29,10 +29,10 @@ def test_strokes_of_either_kind_give_the_same_edit():
     assert one is not None
     assert other is not None
     assert one.box == other.box == ((2, 3), (4, 8), (5, 7))
-    assert np.array_equal(one.chosen, other.chosen)
-    assert np.array_equal(one.values[one.chosen], other.values[other.chosen])
+    assert np.array_equal(one.mask, other.mask)
+    assert np.array_equal(one.values[one.mask], other.values[other.mask])
     assert one.values[0, 1, 0] == 4  # the later stroke lies above
-    assert not one.chosen[0, 0, 1]
+    assert not one.mask[0, 0, 1]
 
 
 def test_an_axis_of_channels_is_left_out():
@@ -40,7 +40,7 @@ def test_an_axis_of_channels_is_left_out():
     edit = read_strokes([atom], LayerAxes("zcyx"))
     assert edit is not None
     assert edit.box == ((2, 3), (4, 6), (5, 7))
-    assert edit.chosen.shape == (1, 2, 2)
+    assert edit.mask.shape == (1, 2, 2)
 
 
 def test_nothing_painted_is_no_edit():
@@ -61,7 +61,7 @@ def test_a_mirror_takes_small_boxes_at_once(axes):
 
 
 def test_a_mirror_takes_large_boxes_in_turns_the_view_first(monkeypatch):
-    monkeypatch.setattr(Mirror, "most", 100)
+    monkeypatch.setattr(Mirror, "max_copy_px", 100)
     source = np.arange(6 * 80, dtype=np.uint16).reshape(6, 8, 10)
     mirror = Mirror(source, LayerAxes("zyx"))
     view = ((4, 5), (0, 8), (0, 10))

@@ -50,7 +50,7 @@ def test_work_is_kept_from_the_first_step_on(bench, blobs) -> None:
 
 
 def test_labels_are_copied_now_and_then(bench, blobs, monkeypatch) -> None:
-    monkeypatch.setattr(autosave, "_EVERY", 0.0)
+    monkeypatch.setattr(autosave, "_COPY_INTERVAL", 0.0)
     b = bench(blobs)
     for position in ((5, 15, 15), (5, 35, 45)):
         b.click(position)
@@ -68,12 +68,12 @@ def test_what_was_left_is_offered_and_recovered(bench, blobs) -> None:
     assert "an image of 12 x 48 x 64, today" in bar.text.text()
     bar.recover.click()
     b.wait()
-    assert [stored.name for stored in b.shown.objects] == ["first"]
-    assert len(b.shown.prompts) == 1
-    assert b.status == "Ready: click on an object" or "Recovered 1 object" in b.status
+    assert [stored.name for stored in b.snapshot.objects] == ["first"]
+    assert len(b.snapshot.prompts) == 1
+    assert "Recovered 1 object" in b.status
     assert not bar.isVisible()
     b.press("N")
-    assert len(b.shown.objects) == 2
+    assert len(b.snapshot.objects) == 2
     again = Session.recover(journals_folder() / "left", blobs, Toy())
     assert len(again.objects) == 2, "its journal goes on"
 
@@ -85,7 +85,7 @@ def test_what_is_in_work_is_not_replaced(bench, blobs) -> None:
     b.dock.recovery_bar.recover.click()
     b.wait()
     assert b.status == "Save what is in work here first, then recover"
-    assert len(b.shown.prompts) == 1
+    assert len(b.snapshot.prompts) == 1
     assert b.dock.recovery_bar.isVisible()
 
 
@@ -101,7 +101,7 @@ def test_an_image_that_is_not_open_is_asked_for(bench, blobs, errors) -> None:
     b.wait()
     b.dock.recovery_bar.recover.click()
     b.wait()
-    assert [stored.name for stored in b.shown.objects] == ["first"]
+    assert [stored.name for stored in b.snapshot.objects] == ["first"]
 
 
 def test_an_image_kept_with_it_is_opened_beside(bench, blobs) -> None:
@@ -109,9 +109,9 @@ def test_an_image_kept_with_it_is_opened_beside(bench, blobs) -> None:
     b = bench(np.zeros((6, 20, 20), np.uint8))
     b.dock.recovery_bar.recover.click()
     b.wait()
-    assert b.binding.image is not b.image
-    np.testing.assert_array_equal(b.binding.image.data, blobs)
-    assert [stored.name for stored in b.shown.objects] == ["first"]
+    assert b.layer_sync.image is not b.image
+    np.testing.assert_array_equal(b.layer_sync.image.data, blobs)
+    assert [stored.name for stored in b.snapshot.objects] == ["first"]
 
 
 def test_another_image_of_the_same_shape_is_another_image(bench, blobs) -> None:
@@ -119,7 +119,7 @@ def test_another_image_of_the_same_shape_is_another_image(bench, blobs) -> None:
     b = bench(255 - blobs)
     b.dock.recovery_bar.recover.click()
     b.wait()
-    assert b.shown.objects == ()
+    assert b.snapshot.objects == ()
 
 
 def test_it_is_discarded_only_after_a_question_and_left_for_later(bench, blobs, monkeypatch):
@@ -152,13 +152,13 @@ def test_a_damaged_journal_is_told_of_and_stays(bench, blobs, errors) -> None:
     assert journals() == [journals_folder() / "left"]
     assert b.dock.recovery_bar.isVisible()
     b.click((5, 15, 15))
-    assert b.shown.prompts
+    assert b.snapshot.prompts
 
 
 def test_saved_work_leaves_nothing_behind(bench, blobs, tmp_path) -> None:
     b = bench(blobs)
     b.click((5, 15, 15))
-    b.controller.save(tmp_path / "a.promptseg")
+    b.controller.files.save(tmp_path / "a.promptseg")
     b.wait()
     assert len(journals()) == 1
     b.viewer.layers.remove(b.image)
@@ -186,8 +186,8 @@ def test_a_full_disk_is_told_of_once_and_work_goes_on(bench, blobs, errors, monk
     b = bench(blobs)
     b.click((5, 15, 15))
     b.click((5, 35, 45), positive=False)
-    assert errors == ["nothing is kept on disk for a crash: disk full"]
-    assert len(b.shown.prompts) == 2
+    assert errors == ["no journal is written, so a crash would lose the session: disk full"]
+    assert len(b.snapshot.prompts) == 2
 
 
 def test_days_are_named() -> None:
@@ -195,3 +195,24 @@ def test_days_are_named() -> None:
     assert _when(now).startswith("today ")
     assert _when(now - timedelta(days=1)).startswith("yesterday ")
     assert _when(now.replace(year=2020, month=3, day=4)).startswith("04 March ")
+
+
+def test_work_on_another_image_of_the_same_shape_is_not_drawn_on_this_one(bench, blobs) -> None:
+    left_behind(blobs[:, ::-1].copy())
+    b = bench(blobs)
+    b.dock.recovery_bar.recover.click()
+    b.wait()
+    assert b.layer_sync.image is not b.image
+    assert np.array_equal(b.layer_sync.image.data, blobs[:, ::-1])
+    assert not b.viewer.layers["image labels"].data.any()
+
+
+def test_work_that_was_exported_is_not_offered_again(bench, blobs, tmp_path) -> None:
+    b = bench(blobs)
+    b.click((5, 15, 15))
+    b.press("N")
+    b.controller.files.export(tmp_path / "labels.nii.gz", {})
+    b.wait()
+    b.viewer.layers.remove(b.image)
+    b.wait()
+    assert not journals()

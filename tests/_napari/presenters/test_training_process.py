@@ -81,20 +81,20 @@ def test_the_dock_writes_planes_and_begins(bench, blobs, monkeypatch, tmp_path) 
 
     def train() -> None:
         b.dock.similar.buttons["Train…"].click()
-        b.robot.wait(lambda: not b.dock.classes.busy, "the planes", 20)
+        b.robot.wait(lambda: not b.dock.few_shot.busy, "the planes", 20)
         b.wait()
 
-    b.controller._do(lambda session, _: session.add_labels(labels))
+    b.controller.proxy.run(lambda session, _: session.add_labels(labels))
     b.wait()
     train()
     assert "needs objects on 5 planes or more, here are 3" in b.status
     assert not begun
     labels[4:8, 30:44, 36:58] = 1
-    b.controller._do(lambda session, _: session.add_labels(labels))
+    b.controller.proxy.run(lambda session, _: session.add_labels(labels))
     b.wait()
     train()
     run = tmp_path / "runs" / "block"
     assert begun == [[str(run / "data"), "--output", str(run), "--name", "block"]]
     assert len(list((run / "data" / "masks").iterdir())) == 7
-    b.dock.classes._trained(True, "NoC@85 on scenes held out: 5.00 before, 4.00 after")
+    b.dock.few_shot._trained(True, "NoC@85 on scenes held out: 5.00 before, 4.00 after")
     assert b.status.startswith("Trained: NoC@85")

@@ -36,7 +36,7 @@ def test_a_choice_is_asked_for_seen_by_the_model_and_remembered(bench, channels)
     again = found.viewer.add_image(channels, name="second", axis_labels=("c", "z", "y", "x"))
     found.dock.images.choose(again)
     found.wait()
-    assert found.binding.image is again
+    assert found.layer_sync.image is again
     assert found.controller.volume.channels == (3,)
 
 
@@ -66,7 +66,7 @@ def test_three_at_most(qtbot) -> None:
     qtbot.addWidget(button)
     button.show_channels(5, (0, 1))
     told = []
-    button.chosen.connect(told.append)
+    button.channels_changed.connect(told.append)
     actions = button.menu().actions()
     actions[4].trigger()
     assert told == [(0, 1, 4)]

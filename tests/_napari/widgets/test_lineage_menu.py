@@ -14,8 +14,8 @@ def offers(times: dict[int, range], here: int | None, parents: dict[int, int] | 
         StoredObject(label, "", (), ((0, 9), (0, 1), (0, 1)), parent=(parents or {}).get(label))
         for label in times
     ]
-    figures = {label: ObjectSizes("", "", tuple(found)) for label, found in times.items()}
-    return [tuple(offer) for offer in lineage_offers(chosen, figures, here)]
+    sizes = {label: ObjectSizes("", "", tuple(found)) for label, found in times.items()}
+    return [tuple(offer) for offer in lineage_offers(chosen, sizes, here)]
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,7 @@ def test_the_dock_offers_what_is_ready_and_greys_the_rest(bench, blobs, monkeypa
     b.wait()
     assert b.status == "Unloaded the model"
     b.click((5, 36, 45))
-    assert b.shown.has_object
+    assert b.snapshot.has_object
 
 
 def test_opening_the_dock_imports_no_model_package():

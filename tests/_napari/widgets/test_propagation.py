@@ -49,7 +49,7 @@ def test_what_does_not_work_with_the_model_is_grey_and_says_why(section):
 
 def test_a_choice_is_told_and_showing_one_is_none(section):
     chosen: list[str] = []
-    section.chosen.connect(chosen.append)
+    section.propagator_changed.connect(chosen.append)
     section.show_way("flow")
     assert section.way.currentText() == "Optical flow"
     assert "propagator='flow'" in section.way.toolTip()

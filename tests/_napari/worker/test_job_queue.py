@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -118,3 +120,49 @@ def test_close_is_bounded_and_silences_what_runs(mail):
     assert not mail.calls
     assert worker.close()
     assert worker.close()
+
+
+EXIT = """
+import atexit, threading
+from napari_promptseg._napari.worker.job_queue import Job, JobQueue
+
+started, go_on = threading.Event(), threading.Event()
+
+def work(_):
+    started.set()
+    go_on.wait(10)
+    print("finished", flush=True)
+
+queue = JobQueue(lambda call: None)
+queue.submit(Job(work, lambda _: None, lambda _: None))
+started.wait(10)
+atexit.register(go_on.set)
+queue.close(timeout=0)
+"""
+
+
+def test_the_interpreter_waits_for_a_running_job_at_its_exit():
+    done = subprocess.run([sys.executable, "-c", EXIT], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "finished\n"), done.stderr
+
+
+def test_the_traceback_of_a_bug_is_logged_and_a_mistake_of_the_user_is_not(caplog):
+    mail = Mailbox()
+    queue = JobQueue(mail)
+    caught: list[Exception] = []
+
+    def fail_with(error):
+        def work(_):
+            raise error
+
+        queue.submit(Job(work, lambda _: None, caught.append))
+        mail.open(1)
+
+    with caplog.at_level("ERROR"):
+        fail_with(ValueError("outside of the image"))
+        assert not caplog.records
+        fail_with(TypeError("unsupported operand"))
+    assert [type(error) for error in caught] == [ValueError, TypeError]
+    assert "Traceback" in caplog.text
+    assert "unsupported operand" in caplog.text
+    queue.close()

@@ -22,7 +22,7 @@ def press(button) -> None:
 def test_the_row_is_there_for_costly_models_alone(bench, blobs):
     b = bench(blobs, backend="toy")
     assert not b.dock.preparation.isVisible()
-    b.dock.desk.set_model("tinysam", "cpu")
+    b.dock.sessions.set_model("tinysam", "cpu")
     b.wait()
     assert b.dock.preparation.isVisible()
 

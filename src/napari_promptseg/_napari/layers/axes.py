@@ -1,4 +1,4 @@
-"""How the axes of an image layer map to the axes of a volume, and back."""
+"""Mapping between the axes of an image layer and the axes of a volume."""
 
 from __future__ import annotations
 
@@ -67,10 +67,10 @@ def guess_layer_axes(
         What the reader of this plugin left, if it was the reader.
     """
     choices = axes_choices(len(shape) - rgb, rgb)
-    named = "".join(str(label).lower()[:1] for label in labels) + "c" * rgb
-    for known in (metadata.get("axes", ""), named):
-        if known in choices:
-            return str(known)
+    axis_initials = "".join(str(label).lower()[:1] for label in labels) + "c" * rgb
+    for candidate in (metadata.get("axes", ""), axis_initials):
+        if candidate in choices:
+            return str(candidate)
     for choice in choices:
         possible = not rgb and len(choice) > 3 and "c" in choice
         if possible and shape[choice.index("c")] <= _MOST_CHANNELS:
@@ -122,7 +122,7 @@ class LayerAxes:
         return self.dims.index("c") if "c" in self.dims else None
 
     @property
-    def kept(self) -> tuple[int, ...]:
+    def shared_dims(self) -> tuple[int, ...]:
         """Dimensions of the image layer that the layers beside it have too."""
         return tuple(range(self.channel == 0, len(self.dims)))
 
@@ -156,8 +156,8 @@ class LayerAxes:
         index : sequence of int or None
             Of the plane, one entry an axis of the volume; None along rows and columns.
         """
-        cut = [axis for axis, entry in enumerate(index) if entry is not None]
-        return self.expand(np.expand_dims(values, cut))
+        fixed_axes = [axis for axis, entry in enumerate(index) if entry is not None]
+        return self.expand(np.expand_dims(values, fixed_axes))
 
     def to_layer(self, position: Sequence[float]) -> tuple[float, ...]:
         """Turn a position in the volume into data coordinates of the layers beside."""
@@ -197,9 +197,9 @@ class LayerAxes:
         ValueError
             If the view does not show two spatial axes.
         """
-        shown = {self.dims[d] for d in displayed if 0 <= d < len(self.dims)}
+        visible = {self.dims[d] for d in displayed if 0 <= d < len(self.dims)}
         spatial = self.names.removeprefix("t")
-        if len(shown) != 2 or not shown <= set(spatial):
+        if len(visible) != 2 or not visible <= set(spatial):
             raise ValueError(f"the view must show two of the axes {', '.join(spatial)}")
-        rest = [name for name in spatial if name not in shown]
+        rest = [name for name in spatial if name not in visible]
         return rest[0] if rest else None

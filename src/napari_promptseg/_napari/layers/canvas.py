@@ -1,4 +1,4 @@
-"""Clicks on the canvas as prompts."""
+"""Mouse clicks on the canvas as prompts."""
 
 from __future__ import annotations
 
@@ -18,36 +18,45 @@ SLACK: Final = 4.0
 """A hand that moves fewer pixels of the canvas than this has clicked, not dragged."""
 
 
-def bind_clicks(viewer: Viewer, current: Callable[[], LayerSync | None]) -> Callable[[], None]:
+CLICK_HELP: Final = "Click: the object is here. Ctrl+click or right click: it is not here"
+
+
+def bind_clicks(
+    viewer: Viewer, image_in_hand: Callable[[], LayerSync | None]
+) -> Callable[[], None]:
     """Take clicks on the canvas as prompts; return what undoes that.
 
-    A click is a press and a release of the left button at one place, while the image or a
-    layer beside it is active in pan/zoom mode. A drag still moves the view.
+    A click is a press and a release of the left or the right button at one place, while the
+    selected layer is in pan/zoom mode; in other modes its own tool acts. A drag still moves
+    the view, or zooms.
 
     Parameters
     ----------
     viewer : Viewer
         Whose canvas.
-    current : callable
-        Returns the binding in use.
+    image_in_hand : callable
+        Returns the image that is selected or in use.
     """
 
     def on_mouse(_: Viewer, event: Any) -> Iterator[None]:
-        binding = current()
-        others = [m for m in event.modifiers if m != "Control"]
-        if binding is None or event.button != 1 or others:
-            return
         active = viewer.layers.selection.active
-        if active is not None and not (binding.owns(active) and str(active.mode) == "pan_zoom"):
+        if event.button not in (1, 2) or (active is not None and str(active.mode) != "pan_zoom"):
             return
-        negative = not binding.positive or "Control" in event.modifiers
+        button, modifiers = event.button, set(event.modifiers)
         pressed, world = np.array(event.pos), tuple(event.position)
         yield
         while event.type == "mouse_move":
             if np.abs(np.array(event.pos) - pressed).max() > SLACK:
                 return
             yield
-        binding.click(world, not negative)
+        layer_sync = image_in_hand()
+        if layer_sync is None:
+            return
+        if modifiers - {"Control"}:
+            layer_sync.events.status.emit(CLICK_HELP)
+            return
+        negative = not layer_sync.positive or button == 2 or "Control" in modifiers
+        layer_sync.click(world, not negative)
 
     viewer.mouse_drag_callbacks.append(on_mouse)
     return partial(_forget, viewer, on_mouse)

@@ -1,4 +1,4 @@
-"""The layers that are made beside an image."""
+"""Factory of the layers beside an image."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TOOLS: Final = {
 
 
 def make_labels(role: str, data: Any, name: str, place: Mapping[str, Any]) -> Labels:
-    """Make the layer of committed objects, or of the object in work.
+    """Make the layer of committed objects, or of the active object.
 
     Parameters
     ----------
@@ -54,15 +54,13 @@ def paint_own_colours(layer: Labels, objects: Sequence[StoredObject]) -> None:
     """Show objects that have colours of their own in them, all others as before."""
     from napari.utils.colormaps import DirectLabelColormap, label_colormap
 
-    if all(stored.colour is None for stored in objects):
+    if all(item.colour is None for item in objects):
         return
     usual = label_colormap()
     colours: dict[int | None, Any] = {None: "transparent", 0: "transparent"}
-    for stored in objects:
-        own = stored.colour
-        colours[stored.label] = (
-            usual.map(stored.label) if own is None else np.array([*own, 255]) / 255
-        )
+    for item in objects:
+        own = item.colour
+        colours[item.label] = usual.map(item.label) if own is None else np.array([*own, 255]) / 255
     if {*getattr(layer.colormap, "color_dict", ())} != {*colours}:
         layer.colormap = DirectLabelColormap(color_dict=colours)
 

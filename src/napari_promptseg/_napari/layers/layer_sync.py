@@ -1,4 +1,4 @@
-"""An image layer bound to a session: the layers beside it, and clicks on it."""
+"""Layer sync: keeps the layers beside an image and its session in agreement."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from napari_promptseg._napari.layers.factory import (
     make_prompts,
     paint_own_colours,
 )
-from napari_promptseg._napari.layers.painting import Mirror, PaintHook
+from napari_promptseg._napari.layers.image_changes import ImageChanges
+from napari_promptseg._napari.layers.painting import ArrayHook, Mirror, PaintHook
 from napari_promptseg._napari.layers.prompt_layers import (
     ClickLayer,
     PromptLayer,
@@ -26,7 +27,7 @@ from napari_promptseg._napari.layers.prompt_layers import (
 from napari_promptseg._napari.layers.transforms import TRANSFORM, placement
 from napari_promptseg._napari.layers.viewport import Viewport
 from napari_promptseg.data.geometry import boxes_meet
-from napari_promptseg.data.prompts import PointPrompt, ScribblePrompt
+from napari_promptseg.data.prompts import PointPrompt, ScribblePrompt, check_prompt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -41,16 +42,19 @@ if TYPE_CHECKING:
     from napari_promptseg._napari.worker.session_controller import SessionController
     from napari_promptseg._napari.worker.snapshot import Snapshot
     from napari_promptseg.data.geometry import Bounds
+    from napari_promptseg.data.prompts import Prompt
     from napari_promptseg.session.state import Colour, StoredObject
 
 
 class LayerSyncEvents(SignalGroup):
-    """What a binding tells the dock."""
+    """Signals of a layer sync."""
 
     tool = Signal(str)
     """Another tool is active now."""
+    object_clicked = Signal(int)
+    """A new object was begun with a click on this committed one."""
     status = Signal(str)
-    """Something to tell the user."""
+    """A message for the user."""
 
 
 class LayerSync:
@@ -69,7 +73,7 @@ class LayerSync:
     later : callable
         Runs a call in the next turn of the event loop.
     layers : mapping of str to Layer, optional
-        Layers that an earlier binding left; those still in the viewer are taken over.
+        Layers that an earlier layer sync left; those still in the viewer are taken over.
     """
 
     def __init__(
@@ -99,9 +103,12 @@ class LayerSync:
         self._image_keys = BoundKeys(image, LAYER_KEYS, self._history())
         for name in TRANSFORM:
             getattr(image.events, name).connect(self._move)
+        self._image_changes = ImageChanges(
+            image, layout, controller, later, self.events.status.emit
+        )
         viewer.layers.events.removed.connect(self._removed)
-        viewer.layers.selection.events.active.connect(self._tell_tool)
-        controller.events.shown.connect(self._show)
+        viewer.layers.selection.events.active.connect(self._emit_tool)
+        controller.events.snapshot.connect(self._show)
         controller.events.mask.connect(self._mask_changed)
         controller.events.labels.connect(self._labels_changed)
         controller.events.running.connect(self._running)
@@ -130,7 +137,7 @@ class LayerSync:
             self.viewer.layers.insert(list(self.viewer.layers).index(below[-1]) + 1, layer)
         if active is not None and active in self.viewer.layers:
             self.viewer.layers.selection.active = active
-        self._show(self.controller.shown)
+        self._show(self.controller.snapshot)
 
     def _make(self, role: str) -> Layer:
         place = placement(self.image, self.layout)
@@ -146,21 +153,30 @@ class LayerSync:
         hooks: list[Any] = [BoundKeys(layer, LAYER_KEYS, self._history())]
         shape, undo = self.controller.volume.shape, self._history()
         if role in self._mirrors:
-            told = self._labels_painted if role == "labels" else self._object_painted
-            hooks.append(PaintHook(layer, self.layout, told, undo["undo"], undo["redo"]))
+            on_painted = self._labels_painted if role == "labels" else self._object_painted
+            hooks += [
+                PaintHook(layer, self.layout, on_painted, undo["undo"], undo["redo"]),
+                ArrayHook(layer, self._mirrors[role], on_painted, self._refuse_array),
+            ]
         else:
             kind = ClickLayer if role == "clicks" else StrokeLayer
             prompts = kind(
-                layer, self.layout, shape, self._later, self._drawn, self.controller.remove
+                layer,
+                self.layout,
+                shape,
+                self._later,
+                self._drawn,
+                self.controller.prompts.remove,
+                self._moved,
             )
             prompts.set_polarity(self.positive)
             hooks.append(prompts)
         if role == "strokes":
-            layer.events.mode.connect(self._tell_tool)
+            layer.events.mode.connect(self._emit_tool)
         self._hooks[role] = hooks
 
     def _history(self) -> dict[str, Callable[[], None]]:
-        return {"undo": self.controller.undo, "redo": self.controller.redo}
+        return {"undo": self.controller.objects.undo, "redo": self.controller.objects.redo}
 
     def _prompt_layers(self) -> list[PromptLayer]:
         return [h for hooks in self._hooks.values() for h in hooks if isinstance(h, PromptLayer)]
@@ -180,8 +196,11 @@ class LayerSync:
         for hook in self._hooks.pop(role):
             hook.release()
         if role == "strokes":
-            layer.events.mode.disconnect(self._tell_tool)
+            layer.events.mode.disconnect(self._emit_tool)
         return layer
+
+    def _refuse_array(self) -> None:
+        self.events.status.emit("Not taken: the new array of the layer has another shape")
 
     def _move(self, _: Event) -> None:
         """Follow the image when it is moved, turned or scaled."""
@@ -190,17 +209,18 @@ class LayerSync:
                 setattr(layer, name, value)
 
     def close(self) -> dict[str, Layer]:
-        """Let go of all layers; they stay as they are, and are returned."""
+        """Release all layers; they stay as they are, and are returned."""
         self._closed = True
         self._finish_copying()
         layers = {role: self._unhook(role) for role in list(self.layers)}
         self._image_keys.release()
         for name in TRANSFORM:
             getattr(self.image.events, name).disconnect(self._move)
+        self._image_changes.release()
         self.viewer.layers.events.removed.disconnect(self._removed)
-        self.viewer.layers.selection.events.active.disconnect(self._tell_tool)
+        self.viewer.layers.selection.events.active.disconnect(self._emit_tool)
         controller = self.controller.events
-        controller.shown.disconnect(self._show)
+        controller.snapshot.disconnect(self._show)
         controller.mask.disconnect(self._mask_changed)
         controller.labels.disconnect(self._labels_changed)
         controller.running.disconnect(self._running)
@@ -222,18 +242,18 @@ class LayerSync:
         self._take("labels", boxes)
 
     def _take(self, role: str, boxes: list[Bounds]) -> None:
-        shown = self.view.box()
+        visible = self.view.box()
         for box in boxes:
-            self._mirrors[role].take(box, shown)
-        if any(boxes_meet(box, shown) for box in boxes):
+            self._mirrors[role].take(box, visible)
+        if any(boxes_meet(box, visible) for box in boxes):
             self._refresh(role)
         if not self._draining:
             self._go_on()
 
     def _go_on(self) -> None:
         """Copy what is left of large changes, some in each turn of the event loop."""
-        left = [role for role, mirror in self._mirrors.items() if mirror.go_on()]
-        self._draining = bool(left) and not self._closed
+        unfinished = [role for role, mirror in self._mirrors.items() if mirror.go_on()]
+        self._draining = bool(unfinished) and not self._closed
         if self._draining:
             self._later(self._go_on)
         elif self.viewer.dims.ndisplay == 3:
@@ -247,21 +267,21 @@ class LayerSync:
 
     def _refresh(self, role: str) -> None:
         # A volume in 3D takes long to draw: it waits for the end of a propagation.
-        late = self.viewer.dims.ndisplay == 3 and self.controller.propagating
+        late = self.viewer.dims.ndisplay == 3 and self.controller.propagation.running
         if role in self.layers and not late:
             self.layers[role].refresh(extent=False)
 
     def _replaced(self) -> None:
-        shown = self.view.box()
-        self._mirrors["object"].follow(self.controller.mask, shown)
-        self._mirrors["labels"].follow(self.controller.labels, shown)
+        visible = self.view.box()
+        self._mirrors["object"].follow(self.controller.mask, visible)
+        self._mirrors["labels"].follow(self.controller.labels, visible)
         self._draw_all()
 
     def _draw_all(self) -> None:
         """Draw what the session has; the empty rest of its arrays is left untouched."""
-        state = self.controller.shown
+        state = self.controller.snapshot
         self._take("object", [] if state.extent is None else [state.extent])
-        self._take("labels", [stored.box for stored in state.objects])
+        self._take("labels", [item.box for item in state.objects])
         for role in self._mirrors:
             self._refresh(role)
         self._show(state)
@@ -283,40 +303,65 @@ class LayerSync:
         position = self.view.position(world)
         if self.before_click is not None:
             self.before_click(position)
-        self._drawn(np.array([position]), "point", positive)
+        began = not self.controller.snapshot.has_object
+        if self._drawn(np.array([position]), "point", positive) and began:
+            label = self._mirrors["labels"].value(position)
+            if label:
+                self.events.object_clicked.emit(label)
 
     def _drawn(
         self, vertices: NDArray[np.float64], kind: str, positive: bool | None = None
     ) -> bool:
         """Add what the user drew as a prompt; return whether it is one."""
         self.ensure_layers()
-        width = 3.0
-        if "strokes" in self.layers:
-            width = float(self.layers["strokes"].current_edge_width)
+        prompt = self._make_prompt(
+            vertices, kind, self.positive if positive is None else positive, self._stroke_width()
+        )
+        if prompt is None:
+            return False
+        first = not self.controller.snapshot.has_object
+        self.controller.prompts.add(prompt)
+        if not self.layers["object"].visible and first:
+            self.layers["object"].visible = True
+        elif not self.layers["object"].visible:
+            self.events.status.emit("The object is hidden: U shows it")
+        return True
+
+    def _moved(self, old: Prompt, vertices: NDArray[np.float64], kind: str) -> bool:
+        """Put what the user moved or changed in the place of a prompt."""
+        width = old.width if isinstance(old, ScribblePrompt) else self._stroke_width()
+        prompt = self._make_prompt(vertices, kind, getattr(old, "positive", True), width)
+        if prompt is None:
+            return False
+        self.controller.prompts.replace(old, prompt)
+        return True
+
+    def _stroke_width(self) -> float:
+        strokes = self.layers.get("strokes")
+        return 3.0 if strokes is None else float(strokes.current_edge_width)
+
+    def _make_prompt(
+        self, vertices: NDArray[np.float64], kind: str, positive: bool, width: float
+    ) -> Prompt | None:
+        """Make a valid prompt; without one, a message says why."""
+        volume = self.controller.volume
         try:
             prompt = drawn_prompt(
-                vertices,
-                kind,
-                self.controller.volume.shape,
-                self.layout.names,
-                self.view.normal(),
-                self.positive if positive is None else positive,
-                width,
+                vertices, kind, volume.shape, self.layout.names, self.view.normal(), positive, width
             )
             if isinstance(prompt, PointPrompt | ScribblePrompt):
                 prompt = replace(prompt, step=self.view.step())
-            self.controller.add(prompt)
+            return check_prompt(prompt, volume.names, volume.shape)
         except ValueError as error:
             self.events.status.emit(f"No prompt: {error}")
-            return False
-        return True
+            return None
 
     def _labels_painted(self, edit: Edit) -> None:
-        self.controller.paint_labels(edit)
+        self.controller.objects.paint_labels(edit)
 
     def _object_painted(self, edit: Edit) -> None:
         try:
-            self.controller.paint_mask(edit, self.view.normal())
+            self.controller.prompts.paint_mask(edit, self.view.normal())
         except ValueError as error:
             self.events.status.emit(f"Not painted: {error}")
             self._mask_changed([edit.box])
@@ -329,6 +374,10 @@ class LayerSync:
 
     def use(self, tool: str) -> None:
         """Activate a tool: its layer, in its mode."""
+        if tool != "click" and self.viewer.dims.ndisplay == 3:
+            self.events.status.emit(f"The {tool} tool needs a 2D view: press Ctrl+Y to switch")
+            self._emit_tool()
+            return
         self.ensure_layers()
         layer = self.layers["object" if tool == "click" else "strokes"]
         self.viewer.layers.selection.active = layer
@@ -339,7 +388,7 @@ class LayerSync:
     def _line_width(self) -> float:
         return next(h.line_width for h in self._prompt_layers() if isinstance(h, StrokeLayer))
 
-    def _tell_tool(self, _: Event | None = None) -> None:
+    def _emit_tool(self, _: Event | None = None) -> None:
         active = self.viewer.layers.selection.active
         if not self.owns(active):
             return
@@ -349,21 +398,21 @@ class LayerSync:
         if tools:
             self.events.tool.emit(tools[0])
 
-    def jump_to(self, stored: StoredObject) -> None:
+    def jump_to(self, item: StoredObject) -> None:
         """Move the sliders to the middle of an object."""
-        self.view.go_to([(start + stop - 1) // 2 for start, stop in stored.box])
+        self.view.go_to([(start + stop - 1) // 2 for start, stop in item.box])
 
     def toggle_mask(self) -> None:
-        """Hide or show the object in work."""
+        """Hide or show the active object."""
         if "object" in self.layers:
             self.layers["object"].visible = not self.layers["object"].visible
 
     def colours(self) -> dict[int, Colour]:
         """Return the colours that objects are shown in: red, green and blue, 0 to 255."""
-        shown = {s.label: self.swatch(s.label) for s in self.controller.shown.objects}
+        colours = {s.label: self.swatch(s.label) for s in self.controller.snapshot.objects}
         return {
             label: (round(255 * rgba[0]), round(255 * rgba[1]), round(255 * rgba[2]))
-            for label, rgba in shown.items()
+            for label, rgba in colours.items()
             if rgba is not None
         }
 

@@ -1,4 +1,4 @@
-"""A mark where the next click would help most; the user clicks, or not."""
+"""Next-click overlay: a ring where the next click would help most."""
 
 from __future__ import annotations
 
@@ -29,59 +29,59 @@ class NextClickOverlay:
 
     Parameters
     ----------
-    binding : LayerSync
+    layer_sync : LayerSync
         The image.
-    tell : callable
-        Says something to the user.
+    show_status : callable
+        Shows a message to the user.
     """
 
-    def __init__(self, binding: LayerSync, tell: Callable[[str], None]) -> None:
-        self._binding, self._tell = binding, tell
-        self._overlay = Overlay(binding, "clicks", lambda: None)
+    def __init__(self, layer_sync: LayerSync, show_status: Callable[[str], None]) -> None:
+        self._layer_sync, self._show_status = layer_sync, show_status
+        self._overlay = Overlay(layer_sync, "clicks", lambda: None)
         self._prompts: tuple[Prompt, ...] = ()
         self._closed = False
-        binding.controller.events.shown.connect(self._shown)
+        layer_sync.controller.events.snapshot.connect(self._shown)
 
     def close(self) -> None:
         """Remove the mark."""
         self._closed = True
-        self._binding.controller.events.shown.disconnect(self._shown)
+        self._layer_sync.controller.events.snapshot.disconnect(self._shown)
         self._overlay.remove()
 
     def ask(self) -> None:
         """Ask where to click, and go there."""
-        work = partial(queries.next_click, plane=self._binding.view.plane())
-        self._binding.controller.ask("next click", work, self._show)
+        work = partial(queries.next_click, plane=self._layer_sync.view.plane())
+        self._layer_sync.controller.ask("next click", work, self._show)
 
     def _show(self, suggestion: Suggestion | None) -> None:
         if self._closed:
             return
         if suggestion is None:
             self._overlay.remove()
-            known = self._binding.controller.shown.prompts
-            self._tell("No click to suggest here" if known else "Click on an object first")
+            prompts = self._layer_sync.controller.snapshot.prompts
+            self._show_status("No click to suggest here" if prompts else "Click on an object first")
             return
-        self._prompts = self._binding.controller.shown.prompts
+        self._prompts = self._layer_sync.controller.snapshot.prompts
         self._mark(suggestion)
-        self._binding.view.look_at(suggestion.position)
+        self._layer_sync.view.look_at(suggestion.position)
         side = "object" if suggestion.positive else "background"
-        self._tell(f"Next click at the ring; the model says: {side}")
+        self._show_status(f"Next click at the ring; the model says: {side}")
 
     def _mark(self, suggestion: Suggestion) -> None:
         from napari.layers import Points
 
-        binding = self._binding
+        layer_sync = self._layer_sync
         self._overlay.show(
             Points(
-                np.array([binding.layout.to_layer(suggestion.position)]),
-                name=f"{binding.image.name} next click",
+                np.array([layer_sync.layout.to_layer(suggestion.position)]),
+                name=f"{layer_sync.image.name} next click",
                 face_color="transparent",
                 border_color=colour(suggestion.positive),
                 border_width=0.22,
                 # Larger than it is ever drawn: a lower limit would make the border thick.
-                size=min(binding.controller.volume.shape[-2:]),
+                size=min(layer_sync.controller.volume.shape[-2:]),
                 canvas_size_limits=(4, _PIXELS),
-                **placement(binding.image, binding.layout),
+                **placement(layer_sync.image, layer_sync.layout),
             )
         )
 

@@ -1,4 +1,4 @@
-"""Layers that show something about an answer for a while; nothing in them is a prompt."""
+"""Overlay layers: temporary layers that hold no prompts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Overlay:
 
     Parameters
     ----------
-    binding : LayerSync
+    layer_sync : LayerSync
         The image.
     above : str
         Role of the layer that it lies on.
@@ -33,45 +33,48 @@ class Overlay:
         Called when the user deletes the layer.
     """
 
-    def __init__(self, binding: LayerSync, above: str, deleted: Callable[[], None]) -> None:
+    def __init__(self, layer_sync: LayerSync, above: str, deleted: Callable[[], None]) -> None:
         self.layer: Layer | None = None
-        self._binding, self._above, self._deleted = binding, above, deleted
+        self._layer_sync, self._above, self._deleted = layer_sync, above, deleted
         self._keys: BoundKeys | None = None
 
     def show(self, layer: Layer) -> None:
         """Show a layer instead of the one that is there."""
         self.remove()
-        binding = self._binding
-        viewer = binding.viewer
+        layer_sync = self._layer_sync
+        viewer = layer_sync.viewer
         layer.metadata["promptseg"] = {"overlay": True}
-        below = binding.layers.get(self._above, binding.image)
+        below = layer_sync.layers.get(self._above, layer_sync.image)
         active = viewer.layers.selection.active
         viewer.layers.insert(list(viewer.layers).index(below) + 1, layer)
         viewer.layers.selection.active = active
-        actions = {"undo": binding.controller.undo, "redo": binding.controller.redo}
+        actions = {
+            "undo": layer_sync.controller.objects.undo,
+            "redo": layer_sync.controller.objects.redo,
+        }
         self._keys = BoundKeys(layer, LAYER_KEYS, actions)
         self.layer = layer
-        binding.overlays.append(layer)
+        layer_sync.overlays.append(layer)
         viewer.layers.events.removed.connect(self._removed)
 
     def remove(self) -> None:
         """Remove the layer."""
         layer = self._forget()
-        if layer is None or layer not in self._binding.viewer.layers:
+        if layer is None or layer not in self._layer_sync.viewer.layers:
             return
-        selection = self._binding.viewer.layers.selection
+        selection = self._layer_sync.viewer.layers.selection
         active = selection.active
-        self._binding.viewer.layers.remove(layer)
+        self._layer_sync.viewer.layers.remove(layer)
         # Napari would select the layer below, and clicks would have no tool.
-        selection.active = self._binding.layers.get("object") if active == layer else active
+        selection.active = self._layer_sync.layers.get("object") if active == layer else active
 
     def _forget(self) -> Layer | None:
         layer, self.layer = self.layer, None
         if layer is not None:
             assert self._keys is not None
             self._keys.release()
-            self._binding.overlays.remove(layer)
-            self._binding.viewer.layers.events.removed.disconnect(self._removed)
+            self._layer_sync.overlays.remove(layer)
+            self._layer_sync.viewer.layers.events.removed.disconnect(self._removed)
         return layer
 
     def _removed(self, event: Event) -> None:

@@ -1,4 +1,4 @@
-"""Hand painting on a labels layer, as edits that a session can take over."""
+"""Hand painting on a labels layer, as edits for a session."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_promptseg._napari.worker.requests import Edit
-from napari_promptseg.data.geometry import Bounds, box_slices, box_union
+from napari_promptseg.data.geometry import Bounds, box_slices, box_union, nearest_pixel
 from napari_promptseg.data.memmap import paged_zeros
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ def read_strokes(atoms: Sequence[Any], layout: LayerAxes) -> Edit | None:
     if not atoms:
         return None
     box = box_union([_atom_box(atom) for atom in atoms])
-    chosen = np.zeros([stop - start for start, stop in box], np.bool_)
-    values = np.zeros(chosen.shape, np.int64)
+    mask = np.zeros([stop - start for start, stop in box], np.bool_)
+    values = np.zeros(mask.shape, np.int64)
     for atom in atoms:
         if hasattr(atom, "slice_key"):
             place: tuple[Any, ...] = tuple(
@@ -56,14 +56,14 @@ def read_strokes(atoms: Sequence[Any], layout: LayerAxes) -> Edit | None:
                 for s, b in zip(atom.slice_key, box, strict=True)
             )
             inside = True if atom.mask is None else atom.mask
-            chosen[place] |= inside
+            mask[place] |= inside
             values[place] = np.where(inside, atom.new_value, values[place])
         else:
             place = tuple(np.asarray(i) - b[0] for i, b in zip(atom[0], box, strict=True))
-            chosen[place] = True
+            mask[place] = True
             values[place] = atom[2]
     shape = tuple(stop - start for start, stop in layout.to_volume(box))
-    return Edit(layout.to_volume(box), chosen.reshape(shape), values.reshape(shape))
+    return Edit(layout.to_volume(box), mask.reshape(shape), values.reshape(shape))
 
 
 class PaintHook:
@@ -92,14 +92,14 @@ class PaintHook:
         undo: Callable[[], None],
         redo: Callable[[], None],
     ) -> None:
-        self._layer, self._layout, self._tell = layer, layout, painted
+        self._layer, self._layout, self._on_painted = layer, layout, painted
         layer.undo, layer.redo = undo, redo
         layer.events.paint.connect(self._painted)
 
     def _painted(self, event: Event) -> None:
         edit = read_strokes(event.value, self._layout)
         if edit is not None:
-            self._tell(edit)
+            self._on_painted(edit)
 
     def release(self) -> None:
         """Give the layer its own history back, empty."""
@@ -109,6 +109,52 @@ class PaintHook:
         editable = self._layer.editable
         self._layer.editable = False  # empties the history
         self._layer.editable = editable
+
+
+class ArrayHook:
+    """Takes over the pixels when another plugin sets the array of a labels layer.
+
+    Parameters
+    ----------
+    layer : Labels
+        The layer.
+    mirror : Mirror
+        The array that it shows otherwise, and again afterwards.
+    painted : callable
+        Gets an edit of the pixels that differ.
+    refused : callable
+        Called for an array of another shape.
+    """
+
+    def __init__(
+        self,
+        layer: Labels,
+        mirror: Mirror,
+        painted: Callable[[Edit], None],
+        refused: Callable[[], None],
+    ) -> None:
+        self._layer, self._mirror = layer, mirror
+        self._on_painted, self._on_refused = painted, refused
+        self._restoring = False
+        layer.events.data.connect(self._compare)
+
+    def release(self) -> None:
+        """Let others set the array."""
+        self._layer.events.data.disconnect(self._compare)
+
+    def _compare(self, _: Event) -> None:
+        if self._restoring or self._layer.data is self._mirror.data:
+            return
+        edit = self._mirror.compare(self._layer.data)
+        self._restoring = True
+        try:
+            self._layer.data = self._mirror.data
+        finally:
+            self._restoring = False
+        if edit is None:
+            self._on_refused()
+        elif edit.mask.any():
+            self._on_painted(edit)
 
 
 class Mirror:
@@ -133,7 +179,7 @@ class Mirror:
         Whether the user can draw in it by hand: not in chunks on disk.
     """
 
-    most = 4_000_000
+    max_copy_px = 4_000_000
     """Pixels copied at once: a few milliseconds."""
 
     def __init__(self, source: NDArray[Any], layout: LayerAxes) -> None:
@@ -145,33 +191,38 @@ class Mirror:
         expanded = [layout.expand(version) for version in versions]
         self.data = expanded if len(expanded) > 1 else expanded[0]
         self._late: list[Bounds] = []
-        self._drawn: Bounds | None = None
+        self._copied_box: Bounds | None = None
 
-    def follow(self, source: NDArray[Any], shown: Bounds) -> None:
+    def follow(self, source: NDArray[Any], visible: Bounds) -> None:
         """Go on with another array of the same shape; see `take` for what is in view."""
         self._source = source
         self._late.clear()
-        if self._drawn is not None:
-            self.take(self._drawn, shown)
+        if self._copied_box is not None:
+            self.take(self._copied_box, visible)
 
-    def take(self, box: Bounds, shown: Bounds) -> None:
+    def take(self, box: Bounds, visible: Bounds) -> None:
         """Copy a box now if it is small; else what is in view now, the rest in `go_on`.
 
         Parameters
         ----------
         box : Bounds
             What changed.
-        shown : Bounds
+        visible : Bounds
             What is in view.
         """
-        self._drawn = box if self._drawn is None else box_union([self._drawn, box])
-        if _size(box) <= self.most:
+        self._copied_box = box if self._copied_box is None else box_union([self._copied_box, box])
+        if _size(box) <= self.max_copy_px:
             self._copy(box)
             return
-        seen = tuple((max(a, c), min(b, d)) for (a, b), (c, d) in zip(box, shown, strict=True))
-        if all(start < stop for start, stop in seen) and _size(seen) <= self.most:
-            self._copy(seen)
-        step = max(1, self.most * (box[0][1] - box[0][0]) // _size(box))
+        visible_part = tuple(
+            (max(a, c), min(b, d)) for (a, b), (c, d) in zip(box, visible, strict=True)
+        )
+        if (
+            all(start < stop for start, stop in visible_part)
+            and _size(visible_part) <= self.max_copy_px
+        ):
+            self._copy(visible_part)
+        step = max(1, self.max_copy_px * (box[0][1] - box[0][0]) // _size(box))
         for start in range(*box[0], step):
             self._late.append(((start, min(start + step, box[0][1])), *box[1:]))
 
@@ -180,6 +231,26 @@ class Mirror:
         if self._late:
             self._copy(self._late.pop(0))
         return bool(self._late)
+
+    def value(self, position: Sequence[float]) -> int:
+        """Return the value at a position inside of the volume."""
+        return int(np.asarray(self._data[tuple(nearest_pixel(p) for p in position)]))
+
+    def compare(self, data: Any) -> Edit | None:
+        """Return the pixels in which another array differs, None if it has another shape."""
+        own = self.data[0] if isinstance(self.data, list) else self.data
+        other = data[0] if isinstance(data, list | tuple) else data
+        if tuple(np.shape(other)) != tuple(np.shape(own)):
+            return None
+        values = np.asarray(other).reshape(self._data.shape)
+        changed = values != np.asarray(self._data)
+        places = np.nonzero(changed)
+        if not places[0].size:
+            box: Bounds = tuple((0, 1) for _ in values.shape)
+        else:
+            box = tuple((int(p.min()), int(p.max()) + 1) for p in places)
+        part = box_slices(box)
+        return Edit(box, changed[part], values[part].astype(np.int64))
 
     def _copy(self, box: Bounds) -> None:
         part = box_slices(box)

@@ -1,4 +1,4 @@
-"""Prompts as points and shapes that the user can draw, move and delete."""
+"""Prompt layers: points and shapes that the user can draw, move and delete."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 POSITIVE: Final = "#2a9df4"
 NEGATIVE: Final = "#ff7f0e"
-LEAST_BOX: Final = 2.0
-"""A box of fewer pixels along a side was a click and no box."""
+MIN_BOX_PX: Final = 2.0
+"""Minimum side length in pixels; smaller rectangles count as accidental clicks."""
 _ELLIPSE_CORNERS: Final = 32
 
 
@@ -61,6 +61,9 @@ class PromptLayer(ABC):
         Returns whether it became a prompt.
     removed : callable
         Gets the prompts that the user deleted.
+    on_moved : callable
+        Gets a prompt, and the vertices and the kind of what the user made of it. Returns
+        whether it became a prompt.
     """
 
     def __init__(
@@ -69,34 +72,36 @@ class PromptLayer(ABC):
         layout: LayerAxes,
         shape: tuple[int, ...],
         later: Callable[[Callable[[], None]], None],
-        added: Callable[[NDArray[np.float64], str], bool],
-        removed: Callable[[list[Prompt]], None],
+        on_added: Callable[[NDArray[np.float64], str], bool],
+        on_removed: Callable[[list[Prompt]], None],
+        on_moved: Callable[[Prompt, NDArray[np.float64], str], bool],
     ) -> None:
         self.layer, self._layout, self._shape = layer, layout, shape
-        self._later, self._added, self._removed = later, added, removed
+        self._later, self._on_added, self._on_removed = later, on_added, on_removed
+        self._on_moved = on_moved
         self._keys: list[Any] = []
-        self._drawn: list[Prompt] = []
+        self._layer_prompts: list[Prompt] = []
         self._drawing = self._waits = self._released = False
-        self._shown: Sequence[Prompt] = ()
+        self._prompts: Sequence[Prompt] = ()
         layer.events.data.connect(self._changed)
 
     def release(self) -> None:
-        """Leave the layer alone from now on; what was drawn a moment ago is nobody's any more."""
+        """Disconnect from the layer; pending edits are discarded."""
         self._released = True
         self.layer.events.data.disconnect(self._changed)
 
     def show(self, prompts: Sequence[Prompt]) -> None:
         """Draw those prompts that the layer can show, if they are not there already."""
-        self._shown = prompts
-        wanted = [p for p in prompts if self._can_show(p)]
-        if self._busy() or (wanted == self._drawn and self._read() == self._keys):
+        self._prompts = prompts
+        visible = [p for p in prompts if self._can_show(p)]
+        if self._busy() or (visible == self._layer_prompts and self._read() == self._keys):
             return
         self._drawing = True
         try:
-            self._draw(wanted)
+            self._draw(visible)
         finally:
             self._drawing = False
-        self._drawn, self._keys = wanted, self._read()
+        self._layer_prompts, self._keys = visible, self._read()
 
     def _changed(self, event: Event) -> None:
         # "adding", "changing", "removing": not done yet
@@ -111,25 +116,29 @@ class PromptLayer(ABC):
         if self._released or self._busy():
             return
         now = self._read()
-        gone, new = Counter(self._keys), Counter(now)
-        gone.subtract(now)
+        missing, new = Counter(self._keys), Counter(now)
+        missing.subtract(now)
         new.subtract(self._keys)
-        removed = []
-        for key, prompt in zip(self._keys, self._drawn, strict=True):
-            if gone[key] > 0:
-                gone[key] -= 1
-                removed.append(prompt)
-        drawn = []
+        deleted = []
+        for key, prompt in zip(self._keys, self._layer_prompts, strict=True):
+            if missing[key] > 0:
+                missing[key] -= 1
+                deleted.append(prompt)
+        new_shapes = []
         for number in reversed(range(len(now))):
             if new[now[number]] > 0:
                 new[now[number]] -= 1
-                drawn.append(self._vertices(number))
-        # From here on the layer may be drawn anew.
-        if removed:
-            self._removed(removed)
-        accepted = [self._added(*thing) for thing in reversed(drawn)]
+                new_shapes.append(self._vertices(number))
+        # From here on the layer may be redrawn.
+        if len(deleted) == len(new_shapes) == 1:
+            if not self._on_moved(deleted[0], *new_shapes[0]):
+                self.show(self._prompts)
+            return
+        if deleted:
+            self._on_removed(deleted)
+        accepted = [self._on_added(*thing) for thing in reversed(new_shapes)]
         if not all(accepted):
-            self.show(self._shown)
+            self.show(self._prompts)
 
     # What differs between points and shapes
 
@@ -211,7 +220,7 @@ class StrokeLayer(PromptLayer):
         if not (self._released or self._busy()) and self._has_stray_colours():
             self._drawing = True
             try:
-                self._draw(self._drawn)
+                self._draw(self._layer_prompts)
             finally:
                 self._drawing = False
 
@@ -335,7 +344,7 @@ def drawn_prompt(
         return ScribblePrompt(tuple(rows), positive, width, normal)
     low, top = vertices.min(0), vertices.max(0)
     in_plane = [i for i in range(len(shape)) if i not in flat]
-    if any(top[i] - low[i] < LEAST_BOX for i in in_plane):
+    if any(top[i] - low[i] < MIN_BOX_PX for i in in_plane):
         raise ValueError("drag to draw a larger outline")
     upright = len(rows) == 4 and all(
         any(np.isclose(row[i], (low[i], top[i]), atol=0.5)) for row in rows for i in in_plane

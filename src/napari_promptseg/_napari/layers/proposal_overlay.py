@@ -1,4 +1,4 @@
-"""Outlines of proposed objects on the plane in view, as a layer over the image."""
+"""Proposal overlay: outlines of proposed objects on the visible plane."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from napari_promptseg._napari.layers.layer_sync import LayerSync
-    from napari_promptseg._napari.worker.proposals import Found
+    from napari_promptseg._napari.worker.proposals import LocatedProposal
 
-SURE_COLOUR: Final = "#35d07f"
+CONFIDENT_COLOUR: Final = "#35d07f"
 DOUBTFUL_COLOUR: Final = "#f2b134"
-CHOSEN_COLOUR: Final = "#ffffff"
+SELECTED_COLOUR: Final = "#ffffff"
 
 
 class ProposalOverlay:
@@ -26,55 +26,60 @@ class ProposalOverlay:
 
     Parameters
     ----------
-    binding : LayerSync
+    layer_sync : LayerSync
         The image.
     """
 
-    def __init__(self, binding: LayerSync) -> None:
-        self._binding = binding
-        self._overlay = Overlay(binding, "labels", lambda: None)
-        self._found: Sequence[Found] = ()
-        self._sure: Collection[Found] = ()
-        self._chosen: Collection[Found] = ()
-        self._drawn: object = None
+    def __init__(self, layer_sync: LayerSync) -> None:
+        self._layer_sync = layer_sync
+        self._overlay = Overlay(layer_sync, "labels", lambda: None)
+        self._proposals: Sequence[LocatedProposal] = ()
+        self._confident: Collection[LocatedProposal] = ()
+        self._selected: Collection[LocatedProposal] = ()
+        self._visible_plane: object = None
         for name in VIEW_EVENTS:
-            getattr(binding.viewer.dims.events, name).connect(self._moved)
+            getattr(layer_sync.viewer.dims.events, name).connect(self._moved)
 
     def close(self) -> None:
         """Remove the layer."""
         for name in VIEW_EVENTS:
-            getattr(self._binding.viewer.dims.events, name).disconnect(self._moved)
+            getattr(self._layer_sync.viewer.dims.events, name).disconnect(self._moved)
         self._overlay.remove()
 
     def show(
-        self, found: Sequence[Found], sure: Collection[Found], chosen: Collection[Found]
+        self,
+        proposals: Sequence[LocatedProposal],
+        confident: Collection[LocatedProposal],
+        selected: Collection[LocatedProposal],
     ) -> None:
         """Show these proposals, where the view is or goes."""
-        self._found, self._sure, self._chosen = found, sure, chosen
-        self._drawn = None
+        self._proposals, self._confident, self._selected = proposals, confident, selected
+        self._visible_plane = None
         self._draw()
 
     def _moved(self, _: Any = None) -> None:
         self._draw()
 
     def _draw(self) -> None:
-        plane = self._binding.view.plane() if self._binding.viewer.dims.ndisplay == 2 else None
-        here = [one for one in self._found if one.plane == plane]
+        plane = (
+            self._layer_sync.view.plane() if self._layer_sync.viewer.dims.ndisplay == 2 else None
+        )
+        here = [one for one in self._proposals if one.plane == plane]
         if plane is None or not here:
-            self._drawn = None
+            self._visible_plane = None
             self._overlay.remove()
             return
-        if self._drawn == plane:
+        if self._visible_plane == plane:
             return
-        self._drawn = plane
-        shape = self._binding.controller.volume.shape
+        self._visible_plane = plane
+        shape = self._layer_sync.controller.volume.shape
         values = np.zeros([shape[axis] for axis in plane.in_plane], np.uint16)
         colours: dict[int | None, Any] = {None: "transparent", 0: "transparent"}
         for number, one in enumerate(here, start=1):
             values[one.proposal.part][one.proposal.mask] = number
-            usual = SURE_COLOUR if one in self._sure else DOUBTFUL_COLOUR
-            colours[number] = CHOSEN_COLOUR if one in self._chosen else usual
-        layout, image = self._binding.layout, self._binding.image
+            usual = CONFIDENT_COLOUR if one in self._confident else DOUBTFUL_COLOUR
+            colours[number] = SELECTED_COLOUR if one in self._selected else usual
+        layout, image = self._layer_sync.layout, self._layer_sync.image
         data = layout.expand_plane(values, plane.index)
         place = plane_placement(image, layout, plane.index)
         self._put(data, colours, place)
@@ -88,7 +93,7 @@ class ProposalOverlay:
         if layer is None or layer.data.shape != data.shape:
             layer = Labels(
                 data,
-                name=f"{self._binding.image.name} proposals",
+                name=f"{self._layer_sync.image.name} proposals",
                 colormap=colormap,
                 opacity=1.0,
                 **place,

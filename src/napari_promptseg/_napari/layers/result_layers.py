@@ -1,4 +1,4 @@
-"""Layers of what is done: surfaces of objects, and tracks. They stay when the dock closes."""
+"""Result layers: surfaces of objects, and tracks. They stay when the dock closes."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_promptseg._napari.layers.layer_sync import LayerSync
-    from napari_promptseg._napari.worker.objects import Shape
+    from napari_promptseg._napari.worker.results import Shape
     from napari_promptseg._napari.worker.snapshot import Snapshot
     from napari_promptseg.measure.tracks import Tracks
 
-IN_WORK: Final = 0
-"""Stands for the object in work where others have their label."""
+ACTIVE: Final = 0
+"""Stands for the active object where others have their label."""
 
 
 class ResultLayers:
@@ -33,26 +33,26 @@ class ResultLayers:
 
     Parameters
     ----------
-    binding : LayerSync
+    layer_sync : LayerSync
         The image.
-    tell : callable
-        Says something to the user.
+    show_status : callable
+        Shows a message to the user.
     """
 
-    def __init__(self, binding: LayerSync, tell: Callable[[str], None]) -> None:
-        self._binding, self._tell = binding, tell
+    def __init__(self, layer_sync: LayerSync, show_status: Callable[[str], None]) -> None:
+        self._layer_sync, self._show_status = layer_sync, show_status
         self._aside: list[Layer] = []
         for name in TRANSFORM:
-            getattr(binding.image.events, name).connect(self._move)
-        binding.viewer.dims.events.ndisplay.connect(self._flip)
-        binding.controller.events.shown.connect(self._shown)
+            getattr(layer_sync.image.events, name).connect(self._move)
+        layer_sync.viewer.dims.events.ndisplay.connect(self._flip)
+        layer_sync.controller.events.snapshot.connect(self._shown)
 
     def release(self) -> None:
         """Leave the layers to the user."""
         for name in TRANSFORM:
-            getattr(self._binding.image.events, name).disconnect(self._move)
-        self._binding.viewer.dims.events.ndisplay.disconnect(self._flip)
-        self._binding.controller.events.shown.disconnect(self._shown)
+            getattr(self._layer_sync.image.events, name).disconnect(self._move)
+        self._layer_sync.viewer.dims.events.ndisplay.disconnect(self._flip)
+        self._layer_sync.controller.events.snapshot.disconnect(self._shown)
         for layer in self._aside:
             layer.visible = True
 
@@ -60,35 +60,37 @@ class ResultLayers:
 
     def add_surface(self, label: int | None) -> None:
         """Show the surface of an object at the time point in view; None: of that in work."""
-        binding = self._binding
-        if label is None and not binding.controller.shown.has_object:
-            self._tell("No surface yet: select an object in the list, or click on one")
+        layer_sync = self._layer_sync
+        if label is None and not layer_sync.controller.snapshot.has_object:
+            self._show_status("No surface yet: select an object in the list, or click on one")
             return
-        binding.controller.shape(label, self.time_point(), partial(self._draw, label or IN_WORK))
+        layer_sync.controller.results.shape(
+            label, self.time_point(), partial(self._draw, label or ACTIVE)
+        )
 
     def time_point(self) -> int | None:
         """Return the time point in view; None where there is no time."""
-        binding = self._binding
-        if "t" not in binding.layout.names:
+        layer_sync = self._layer_sync
+        if "t" not in layer_sync.layout.names:
             return None
-        here = binding.view.position(binding.viewer.dims.point)[0]
-        return int(np.clip(round(here), 0, binding.controller.volume.shape[0] - 1))
+        here = layer_sync.view.position(layer_sync.viewer.dims.point)[0]
+        return int(np.clip(round(here), 0, layer_sync.controller.volume.shape[0] - 1))
 
     def _draw(self, label: int, shape: Shape) -> None:
         from napari.layers import Surface
         from napari.utils.colormaps import Colormap
 
-        binding = self._binding
+        layer_sync = self._layer_sync
         vertices = shape.surface.voxels
         if shape.size.t is not None:
             vertices = np.insert(vertices, 0, shape.size.t, axis=1)
-        place = _unscaled(placement(binding.image, binding.layout))
+        place = _unscaled(placement(layer_sync.image, layer_sync.layout))
         scale = place.pop("vertices")
-        vertices = binding.layout.points_to_layer(vertices) * scale
+        vertices = layer_sync.layout.points_to_layer(vertices) * scale
         values = np.ones(len(vertices), np.float32)
         data = vertices, shape.surface.faces, values
-        named = shape.size.name or (f"object {label}" if label else "object in work")
-        name = f"{binding.image.name} {named} surface"
+        object_name = shape.size.name or (f"object {label}" if label else "active object")
+        name = f"{layer_sync.image.name} {object_name} surface"
         colormap = Colormap([self._colour(label)] * 2, name=f"label {label}")
         layer = self._find("surface", label)
         if layer is None:
@@ -97,15 +99,15 @@ class ResultLayers:
         else:
             layer.data, layer.colormap, layer.name = data, colormap, name
         layer.metadata["promptseg"]["scale"] = scale
-        if binding.viewer.dims.ndisplay == 2:
-            binding.viewer.dims.ndisplay = 3
-        elif binding.image not in self._aside:
+        if layer_sync.viewer.dims.ndisplay == 2:
+            layer_sync.viewer.dims.ndisplay = 3
+        elif layer_sync.image not in self._aside:
             self._flip()
 
     def _colour(self, label: int) -> NDArray[np.float64]:
         from napari.utils.colormaps.standardize_color import transform_color
 
-        swatch = self._binding.swatch(label) if label else None
+        swatch = self._layer_sync.swatch(label) if label else None
         colours = transform_color(OBJECT_COLOUR if swatch is None else swatch)
         return np.asarray(colours[0], np.float64)
 
@@ -114,19 +116,19 @@ class ResultLayers:
 
         What the user has hidden stays hidden.
         """
-        binding = self._binding
+        layer_sync = self._layer_sync
         surfaces = [layer for (kind, _), layer in self._layers().items() if kind == "surface"]
-        flat = [binding.image, *(binding.layers.get(role) for role in ("labels", "object"))]
+        flat = [layer_sync.image, *(layer_sync.layers.get(role) for role in ("labels", "object"))]
         for layer in self._aside:
             layer.visible = True
-        aside = flat if surfaces and binding.viewer.dims.ndisplay == 3 else surfaces
+        aside = flat if surfaces and layer_sync.viewer.dims.ndisplay == 3 else surfaces
         self._aside = [layer for layer in aside if layer is not None and layer.visible]
         for layer in self._aside:
             layer.visible = False
 
     def _shown(self, state: Snapshot) -> None:
-        """Remove the surface of the object in work when it is committed or discarded."""
-        layer = None if state.has_object else self._find("surface", IN_WORK)
+        """Remove the surface of the active object when it is committed or discarded."""
+        layer = None if state.has_object else self._find("surface", ACTIVE)
         if layer is not None:
             self._keeping_active(lambda layers: layers.remove(layer))
 
@@ -134,16 +136,16 @@ class ResultLayers:
 
     def add_tracks(self) -> None:
         """Show the tracks of all committed objects."""
-        if len(self._binding.layout.kept) > 4:
-            self._tell("Tracks cannot be shown beside a channel axis; export them instead")
+        if len(self._layer_sync.layout.shared_dims) > 4:
+            self._show_status("Tracks cannot be shown beside a channel axis; export them instead")
             return
-        self._binding.controller.tracks(self._draw_tracks)
+        self._layer_sync.controller.results.tracks(self._draw_tracks)
 
     def _draw_tracks(self, tracks: Tracks) -> None:
         from napari.layers import Tracks as TracksLayer
 
-        binding = self._binding
-        points = binding.layout.points_to_layer(tracks.data[:, 1:])
+        layer_sync = self._layer_sync
+        points = layer_sync.layout.points_to_layer(tracks.data[:, 1:])
         data = np.column_stack([tracks.data[:, 0], points])
         labels, rank = np.unique(data[:, 0].astype(int), return_inverse=True)
         features = {"colour": rank / max(len(labels) - 1, 1)}
@@ -158,8 +160,8 @@ class ResultLayers:
                 color_by="colour",
                 tail_width=3,
                 blending="translucent",
-                name=f"{binding.image.name} tracks",
-                **placement(binding.image, binding.layout),
+                name=f"{layer_sync.image.name} tracks",
+                **placement(layer_sync.image, layer_sync.layout),
             )
             self._add(layer, ("tracks", 0))
             return
@@ -178,24 +180,24 @@ class ResultLayers:
 
     def _layers(self) -> dict[tuple[str, int], Layer]:
         """Return the layers of results of this image by kind and label."""
-        found = {}
-        for layer in self._binding.viewer.layers:
-            known = layer.metadata.get("promptseg", {})
-            if known.get("image") == self._binding.image.unique_id:
-                found[known["result"]] = layer
-        return found
+        layers = {}
+        for layer in self._layer_sync.viewer.layers:
+            info = layer.metadata.get("promptseg", {})
+            if info.get("image") == self._layer_sync.image.unique_id:
+                layers[info["result"]] = layer
+        return layers
 
     def _find(self, kind: str, label: int) -> Layer | None:
         return self._layers().get((kind, label))
 
     def _add(self, layer: Layer, result: tuple[str, int]) -> None:
-        image = self._binding.image.unique_id
+        image = self._layer_sync.image.unique_id
         layer.metadata["promptseg"] = {"result": result, "image": image, "overlay": True}
         self._keeping_active(lambda layers: layers.append(layer))
 
     def _keeping_active(self, change: Callable[[Any], None]) -> None:
         """Change the list of layers; the tool of the user stays in hand."""
-        layers = self._binding.viewer.layers
+        layers = self._layer_sync.viewer.layers
         active = layers.selection.active
         change(layers)
         layers.selection.active = active if active in layers else None
@@ -203,14 +205,14 @@ class ResultLayers:
     def _move(self, _: Event) -> None:
         """Follow the image when it is moved, turned or scaled."""
         for (kind, _label), layer in self._layers().items():
-            place = placement(self._binding.image, self._binding.layout)
+            place = placement(self._layer_sync.image, self._layer_sync.layout)
             if kind == "surface":
                 place = _unscaled(place)
-                scale, known = place.pop("vertices"), layer.metadata["promptseg"]
-                if not np.array_equal(scale, known["scale"]):
+                scale, info = place.pop("vertices"), layer.metadata["promptseg"]
+                if not np.array_equal(scale, info["scale"]):
                     vertices, *rest = layer.data
-                    layer.data = (vertices * (scale / known["scale"]), *rest)
-                    known["scale"] = scale
+                    layer.data = (vertices * (scale / info["scale"]), *rest)
+                    info["scale"] = scale
             for name, value in place.items():
                 setattr(layer, name, value)
 

@@ -1,4 +1,4 @@
-"""Where a word was found, as a layer over its plane until the next prompt."""
+"""Text overlay: the probability map of a text prompt, until the next prompt."""
 
 from __future__ import annotations
 
@@ -24,42 +24,42 @@ class TextOverlay:
 
     Parameters
     ----------
-    binding : LayerSync
+    layer_sync : LayerSync
         The image.
     """
 
-    def __init__(self, binding: LayerSync) -> None:
-        self._binding = binding
-        self._overlay = Overlay(binding, "labels", lambda: None)
+    def __init__(self, layer_sync: LayerSync) -> None:
+        self._layer_sync = layer_sync
+        self._overlay = Overlay(layer_sync, "labels", lambda: None)
         self._prompts: tuple[Prompt, ...] = ()
-        binding.controller.events.word.connect(self._show)
-        binding.controller.events.shown.connect(self._shown)
+        layer_sync.controller.events.word.connect(self._show)
+        layer_sync.controller.events.snapshot.connect(self._shown)
 
     def close(self) -> None:
         """Remove the layer."""
-        self._binding.controller.events.word.disconnect(self._show)
-        self._binding.controller.events.shown.disconnect(self._shown)
+        self._layer_sync.controller.events.word.disconnect(self._show)
+        self._layer_sync.controller.events.snapshot.disconnect(self._shown)
         self._overlay.remove()
 
     def _show(self, plane: Plane, probability: Any) -> None:
         from napari.layers import Image
         from napari.utils.colormaps import Colormap, ensure_colormap
 
-        binding = self._binding
-        shape = tuple(binding.controller.volume.shape[axis] for axis in plane.in_plane)
+        layer_sync = self._layer_sync
+        shape = tuple(layer_sync.controller.volume.shape[axis] for axis in plane.in_plane)
         if probability is None or probability.shape != shape:
             return  # a part of a large plane
         colours = ensure_colormap("viridis").map(np.linspace(0, 1, 256))
         colours[: round(256 * _FAINT), 3] = 0
-        self._prompts = binding.controller.shown.prompts
+        self._prompts = layer_sync.controller.snapshot.prompts
         self._overlay.show(
             Image(
-                binding.layout.expand_plane(probability, plane.index),
-                name=f"{binding.image.name} word",
+                layer_sync.layout.expand_plane(probability, plane.index),
+                name=f"{layer_sync.image.name} word",
                 colormap=Colormap(colours, name="word"),
                 contrast_limits=(0, 1),
                 opacity=0.5,
-                **plane_placement(binding.image, binding.layout, plane.index),
+                **plane_placement(layer_sync.image, layer_sync.layout, plane.index),
             )
         )
 

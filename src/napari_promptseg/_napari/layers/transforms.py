@@ -1,10 +1,12 @@
-"""Where layers lie: the transform of an image, for the layers beside it and for files."""
+"""Transforms of layers: placement beside an image, and the affine for files."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from napari_promptseg._napari.worker.requests import Geometry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 
     from napari_promptseg._napari.layers.axes import LayerAxes
 
-TRANSFORM = ("scale", "translate", "rotate", "shear", "affine")
+TRANSFORM = ("scale", "translate", "rotate", "shear", "affine", "units")
 """Events of an image layer after which the layers beside it must be moved."""
 
 
@@ -28,9 +30,9 @@ def placement(image: Image, layout: LayerAxes) -> dict[str, Any]:
     layout : LayerAxes
         Its axes.
     """
-    kept = list(layout.kept)
+    dims = list(layout.shared_dims)
     if layout.channel is None:
-        found = {name: getattr(image, name) for name in TRANSFORM}
+        attributes = {name: getattr(image, name) for name in TRANSFORM if name != "units"}
     else:
         scale, translate = np.array(image.scale), np.array(image.translate)
         if layout.channel > 0:
@@ -38,17 +40,17 @@ def placement(image: Image, layout: LayerAxes) -> dict[str, Any]:
             count = level_zero(image).shape[layout.channel]
             translate[layout.channel] += (count - 1) / 2 * scale[layout.channel]
             scale[layout.channel] *= count
-        square = np.ix_(kept, kept)
-        found = {
-            "scale": scale[kept],
-            "translate": translate[kept],
+        square = np.ix_(dims, dims)
+        attributes = {
+            "scale": scale[dims],
+            "translate": translate[dims],
             "rotate": np.asarray(image.rotate)[square],
             "shear": _shear_matrix(image)[square],
-            "affine": image.affine.set_slice(kept),
+            "affine": image.affine.set_slice(dims),
         }
-    found["units"] = tuple(image.units[d] for d in kept)
-    found["axis_labels"] = tuple(image.axis_labels[d] for d in kept)
-    return found
+    attributes["units"] = tuple(image.units[d] for d in dims)
+    attributes["axis_labels"] = tuple(image.axis_labels[d] for d in dims)
+    return attributes
 
 
 def plane_placement(image: Image, layout: LayerAxes, index: Sequence[int | None]) -> dict[str, Any]:
@@ -63,11 +65,11 @@ def plane_placement(image: Image, layout: LayerAxes, index: Sequence[int | None]
     """
     from napari.utils.transforms import Affine
 
-    found = placement(image, layout)
-    parts = {name: found[name] for name in ("scale", "translate", "rotate", "shear")}
-    moved = Affine(**parts, ndim=len(found["scale"]))
-    found["translate"] = moved(layout.to_layer([float(i or 0) for i in index]))
-    return found
+    attributes = placement(image, layout)
+    parts = {name: attributes[name] for name in ("scale", "translate", "rotate", "shear")}
+    transform = Affine(**parts, ndim=len(attributes["scale"]))
+    attributes["translate"] = transform(layout.to_layer([float(i or 0) for i in index]))
+    return attributes
 
 
 def _shear_matrix(image: Image) -> NDArray[np.float64]:
@@ -96,9 +98,30 @@ def world_affine(image: Image, layout: LayerAxes) -> NDArray[np.float64]:
             continue
         step = origin.copy()
         step[axes[name]] = 1.0
-        moved = np.array(image.data_to_world(step)) - start
+        offset = np.array(image.data_to_world(step)) - start
         for row, other in enumerate("xyz"):
             if other in axes:
-                matrix[row, column] = moved[axes[other]]
+                matrix[row, column] = offset[axes[other]]
                 matrix[row, 3] = start[axes[other]]
     return matrix
+
+
+def volume_geometry(image: Image, layout: LayerAxes) -> Geometry:
+    """Return the geometry that an image layer has now.
+
+    The reader of this plugin knows more than the layer holds, such as an oblique affine; what
+    it left in the metadata holds as long as nobody has moved the layer.
+    """
+    info = image.metadata.get("promptseg", {})
+    world, is_moved = world_affine(image, layout), False
+    if "world" in info:
+        is_moved = not np.allclose(info["world"], world)
+    elif info:
+        info["world"] = world
+    spatial = [d for d, name in enumerate(layout.dims) if name != "c"]
+    unit = str(image.units[-1])
+    return Geometry(
+        tuple(abs(float(image.scale[d])) for d in spatial),
+        unit if is_moved or unit != "pixel" else info.get("units", unit),
+        world if is_moved else np.asarray(info.get("affine", world), np.float64),
+    )

@@ -1,4 +1,4 @@
-"""The uncertainty of the model about the plane in view, as a layer over the object."""
+"""Uncertainty overlay: entropy of the model on the visible plane, over the object."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from napari_promptseg._napari.layers.overlay import Overlay
 from napari_promptseg._napari.layers.transforms import TRANSFORM, plane_placement
 from napari_promptseg._napari.layers.viewport import VIEW_EVENTS
 from napari_promptseg._napari.worker import queries
+from napari_promptseg._napari.worker.main_thread import call_later
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,59 +41,56 @@ class UncertaintyOverlay:
 
     Parameters
     ----------
-    binding : LayerSync
+    layer_sync : LayerSync
         The image.
-    later : callable
-        Runs a call in the next turn of the event loop.
     deleted : callable
         Called when the user deletes the layer.
     """
 
     def __init__(
         self,
-        binding: LayerSync,
-        later: Callable[[Callable[[], None]], None],
+        layer_sync: LayerSync,
         deleted: Callable[[], None],
     ) -> None:
-        self._binding, self._later = binding, later
-        self._overlay = Overlay(binding, "object", deleted)
+        self._layer_sync = layer_sync
+        self._overlay = Overlay(layer_sync, "object", deleted)
         self._plane: Plane | None = None
         self._waits = self._closed = False
         for name in VIEW_EVENTS:
-            getattr(binding.viewer.dims.events, name).connect(self.refresh)
+            getattr(layer_sync.viewer.dims.events, name).connect(self.refresh)
         for name in TRANSFORM:
-            getattr(binding.image.events, name).connect(self._move)
-        binding.controller.events.settled.connect(self.refresh)
+            getattr(layer_sync.image.events, name).connect(self._move)
+        layer_sync.controller.events.settled.connect(self.refresh)
         self.refresh()
 
     def close(self) -> None:
         """Remove the layer."""
         self._closed = True
         for name in VIEW_EVENTS:
-            getattr(self._binding.viewer.dims.events, name).disconnect(self.refresh)
+            getattr(self._layer_sync.viewer.dims.events, name).disconnect(self.refresh)
         for name in TRANSFORM:
-            getattr(self._binding.image.events, name).disconnect(self._move)
-        self._binding.controller.events.settled.disconnect(self.refresh)
+            getattr(self._layer_sync.image.events, name).disconnect(self._move)
+        self._layer_sync.controller.events.settled.disconnect(self.refresh)
         self._overlay.remove()
 
     def refresh(self, _: Any = None) -> None:
-        """Measure the plane in view anew; calls of one turn of the event loop are one."""
+        """Query the visible plane again; calls of one turn of the event loop are merged."""
         if not self._waits:
             self._waits = True
-            self._later(self._ask)
+            call_later(self._ask)
 
     def _ask(self) -> None:
         self._waits = False
-        plane, layer = self._binding.view.plane(), self._overlay.layer
+        plane, layer = self._layer_sync.view.plane(), self._overlay.layer
         hidden = layer is not None and not layer.visible
         if not (self._closed or hidden or plane is None):
             work = partial(queries.uncertainty, plane=plane)
-            self._binding.controller.ask("uncertainty", work, partial(self._draw, plane))
+            self._layer_sync.controller.ask("uncertainty", work, partial(self._draw, plane))
 
     def _draw(self, plane: Plane, values: NDArray[np.float32]) -> None:
         if self._closed:
             return
-        layout, image = self._binding.layout, self._binding.image
+        layout, image = self._layer_sync.layout, self._layer_sync.image
         data = layout.expand_plane(values, plane.index)
         layer: Any = self._overlay.layer
         if layer is None or layer.data.shape != data.shape:
@@ -107,11 +105,11 @@ class UncertaintyOverlay:
 
         layer = Image(
             data,
-            name=f"{self._binding.image.name} uncertainty",
+            name=f"{self._layer_sync.image.name} uncertainty",
             colormap=_colormap(),
             contrast_limits=(0, 1),
             opacity=0.8,
-            **plane_placement(self._binding.image, self._binding.layout, plane.index),
+            **plane_placement(self._layer_sync.image, self._layer_sync.layout, plane.index),
         )
         layer.events.visible.connect(self.refresh)
         self._overlay.show(layer)
@@ -119,6 +117,8 @@ class UncertaintyOverlay:
     def _move(self, _: Any) -> None:
         """Follow the image when it is moved, turned or scaled."""
         if self._overlay.layer is not None and self._plane is not None:
-            found = plane_placement(self._binding.image, self._binding.layout, self._plane.index)
-            for name, value in found.items():
+            attributes = plane_placement(
+                self._layer_sync.image, self._layer_sync.layout, self._plane.index
+            )
+            for name, value in attributes.items():
                 setattr(self._overlay.layer, name, value)

@@ -1,4 +1,4 @@
-"""What the viewer shows of an image, and how to show another part of it."""
+"""Viewport: the visible plane and box of an image, and navigation to others."""
 
 from __future__ import annotations
 
@@ -64,11 +64,11 @@ class Viewport:
         whole = tuple((0, n) for n in self._shape)
         if self._viewer.dims.ndisplay == 3:
             return whole
-        shown = self._displayed()
+        displayed = self._displayed()
         point = self.position(self._viewer.dims.point)
         dims = [d for d in range(len(self._layout.dims)) if d != self._layout.channel]
         return tuple(
-            full if d in shown else (round(p), round(p) + 1)
+            full if d in displayed else (round(p), round(p) + 1)
             for d, p, full in zip(dims, point, whole, strict=True)
         )
 
@@ -122,5 +122,5 @@ class Viewport:
         low = np.where(corners[0] > 0, corners[0] + edge, -np.inf)
         high = np.where(corners[1] < last, corners[1] - edge, np.inf)
         at = np.array(self._image_coordinates(position))
-        shown = self._displayed()
-        return bool(((at >= low) & (at <= high))[shown].all())
+        displayed = self._displayed()
+        return bool(((at >= low) & (at <= high))[displayed].all())

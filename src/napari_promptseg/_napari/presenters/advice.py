@@ -1,4 +1,4 @@
-"""What the model says about its answers, shown for the image in use."""
+"""Advice of the model: quality notes, uncertainty map, next click, text map."""
 
 from __future__ import annotations
 
@@ -27,54 +27,51 @@ class AdvicePresenter:
         Where the user asks.
     notes : QualityNoteLine
         Where notes appear after every answer.
-    tell : callable
-        Says something to the user.
-    later : callable
-        Runs a call in the next turn of the event loop.
+    show_status : callable
+        Shows a message to the user.
     """
 
     def __init__(
         self,
         section: RefinementSection,
         notes: QualityNoteLine,
-        tell: Callable[[str], None],
-        later: Callable[[Callable[[], None]], None],
+        show_status: Callable[[str], None],
     ) -> None:
-        self._section, self._notes, self._tell, self._later = section, notes, tell, later
-        self._binding: LayerSync | None = None
+        self._section, self._notes, self._show_status = section, notes, show_status
+        self._layer_sync: LayerSync | None = None
         self._map: UncertaintyOverlay | None = None
         self._next: NextClickOverlay | None = None
         self._word: TextOverlay | None = None
-        section.mapped.connect(self._update_map)
-        section.asked.connect(self.suggest)
-        notes.chosen.connect(self._look_at)
+        section.uncertainty_toggled.connect(self._update_map)
+        section.suggestion_requested.connect(self.suggest)
+        notes.note_clicked.connect(self._look_at)
 
-    def follow(self, binding: LayerSync | None) -> None:
-        """Go on with another image, or with none."""
+    def follow(self, layer_sync: LayerSync | None) -> None:
+        """Show another image, or none."""
         self.release()
-        self._binding = binding
-        if binding is not None:
-            self._next = NextClickOverlay(binding, self._tell)
-            self._word = TextOverlay(binding)
-            binding.controller.events.settled.connect(self._settled)
-            binding.controller.events.ability.connect(self._update_map)
+        self._layer_sync = layer_sync
+        if layer_sync is not None:
+            self._next = NextClickOverlay(layer_sync, self._show_status)
+            self._word = TextOverlay(layer_sync)
+            layer_sync.controller.events.settled.connect(self._settled)
+            layer_sync.controller.events.capabilities.connect(self._update_map)
 
     def release(self) -> None:
         """Leave the image as it is without advice."""
         self._notes.show_notes(())
-        for shown in (self._map, self._next, self._word):
-            if shown is not None:
-                shown.close()
+        for overlay in (self._map, self._next, self._word):
+            if overlay is not None:
+                overlay.close()
         self._map = self._next = self._word = None
-        if self._binding is not None:
-            self._binding.controller.events.settled.disconnect(self._settled)
-            self._binding.controller.events.ability.disconnect(self._update_map)
-            self._binding = None
+        if self._layer_sync is not None:
+            self._layer_sync.controller.events.settled.disconnect(self._settled)
+            self._layer_sync.controller.events.capabilities.disconnect(self._update_map)
+            self._layer_sync = None
 
     def suggest(self) -> None:
         """Mark where the next click would help most."""
-        if self._next is None or not self._section.ask.isEnabled():
-            self._tell("This model cannot suggest a click")
+        if self._next is None or not self._section.suggest_button.isEnabled():
+            self._show_status("This model cannot suggest a click")
         else:
             self._next.ask()
 
@@ -83,24 +80,24 @@ class AdvicePresenter:
         if self._section.map.isEnabled():
             self._section.map.click()
         else:
-            self._tell("This model cannot tell how sure it is")
+            self._show_status("This model cannot tell how sure it is")
 
     def _update_map(self, _: Any = None) -> None:
         """Make the map appear, change or disappear as the check box says."""
-        wanted = self._section.map.isChecked()
-        if self._map is not None and not wanted:
+        requested = self._section.map.isChecked()
+        if self._map is not None and not requested:
             self._map.close()
             self._map = None
         elif self._map is not None:
             self._map.refresh()
-        elif self._binding is not None and wanted:
-            self._map = UncertaintyOverlay(self._binding, self._later, self._section.map.click)
+        elif self._layer_sync is not None and requested:
+            self._map = UncertaintyOverlay(self._layer_sync, self._section.map.click)
 
     def _settled(self) -> None:
-        if self._binding is not None:
-            work = partial(queries.notes, plane=self._binding.view.plane())
-            self._binding.controller.ask("notes", work, self._notes.show_notes)
+        if self._layer_sync is not None:
+            work = partial(queries.notes, plane=self._layer_sync.view.plane())
+            self._layer_sync.controller.ask("notes", work, self._notes.show_notes)
 
     def _look_at(self, position: Any) -> None:
-        if self._binding is not None:
-            self._binding.view.look_at(position)
+        if self._layer_sync is not None:
+            self._layer_sync.view.look_at(position)

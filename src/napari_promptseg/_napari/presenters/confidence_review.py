@@ -1,4 +1,4 @@
-"""Keeps the plot of confidence with the image in use, and leads through doubtful planes."""
+"""Confidence review: the confidence plot, and a tour of the least confident planes."""
 
 from __future__ import annotations
 
@@ -27,56 +27,56 @@ class ConfidenceReview:
     ----------
     section : PropagationSection
         Where the plot is and the user asks.
-    tell : callable
-        Says something to the user.
+    show_status : callable
+        Shows a message to the user.
     """
 
-    def __init__(self, section: PropagationSection, tell: Callable[[str], None]) -> None:
-        self._section, self._tell = section, tell
-        self._binding: LayerSync | None = None
+    def __init__(self, section: PropagationSection, show_status: Callable[[str], None]) -> None:
+        self._section, self._show_status = section, show_status
+        self._layer_sync: LayerSync | None = None
         self._review = Review()
-        self._known: PropagationRecord | None = None
+        self._record: PropagationRecord | None = None
         self._planes: dict[Plane, float] = {}
-        self._fixed: set[Plane] = set()
+        self._prompted: set[Plane] = set()
         self._row: tuple[int, Plane] | None = None
         section.plot.jumped.connect(self._jump)
-        section.reviewed.connect(self.review)
+        section.review_requested.connect(self.review)
         section.axis.currentIndexChanged.connect(lambda _: self._draw())
 
-    def follow(self, binding: LayerSync | None) -> None:
-        """Go on with another image, or with none."""
+    def follow(self, layer_sync: LayerSync | None) -> None:
+        """Show another image, or none."""
         self.release()
-        self._binding = binding
-        if binding is None:
+        self._layer_sync = layer_sync
+        if layer_sync is None:
             return
-        binding.controller.events.shown.connect(self._shown)
-        binding.controller.events.planes.connect(self._answered)
+        layer_sync.controller.events.snapshot.connect(self._shown)
+        layer_sync.controller.events.planes.connect(self._answered)
         for name in VIEW_EVENTS:
-            getattr(binding.viewer.dims.events, name).connect(self._moved)
-        self._shown(binding.controller.shown)
+            getattr(layer_sync.viewer.dims.events, name).connect(self._moved)
+        self._shown(layer_sync.controller.snapshot)
 
     def release(self) -> None:
-        """Let go of the image."""
-        binding, self._binding = self._binding, None
-        self._known, self._planes, self._fixed = None, {}, set()
+        """Release the image."""
+        layer_sync, self._layer_sync = self._layer_sync, None
+        self._record, self._planes, self._prompted = None, {}, set()
         self._review.restart()
-        self._section.reviewing.hide()
-        if binding is not None:
-            binding.controller.events.shown.disconnect(self._shown)
-            binding.controller.events.planes.disconnect(self._answered)
+        self._section.show_reviewable(False)
+        if layer_sync is not None:
+            layer_sync.controller.events.snapshot.disconnect(self._shown)
+            layer_sync.controller.events.planes.disconnect(self._answered)
             for name in VIEW_EVENTS:
-                getattr(binding.viewer.dims.events, name).disconnect(self._moved)
+                getattr(layer_sync.viewer.dims.events, name).disconnect(self._moved)
 
     # From the controller and the viewer
 
     def _shown(self, state: Snapshot) -> None:
-        binding = self._binding
-        if binding is None:
+        layer_sync = self._layer_sync
+        if layer_sync is None:
             return
-        names = binding.layout.names
-        self._fixed = {prompt_plane(prompt, names) for prompt in state.prompts}
-        if state.propagated != self._known:
-            self._known = state.propagated
+        names = layer_sync.layout.names
+        self._prompted = {prompt_plane(prompt, names) for prompt in state.prompts}
+        if state.propagated != self._record:
+            self._record = state.propagated
             self._planes = state.propagated.confidences(len(names))
         if not state.has_object:
             self._review.restart()
@@ -101,16 +101,20 @@ class ConfidenceReview:
         """Show the row of planes that the one in view is in; nothing if there is none."""
         plane, along = self._in_view()
         self._row = None
-        if self._binding is None or plane is None:
-            self._section.reviewing.hide()
+        if self._layer_sync is None or plane is None:
+            self._section.show_reviewable(False)
             return
         self._row = along, plane.moved(along, 0)
-        sure = {p.index[along] or 0: s for p, s in self._planes.items() if _in_row(p, plane, along)}
-        fixed = {p.index[along] or 0 for p in self._fixed if _in_row(p, plane, along)}
-        self._section.reviewing.setVisible(bool(sure))
-        names, shape = self._binding.layout.names, self._binding.controller.volume.shape
+        confidences = {
+            p.index[along] or 0: s for p, s in self._planes.items() if _in_row(p, plane, along)
+        }
+        prompted = {p.index[along] or 0 for p in self._prompted if _in_row(p, plane, along)}
+        self._section.show_reviewable(bool(confidences))
+        if not confidences:
+            return
+        names, shape = self._layer_sync.layout.names, self._layer_sync.controller.volume.shape
         self._section.plot.show_values(
-            names[along], shape[along], {**sure, **dict.fromkeys(fixed, 1.0)}, fixed
+            names[along], shape[along], {**confidences, **dict.fromkeys(prompted, 1.0)}, prompted
         )
         self._section.plot.show_current(plane.index[along])
 
@@ -119,14 +123,14 @@ class ConfidenceReview:
 
         That is time where planes are taken as videos, else the normal of the view.
         """
-        binding = self._binding
-        if binding is None or binding.viewer.dims.ndisplay == 3:
+        layer_sync = self._layer_sync
+        if layer_sync is None or layer_sync.viewer.dims.ndisplay == 3:
             return None, 0
-        plane = binding.view.plane()
-        cut = [axis for axis, i in enumerate(plane.index) if i is not None] if plane else []
-        if not cut:
+        plane = layer_sync.view.plane()
+        fixed_axes = [axis for axis, i in enumerate(plane.index) if i is not None] if plane else []
+        if not fixed_axes:
             return None, 0
-        return plane, cut[0] if self._section.chosen_axis == "t" else cut[-1]
+        return plane, fixed_axes[0] if self._section.chosen_axis == "t" else fixed_axes[-1]
 
     # From the user
 
@@ -137,30 +141,35 @@ class ConfidenceReview:
 
     def review(self) -> None:
         """Show the least sure plane that the user has not seen yet."""
-        binding, (plane, _) = self._binding, self._in_view()
-        if binding is None or plane is None:
-            self._tell("Planes are reviewed in a 2D view of an image")
+        layer_sync, (plane, _) = self._layer_sync, self._in_view()
+        if layer_sync is None or plane is None:
+            self._show_status("Planes are reviewed in a 2D view of an image")
             return
-        cut = [entry is not None for entry in plane.index]
-        left = {
-            p: sure
-            for p, sure in self._planes.items()
-            if p not in self._fixed and [entry is not None for entry in p.index] == cut
+        is_fixed = [entry is not None for entry in plane.index]
+        remaining = {
+            p: confidence
+            for p, confidence in self._planes.items()
+            if p not in self._prompted and [entry is not None for entry in p.index] == is_fixed
         }
-        found = self._review.next(left)
-        if found is None:
-            self._tell("All planes are reviewed" if left else "Nothing to review: propagate first")
+        plane_to_review = self._review.next(remaining)
+        if plane_to_review is None:
+            self._show_status(
+                "All planes are reviewed" if remaining else "Nothing to review: propagate first"
+            )
             return
-        self._go_to(found)
-        names = binding.layout.names
-        at = ", ".join(f"{n} {i}" for n, i in zip(names, found.index, strict=True) if i is not None)
-        self._tell(f"{at}: {round(100 * left[found])} % sure. Correct it, or go on with Shift+W")
+        self._go_to(plane_to_review)
+        names = layer_sync.layout.names
+        at = ", ".join(
+            f"{n} {i}" for n, i in zip(names, plane_to_review.index, strict=True) if i is not None
+        )
+        percent = round(100 * remaining[plane_to_review])
+        self._show_status(f"{at}: {percent} % sure. Correct it, or go on with Shift+W")
 
     def _go_to(self, plane: Plane) -> None:
-        binding = self._binding
-        if binding is not None:
-            now = binding.view.position(binding.viewer.dims.point)
-            binding.view.go_to(
+        layer_sync = self._layer_sync
+        if layer_sync is not None:
+            now = layer_sync.view.position(layer_sync.viewer.dims.point)
+            layer_sync.view.go_to(
                 [n if i is None else i for n, i in zip(now, plane.index, strict=True)]
             )
 

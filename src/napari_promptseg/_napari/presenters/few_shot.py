@@ -1,4 +1,4 @@
-"""Classes in the dock: learnt from committed objects, found, reviewed, refined behind clicks."""
+"""Few-shot presenter: learn a class from committed objects, find more, review, train."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from napari_promptseg._napari.native_libraries import prepare_for_torch
 from napari_promptseg._napari.presenters.proposal_review import ProposalReview
 from napari_promptseg._napari.presenters.training_process import TrainingProcess, new_run
 from napari_promptseg._napari.worker.job_queue import Job, JobQueue
-from napari_promptseg._napari.worker.proposals import Found
+from napari_promptseg._napari.worker.main_thread import call_on_main_thread
+from napari_promptseg._napari.worker.proposals import LocatedProposal
 from napari_promptseg.data.geometry import all_planes
 from napari_promptseg.data.volume import Volume
 from napari_promptseg.models.adapters import class_key, list_classes
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from napari.layers import Image
 
     from napari_promptseg._napari.layers.layer_sync import LayerSync
+    from napari_promptseg._napari.presenters.status import StatusPresenter
     from napari_promptseg._napari.widgets.few_shot import FewShotSection
     from napari_promptseg._napari.worker.proposals import Examples
     from napari_promptseg.data.geometry import Plane
@@ -39,14 +41,12 @@ _QUEUED: Final = 24
 
 
 class FewShotEvents(SignalGroup):
-    """What the class desk tells the dock."""
+    """Signals of the few-shot presenter."""
 
     adapted = Signal()
     """There is another model to choose now."""
-    named = Signal(str)
-    """The object in work is of a class of this name."""
-    failed = Signal(Exception)
-    """Something went wrong; nothing was changed."""
+    class_name = Signal(str)
+    """The active object is of a class of this name."""
 
 
 class FewShotPresenter:
@@ -56,10 +56,8 @@ class FewShotPresenter:
     ----------
     section : FewShotSection
         Where the user asks.
-    tell : callable
-        Says something to the user.
-    later : callable
-        Runs a call on the thread of the front end; from any thread.
+    status : StatusPresenter
+        Shows messages and errors.
     busy : callable
         Whether prompts wait for an answer.
     """
@@ -67,33 +65,33 @@ class FewShotPresenter:
     def __init__(
         self,
         section: FewShotSection,
-        tell: Callable[[str], None],
-        later: Callable[[Callable[[], None]], None],
+        status: StatusPresenter,
         busy: Callable[[], bool],
     ) -> None:
         self.events = FewShotEvents()
-        self._section, self._tell, self._later, self._prompted = section, tell, later, busy
-        self._worker, self._tuner = JobQueue(later), JobQueue(later)
+        self._section, self._show_status, self._show_error = section, status.show, status.show_error
+        self._prompted = busy
+        self._worker, self._tuner = JobQueue(call_on_main_thread), JobQueue(call_on_main_thread)
         self._concepts: dict[str, FewShotClass] = {}
         self._scenes: dict[str, list[Scene]] = {}
-        self._learnt: WeakKeyDictionary[Image, dict[str, set[int]]] = WeakKeyDictionary()
-        self._binding: LayerSync | None = None
+        self._used_examples: WeakKeyDictionary[Image, dict[str, set[int]]] = WeakKeyDictionary()
+        self._layer_sync: LayerSync | None = None
         self._searched: Job | None = None
         self._next: list[tuple[Image, Plane]] = []
-        self.review = ProposalReview(section, tell)
+        self.review = ProposalReview(section, status.show)
         section.learn.connect(self.learn)
         section.find.connect(self.find)
         section.stop.connect(self.stop)
         section.next.connect(self.rank)
         section.train.connect(self.train)
-        section.went.connect(self._go_to)
+        section.next_activated.connect(self._go_to)
         self.training = TrainingProcess()
         self.training.progressed.connect(
-            lambda done, total: section.show_running("Training: step %v of %m", done, total)
+            lambda count, total: section.show_running("Training: step %v of %m", count, total)
         )
         self.training.ended.connect(self._trained)
-        self.review.events.rejected.connect(self._reject)
-        self.review.events.fixed.connect(self._fix)
+        self.review.events.rejection.connect(self._reject)
+        self.review.events.correction_requested.connect(self._fix)
         self._show_classes()
 
     @property
@@ -101,17 +99,17 @@ class FewShotPresenter:
         """Whether anything that was asked for is not done and shown yet."""
         return self._worker.busy or self._tuner.busy or self.training.running
 
-    def follow(self, binding: LayerSync | None) -> None:
-        """Go on with another image, or with none."""
+    def follow(self, layer_sync: LayerSync | None) -> None:
+        """Show another image, or none."""
         self._stop_search()
         if not self.busy:
             self._section.show_running("")
-        self._binding = binding
-        self.review.follow(binding)
-        self._section.setEnabled(binding is not None)
+        self._layer_sync = layer_sync
+        self.review.follow(layer_sync)
+        self._section.setEnabled(layer_sync is not None)
 
     def close(self) -> None:
-        """Stop all work and let go of the image."""
+        """Stop all work and release the image."""
         self.follow(None)
         self._worker.close()
         self._tuner.close()
@@ -121,21 +119,25 @@ class FewShotPresenter:
 
     def learn(self, name: str) -> None:
         """Learn a class from committed objects, those of its name if some are called so."""
-        binding = self._binding
-        if binding is None or not self._named(name):
+        layer_sync = self._layer_sync
+        if layer_sync is None or not self._named(name):
             return
-        if not binding.controller.shown.objects:
-            self._tell("Commit some objects first: the class is learnt from them")
+        if not layer_sync.controller.snapshot.objects:
+            self._show_status("Commit some objects first: the class is learnt from them")
             return
-        known = self._learnt.setdefault(binding.image, {}).setdefault(class_key(name), set())
-        then = partial(self._learn_from, name, known, binding.controller.volume)
-        binding.controller.examples(name, known, then)
+        used_labels = self._used_examples.setdefault(layer_sync.image, {}).setdefault(
+            class_key(name), set()
+        )
+        then = partial(self._learn_from, name, used_labels, layer_sync.controller.volume)
+        layer_sync.controller.proposals.examples(name, used_labels, then)
 
-    def _learn_from(self, name: str, known: set[int], volume: Volume, examples: Examples) -> None:
+    def _learn_from(
+        self, name: str, used_labels: set[int], volume: Volume, examples: Examples
+    ) -> None:
         if not examples:
-            self._tell(f"All objects here are examples of {name!r} already")
+            self._show_status(f"All objects here are examples of {name!r} already")
             return
-        known |= {int(label) for _, labels in examples for label in labels.ravel() if label}
+        used_labels |= {int(label) for _, labels in examples for label in labels.ravel() if label}
 
         def work(_: Job) -> FewShotClass:
             from napari_promptseg.few_shot.storage import save_class
@@ -152,7 +154,7 @@ class FewShotPresenter:
             self._section.show_running("")
             self._show_classes(name)
             count = f"{concept.examples} example{'s' * (concept.examples != 1)}"
-            self._tell(f"Learnt {name!r} from {count}: now find more of them")
+            self._show_status(f"Learnt {name!r} from {count}: now find more of them")
             self._tune(concept)
 
         self._section.show_running(f"Learning {name} …")
@@ -177,11 +179,11 @@ class FewShotPresenter:
             save_class(concept)
             return tuned.adapter is not None
 
-        def then(kept: bool) -> None:
+        def then(improved: bool) -> None:
             self._section.show_running("")
-            verdict = f"choose 'ClickNet for {concept.name}' as model" if kept else "not kept"
-            self._tell(f"Fine-tuned: {concept.note.partition(',')[0]}; {verdict}")
-            if kept:
+            verdict = f"choose 'ClickNet for {concept.name}' as model" if improved else "not kept"
+            self._show_status(f"Fine-tuned: {concept.note.partition(',')[0]}; {verdict}")
+            if improved:
                 self.events.adapted.emit()
 
         self._section.show_running("Fine-tuning, up to a minute")
@@ -191,91 +193,92 @@ class FewShotPresenter:
 
     def find(self, name: str, everywhere: bool) -> None:
         """Propose objects of a class: on the plane in view, or on all from there outward."""
-        binding = self._binding
-        if binding is None or not self._named(name):
+        layer_sync = self._layer_sync
+        if layer_sync is None or not self._named(name):
             return
         if class_key(name) not in list_classes():
-            self._tell(f"No class {name!r} yet: commit a few, then press Learn")
+            self._show_status(f"No class {name!r} yet: commit a few, then press Learn")
             return
-        plane = binding.view.plane()
+        plane = layer_sync.view.plane()
         if plane is None:
-            self._tell("Objects are looked for on planes: go back to 2D first")
+            self._show_status("Objects are looked for on planes: go back to 2D first")
             return
         self._stop_search()
-        planes = _outward(binding.controller.volume, plane) if everywhere else [plane]
-        self._search(name, binding, iter(planes), 0, len(planes))
+        planes = _outward(layer_sync.controller.volume, plane) if everywhere else [plane]
+        self._search(name, layer_sync, iter(planes), 0, len(planes))
 
     def _search(
-        self, name: str, binding: LayerSync, planes: Iterator[Plane], done: int, total: int
+        self, name: str, layer_sync: LayerSync, planes: Iterator[Plane], searched: int, total: int
     ) -> None:
         plane = next(planes, None)
         if plane is None:
             self._section.show_running("")
-            self._tell(self.review.summary(name))
+            self._show_status(self.review.summary(name))
             return
-        self._section.show_running(f"Looking for {name} … %v of %m", done, total)
+        self._section.show_running(f"Looking for {name} … %v of %m", searched, total)
 
-        def work(job: Job) -> list[Found]:
-            return self._look(self._concept(name), binding, plane, job)
+        def work(job: Job) -> list[LocatedProposal]:
+            return self._look(self._concept(name), layer_sync, plane, job)
 
-        def then(found: list[Found]) -> None:
+        def then(proposals: list[LocatedProposal]) -> None:
             if self._searched is job:
-                self.review.add(plane, found, name)
-                self._search(name, binding, planes, done + 1, total)
+                self.review.add(plane, proposals, name)
+                self._search(name, layer_sync, planes, searched + 1, total)
 
         job = self._searched = self._run(self._worker, work, then)
 
     def _look(
-        self, concept: FewShotClass, binding: LayerSync, plane: Plane, job: Job
-    ) -> list[Found]:
+        self, concept: FewShotClass, layer_sync: LayerSync, plane: Plane, job: Job
+    ) -> list[LocatedProposal]:
         """Find objects on a plane, on the worker."""
         from napari_promptseg.few_shot.proposals import exclude_occupied
 
-        volume, labels = binding.controller.volume, binding.controller.labels
+        volume, labels = layer_sync.controller.volume, layer_sync.controller.labels
         volume.check_whole(plane, "finding objects of a class")
-        found = concept.proposals(volume.plane(plane), lambda: self._wait(job, self._prompted))
-        return [Found(plane, p) for p in exclude_occupied(found, labels[plane.slices] > 0)]
+        proposals = concept.proposals(volume.plane(plane), lambda: self._wait(job, self._prompted))
+        free = exclude_occupied(proposals, labels[plane.slices] > 0)
+        return [LocatedProposal(plane, proposal) for proposal in free]
 
-    def _reject(self, found: Sequence[Found], name: str) -> None:
+    def _reject(self, proposals: Sequence[LocatedProposal], name: str) -> None:
         """Teach the class what it is not, and look again where that was."""
-        binding = self._binding
-        if binding is None:
+        layer_sync = self._layer_sync
+        if layer_sync is None:
             return
-        planes = list(dict.fromkeys(one.plane for one in found))
+        planes = list(dict.fromkeys(one.plane for one in proposals))
 
-        def work(job: Job) -> dict[Plane, list[Found]]:
+        def work(job: Job) -> dict[Plane, list[LocatedProposal]]:
             from napari_promptseg.few_shot.storage import save_class
 
-            concept, volume = self._concept(name), binding.controller.volume
-            for one in found:
+            concept, volume = self._concept(name), layer_sync.controller.volume
+            for one in proposals:
                 image = volume.plane(one.plane)
                 concept.refuse(image, one.proposal.whole(image.shape))
             save_class(concept)
-            again = [plane for plane in planes if self.review.undecided(plane)]
-            return {plane: self._look(concept, binding, plane, job) for plane in again}
+            undecided = [plane for plane in planes if self.review.undecided(plane)]
+            return {plane: self._look(concept, layer_sync, plane, job) for plane in undecided}
 
-        def then(looked: dict[Plane, list[Found]]) -> None:
-            for plane, new in looked.items():
+        def then(proposals_by_plane: dict[Plane, list[LocatedProposal]]) -> None:
+            for plane, new in proposals_by_plane.items():
                 self.review.add(plane, new, name)
 
         self._run(self._worker, work, then)
 
-    def _fix(self, found: Found, name: str) -> None:
-        if self._binding is not None:
-            self.events.named.emit(name)
-            self._binding.controller.take_over(found)
+    def _fix(self, proposals: LocatedProposal, name: str) -> None:
+        if self._layer_sync is not None:
+            self.events.class_name.emit(name)
+            self._layer_sync.controller.proposals.take_over(proposals)
 
     # Training
 
     def train(self, name: str) -> None:
         """Fine-tune the network on all committed objects of the image, in its own process."""
-        binding = self._binding
-        if binding is None or not self._named(name):
+        layer_sync = self._layer_sync
+        if layer_sync is None or not self._named(name):
             return
         if self.training.running:
-            self._tell("Another training goes on: stop it first")
+            self._show_status("Another training goes on: stop it first")
             return
-        volume, labels = binding.controller.volume, binding.controller.labels
+        volume, labels = layer_sync.controller.volume, layer_sync.controller.labels
         run = new_run(name)
 
         def work(_: Job) -> int:
@@ -288,14 +291,14 @@ class FewShotPresenter:
 
             self._section.show_running("")
             if count < FEWEST:
-                self._tell(
+                self._show_status(
                     f"Training needs objects on {FEWEST} planes or more, here are {count}; "
                     "Learn needs fewer"
                 )
                 return
             self.training.start([str(run / "data"), "--output", str(run), "--name", name])
             self._section.show_running("Training …")
-            self._tell(f"Training on {count} planes; napari can be used meanwhile")
+            self._show_status(f"Training on {count} planes; napari can be used meanwhile")
 
         self._section.show_running("Writing the planes …")
         self._run(self._worker, work, then)
@@ -304,26 +307,28 @@ class FewShotPresenter:
         self._section.show_running("")
         if well:
             self.events.adapted.emit()
-        self._tell(f"Trained: {words}" if well else f"Training: {words}")
+        self._show_status(f"Trained: {words}" if well else f"Training: {words}")
 
     # What next
 
     def rank(self, name: str) -> None:
         """Order planes without objects, or open images, by what annotating them would teach."""
-        binding = self._binding
-        if binding is None:
+        layer_sync = self._layer_sync
+        if layer_sync is None:
             return
-        candidates = self._candidates(binding)
+        candidates = self._candidates(layer_sync)
         if not candidates:
-            self._tell("Nothing else to annotate: all planes have objects, no other image is open")
+            self._show_status(
+                "Nothing else to annotate: all planes have objects, no other image is open"
+            )
             return
-        known = bool(name) and class_key(name) in list_classes()
+        is_class = bool(name) and class_key(name) in list_classes()
 
         def work(job: Job) -> list[int]:
             from napari_promptseg.few_shot.active_learning import rank
 
             images = ((n, volume.plane(plane)) for n, (_, volume, plane) in enumerate(candidates))
-            concept = self._concept(name) if known else None
+            concept = self._concept(name) if is_class else None
             order = rank(images, concept, is_cancelled=lambda: self._wait(job, self._prompted))
             return [entry.key for entry in order]
 
@@ -331,39 +336,44 @@ class FewShotPresenter:
             self._section.show_running("")
             self._next = [(candidates[n][0], candidates[n][2]) for n in order]
             self._section.show_next([_place(*one) for one in self._next])
-            self._tell("Annotate the first of the list next")
+            self._show_status("Annotate the first of the list next")
 
         self._section.show_running("Comparing …")
         self._run(self._worker, work, then)
 
-    def _candidates(self, binding: LayerSync) -> list[tuple[Image, Volume, Plane]]:
+    def _candidates(self, layer_sync: LayerSync) -> list[tuple[Image, Volume, Plane]]:
         from napari.layers import Image
 
         from napari_promptseg.data.sampling import spread
 
-        volume, labels = binding.controller.volume, binding.controller.labels
+        volume, labels = layer_sync.controller.volume, layer_sync.controller.labels
         planes = [
             plane
             for plane in spread(list(all_planes(volume.names, volume.shape)), 4 * _QUEUED)
-            if plane != binding.view.plane()
+            if plane != layer_sync.view.plane()
             and not volume.is_large(plane)
             and not labels[plane.slices].any()
         ]
-        found = [(binding.image, volume, plane) for plane in spread(planes, _QUEUED)]
-        for layer in binding.viewer.layers:
+        candidates = [(layer_sync.image, volume, plane) for plane in spread(planes, _QUEUED)]
+        for layer in layer_sync.viewer.layers:
             other = isinstance(layer, Image) and not is_overlay(layer) and not layer.multiscale
-            if not other or layer is binding.image or layer.ndim > 2 or layer in self._learnt:
+            if (
+                not other
+                or layer is layer_sync.image
+                or layer.ndim > 2
+                or layer in self._used_examples
+            ):
                 continue
             beside = Volume(layer.data, "yxc" if layer.rgb else "yx")
-            found += [(layer, beside, plane) for plane in all_planes("yx", beside.shape)]
-        return found[:_QUEUED]
+            candidates += [(layer, beside, plane) for plane in all_planes("yx", beside.shape)]
+        return candidates[:_QUEUED]
 
     def _go_to(self, row: int) -> None:
         image, plane = self._next[row]
-        if self._binding is not None and image is self._binding.image:
-            self._binding.view.go_to([0 if i is None else i for i in plane.index])
-        elif self._binding is not None and image in self._binding.viewer.layers:
-            self._binding.viewer.layers.selection.active = image
+        if self._layer_sync is not None and image is self._layer_sync.image:
+            self._layer_sync.view.go_to([0 if i is None else i for i in plane.index])
+        elif self._layer_sync is not None and image in self._layer_sync.viewer.layers:
+            self._layer_sync.viewer.layers.selection.active = image
 
     # Work behind the clicks
 
@@ -387,7 +397,7 @@ class FewShotPresenter:
 
         def failed(error: Exception) -> None:
             self._section.show_running("")
-            self.events.failed.emit(error)
+            self._show_error(error)
 
         job = Job(start, then, failed, self)
         worker.submit(job)
@@ -396,9 +406,9 @@ class FewShotPresenter:
     @staticmethod
     def _wait(job: Job, busy: Callable[[], bool]) -> bool:
         """Let others go first for a while; return whether the job is to end early."""
-        waited = 0.0
-        while busy() and waited < _PATIENCE and not job.stopped.wait(0.02):
-            waited += 0.02
+        seconds = 0.0
+        while busy() and seconds < _PATIENCE and not job.stopped.wait(0.02):
+            seconds += 0.02
         return job.stopped.is_set()
 
     def _concept(self, name: str, new: bool = False) -> FewShotClass:
@@ -416,20 +426,20 @@ class FewShotPresenter:
         try:
             class_key(name)
         except ValueError:
-            self._tell("Give the class a name first")
+            self._show_status("Give the class a name first")
             return False
         return True
 
-    def _show_classes(self, chosen: str = "") -> None:
-        self._section.show_classes([key.replace("_", " ") for key in list_classes()], chosen)
+    def _show_classes(self, selected: str = "") -> None:
+        self._section.show_classes([key.replace("_", " ") for key in list_classes()], selected)
 
 
 def _outward(volume: Volume, plane: Plane) -> list[Plane]:
     """Return the planes that are cut as one is, the nearest first."""
-    cut = [axis for axis, entry in enumerate(plane.index) if entry is not None]
-    if not cut:
+    fixed_axes = [axis for axis, entry in enumerate(plane.index) if entry is not None]
+    if not fixed_axes:
         return [plane]
-    along = cut[-1]
+    along = fixed_axes[-1]
     here = plane.index[along] or 0
     order = sorted(range(volume.shape[along]), key=lambda index: abs(index - here))
     return [plane.moved(along, index) for index in order]

@@ -1,4 +1,4 @@
-"""What is shown of committed objects beside the labels: sizes, surfaces and tracks."""
+"""Results of committed objects: sizes in the table, surface and track layers."""
 
 from __future__ import annotations
 
@@ -21,38 +21,38 @@ class ObjectResults:
     ----------
     objects : ObjectTable
         Where the user asks.
-    tell : callable
-        Says something to the user.
+    show_status : callable
+        Shows a message to the user.
     """
 
-    def __init__(self, objects: ObjectTable, tell: Callable[[str], None]) -> None:
-        self._list, self._tell = objects, tell
+    def __init__(self, objects: ObjectTable, show_status: Callable[[str], None]) -> None:
+        self._list, self._show_status = objects, show_status
         self._layers: ResultLayers | None = None
-        self._figures: ObjectSizesPresenter | None = None
+        self._sizes: ObjectSizesPresenter | None = None
         objects.surfaces.connect(self._add_surfaces)
         objects.tracks.connect(self._add_tracks)
 
-    def follow(self, binding: LayerSync | None) -> None:
-        """Go on with another image, or with none."""
+    def follow(self, layer_sync: LayerSync | None) -> None:
+        """Show another image, or none."""
         self.release()
-        self._list.show_figures({})
+        self._list.show_sizes({})
         self._list.time_point = lambda: None
-        self._list.show_axes("" if binding is None else binding.layout.names)
-        if binding is not None:
-            self._layers = ResultLayers(binding, self._tell)
-            self._figures = ObjectSizesPresenter(binding.controller, self._list.show_figures)
+        self._list.show_axes("" if layer_sync is None else layer_sync.layout.names)
+        if layer_sync is not None:
+            self._layers = ResultLayers(layer_sync, self._show_status)
+            self._sizes = ObjectSizesPresenter(layer_sync.controller, self._list.show_sizes)
             self._list.time_point = self._layers.time_point
 
     def release(self) -> None:
-        """Let go of the image; layers stay."""
-        for part in (self._layers, self._figures):
+        """Release the image; layers stay."""
+        for part in (self._layers, self._sizes):
             if part is not None:
                 part.release()
-        self._layers = self._figures = None
+        self._layers = self._sizes = None
 
     def _add_surfaces(self, labels: list[int]) -> None:
-        wanted: list[int | None] = [*labels] or [None]
-        for label in wanted:
+        requested: list[int | None] = [*labels] or [None]
+        for label in requested:
             if self._layers is not None:
                 self._layers.add_surface(label)
 

@@ -1,16 +1,17 @@
-"""An offer at the top of the dock: work that an earlier window left without saving it."""
+"""Recovery of unsaved work: offers the journals that earlier windows left."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from psygnal import Signal, SignalGroup
 from qtpy.QtCore import Signal as QtSignal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QFrame, QLabel, QMessageBox, QVBoxLayout
 
 from napari_promptseg._napari.widgets.sections import push_button, side_by_side
+from napari_promptseg._napari.worker.files import is_same_image
 from napari_promptseg._napari.worker.job_queue import Job
+from napari_promptseg.session.persistence.containers import Folder
 from napari_promptseg.session.persistence.journal import Kept, has_journals, list_kept
 from napari_promptseg.session.session import Session
 
@@ -20,11 +21,12 @@ if TYPE_CHECKING:
     from qtpy.QtWidgets import QWidget
 
     from napari_promptseg._napari.presenters.session_manager import SessionManager
+    from napari_promptseg._napari.presenters.status import StatusPresenter
     from napari_promptseg.data.volume import Volume
 
 
 class RecoveryBar(QFrame):
-    """One line about one journal, with what can be done about it; hidden if there is none."""
+    """Offer to recover one journal; hidden if there is none."""
 
     recovered = QtSignal()
     discarded = QtSignal()
@@ -36,7 +38,7 @@ class RecoveryBar(QFrame):
         self.text.setWordWrap(True)
         self.recover = push_button("Recover", "Go on with it", self.recovered.emit)
         self.discard = push_button("Discard", "Delete it for good", self._ask)
-        self.skip = push_button("Later", "Ask again next time", self.skipped.emit)
+        self.skip = push_button("Later", "Ask about all of them again next time", self.skipped.emit)
         column = QVBoxLayout(self)
         column.setContentsMargins(6, 4, 6, 4)
         column.setSpacing(4)
@@ -46,14 +48,14 @@ class RecoveryBar(QFrame):
         self.setStyleSheet("#recovery { border: 1px solid #c98a00; border-radius: 3px; }")
         self.show_kept(None, 0)
 
-    def show_kept(self, kept: Kept | None, more: int) -> None:
+    def show_kept(self, journal: Kept | None, more: int) -> None:
         """Offer a journal; more of them wait behind it."""
-        self.setVisible(kept is not None)
-        if kept is not None:
+        self.setVisible(journal is not None)
+        if journal is not None:
             others = f"; {more} more wait" if more else ""
-            steps = f"{kept.steps} step{'s' * (kept.steps != 1)}"
+            steps = f"{journal.steps} step{'s' * (journal.steps != 1)}"
             self.text.setText(
-                f"Not saved: work on {kept.title}, {_when(kept.when)}, {steps}{others}"
+                f"Not saved: work on {journal.title}, {_when(journal.when)}, {steps}{others}"
             )
 
     def _ask(self) -> None:
@@ -65,34 +67,26 @@ class RecoveryBar(QFrame):
 class _Offer(NamedTuple):
     """A journal, and whether it was made on the image in use."""
 
-    kept: Kept
+    journal: Kept
     here: bool
 
 
-class RecoveryEvents(SignalGroup):
-    """What recovery tells the dock."""
-
-    status = Signal(str)
-    """Something to tell the user."""
-    failed = Signal(Exception)
-    """Something went wrong; nothing was lost."""
-
-
 class Recovery:
-    """Finds journals that nobody writes to, offers them, and brings them back.
+    """Finds journals without a running writer, offers them, and recovers them.
 
     Parameters
     ----------
     bar : RecoveryBar
         Where they are offered.
-    desk : SessionManager
+    sessions : SessionManager
         Where recovered sessions go.
+    status : StatusPresenter
+        Shows messages and errors.
     """
 
-    def __init__(self, bar: RecoveryBar, desk: SessionManager) -> None:
-        self.events = RecoveryEvents()
-        self._bar, self._desk = bar, desk
-        self._offered: list[_Offer] = []
+    def __init__(self, bar: RecoveryBar, sessions: SessionManager, status: StatusPresenter) -> None:
+        self._bar, self._sessions, self._status = bar, sessions, status
+        self._offers: list[_Offer] = []
         self._skipped: set[str] = set()
         bar.recovered.connect(self.recover)
         bar.discarded.connect(self.discard)
@@ -103,79 +97,78 @@ class Recovery:
         if not has_journals():  # nothing for the worker to do
             self._offer([])
             return
-        volume = None if self._desk.current is None else self._desk.current.controller.volume
+        volume = (
+            None if self._sessions.current is None else self._sessions.current.controller.volume
+        )
 
         def work() -> list[_Offer]:
-            found = [_Offer(kept, is_of(kept, volume)) for kept in list_kept()]
-            return sorted(found, key=lambda offer: not offer.here)  # stable: the latest first
+            offers = [_Offer(journal, is_of(journal, volume)) for journal in list_kept()]
+            return sorted(offers, key=lambda offer: not offer.here)  # stable: the latest first
 
         self._run(work, self._offer)
 
-    def _offer(self, found: list[_Offer]) -> None:
-        self._offered = [o for o in found if o.kept.folder.name not in self._skipped]
-        first = self._offered[0].kept if self._offered else None
-        self._bar.show_kept(first, len(self._offered) - 1)
+    def _offer(self, offers: list[_Offer]) -> None:
+        self._offers = [o for o in offers if o.journal.folder.name not in self._skipped]
+        first = self._offers[0].journal if self._offers else None
+        self._bar.show_kept(first, len(self._offers) - 1)
 
     def _take(self) -> Kept | None:
         """Take the one that is offered, and offer the next."""
-        offer = self._offered.pop(0) if self._offered else None
-        self._offer(self._offered)
-        return None if offer is None else offer.kept
+        offer = self._offers.pop(0) if self._offers else None
+        self._offer(self._offers)
+        return None if offer is None else offer.journal
 
     def recover(self) -> None:
         """Bring back what is offered: on the image in use if it is the same."""
-        if not self._offered:
+        if not self._offers:
             return
-        current, offer = self._desk.current, self._offered[0]
-        kept, here = offer.kept, offer.here and current is not None
-        if current is not None and here and current.controller.shown.can_undo:
-            self.events.status.emit("Save what is in work here first, then recover")
+        current, offer = self._sessions.current, self._offers[0]
+        journal, here = offer.journal, offer.here and current is not None
+        if current is not None and here and current.controller.snapshot.can_undo:
+            self._status.show("Save what is in work here first, then recover")
             return
         self._take()
         volume = current.controller.volume if current is not None and here else None
 
-        def done(session: Session) -> None:
-            self._desk.adopt(session, kept.title, here)
+        def on_result(session: Session) -> None:
+            self._sessions.adopt(session, journal.title, here)
             count = len(session.objects)
             objects = f"{count} object{'s' * (count != 1)}"
-            self.events.status.emit(f"Recovered {objects} of {kept.title}")
+            self._sessions.say_when_ready(f"Recovered {objects} of {journal.title}")
 
-        def failed(error: Exception) -> None:
-            self._offer([offer, *self._offered])
+        def on_error(error: Exception) -> None:
+            self._offer([offer, *self._offers])
             if isinstance(error, FileNotFoundError):
-                error = FileNotFoundError(f"open {kept.title} first, then recover")
-            self.events.failed.emit(error)
+                error = FileNotFoundError(f"open {journal.title} first, then recover")
+            self._status.show_error(error)
 
-        self._run(lambda: Session.recover(kept.folder, volume=volume), done, failed)
+        self._run(lambda: Session.recover(journal.folder, volume=volume), on_result, on_error)
 
     def discard(self) -> None:
         """Delete what is offered."""
-        kept = self._take()
-        if kept is not None:
-            self._run(kept.discard, lambda _: self.events.status.emit("Discarded"))
+        journal = self._take()
+        if journal is not None:
+            self._run(journal.discard, lambda _: self._status.show("Discarded"))
 
     def skip(self) -> None:
-        """Ask again in another window."""
-        kept = self._take()
-        if kept is not None:
-            self._skipped.add(kept.folder.name)
+        """Ask about all that is left in another window."""
+        self._skipped |= {offer.journal.folder.name for offer in self._offers}
+        self._offer([])
 
     def _run(
         self,
         work: Callable[[], object],
-        done: Callable[..., None],
-        failed: Callable[[Exception], None] | None = None,
+        on_result: Callable[..., None],
+        on_error: Callable[[Exception], None] | None = None,
     ) -> None:
-        self._desk.run(Job(lambda _: work(), done, failed or self.events.failed.emit))
+        self._sessions.run(Job(lambda _: work(), on_result, on_error or self._status.show_error))
 
 
-def is_of(kept: Kept, volume: Volume | None) -> bool:
+def is_of(journal: Kept, volume: Volume | None) -> bool:
     """Whether a journal was made on an image."""
-    if volume is None or tuple(volume.data.shape) != kept.header.shape:
+    if volume is None:
         return False
-    if kept.header.source is not None:
-        return kept.header.source == volume.source
-    return kept.header.pixels in (None, volume.fingerprint())
+    return is_same_image(Folder(journal.folder), journal.header, volume) is True
 
 
 def _when(time: datetime) -> str:

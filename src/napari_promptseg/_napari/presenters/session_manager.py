@@ -1,4 +1,4 @@
-"""Images under annotation: one session each, all worked on by one thread."""
+"""Session manager: one session an image, all on one worker thread."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ from qtpy.QtCore import QTimer
 
 from napari_promptseg._napari.layers.axes import LayerAxes, axes_choices, guess_layer_axes
 from napari_promptseg._napari.layers.layer_sync import LayerSync
-from napari_promptseg._napari.layers.transforms import level_zero, world_affine
+from napari_promptseg._napari.layers.transforms import level_zero, volume_geometry
 from napari_promptseg._napari.widgets.channel_picker import remembered
+from napari_promptseg._napari.worker.files import load_session
 from napari_promptseg._napari.worker.job_queue import Job, JobQueue
-from napari_promptseg._napari.worker.session_controller import SessionController, load_session
+from napari_promptseg._napari.worker.main_thread import call_later, call_on_main_thread
+from napari_promptseg._napari.worker.session_controller import SessionController
 from napari_promptseg.data.volume import Volume
 from napari_promptseg.session.session import Session
 from napari_promptseg.wrappers.options import Refinement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from napari.layers import Image, Layer
@@ -30,71 +32,82 @@ if TYPE_CHECKING:
     from napari_promptseg.data.intensity_window import Window
 
 _PARKED: WeakKeyDictionary[Image, tuple[Session, LayerAxes, dict[str, Layer]]] = WeakKeyDictionary()
-"""Sessions of images whose dock was closed: opened again, it goes on where it was."""
+"""Sessions of images whose dock was closed, for the next dock."""
 
-
+_WATCH_INTERVAL_MS: Final = 250
 PATIENCE: Final = 10.0
-"""Seconds for one piece of work, after which the user is told that it may be stuck."""
+"""Seconds after which a job is reported as possibly stuck."""
 
 
 class SessionManagerEvents(SignalGroup):
-    """What a desk tells the dock."""
+    """Signals of a session manager."""
 
-    chosen = Signal(object)
-    """Another binding is in use, or None is."""
+    current = Signal(object)
+    """Another image is in use: its `LayerSync`, or None."""
     failed = Signal(Exception)
-    """Something went wrong outside of any session."""
+    """An error outside of any session."""
+    status = Signal(str)
+    """A message for the user."""
     stuck = Signal(float)
-    """The worker has been at one thing for so many seconds."""
+    """The worker has been at one job for so many seconds."""
+    busy = Signal(bool)
+    """The worker has been at work for a moment, or is idle again."""
 
 
 class SessionManager:
-    """Keeps one binding an image, so that nothing is lost when another one is chosen.
+    """Keeps one session an image, so that nothing is lost when another one is chosen.
 
-    Its `refinement` holds the wrappers that are wished for, whatever the image and model.
+    Its `refinement` holds the requested wrappers, whatever the image and model.
 
     Parameters
     ----------
     viewer : Viewer
         Where the images are.
-    later : callable
-        Runs a call on the thread of the front end; from any thread.
+    confirm : callable
+        Asks a yes-or-no question.
     """
 
-    def __init__(self, viewer: Viewer, later: Callable[[Callable[[], None]], None]) -> None:
+    def __init__(self, viewer: Viewer, confirm: Callable[[str], bool]) -> None:
         self.events = SessionManagerEvents()
         self.current: LayerSync | None = None
         self.refinement = Refinement()
-        self._viewer, self._later = viewer, later
-        self._worker = JobQueue(later)
-        self._bindings: dict[Image, LayerSync] = {}
+        self._viewer, self._confirm = viewer, confirm
+        self._worker = JobQueue(call_on_main_thread)
+        self._layer_syncs: dict[Image, LayerSync] = {}
+        self._was_busy = self._reported_busy = False
         viewer.layers.events.removed.connect(self._removed)
         self._watch = QTimer()
-        self._watch.setInterval(1000)
-        self._watch.timeout.connect(self._look_for_stuck)
+        self._watch.setInterval(_WATCH_INTERVAL_MS)
+        self._watch.timeout.connect(self._watch_worker)
         self._watch.start()
 
-    def _look_for_stuck(self) -> None:
+    def _watch_worker(self) -> None:
+        """Report a busy worker at its second tick in a row, and a job that may be stuck."""
+        busy = self._worker.busy
+        report, self._was_busy = busy and self._was_busy, busy
+        if report != self._reported_busy:
+            self._reported_busy = report
+            self.events.busy.emit(report)
         seconds = self._worker.stuck_for
-        busy = self.current is not None and self.current.controller.propagating
-        if seconds >= PATIENCE and not busy:
+        propagating = self.current is not None and self.current.controller.propagation.running
+        if seconds and seconds >= PATIENCE and not propagating:
             self.events.stuck.emit(seconds)
 
     def give_up(self) -> bool:
-        """Leave behind what does not answer; return whether anything was so."""
+        """Abandon a job that does not answer; return whether there was one."""
         if self.current is None or self._worker.stuck_for < PATIENCE:
             return False
         return self.current.controller.give_up()
 
     @property
     def busy(self) -> bool:
-        """Whether anything that was asked for is not done and shown yet."""
+        """Whether a job runs or waits, or its result is not shown yet."""
         return self._worker.busy
 
     def choose(
         self, image: Image | None, window: Window | str | None, backend: str, device: str
     ) -> None:
-        """Put an image on the desk, with a session of its own.
+        """Use an image, in a session of its own.
 
         Raises
         ------
@@ -104,19 +117,19 @@ class SessionManager:
         if image is None:
             self._use(None)
             return
-        if image not in self._bindings:
-            self._bindings[image] = self._bind(image, window, backend, device)
-        self._use(self._bindings[image])
+        if image not in self._layer_syncs:
+            self._layer_syncs[image] = self._bind(image, window, backend, device)
+        self._use(self._layer_syncs[image])
 
-    def _use(self, binding: LayerSync | None) -> None:
-        if binding is self.current:
+    def _use(self, layer_sync: LayerSync | None) -> None:
+        if layer_sync is self.current:
             return
         if self.current is not None:
             self.current.controller.rest()
-        self.current = binding
-        if binding is not None:
-            binding.controller.warm_up(self.refinement)
-        self.events.chosen.emit(binding)
+        self.current = layer_sync
+        self.events.current.emit(layer_sync)
+        if layer_sync is not None:
+            layer_sync.controller.model.warm_up(self.refinement)
 
     def _bind(
         self, image: Image, window: Window | str | None, backend: str, device: str
@@ -138,11 +151,11 @@ class SessionManager:
         session: Session,
         layers: dict[str, Layer] | None = None,
     ) -> LayerSync:
-        controller = SessionController(session, self._worker, self._later)
-        return LayerSync(self._viewer, image, layout, controller, self._later, layers)
+        controller = SessionController(session, self._worker, call_on_main_thread)
+        return LayerSync(self._viewer, image, layout, controller, call_later, layers)
 
     def set_axes(self, axes: str, window: Window | str | None, backend: str, device: str) -> None:
-        """Take the axes of the present image for others; its session begins anew.
+        """Give the image in use other axes, in a new session.
 
         Raises
         ------
@@ -158,44 +171,77 @@ class SessionManager:
         before.controller.close()
         for layer in before.close().values():
             self._viewer.layers.remove(layer)
-        self._bindings[image] = self._start(image, layout, session)
-        self._use(self._bindings[image])
+        self._layer_syncs[image] = self._start(image, layout, session)
+        self._use(self._layer_syncs[image])
 
     def set_model(self, backend: str, device: str) -> None:
         """Use another model for the present image."""
         if self.current is not None:
-            self.current.controller.set_backend(backend, device, self.refinement)
+            self.current.controller.model.set_backend(backend, device, self.refinement)
 
     def refine(self, part: str, on: bool) -> None:
         """Switch a wrapper on or off, for all images and models that can have it."""
         self.refinement = replace(self.refinement, **{part: on})
         if self.current is not None:
-            self.current.controller.refine(self.refinement)
+            self.current.controller.model.refine(self.refinement)
 
     def load(self, path: Path) -> None:
-        """Go on with a saved session: on the present image if it is the same, else on its own."""
+        """Load a saved session: on the image in use if it was made on it, else on its own."""
         volume = None if self.current is None else self.current.controller.volume
 
-        def done(answer: tuple[Session, bool]) -> None:
+        def on_result(answer: tuple[Session, bool | None]) -> None:
             session, same = answer
             self.adopt(session, path.stem, same)
 
         self._worker.submit(
-            Job(lambda _: load_session(path, volume), done, self.events.failed.emit)
+            Job(lambda _: load_session(path, volume), on_result, self.events.failed.emit)
         )
 
     def run(self, job: Job) -> None:
-        """Do something that is about no session yet."""
+        """Queue a job that belongs to no session yet."""
         self._worker.submit(job)
 
-    def adopt(self, session: Session, name: str, same: bool) -> None:
-        """Go on with a session that was read: on the present image, or on its own."""
-        self.refinement = session.refinement or Refinement()
-        if same and self.current is not None:
-            self.current.controller.replace_session(session)
-            self.current.controller.warm_up(self.refinement)
-        else:
+    def adopt(self, session: Session, name: str, same: bool | None) -> None:
+        """Go on with a session that was read from disk.
+
+        Parameters
+        ----------
+        session : Session
+            The session.
+        name : str
+            Name of its image layer, if it gets one.
+        same : bool or None
+            Whether it was made on the image in use; None: the user has to say so.
+        """
+        current = self.current
+        if current is None or same is False:
+            self.refinement = session.refinement or Refinement()
             self._open(session, name)
+            if current is not None:
+                text = f"{name} is of another image, which was opened; {current.image.name} is kept"
+                self.say_when_ready(text)
+            return
+        image = current.image.name
+        question = f"The image of {name} is not there any more. Was it made on {image}?"
+        replaces = f"Work on {image} that is not saved will be replaced by {name}. Go on?"
+        controller = current.controller
+        if (same is None and not self._confirm(question)) or (
+            not controller.autosave.is_safe(controller.session) and not self._confirm(replaces)
+        ):
+            session.close()
+            self.events.status.emit(f"Not loaded: {name}")
+            return
+        self.refinement = session.refinement or Refinement()
+        controller.replace_session(session)
+        controller.model.warm_up(self.refinement)
+
+    def say_when_ready(self, text: str) -> None:
+        """Show a message after the model is loaded, which has messages of its own."""
+        if self.current is None:
+            self.events.status.emit(text)
+        else:
+            proxy = self.current.controller.proxy
+            proxy.run(lambda *_: None, proxy.say(text))
 
     def _open(self, session: Session, name: str) -> None:
         """Add the image of a loaded session as a layer."""
@@ -207,58 +253,68 @@ class SessionManager:
         image = Image(data, **attributes)
         layout = LayerAxes(attributes["metadata"]["promptseg"]["axes"], image.rgb)
         self._viewer.add_layer(image)
-        self._bindings[image] = self._start(image, layout, session)
-        self._use(self._bindings[image])
+        self._layer_syncs[image] = self._start(image, layout, session)
+        self._use(self._layer_syncs[image])
 
     def _removed(self, event: Event) -> None:
         image: Any = event.value
-        binding = self._bindings.pop(image, None)
-        if binding is None:
+        layer_sync = self._layer_syncs.pop(image, None)
+        if layer_sync is None:
             return
-        session, keeper = binding.controller.close(), binding.controller.keeper
+        session, autosave = layer_sync.controller.close(), layer_sync.controller.autosave
 
         def end(_: Job) -> None:
             session.close()
-            keeper.finish(session)
+            autosave.finish(session)
 
         self._worker.submit(Job(end, lambda _: None, self.events.failed.emit))
-        kept = {"labels"} | ({"object"} if binding.controller.shown.has_object else set())
-        for role, layer in binding.close().items():
-            if role not in kept:
-                self._viewer.layers.remove(layer)
-        if binding is self.current:
+        remaining_roles = {"labels"} | (
+            {"object"} if layer_sync.controller.snapshot.has_object else set()
+        )
+        layers = [
+            layer for role, layer in layer_sync.close().items() if role not in remaining_roles
+        ]
+        # Not inside of the event of the list: napari may remove further layers itself.
+        call_later(lambda: self._remove_layers(layers))
+        if layer_sync is self.current:
             self.current = None
-            self.events.chosen.emit(None)
+            self.events.current.emit(None)
+
+    def _remove_layers(self, layers: Sequence[Layer]) -> None:
+        for layer in layers:
+            if layer in self._viewer.layers:
+                self._viewer.layers.remove(layer)
 
     def close(self) -> None:
-        """Stop all work and let go of all layers; sessions wait for the next dock."""
+        """Stop all work and release all layers; sessions are parked for the next dock."""
+        if not self._watch.isActive():
+            return
         self._watch.stop()
         self._worker.close()
         self._viewer.layers.events.removed.disconnect(self._removed)
-        for image, binding in self._bindings.items():
-            session = binding.controller.close()
-            layers = binding.close()
-            if binding.controller.keeper.is_safe(session):
-                binding.controller.keeper.finish(session)
-            _PARKED[image] = session, binding.layout, layers
-        self._bindings.clear()
+        for image, layer_sync in self._layer_syncs.items():
+            session = layer_sync.controller.close()
+            layers = layer_sync.close()
+            if layer_sync.controller.autosave.is_safe(session):
+                layer_sync.controller.autosave.finish(session)
+            _PARKED[image] = session, layer_sync.layout, layers
+        self._layer_syncs.clear()
         self.current = None
 
 
 def _volume(image: Image, layout: LayerAxes, window: Window | str | None) -> Volume:
     """Make the volume of an image layer; its pixels are neither read nor copied."""
-    known = image.metadata.get("promptseg", {})
-    spatial = [d for d, name in enumerate(layout.dims) if name != "c"]
+    info, geometry = image.metadata.get("promptseg", {}), volume_geometry(image, layout)
     smaller = image.data[1:] if image.multiscale else ()
     return Volume(
         layout.volume_data(level_zero(image)),
         axes=layout.volume_axes,
-        spacing=[abs(float(image.scale[d])) for d in spatial],
-        units=known.get("units", str(image.units[-1])),
-        affine=known.get("affine", world_affine(image, layout)),
+        spacing=geometry.spacing,
+        units=geometry.units,
+        affine=geometry.affine,
         window=window,
-        channels=known.get("channels") or _remembered(image, layout),
-        source=known.get("source"),
+        channels=info.get("channels") or _remembered(image, layout),
+        source=info.get("source"),
         levels=[layout.volume_data(level) for level in smaller],
     )
 
@@ -270,7 +326,7 @@ def _remembered(image: Image, layout: LayerAxes) -> tuple[int, ...] | None:
     return remembered(level_zero(image).shape[layout.axes.index("c")])
 
 
-def layer_axes(binding: LayerSync) -> tuple[tuple[str, ...], str]:
-    """Return the axes that the image of a binding can have, and those it has."""
-    layout = binding.layout
+def layer_axes(layer_sync: LayerSync) -> tuple[tuple[str, ...], str]:
+    """Return the axes that the image of a layer sync can have, and those it has."""
+    layout = layer_sync.layout
     return axes_choices(len(layout.dims), layout.rgb), layout.axes

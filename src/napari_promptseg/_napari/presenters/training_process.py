@@ -1,4 +1,4 @@
-"""Training on committed objects from the dock, in a process of its own."""
+"""Training on committed objects, in a separate process."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class TrainingProcess(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._process: QProcess | None = None
-        self._said: list[str] = []
+        self._output: list[str] = []
         self._stopping = False
 
     @property
@@ -66,7 +66,7 @@ class TrainingProcess(QObject):
         if self._process is not None:
             raise RuntimeError("another training goes on: stop it first")
         process = self._process = QProcess(self)
-        self._said, self._stopping = [], False
+        self._output, self._stopping = [], False
         process.setProcessChannelMode(QProcess.ProcessChannelMode.MergedChannels)
         process.readyReadStandardOutput.connect(self._read)
         process.finished.connect(self._finished)
@@ -95,10 +95,10 @@ class TrainingProcess(QObject):
         if self._process is None:
             return
         text = bytes(self._process.readAllStandardOutput().data()).decode(errors="replace")
-        self._said += [line for line in text.splitlines() if line.strip()]
+        self._output += [line for line in text.splitlines() if line.strip()]
         for line in text.splitlines():
-            if found := _STEP.match(line):
-                self.progressed.emit(int(found[1]), int(found[2]))
+            if progress := _STEP.match(line):
+                self.progressed.emit(int(progress[1]), int(progress[2]))
 
     def _failed(self, error: Any) -> None:
         if error == QProcess.ProcessError.FailedToStart:
@@ -109,9 +109,9 @@ class TrainingProcess(QObject):
         if self._stopping:
             self._end(False, "stopped")
             return
-        told = [line for line in self._said if not _STEP.match(line)]
-        verdict = next((line for line in reversed(told) if "NoC@85" in line), "")
-        self._end(code == 0, verdict or (told[-1] if told else f"it ended with {code}"))
+        lines = [line for line in self._output if not _STEP.match(line)]
+        verdict = next((line for line in reversed(lines) if "NoC@85" in line), "")
+        self._end(code == 0, verdict or (lines[-1] if lines else f"it ended with {code}"))
 
     def _end(self, well: bool, words: str) -> None:
         self._process = None

@@ -1,4 +1,4 @@
-"""The main job on sample data: click, correct, propagate, commit, in a real viewer."""
+"""Demo on sample data: click, correct, propagate, commit, in a real viewer."""
 
 from __future__ import annotations
 
@@ -99,9 +99,9 @@ def _annotate(viewer: Viewer, output: Path, sample: str, report: Callable[[str],
     output.mkdir(parents=True, exist_ok=True)
     picture = output / f"{sample}.png"
     viewer.screenshot(str(picture), canvas_only=False, flash=False)
-    written = output / f"{sample}_labels{'.tif' if sample == 'cells_timelapse' else '.nii.gz'}"
-    _controller(dock).session.export(written, overwrite=True)
-    report(f"wrote {written} and {picture}")
+    labels_path = output / f"{sample}_labels{'.tif' if sample == 'cells_timelapse' else '.nii.gz'}"
+    _controller(dock).session.export(labels_path, overwrite=True)
+    report(f"wrote {labels_path} and {picture}")
     report(f"Dice of the first object against the truth of the sample: {score:.3f}")
     return score
 
@@ -124,26 +124,26 @@ def _correct(
         if click is None:
             return
         (row, column), positive = click
-        given = len(_controller(dock).shown.prompts)
+        before = len(_controller(dock).snapshot.prompts)
         robot.go_to((plane, row, column))
         robot.click((plane, row, column), positive)
-        robot.wait(partial(_more_prompts, dock, given), "the click to arrive", 10)
-        robot.wait(lambda: not dock.desk.busy, "the answer")
+        robot.wait(partial(_more_prompts, dock, before), "the click to arrive", 10)
+        robot.wait(lambda: not dock.sessions.busy, "the answer")
         score = dice(_controller(dock).mask[plane], truth[plane])
         sign = "+" if positive else "-"
         report(f"clicked {sign} at plane {plane}, ({row}, {column}): Dice of the plane {score:.3f}")
 
 
-def _more_prompts(dock: AnnotateWidget, given: int) -> bool:
-    return len(_controller(dock).shown.prompts) > given
+def _more_prompts(dock: AnnotateWidget, before: int) -> bool:
+    return len(_controller(dock).snapshot.prompts) > before
 
 
 def _controller(dock: AnnotateWidget) -> SessionController:
-    if dock.binding is None:
+    if dock.layer_sync is None:
         raise RuntimeError("the dock has no image")
-    return dock.binding.controller
+    return dock.layer_sync.controller
 
 
 def _press(dock: AnnotateWidget, robot: Robot, key: Any, what: str) -> None:
     robot.press(key)
-    robot.wait(lambda: not dock.desk.busy, what)
+    robot.wait(lambda: not dock.sessions.busy, what)

@@ -1,4 +1,4 @@
-"""How quickly a real viewer answers, and whether its event loop ever stands still."""
+"""Latency benchmark: click to mask, and pauses of the event loop."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def _measure(viewer: Viewer, backend: str, clicks: int) -> dict[str, float]:
     image = viewer.add_image(_scene(), name="scene", scale=(3.0, 1.0, 1.0))
     robot = Robot(viewer, image)
     with Watchdog() as watchdog:
-        robot.wait(lambda: not dock.desk.busy, "the model")
+        robot.wait(lambda: not dock.sessions.busy, "the model")
     loading = watchdog.longest
     viewer.reset_view()
     times = []
@@ -113,13 +113,13 @@ def _measure(viewer: Viewer, backend: str, clicks: int) -> dict[str, float]:
             robot.go_to(spot)
             times.append(_time_click(dock, robot, spot))
     clicking = watchdog.longest
-    dock.binding.controller.discard()
+    dock.layer_sync.controller.objects.discard()
     robot.click((_SHAPE[0] // 2, 192, 192))
-    robot.wait(lambda: not dock.desk.busy, "the answer")
+    robot.wait(lambda: not dock.sessions.busy, "the answer")
     with Watchdog() as watchdog:
         start = perf_counter()
         robot.press(Qt.Key.Key_G)
-        robot.wait(lambda: not dock.desk.busy, "the propagation")
+        robot.wait(lambda: not dock.sessions.busy, "the propagation")
         seconds = perf_counter() - start
     return {
         "click to refreshed layer, median": float(np.median(times)),
@@ -138,10 +138,10 @@ def _time_click(dock: Any, robot: Robot, spot: tuple[int, int, int]) -> float:
     def note(_: object = None) -> None:
         refreshed.append(perf_counter())
 
-    layer = dock.binding.layers["object"]
+    layer = dock.layer_sync.layers["object"]
     layer.events.set_data.connect(note)
     start = perf_counter()
     robot.click(spot)
-    robot.wait(lambda: not dock.desk.busy, "the answer", 30)
+    robot.wait(lambda: not dock.sessions.busy, "the answer", 30)
     layer.events.set_data.disconnect(note)
     return (refreshed[-1] if refreshed else perf_counter()) - start

@@ -1,4 +1,4 @@
-"""A user made of code: real mouse and key events on a real viewer, for the demo and for timing."""
+"""Robot user: real mouse and key events on a real viewer, for the demo and for timing."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ class Robot:
     def go_to(self, position: Sequence[float]) -> None:
         """Show the plane that a position lies in."""
         world = self.layer.data_to_world(position)
-        shown = self.viewer.dims.displayed
+        displayed = self.viewer.dims.displayed
         for axis, value in enumerate(world):
-            if axis not in shown:
+            if axis not in displayed:
                 self.viewer.dims.set_point(axis, value)
         QApplication.processEvents()
 
@@ -62,32 +62,32 @@ class Robot:
     def click(self, position: Sequence[float], positive: bool = True) -> None:
         """Click on a position of the plane that is shown; with Ctrl for a negative click."""
         modifier = Qt.KeyboardModifier
-        held = modifier.NoModifier if positive else modifier.ControlModifier
+        modifiers = modifier.NoModifier if positive else modifier.ControlModifier
         pixel = self.pixel(position)
         _TEST.mouseMove(self.canvas, pixel)
-        _TEST.mouseClick(self.canvas, Qt.MouseButton.LeftButton, held, pixel)
+        _TEST.mouseClick(self.canvas, Qt.MouseButton.LeftButton, modifiers, pixel)
 
     def drag(self, path: Sequence[Sequence[float]], steps: int = 6) -> None:
         """Drag through positions of the plane that is shown, some steps from each to the next."""
         corners = [self.pixel(position) for position in path]
-        left, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+        left_button, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
         _TEST.mouseMove(self.canvas, corners[0])
-        _TEST.mousePress(self.canvas, left, none, corners[0])
+        _TEST.mousePress(self.canvas, left_button, none, corners[0])
         for start, end in pairwise(corners):
             for part in np.linspace(0, 1, steps + 1)[1:].tolist():
                 self._move_pressed(start + (end - start) * part)
-        _TEST.mouseRelease(self.canvas, left, none, corners[-1])
+        _TEST.mouseRelease(self.canvas, left_button, none, corners[-1])
 
     def _move_pressed(self, where: QPoint) -> None:
         """Move with the left button down; the moves of QTest have no button."""
-        left, none = Qt.MouseButton.LeftButton, Qt.MouseButton.NoButton
-        seen = self.canvas.mapToGlobal(where)
+        left_button, none = Qt.MouseButton.LeftButton, Qt.MouseButton.NoButton
+        global_position = self.canvas.mapToGlobal(where)
         event = QMouseEvent(
             QEvent.Type.MouseMove,
             QPointF(where),
-            QPointF(seen),
+            QPointF(global_position),
             none,
-            left,
+            left_button,
             Qt.KeyboardModifier.NoModifier,
         )
         QApplication.sendEvent(self.canvas, event)

@@ -1,4 +1,4 @@
-"""A display to draw on: the one that is there, or a virtual one."""
+"""Virtual display: the present display, or one of Xvfb."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def virtual_display(size: str = "1600x1000x24") -> Iterator[None]:
     program = shutil.which("Xvfb")
     if program is None:
         raise RuntimeError("no display, and Xvfb is not installed (Debian: apt-get install xvfb)")
-    read, write = os.pipe()
+    read_end, write = os.pipe()
     server = subprocess.Popen(
         [program, "-displayfd", str(write), "-screen", "0", size, "-nolisten", "tcp"],
         pass_fds=(write,),
@@ -45,7 +45,7 @@ def virtual_display(size: str = "1600x1000x24") -> Iterator[None]:
     )
     os.close(write)
     try:
-        with os.fdopen(read) as pipe:
+        with os.fdopen(read_end) as pipe:
             number = pipe.readline().strip()
         if not number:
             raise RuntimeError(f"{program} did not start")

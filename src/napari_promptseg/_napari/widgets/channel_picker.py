@@ -1,4 +1,4 @@
-"""Which channels of an image the model sees, asked once for each number of channels."""
+"""Channel picker: up to three channels for the model, remembered by channel count."""
 
 from __future__ import annotations
 
@@ -21,9 +21,11 @@ _MOST: Final = 3
 
 def remembered(count: int) -> tuple[int, ...] | None:
     """Return what was chosen last for images of a number of channels, None before that."""
-    known = _read().get(str(count))
-    valid = isinstance(known, list) and all(isinstance(c, int) and 0 <= c < count for c in known)
-    return tuple(known) if known and valid else None
+    channels = _read().get(str(count))
+    valid = isinstance(channels, list) and all(
+        isinstance(c, int) and 0 <= c < count for c in channels
+    )
+    return tuple(channels) if channels and valid else None
 
 
 def remember(count: int, channels: Sequence[int]) -> None:
@@ -45,16 +47,16 @@ def _place() -> Path:
 
 def _read() -> dict[str, list[int]]:
     try:
-        found = json.loads(_place().read_text(encoding="utf-8"))
+        choices = json.loads(_place().read_text(encoding="utf-8"))
     except (OSError, ValueError):  # nothing chosen yet, or a damaged file: ask again
         return {}
-    return found if isinstance(found, dict) else {}
+    return choices if isinstance(choices, dict) else {}
 
 
 class ChannelPicker(QPushButton):
     """A menu of channels, of which one to three are chosen."""
 
-    chosen = Signal(tuple)
+    channels_changed = Signal(tuple)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -78,22 +80,22 @@ class ChannelPicker(QPushButton):
             action.setCheckable(True)
             action.setChecked(channel in channels)
             action.triggered.connect(self._changed)
-        self._tell(channels)
+        self._show_text(channels)
         if remembered(count) is None:
             self.setText(f"Choose channels ({', '.join(map(str, channels))})")
 
-    def _tell(self, channels: Sequence[int]) -> None:
+    def _show_text(self, channels: Sequence[int]) -> None:
         self.setText("Channels " + ", ".join(map(str, channels)))
 
     def _changed(self) -> None:
         menu = self.menu()
         assert menu is not None
         actions = menu.actions()
-        chosen = tuple(i for i, action in enumerate(actions) if action.isChecked())
+        selection = tuple(i for i, action in enumerate(actions) if action.isChecked())
         for i, action in enumerate(actions):
             # One stays, and no fourth can be added.
-            full = len(chosen) == _MOST and i not in chosen
-            action.setEnabled(not full and chosen != (i,))
-        self._tell(chosen)
-        remember(self._count, chosen)
-        self.chosen.emit(chosen)
+            full = len(selection) == _MOST and i not in selection
+            action.setEnabled(not full and selection != (i,))
+        self._show_text(selection)
+        remember(self._count, selection)
+        self.channels_changed.emit(selection)

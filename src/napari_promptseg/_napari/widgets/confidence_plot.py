@@ -1,4 +1,4 @@
-"""How sure the object is, plane by plane, as a small plot that one can click on."""
+"""Confidence plot: one bar a plane; a click goes there."""
 
 from __future__ import annotations
 
@@ -21,6 +21,10 @@ _FOOT: Final = 16
 """Pixels below the bars, for the first and the last index."""
 _TOP: Final = 9
 """Pixels above the bars, for the marks of prompted planes."""
+_EMPTY: Final = "Confidence of each plane, after propagation"
+_LEGEND: Final = ("doubtful", "sure")
+_LEGEND_WIDTH: Final = 48
+"""Pixels of the scale of colours."""
 _AROUND: Final = 1
 """Planes without a value that are shown beside the others."""
 
@@ -48,7 +52,7 @@ class ConfidencePlot(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._values: dict[int, float] = {}
-        self._fixed: frozenset[int] = frozenset()
+        self._prompted: frozenset[int] = frozenset()
         self._axis, self._count = "", 0
         self._current: int | None = None
         self.setMouseTracking(True)
@@ -62,7 +66,7 @@ class ConfidencePlot(QWidget):
         return QSize(200, _HEIGHT)
 
     def show_values(
-        self, axis: str, count: int, values: Mapping[int, float], fixed: Collection[int]
+        self, axis: str, count: int, values: Mapping[int, float], prompted: Collection[int]
     ) -> None:
         """Show the planes of a row.
 
@@ -74,11 +78,11 @@ class ConfidencePlot(QWidget):
             Number of its planes.
         values : mapping of int to float
             How sure they are, in [0, 1].
-        fixed : collection of int
+        prompted : collection of int
             Those that the user gave prompts for.
         """
         self._axis, self._count = axis, count
-        self._values, self._fixed = dict(values), frozenset(fixed)
+        self._values, self._prompted = dict(values), frozenset(prompted)
         self.update()
 
     def show_current(self, index: int | None) -> None:
@@ -89,7 +93,7 @@ class ConfidencePlot(QWidget):
 
     def describe(self, index: int) -> str:
         """Return what the plot says about a plane, in words."""
-        if index in self._fixed:
+        if index in self._prompted:
             return f"{self._axis} {index}: set by you"
         if index in self._values:
             return f"{self._axis} {index}: {round(100 * self._values[index])} % sure"
@@ -100,10 +104,10 @@ class ConfidencePlot(QWidget):
     @property
     def span(self) -> range:
         """Planes that are shown."""
-        known = [*self._values, *self._fixed]
-        if not known:
+        planes = [*self._values, *self._prompted]
+        if not planes:
             return range(0)
-        return range(max(min(known) - _AROUND, 0), min(max(known) + _AROUND + 1, self._count))
+        return range(max(min(planes) - _AROUND, 0), min(max(planes) + _AROUND + 1, self._count))
 
     def index_at(self, x: float) -> int | None:
         """Return the plane at a horizontal position, None if there is none."""
@@ -118,14 +122,14 @@ class ConfidencePlot(QWidget):
     def _bars(self) -> list[tuple[float, float, float]]:
         """Left and right end and confidence of each bar: at most one a pixel."""
         bars: dict[int, tuple[float, float, float]] = {}
-        for index, sure in sorted(self._values.items()):
+        for index, confidence in sorted(self._values.items()):
             left, right = self.left_of(index), self.left_of(index + 1)
             key = index if right - left >= 1 else -1 - int(left)
             if key in bars:
                 first, _, worst = bars[key]
-                bars[key] = first, right, min(worst, sure)
+                bars[key] = first, right, min(worst, confidence)
             else:
-                bars[key] = left, right, sure
+                bars[key] = left, right, confidence
         return list(bars.values())
 
     # Events
@@ -137,19 +141,27 @@ class ConfidencePlot(QWidget):
         ink = self.palette().color(QPalette.ColorRole.WindowText)
         faint = QColor(ink)
         faint.setAlpha(60)
+        if not self.span:
+            room = QRectF(0, 0, self.width(), self.height())
+            painter.setPen(faint)
+            painter.drawRect(room.adjusted(0, 0, -1, -1))
+            painter.setPen(ink)
+            painter.drawText(room, Qt.AlignmentFlag.AlignCenter, _EMPTY)
+            painter.end()
+            return
         painter.fillRect(QRectF(0, bottom, self.width(), 1), faint)
         painter.fillRect(QRectF(0, bottom - height / 2, self.width(), 1), faint)
-        for left, right, sure in self._bars():
+        for left, right, confidence in self._bars():
             wide = max(right - left - (1 if right - left > 4 else 0), 1)
-            tall = max(sure * height, 2)
-            colour = confidence_colour(sure)
+            tall = max(confidence * height, 2)
+            colour = confidence_colour(confidence)
             # Yellow would not be seen on a light ground.
             colour = colour.darker(135) if ink.lightness() < 128 else colour
             painter.fillRect(QRectF(left, bottom - tall, wide, tall), colour)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(ink)
-        for index in self._fixed:
+        for index in self._prompted:
             middle = (self.left_of(index) + self.left_of(index + 1)) / 2
             painter.drawEllipse(QPointF(middle, _TOP / 2), 2.5, 2.5)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
@@ -159,19 +171,31 @@ class ConfidencePlot(QWidget):
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawRect(QRectF(left, _TOP - 1, max(right - left - 1, 2), height + 1))
         self._draw_ends(painter, bottom)
+        self._draw_legend(painter, bottom)
         painter.end()
 
     def _draw_ends(self, painter: QPainter, bottom: int) -> None:
-        if not self.span:
-            return
         font = self.font()
         font.setPointSizeF(0.85 * font.pointSizeF())
         painter.setFont(font)
         room = QRectF(0, bottom + 1, self.width(), _FOOT - 1)
-        left = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
-        right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-        painter.drawText(room, left, f"{self._axis} {self.span[0]}")
-        painter.drawText(room, right, str(self.span[-1]))
+        align_left = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+        align_right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+        painter.drawText(room, align_left, f"{self._axis} {self.span[0]}")
+        painter.drawText(room, align_right, str(self.span[-1]))
+
+    def _draw_legend(self, painter: QPainter, bottom: int) -> None:
+        """Draw the scale of colours in the middle of the foot."""
+        metrics = painter.fontMetrics()
+        words = [metrics.horizontalAdvance(f"{word} ") for word in _LEGEND]
+        left = (self.width() - sum(words) - _LEGEND_WIDTH) / 2
+        room = QRectF(left, bottom + 1, words[0], _FOOT - 1)
+        painter.drawText(room, Qt.AlignmentFlag.AlignVCenter, _LEGEND[0])
+        for step in range(_LEGEND_WIDTH):
+            colour = confidence_colour(step / (_LEGEND_WIDTH - 1))
+            painter.fillRect(QRectF(left + words[0] + step, bottom + 5, 1, 6), colour)
+        room.moveLeft(left + words[0] + _LEGEND_WIDTH + metrics.horizontalAdvance(" "))
+        painter.drawText(room, Qt.AlignmentFlag.AlignVCenter, _LEGEND[1])
 
     def mousePressEvent(self, event: QMouseEvent | None) -> None:  # noqa: N802
         """See `QWidget`."""

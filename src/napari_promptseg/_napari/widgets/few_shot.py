@@ -1,4 +1,4 @@
-"""The part of the dock for classes: learn one, find more of it, review; folded at first."""
+"""Few-shot section: learn a class, find more of it, review; folded at first."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_promptseg._napari.layers.proposal_overlay import DOUBTFUL_COLOUR, SURE_COLOUR
+from napari_promptseg._napari.layers.proposal_overlay import CONFIDENT_COLOUR, DOUBTFUL_COLOUR
 from napari_promptseg._napari.widgets.sections import collapsible, push_button, side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_SAID: Final = "Name of a class, such as nucleus"
+_PLACEHOLDER: Final = "Name of a class, such as nucleus"
 _LIST_HEIGHT: Final = 118
 
 
@@ -38,14 +38,14 @@ class FewShotSection(QWidget):
     """A class is to be found: on the plane in view, or on all planes."""
     stop = Signal()
     next = Signal(str)
-    """What to annotate next is asked, perhaps with a class."""
-    looked = Signal(list)
+    """A ranking of what to annotate next is requested, perhaps with a class."""
+    selection_changed = Signal(list)
     """Rows of proposals are selected."""
     decided = Signal(str)
-    """What to do with the selected proposals: "accept", "reject", "fix" or "accept all"."""
+    """Decision on the selected proposals: "accept", "reject", "fix" or "accept all"."""
     train = Signal(str)
     """The network is to be trained on all committed objects, and called so."""
-    went = Signal(int)
+    next_activated = Signal(int)
     """A row of what comes next was chosen."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -56,7 +56,7 @@ class FewShotSection(QWidget):
         self.name.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
         line = self.name.lineEdit()
         assert line is not None
-        line.setPlaceholderText(_SAID)
+        line.setPlaceholderText(_PLACEHOLDER)
         line.returnPressed.connect(line.clearFocus)  # the keys go back to the viewer
         self.name.setToolTip("A new name, or a class that was learnt before")
         self.buttons = {
@@ -116,8 +116,10 @@ class FewShotSection(QWidget):
         column.addLayout(decisions)
         self.queue = QListWidget()
         self.queue.setFixedHeight(_LIST_HEIGHT)
-        self.queue.itemActivated.connect(lambda _: self.went.emit(self.queue.currentRow()))
-        self.queue.itemClicked.connect(lambda _: self.went.emit(self.queue.currentRow()))
+        self.queue.itemActivated.connect(
+            lambda _: self.next_activated.emit(self.queue.currentRow())
+        )
+        self.queue.itemClicked.connect(lambda _: self.next_activated.emit(self.queue.currentRow()))
         self._lay_out()
         self.show_proposals([])
         self.show_next([])
@@ -170,26 +172,28 @@ class FewShotSection(QWidget):
         finally:
             self._quiet -= 1
 
-    def show_classes(self, names: Sequence[str], chosen: str = "") -> None:
+    def show_classes(self, names: Sequence[str], selected: str = "") -> None:
         """Offer classes; the name in the field stays, unless another is chosen."""
-        before = chosen or self.class_name
+        before = selected or self.class_name
         self.name.clear()
         self.name.addItems(list(names))
         self.name.setCurrentText(before)
 
-    def show_running(self, text: str, done: int = 0, total: int = 0) -> None:
+    def show_running(self, text: str, count: int = 0, total: int = 0) -> None:
         """Show what is going on, or nothing for an empty text; 0 of 0 is not known."""
         self.running.setVisible(bool(text))
         self.bar.setRange(0, total)
-        self.bar.setValue(done)
+        self.bar.setValue(count)
         self.bar.setFormat(text)
 
-    def show_proposals(self, rows: Sequence[tuple[float, str, int]], sure: float = 0.5) -> None:
+    def show_proposals(
+        self, rows: Sequence[tuple[float, str, int]], threshold: float = 0.5
+    ) -> None:
         """Show proposals: how likely each is, where, and how many pixels it has."""
         with self._silence():
             self.table.setRowCount(len(rows))
             for number, (confidence, where, pixels) in enumerate(rows):
-                colour = SURE_COLOUR if confidence >= sure else DOUBTFUL_COLOUR
+                colour = CONFIDENT_COLOUR if confidence >= threshold else DOUBTFUL_COLOUR
                 self._fill(number, (f"{confidence:.0%}", where, str(pixels)), colour)
             self.table.clearSelection()
         self.review.setVisible(bool(rows))
@@ -224,7 +228,7 @@ class FewShotSection(QWidget):
 
     def _selected(self) -> None:
         if not self._quiet:
-            self.looked.emit(self.selection)
+            self.selection_changed.emit(self.selection)
 
     def _decide(self, what: str, _: bool = False) -> None:
         self.decided.emit(what)

@@ -1,4 +1,4 @@
-"""Which file: asked with a dialog."""
+"""File dialogs for sessions and labels."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 
-from napari_promptseg.io.formats import FORMATS, READ_SUFFIXES
+from napari_promptseg.io.formats import FORMATS, READ_SUFFIXES, WRITE_SUFFIXES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from qtpy.QtWidgets import QWidget
 
 SESSION_SUFFIX: Final = ".promptseg"
@@ -21,7 +23,7 @@ _LABELS: Final = ";;".join(
 
 def ask_save(parent: QWidget) -> Path | None:
     """Return where to save a session, None if the user does not want to."""
-    return _ask_target(parent, "Save session", _SESSIONS)
+    return _ask_target(parent, "Save session", _SESSIONS, (SESSION_SUFFIX,))
 
 
 def ask_load(parent: QWidget) -> Path | None:
@@ -34,17 +36,17 @@ def ask_load(parent: QWidget) -> Path | None:
 
 def ask_export(parent: QWidget) -> Path | None:
     """Return where to write labels, None if the user does not want to."""
-    return _ask_target(parent, "Export labels", _LABELS)
+    return _ask_target(parent, "Export labels", _LABELS, WRITE_SUFFIXES)
 
 
-def _ask_target(parent: QWidget, title: str, kinds: str) -> Path | None:
-    """Return what to write; the suffix of the chosen kind is added to a name without one."""
+def _ask_target(parent: QWidget, title: str, kinds: str, suffixes: Sequence[str]) -> Path | None:
+    """Return the path to write; a name without a known suffix gets that of the chosen kind."""
     name, kind = QFileDialog.getSaveFileName(parent, title, "", kinds)
     if not name:
         return None
     path = Path(name)
     suffix = (kind or kinds).partition("(*")[2].partition(")")[0]
-    if path.suffix or path.name.lower().endswith(suffix.lower()):
+    if path.name.lower().endswith(tuple(ending.lower() for ending in suffixes)):
         return path
     # The dialog has asked about the name without the suffix.
     path = path.with_name(path.name + suffix)

@@ -1,4 +1,4 @@
-"""Choice of the image and how it is looked at, and of the model."""
+"""Image section: image, axes, intensity window, model and device."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from magicgui.widgets import ComboBox
 from psygnal import Signal, SignalGroup
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
+from qtpy.QtWidgets import QGridLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_promptseg._napari.layers.overlay import is_overlay
 from napari_promptseg._napari.widgets.channel_picker import ChannelPicker
@@ -28,7 +28,7 @@ DEFAULT_BACKEND: Final = "clicknet"
 
 
 class ImageEvents(SignalGroup):
-    """What the user chose."""
+    """Choices of the user in the image section."""
 
     image = Signal(object)
     axes = Signal(str)
@@ -56,14 +56,14 @@ class ImageSection:
         self._quiet = 0
 
         def images(_: Any) -> list[Image]:
-            found = [layer for layer in list(viewer.layers) if isinstance(layer, Image)]
-            return [layer for layer in found if not is_overlay(layer)]
+            layers = [layer for layer in list(viewer.layers) if isinstance(layer, Image)]
+            return [layer for layer in layers if not is_overlay(layer)]
 
         self.image = ComboBox(label="Image", choices=images, nullable=False)
         # Callables, since magicgui asks for the choices again when the dock is moved.
         self._axes: tuple[str, ...] = ()
         self._devices: tuple[str, ...] = ()
-        self._offered: list[tuple[str, str]] = []
+        self._model_choices: list[tuple[str, str]] = []
         self.axes = ComboBox(
             label="Axes", choices=lambda _: self._axes, tooltip="What the axes of it are"
         )
@@ -72,7 +72,7 @@ class ImageSection:
             choices=[AUTO, AS_SHOWN, *CT_WINDOWS],
             tooltip="Range of intensities that the model sees",
         )
-        self.backend = ComboBox(label="Model", choices=lambda _: self._offered)
+        self.backend = ComboBox(label="Model", choices=lambda _: self._model_choices)
         self.models_button = push_button("…", "All models, and files to add", self._open_models)
         self.models_button.setFixedWidth(28)
         self.device = ComboBox(
@@ -80,13 +80,21 @@ class ImageSection:
             choices=lambda _: ("auto", *self._devices),
             tooltip="More appear once a model is loaded",
         )
-        self.widget = QWidget()
-        grid = QGridLayout(self.widget)
-        grid.setContentsMargins(0, 0, 0, 0)
+        self.widget, self.settings = QWidget(), QWidget()
+        first = side_by_side(QLabel(self.image.label), self.image.native)
+        first.setStretch(1, 1)
+        self.channels = ChannelPicker()
+        self.channels.setVisible(False)
+        rows = QVBoxLayout(self.widget)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.setSpacing(4)
+        rows.addLayout(first)
+        rows.addWidget(self.channels)
+        self._tame(self.image)
+        grid = QGridLayout(self.settings)
+        grid.setContentsMargins(4, 4, 4, 2)
         grid.setSpacing(4)
-        for row, pair in enumerate(
-            ((self.image,), (self.window,), (self.backend,), (self.axes, self.device))
-        ):
+        for row, pair in enumerate(((self.window,), (self.backend,), (self.axes, self.device))):
             for column, box in enumerate(pair):
                 grid.addWidget(QLabel(box.label), row, 2 * column)
                 wide = 1 if len(pair) > 1 else 3
@@ -95,16 +103,11 @@ class ImageSection:
                     grid.addLayout(beside, row, 2 * column + 1, 1, wide)
                 else:
                     grid.addWidget(box.native, row, 2 * column + 1, 1, wide)
-                # Long names of layers must not widen the dock.
-                box.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-                box.native.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.channels = ChannelPicker()
-        self.channels.setVisible(False)
-        grid.addWidget(self.channels, grid.rowCount(), 1, 1, 3)
+                self._tame(box)
         grid.setColumnStretch(1, 1)
         grid.setColumnStretch(3, 1)
         self.update_models()
-        names = [name for _, name in self._offered]
+        names = [name for _, name in self._model_choices]
         self.backend.value = DEFAULT_BACKEND if DEFAULT_BACKEND in names else names[0]
         self.image.changed.connect(self._image_changed)
         self.axes.changed.connect(self._axes_changed)
@@ -113,6 +116,12 @@ class ImageSection:
         self.device.changed.connect(self._model_changed)
         for name in ("inserted", "removed", "renamed", "reordered"):
             getattr(viewer.layers.events, name).connect(self.update_images)
+
+    @staticmethod
+    def _tame(box: ComboBox) -> None:
+        """Let long names of layers not widen the dock, and clicks leave the keys to the viewer."""
+        box.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        box.native.setFocusPolicy(Qt.FocusPolicy.TabFocus)
 
     def release(self) -> None:
         """Follow the layers no more."""
@@ -138,7 +147,7 @@ class ImageSection:
         offers = [o for o in list_offers().values() if o.model.prompts != ("text",)]
         offers.sort(key=lambda offer: offer.state != "ready")
         with self._silence():
-            self._offered = [(offer.model.title, offer.model.name) for offer in offers]
+            self._model_choices = [(offer.model.title, offer.model.name) for offer in offers]
             self.backend.reset_choices()
         items: Any = self.backend.native.model()
         for row, offer in enumerate(offers):
@@ -202,8 +211,8 @@ class ImageSection:
     def chosen_window(self, image: Image) -> Window | str | None:
         """Return the window that is chosen, for an image."""
         if self.window.value == AUTO:
-            given = image.metadata.get("promptseg", {}).get("window")
-            return given if isinstance(given, Window) else None
+            reader_window = image.metadata.get("promptseg", {}).get("window")
+            return reader_window if isinstance(reader_window, Window) else None
         if self.window.value == AS_SHOWN:
             low, high = (float(limit) for limit in image.contrast_limits)
             return Window(low, high) if high > low else None

@@ -1,4 +1,4 @@
-"""What the menu of the list offers for objects of a time series."""
+"""Lineage menu: entries for objects of a time series."""
 
 from __future__ import annotations
 
@@ -30,50 +30,52 @@ class Offer(NamedTuple):
 
 
 def lineage_offers(
-    chosen: Sequence[StoredObject], figures: Mapping[int, ObjectSizes], here: int | None
+    selected: Sequence[StoredObject], sizes: Mapping[int, ObjectSizes], here: int | None
 ) -> list[Offer]:
     """Return what can be said about the selected objects at a time point.
 
     Parameters
     ----------
-    chosen : sequence of StoredObject
+    selected : sequence of StoredObject
         The selected objects.
-    figures : mapping of int to ObjectSizes
+    sizes : mapping of int to ObjectSizes
         By label; nothing is offered for objects that were not measured yet.
     here : int or None
         Time point in view; None without time.
     """
-    times = {s.label: figures[s.label].times for s in chosen if s.label in figures}
-    if here is None or len(times) < len(chosen) or not all(times.values()):
+    times = {s.label: sizes[s.label].times for s in selected if s.label in sizes}
+    if here is None or len(times) < len(selected) or not all(times.values()):
         return []
-    if len(chosen) == 1:
-        return _offers_for_one(chosen[0], times[chosen[0].label], here)
-    return _division(chosen, times)
+    if len(selected) == 1:
+        return _offers_for_one(selected[0], times[selected[0].label], here)
+    return _division(selected, times)
 
 
-def _offers_for_one(stored: StoredObject, times: tuple[int, ...], here: int) -> list[Offer]:
-    label, offers = stored.label, []
+def _offers_for_one(item: StoredObject, times: tuple[int, ...], here: int) -> list[Offer]:
+    label, offers = item.label, []
     if times[0] < here <= times[-1]:
         text = f"New object from time point {here} on, daughter of {label}"
         offers.append(Offer(text, "divide", (label, (), here)))
     if times[0] <= here < times[-1]:
         offers.append(Offer(f"End {label} at time point {here}", "end_track", (label, here)))
-    if stored.parent is not None:
-        offers.append(Offer(f"Unlink {label} from {stored.parent}", "unlink", (label,)))
+    if item.parent is not None:
+        offers.append(Offer(f"Unlink {label} from {item.parent}", "unlink", (label,)))
     return offers
 
 
-def _division(chosen: Sequence[StoredObject], times: Mapping[int, tuple[int, ...]]) -> list[Offer]:
+def _division(
+    selected: Sequence[StoredObject], times: Mapping[int, tuple[int, ...]]
+) -> list[Offer]:
     """Offer a division of the object that is there first into the others."""
-    parent, *daughters = sorted(chosen, key=lambda stored: (times[stored.label][0], stored.label))
-    begin = min(times[stored.label][0] for stored in daughters)
-    linked = any(stored.parent not in (None, parent.label) for stored in daughters)
+    parent, *daughters = sorted(selected, key=lambda item: (times[item.label][0], item.label))
+    begin = min(times[item.label][0] for item in daughters)
+    linked = any(item.parent not in (None, parent.label) for item in daughters)
     if linked or begin <= times[parent.label][0]:
         return []
-    labels = tuple(stored.label for stored in daughters)
-    named = " and ".join(map(str, labels))
+    labels = tuple(item.label for item in daughters)
+    label_text = " and ".join(map(str, labels))
     if times[parent.label][-1] < begin:
-        text = f"Division of {parent.label} into {named}"
+        text = f"Division of {parent.label} into {label_text}"
         return [Offer(text, "divide", (parent.label, labels, None))]
-    text = f"Division of {parent.label} at time point {begin} into {named} and a new object"
+    text = f"Division of {parent.label} at time point {begin} into {label_text} and a new object"
     return [Offer(text, "divide", (parent.label, labels, begin))]

@@ -1,4 +1,4 @@
-"""All models with their state, and a place to add files of models."""
+"""Models dialog: all models with their state, and installation of model files."""
 
 from __future__ import annotations
 
@@ -97,8 +97,8 @@ class ModelsDialog(QDialog):
         self._selected()
 
     def _model(self) -> Model | None:
-        chosen = self.table.selectedItems()
-        return self._offers[chosen[0].row()].model if chosen else None
+        selected = self.table.selectedItems()
+        return self._offers[selected[0].row()].model if selected else None
 
     def _selected(self) -> None:
         model = self._model()
@@ -143,10 +143,10 @@ class ModelsDialog(QDialog):
 
     def _ask_which(self, path: Path) -> None:
         filed = {m.title: m.name for m in list_models().values() if m.file is not None}
-        title, chosen = QInputDialog.getItem(
+        title, selected = QInputDialog.getItem(
             self, "Which model?", f"{path.name} is of:", list(filed), 0, False
         )
-        if chosen:
+        if selected:
             self.add(path, filed[title])
         else:
             self.status.setText("Nothing was added.")

@@ -1,4 +1,4 @@
-"""The table of committed objects, with what can be done to them."""
+"""Object table: committed objects, with buttons and a menu."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class ObjectTable(QWidget):
     lineage = Signal(str, tuple)
     """Something is said about objects over time; see `Offer`."""
     surfaces = Signal(list)
-    """Surfaces are wanted of these labels, or of the object in work if there are none."""
+    """Surfaces are wanted of these labels, or of the active object if there are none."""
     tracks = Signal()
 
     def __init__(self, swatch: Callable[[int], Any], parent: QWidget | None = None) -> None:
@@ -69,9 +69,9 @@ class ObjectTable(QWidget):
             row.addWidget(self.buttons[text])
         self.surface = push_button(
             "3D surface",
-            "Surfaces of the selected objects as layers, of the object in work if none is\n"
+            "Surfaces of the selected objects as layers, of the active object if none is\n"
             "selected; again, after changes",
-            lambda: self.surfaces.emit([stored.label for stored in self.selection()]),
+            lambda: self.surfaces.emit([item.label for item in self.selection()]),
         )
         self.track = push_button(
             "Tracks", "All objects through time as a layer; again, after changes", self.tracks.emit
@@ -85,10 +85,10 @@ class ObjectTable(QWidget):
         layout.addWidget(self.table, 1)
         layout.addLayout(row)
         layout.addLayout(results)
-        chosen = self.table.selectionModel()
-        assert chosen is not None
-        self._chosen = chosen
-        chosen.selectionChanged.connect(self._update)
+        selection_model = self.table.selectionModel()
+        assert selection_model is not None
+        self._selection_model = selection_model
+        selection_model.selectionChanged.connect(self._update)
         self.model.modelReset.connect(self._update)
         self._update()
         self.show_axes("")
@@ -114,10 +114,10 @@ class ObjectTable(QWidget):
 
     def _actions(self) -> dict[str, Callable[[], None]]:
         return {
-            "Reopen": lambda: self._tell(self.reopen),
+            "Reopen": lambda: self._emit_selected(self.reopen),
             "Rename": self._rename,
-            "Jump to": lambda: self._tell(self.jump, whole=True),
-            "Delete": lambda: self._tell(self.delete),
+            "Jump to": lambda: self._emit_selected(self.jump, whole=True),
+            "Delete": lambda: self._emit_selected(self.delete),
         }
 
     def show_axes(self, axes: str) -> None:
@@ -128,44 +128,44 @@ class ObjectTable(QWidget):
 
     def show_objects(self, rows: Sequence[StoredObject]) -> None:
         """Show these objects; the selected ones stay selected."""
-        before = [stored.label for stored in self.selection()]
+        before = [item.label for item in self.selection()]
         self.model.show(rows)
         self.select(*before)
 
-    def show_figures(self, figures: Mapping[int, ObjectSizes]) -> None:
+    def show_sizes(self, sizes: Mapping[int, ObjectSizes]) -> None:
         """Show how large objects are, by label."""
-        self.model.show_figures(figures)
+        self.model.show_sizes(sizes)
 
     def selection(self) -> list[StoredObject]:
         """Return the selected objects, from the top."""
-        rows = sorted(index.row() for index in self._chosen.selectedRows())
+        rows = sorted(index.row() for index in self._selection_model.selectedRows())
         return [self.model.rows[row] for row in rows]
 
     def select(self, *labels: int) -> None:
         """Select the objects of these ids, those that are there, and no others."""
         flags = QItemSelectionModel.SelectionFlag
-        self._chosen.clearSelection()
-        for row, stored in enumerate(self.model.rows):
-            if stored.label in labels:
-                self._chosen.select(self.model.index(row, 0), flags.Select | flags.Rows)
+        self._selection_model.clearSelection()
+        for row, item in enumerate(self.model.rows):
+            if item.label in labels:
+                self._selection_model.select(self.model.index(row, 0), flags.Select | flags.Rows)
 
-    def _tell(self, signal: Any, whole: bool = False) -> None:
-        for stored in self.selection()[:1]:
-            signal.emit(stored if whole else stored.label)
+    def _emit_selected(self, signal: Any, whole: bool = False) -> None:
+        for item in self.selection()[:1]:
+            signal.emit(item if whole else item.label)
 
     def _rename(self) -> None:
-        rows = self._chosen.selectedRows(NAME)
+        rows = self._selection_model.selectedRows(NAME)
         if rows:
             self.table.setFocus()
             self.table.edit(rows[0])
 
     def _menu(self, _: Any) -> None:
-        chosen = self.selection()
+        selected = self.selection()
         menu = QMenu(self)
-        if len(chosen) == 1:
+        if len(selected) == 1:
             for text, action in self._actions().items():
                 menu.addAction(text, action)
-        for offer in lineage_offers(chosen, self.model.figures, self.time_point()):
+        for offer in lineage_offers(selected, self.model.sizes, self.time_point()):
             menu.addAction(offer.text, partial(self.lineage.emit, offer.method, offer.arguments))
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         if menu.actions():

@@ -1,4 +1,4 @@
-"""Committed objects as rows of a table."""
+"""Table model of committed objects."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class ObjectTableModel(QAbstractTableModel):
         super().__init__(parent)
         self._swatch = swatch
         self.rows: tuple[StoredObject, ...] = ()
-        self.figures: Mapping[int, ObjectSizes] = {}
+        self.sizes: Mapping[int, ObjectSizes] = {}
         self._titles = ["Id", "Name", "Size", "Prompts"]
 
     def show(self, rows: Sequence[StoredObject]) -> None:
@@ -54,9 +54,9 @@ class ObjectTableModel(QAbstractTableModel):
         self.rows = tuple(rows)
         self.endResetModel()
 
-    def show_figures(self, figures: Mapping[int, ObjectSizes]) -> None:
+    def show_sizes(self, sizes: Mapping[int, ObjectSizes]) -> None:
         """Show sizes by label; objects without one have an empty field."""
-        self.figures = figures
+        self.sizes = sizes
         if self.rows:
             self.dataChanged.emit(self.index(0, SIZE), self.index(len(self.rows) - 1, SIZE))
 
@@ -88,36 +88,36 @@ class ObjectTableModel(QAbstractTableModel):
 
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """See `QAbstractTableModel`."""
-        stored = self.rows[index.row()]
+        item = self.rows[index.row()]
         if role == Qt.ItemDataRole.DecorationRole and index.column() == ID:
-            colour = self._swatch(stored.label)
+            colour = self._swatch(item.label)
             if colour is None:
                 return None
             return QColor.fromRgbF(*(float(c) for c in np.asarray(colour)[:3]))
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.EditRole):
-            return self._texts(stored)[index.column()]
+            return self._texts(item)[index.column()]
         if role == Qt.ItemDataRole.ToolTipRole and index.column() == NAME:
             return "Double-click to rename"
         if role == Qt.ItemDataRole.ToolTipRole and index.column() == SIZE:
-            known = self.figures.get(stored.label)
-            return None if known is None else known.tip
+            size = self.sizes.get(item.label)
+            return None if size is None else size.tip
         if role == Qt.ItemDataRole.ForegroundRole and index.column() in (SIZE, PROMPTS):
             return QColor(_QUIET)
         if role == Qt.ItemDataRole.TextAlignmentRole and index.column() in (SIZE, PROMPTS):
             return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         return None
 
-    def _texts(self, stored: StoredObject) -> tuple[str, str, str, str]:
-        known = self.figures.get(stored.label)
-        size = "" if known is None else known.text
-        return str(stored.label), stored.name, size, str(len(stored.prompts))
+    def _texts(self, item: StoredObject) -> tuple[str, str, str, str]:
+        size = self.sizes.get(item.label)
+        text = "" if size is None else size.text
+        return str(item.label), item.name, text, str(len(item.prompts))
 
     def setData(  # noqa: N802
         self, index: QModelIndex, value: Any, role: int = Qt.ItemDataRole.EditRole
     ) -> bool:
         """See `QAbstractTableModel`."""
-        stored = self.rows[index.row()]
-        if role != Qt.ItemDataRole.EditRole or str(value) == stored.name:
+        item = self.rows[index.row()]
+        if role != Qt.ItemDataRole.EditRole or str(value) == item.name:
             return False
-        self.renamed.emit(stored.label, str(value))
+        self.renamed.emit(item.label, str(value))
         return True

@@ -1,4 +1,4 @@
-"""The row of the dock that embeds planes ahead of time."""
+"""Precompute section: embed planes ahead of time."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class PrecomputeSection(QWidget):
     """A button and a bar; there only for models that take long to look at a plane."""
 
-    asked = Signal()
-    paused = Signal()
+    start_requested = Signal()
+    pause_requested = Signal()
 
     def __init__(self, parent: Parent | None = None) -> None:
         super().__init__(parent)
@@ -35,12 +35,12 @@ class PrecomputeSection(QWidget):
         row.setSpacing(4)
         row.addWidget(self.button, 1)
         row.addWidget(self.bar, 2)
-        self.show_ability(costly=False)
+        self.show_capabilities(costly=False)
 
     def _pressed(self) -> None:
-        (self.paused if self._running else self.asked).emit()
+        (self.pause_requested if self._running else self.start_requested).emit()
 
-    def show_ability(self, costly: bool) -> None:
+    def show_capabilities(self, costly: bool) -> None:
         """Show the row for a model whose embedding is costly."""
         self.setVisible(costly)
         self.bar.setRange(0, 1)
@@ -51,7 +51,7 @@ class PrecomputeSection(QWidget):
         self._running = running
         self.button.setText("Pause" if running else "Prepare planes")
 
-    def show_progress(self, done: int, total: int) -> None:
+    def show_progress(self, count: int, total: int) -> None:
         """Show how far it is."""
         self.bar.setRange(0, total)
-        self.bar.setValue(done)
+        self.bar.setValue(count)

@@ -1,4 +1,4 @@
-"""The section of the dock for propagation and for the review of what it did."""
+"""Propagation section: directions, progress, confidence plot, range and method."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from qtpy.QtWidgets import (
     QProgressBar,
     QSizePolicy,
     QSpinBox,
+    QStackedWidget,
     QWidget,
 )
 
@@ -26,7 +27,7 @@ from napari_promptseg.propagation.registry import AUTO, list_propagators
 
 
 class Words(NamedTuple):
-    """How a choice is explained to the user."""
+    """Name and explanation of a choice."""
 
     name: str
     does: str
@@ -68,24 +69,27 @@ AXES: Final = {
 class PropagationSection(Section):
     """Propagation with its progress, its choices, and how sure it was."""
 
-    asked = Signal(str)
-    ranged = Signal(int, int)
-    cancelled = Signal()
-    reviewed = Signal()
+    direction_requested = Signal(str)
+    range_requested = Signal(int, int)
+    cancel_requested = Signal()
+    review_requested = Signal()
     """Where is the plane to look at next?"""
-    chosen = Signal(str)
+    propagator_changed = Signal(str)
     """Another propagator is wanted."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Propagate", parent)
         self._sizes: dict[str, int] = {}
         self.both = push_button("Whole volume", "Both ways, from all prompted planes (G)")
-        self.both.clicked.connect(lambda: self.asked.emit("both"))
+        self.both.clicked.connect(lambda: self.direction_requested.emit("both"))
         self.backward = push_button("◀ Back", "From this plane to the first (J)")
-        self.backward.clicked.connect(lambda: self.asked.emit("backward"))
+        self.backward.clicked.connect(lambda: self.direction_requested.emit("backward"))
         self.forward = push_button("Forward ▶", "From this plane to the last (K)")
-        self.forward.clicked.connect(lambda: self.asked.emit("forward"))
-        self.column.addLayout(side_by_side(self.backward, self.both, self.forward))
+        self.forward.clicked.connect(lambda: self.direction_requested.emit("forward"))
+        directions = QWidget()
+        row = side_by_side(self.backward, self.both, self.forward)
+        row.setContentsMargins(0, 0, 0, 0)
+        directions.setLayout(row)
         self._axes = QWidget()
         self.axis = _combo("Which way through the series")
         for name, words in AXES.items():
@@ -94,14 +98,24 @@ class PropagationSection(Section):
         row = side_by_side(QLabel("Along"), self.axis)
         row.setContentsMargins(0, 0, 0, 0)
         self._axes.setLayout(row)
+        self._axes.hide()
         self.column.addWidget(self._axes)
         self.bar = QProgressBar()
         self.bar.setTextVisible(True)
         self.bar.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.cancel = push_button("Cancel", "Stop; what is done is kept (Shift+G)")
-        self.cancel.clicked.connect(self.cancelled)
+        self.cancel.clicked.connect(self.cancel_requested)
         self.cancel.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
-        self.column.addLayout(side_by_side(self.bar, self.cancel))
+        progress = QWidget()
+        row = side_by_side(self.bar, self.cancel)
+        row.setContentsMargins(0, 0, 0, 0)
+        progress.setLayout(row)
+        # One in the place of the other, so that nothing below moves.
+        self._stack = QStackedWidget()
+        self._stack.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        self._stack.addWidget(directions)
+        self._stack.addWidget(progress)
+        self.column.insertWidget(1, self._stack)
         self._add_review()
         self._add_options()
         self.show_running(False)
@@ -111,22 +125,25 @@ class PropagationSection(Section):
         self.review = push_button(
             "Next doubtful plane", "Go to the plane that it is least sure of (Shift+W)"
         )
-        self.review.clicked.connect(self.reviewed)
+        self.review.clicked.connect(self.review_requested)
         self.reviewing = Section()
         self.reviewing.column.addWidget(self.plot)
         self.reviewing.column.addWidget(self.review)
-        self.reviewing.hide()
         self.column.addWidget(self.reviewing)
 
     def _add_options(self) -> None:
         self.first, self.last = QSpinBox(), QSpinBox()
         self.go = push_button("Go", "Only these planes, the last one included, each anew")
         self.go.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
-        self.go.clicked.connect(lambda: self.ranged.emit(self.first.value(), self.last.value()))
+        self.go.clicked.connect(
+            lambda: self.range_requested.emit(self.first.value(), self.last.value())
+        )
         self.way = _combo("How the object is carried from plane to plane")
         for name in (AUTO, *list_propagators()):
             _add(self.way, name, _label(name))
-        self.way.currentIndexChanged.connect(lambda _: self.chosen.emit(self.way.currentData()))
+        self.way.currentIndexChanged.connect(
+            lambda _: self.propagator_changed.emit(self.way.currentData())
+        )
         inner = QWidget()
         grid = QGridLayout(inner)
         grid.setContentsMargins(0, 4, 0, 0)
@@ -145,23 +162,31 @@ class PropagationSection(Section):
         for button in (self.both, self.backward, self.forward, self.go):
             button.setEnabled(not running)
         self.cancel.setEnabled(running)
+        self._stack.setCurrentIndex(int(running))
         self.bar.setRange(0, 0 if running else 1)
         self.bar.setValue(0)
         self.bar.setFormat("%v of %m planes" if running else "")
 
-    def show_progress(self, done: int, total: int) -> None:
+    def show_reviewable(self, reviewable: bool) -> None:
+        """Show whether there are planes to review; an empty plot keeps its place."""
+        self.review.setEnabled(reviewable)
+        if not reviewable:
+            self.plot.show_values("", 0, {}, ())
+
+    def show_progress(self, count: int, total: int) -> None:
         """Show how far it is."""
         self.bar.setRange(0, max(total, 1))
-        self.bar.setValue(done)
+        self.bar.setValue(count)
 
     def show_axes(self, axes: str, shape: tuple[int, ...]) -> None:
         """Offer what an image has: its planes, and ways through a series."""
-        cut = axes.removesuffix("yx")
+        other_axes = axes.removesuffix("yx")
         self._sizes = dict(zip(axes, shape, strict=True))
-        self._axes.setVisible(cut == "tz")
+        self._axes.setVisible(other_axes == "tz")
         whole = {"t": "Whole video", "tz": "Everything"}
-        self.both.setText(whole.get(cut, "Whole volume"))
-        self.setEnabled(bool(cut))
+        self.both.setText(whole.get(other_axes, "Whole volume"))
+        self.setEnabled(bool(other_axes))
+        self.setVisible(bool(other_axes))
         self._update_range()
 
     def _update_range(self) -> None:
@@ -174,7 +199,7 @@ class PropagationSection(Section):
 
     @property
     def chosen_axis(self) -> str | None:
-        """Which way through a series; None where there is one only."""
+        """Axis through a series; None where there is no choice."""
         return None if self._axes.isHidden() else str(self.axis.currentData())
 
     def show_usable(self, usable: frozenset[str]) -> None:
@@ -196,11 +221,11 @@ class PropagationSection(Section):
 
 
 def _combo(tip: str) -> QComboBox:
-    made = QComboBox()
-    made.setToolTip(tip)
-    made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-    made.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-    return made
+    combo = QComboBox()
+    combo.setToolTip(tip)
+    combo.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    combo.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+    return combo
 
 
 def _add(combo: QComboBox, name: str, words: Words) -> None:

@@ -1,4 +1,4 @@
-"""One quiet line for what looks wrong about an answer; it is not there when nothing does."""
+"""Quality note: one quiet line on what looks wrong about an answer; hidden otherwise."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ HINTS: Final = {
 class QualityNoteLine(QLabel):
     """Shows the gravest note; all of them in the tooltip."""
 
-    chosen = Signal(object)
+    note_clicked = Signal(object)
     """The user clicked on a note that has a place: a position in the volume."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -61,4 +61,4 @@ class QualityNoteLine(QLabel):
 
     def _clicked(self, _: str) -> None:
         if self._notes and self._notes[0].where is not None:
-            self.chosen.emit(self._notes[0].where)
+            self.note_clicked.emit(self._notes[0].where)

@@ -1,4 +1,4 @@
-"""Wrappers around the model, and what it can say about its answers; folded at first."""
+"""Refinement section: wrappers around the model, uncertainty and next click; folded at first."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Words(NamedTuple):
-    """How a wrapper is explained to the user.
+    """Name, effect, cost and requirement of a wrapper.
 
     Parameters
     ----------
@@ -55,11 +55,11 @@ PART_WORDS: Final = {
 class RefinementSection(QWidget):
     """Check boxes for the wrappers around the model, the uncertainty map and the next click."""
 
-    switched = Signal(str, bool)
+    part_toggled = Signal(str, bool)
     """A part of `Refinement` was switched on or off."""
-    mapped = Signal(bool)
+    uncertainty_toggled = Signal(bool)
     """The uncertainty map is to be shown, or no longer."""
-    asked = Signal()
+    suggestion_requested = Signal()
     """Where is the next click to be?"""
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -71,44 +71,51 @@ class RefinementSection(QWidget):
         self.boxes: dict[str, QCheckBox] = {}
         for number, (part, words) in enumerate(PART_WORDS.items()):
             box = self.boxes[part] = QCheckBox(words.name)
-            box.toggled.connect(partial(self.switched.emit, part))
+            box.toggled.connect(partial(self.part_toggled.emit, part))
             grid.addWidget(box, number // 2, number % 2)
         self.map = QCheckBox("Uncertainty")
         self.map.toggled.connect(self._map_toggled)
         self._map_wanted = False
-        self.ask = push_button("Next click", "", self.asked.emit)
+        self.suggest_button = push_button("Next click", "", self.suggestion_requested.emit)
         last = grid.rowCount()
         grid.addWidget(self.map, last, 0)
-        grid.addWidget(self.ask, last, 1)
+        grid.addWidget(self.suggest_button, last, 1)
         self.folded = collapsible("Refinement")
         self.folded.addWidget(inner)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.folded)
-        self.show_ability(None)
+        self.show_capabilities(None)
 
-    def show_ability(self, ability: ModelCapabilities | None) -> None:
+    def show_capabilities(self, capabilities: ModelCapabilities | None) -> None:
         """Show what the model in use can do and what is on; None while that is not known."""
         for part, box in self.boxes.items():
-            words, able = PART_WORDS[part], ability is not None and part in ability.parts
-            box.setEnabled(able)
+            words, supported = (
+                PART_WORDS[part],
+                capabilities is not None and part in capabilities.parts,
+            )
+            box.setEnabled(supported)
             with QSignalBlocker(box):
-                box.setChecked(ability is not None and part in ability.on)
+                box.setChecked(capabilities is not None and part in capabilities.on)
             tip = f"{words.name}: {words.does}; {words.costs}"
-            if ability is not None and not able:
+            if capabilities is not None and not supported:
                 tip = f"{words.name}: {words.does}. Not with this model: it cannot {words.needs}"
             box.setToolTip(f"{tip}\nIn Python: Refinement({part}=True)")
-        sure = ability is not None and ability.uncertainty
-        missing = "" if ability is None or sure else ". Not with this model: it is no network"
-        self.map.setEnabled(sure)
+        has_uncertainty = capabilities is not None and capabilities.uncertainty
+        missing = (
+            ""
+            if capabilities is None or has_uncertainty
+            else ". Not with this model: it is no network"
+        )
+        self.map.setEnabled(has_uncertainty)
         with QSignalBlocker(self.map):
-            self.map.setChecked(sure and self._map_wanted)
+            self.map.setChecked(has_uncertainty and self._map_wanted)
         self.map.setToolTip(
             f"Where the model is not sure about this plane, as a layer (Shift+U){missing}"
         )
-        self.ask.setEnabled(sure)
-        self.ask.setToolTip(f"Mark where a click would help most (H){missing}")
+        self.suggest_button.setEnabled(has_uncertainty)
+        self.suggest_button.setToolTip(f"Mark where a click would help most (H){missing}")
 
     def _map_toggled(self, on: bool) -> None:
         self._map_wanted = on
-        self.mapped.emit(on)
+        self.uncertainty_toggled.emit(on)

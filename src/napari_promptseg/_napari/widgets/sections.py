@@ -1,20 +1,23 @@
-"""The sections of the dock; they know nothing of sessions and layers."""
+"""Sections of the dock; they know nothing of sessions and layers."""
 
 from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined]
+from qtpy.QtCore import QEvent, QObject, Qt, Signal  # type: ignore[attr-defined]
 from qtpy.QtGui import QColor, QIcon, QPainter, QPixmap
 from qtpy.QtWidgets import (
     QButtonGroup,
     QCheckBox,
+    QComboBox,
+    QFrame,
     QGridLayout,
     QHBoxLayout,
     QLabel,
     QLineEdit,
     QPushButton,
+    QScrollArea,
     QSizePolicy,
     QVBoxLayout,
     QWidget,
@@ -25,7 +28,7 @@ from napari_promptseg._napari.keybindings import help_rows
 from napari_promptseg._napari.layers.prompt_layers import colour
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 TOOL_TIPS: Final = {
     "Click": "Click on the object; Ctrl+click on what does not belong to it",
@@ -34,18 +37,17 @@ TOOL_TIPS: Final = {
     "Lasso": "Draw an outline around the object",
 }
 _NAME_IT: Final = "Or name the object, then press Enter"
-_NO_WORDS: Final = "For words, add a model with … above"
 
 
 def push_button(text: str, tip: str, clicked: Callable[[], Any] | None = None) -> QPushButton:
     """Return a button that leaves the keys to the viewer after a click."""
-    made = QPushButton(text)
-    made.setToolTip(tip)
-    made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-    made.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+    button = QPushButton(text)
+    button.setToolTip(tip)
+    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
     if clicked is not None:
-        made.clicked.connect(lambda _=False: clicked())
-    return made
+        button.clicked.connect(lambda _=False: clicked())
+    return button
 
 
 def _dot(name: str) -> QIcon:
@@ -85,6 +87,32 @@ def collapsible(title: str) -> QCollapsible:
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
     return folded
+
+
+class ScrollArea(QScrollArea):
+    """Vertical scroll area that is always as wide as its content needs, in any font.
+
+    Parameters
+    ----------
+    content : QWidget
+        What is scrolled.
+    """
+
+    def __init__(self, content: QWidget, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWidget(content)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
+        """See `QScrollArea`; follows a content that becomes wider."""
+        if event is not None and event.type() == QEvent.Type.LayoutRequest:
+            content, bar, viewport = self.widget(), self.verticalScrollBar(), self.viewport()
+            if content is not None and bar is not None and viewport is not None:
+                beside = max(bar.sizeHint().width(), self.width() - viewport.width())
+                self.setMinimumWidth(content.minimumSizeHint().width() + beside)
+        return bool(super().eventFilter(watched, event))
 
 
 class Section(QWidget):
@@ -149,7 +177,10 @@ class PromptSection(Section):
         row.setContentsMargins(0, 0, 0, 0)
         self._more.setLayout(row)
         self.column.addWidget(self._more)
-        self.show_ability(1, everything=False)
+        # As with the shipped model, so that little moves when it is loaded.
+        self.show_capabilities(2, everything=False)
+        self.other_button.setEnabled(False)
+        self.text.hide()
 
     def _word_entered(self) -> None:
         if word := self.text.text().strip():
@@ -159,10 +190,10 @@ class PromptSection(Section):
     def show_reading(self, remedy: str) -> None:
         """Offer words, or say what to do so that they are understood."""
         self.text.setEnabled(not remedy)
-        self.text.setPlaceholderText(_NO_WORDS if remedy else _NAME_IT)
+        self.text.setVisible(not remedy)
         self.text.setToolTip(remedy or "Looks for it on the plane in view; clicks go on from there")
 
-    def show_ability(self, choices: int, everything: bool) -> None:
+    def show_capabilities(self, choices: int, everything: bool) -> None:
         """Show the buttons for what few models can do."""
         self.other_button.setVisible(choices > 1)
         self.everything_button.setVisible(everything)
@@ -191,7 +222,7 @@ class PromptSection(Section):
 
 
 class ObjectSection(Section):
-    """The object in work, and history."""
+    """The active object, and history."""
 
     commit = Signal(str, bool)
     discard = Signal()
@@ -200,49 +231,57 @@ class ObjectSection(Section):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Object", parent)
-        self._shown = "", False
+        self._last_state = "", False
         self.name = QLineEdit()
         self.name.setPlaceholderText("Name (optional)")
         self.name.returnPressed.connect(self.ask_commit)
-        self.overwrite = QCheckBox("Overwrite other objects")
-        self.overwrite.setToolTip("Take pixels of other objects too when committing")
+        self.name.returnPressed.connect(self.name.clearFocus)  # the keys go back to the viewer
+        self.overwrite = QCheckBox("Overwrite")
+        self.overwrite.setToolTip("Overwrite other objects: take their pixels too when committing")
         self.commit_button = push_button(
             "Commit", "Move the object into the labels (N)", self.ask_commit
         )
-        self.discard_button = push_button("Discard", "Drop the object in work (Shift+N)")
+        self.discard_button = push_button("Discard", "Drop the active object (Shift+N)")
         self.discard_button.clicked.connect(self.discard)
         self.undo_button = push_button("Undo", "Ctrl+Z")
         self.undo_button.clicked.connect(self.undo)
         self.redo_button = push_button("Redo", "Ctrl+Shift+Z")
         self.redo_button.clicked.connect(self.redo)
-        self.column.addWidget(self.name)
+        name_row = side_by_side(self.name, self.overwrite)
+        name_row.setStretch(0, 1)
+        self.column.addLayout(name_row)
         self.column.addLayout(
             side_by_side(
                 self.commit_button, self.discard_button, self.undo_button, self.redo_button
             )
         )
-        self.column.addWidget(self.overwrite)
 
     def ask_commit(self) -> None:
         """Commit with the name and the choice that the user gave."""
         self.commit.emit(self.name.text().strip(), self.overwrite.isChecked())
 
     def show_name(self, name: str) -> None:
-        """Propose a name for the object in work."""
+        """Propose a name for the active object."""
         self.name.setText(name)
 
     def show_state(
         self, name: str, label: int | None, has_object: bool, undo: bool, redo: bool
     ) -> None:
-        """Show what can be done, and the name of the object in work."""
+        """Show what can be done, and the name of the active object."""
         self.commit_button.setEnabled(has_object)
         self.discard_button.setEnabled(has_object)
         self.undo_button.setEnabled(undo)
         self.redo_button.setEnabled(redo)
         self.commit_button.setText("Commit" if label is None else f"Commit {label}")
-        if name != self._shown[0] or has_object < self._shown[1]:
+        self.discard_button.setText("Discard" if label is None else "Revert")
+        self.discard_button.setToolTip(
+            "Drop the active object (Shift+N)"
+            if label is None
+            else "Leave the object as it was before it was reopened (Shift+N)"
+        )
+        if name != self._last_state[0] or has_object < self._last_state[1]:
             self.name.setText(name)
-        self._shown = name, has_object
+        self._last_state = name, has_object
 
 
 class FileSection(Section):
@@ -251,9 +290,11 @@ class FileSection(Section):
     save = Signal()
     load = Signal()
     export = Signal()
+    add_layer = Signal(int)
+    """Row of the labels layer whose objects are to be added."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("Session", parent)
+        super().__init__("", parent)
         self.save_button = push_button("Save…", "Everything: prompts, labels, history")
         self.save_button.clicked.connect(self.save)
         self.load_button = push_button("Load…", "Go on with a saved session, or with labels")
@@ -261,6 +302,26 @@ class FileSection(Section):
         self.export_button = push_button("Export…", "Labels, meshes, a table of sizes, tracks …")
         self.export_button.clicked.connect(self.export)
         self.column.addLayout(side_by_side(self.save_button, self.load_button, self.export_button))
+        self.labels_layer = QComboBox()
+        self.labels_layer.setToolTip("Labels layers of the viewer that fit the image")
+        self.labels_layer.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.labels_layer.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        add = push_button("Add objects of", "Go on with the objects of this labels layer")
+        add.clicked.connect(lambda: self.add_layer.emit(self.labels_layer.currentIndex()))
+        self.layer_row = QWidget()
+        row = side_by_side(add, self.labels_layer)
+        row.setContentsMargins(0, 0, 0, 0)
+        self.layer_row.setLayout(row)
+        self.column.addWidget(self.layer_row)
+        self.show_labels_layers(())
+
+    def show_labels_layers(self, names: Sequence[str]) -> None:
+        """Offer labels layers by name; hidden where there is none."""
+        before = self.labels_layer.currentText()
+        self.labels_layer.clear()
+        self.labels_layer.addItems(list(names))
+        self.labels_layer.setCurrentIndex(max(self.labels_layer.findText(before), 0))
+        self.layer_row.setVisible(bool(names))
 
 
 def key_help() -> QCollapsible:

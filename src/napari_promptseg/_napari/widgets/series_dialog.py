@@ -1,4 +1,4 @@
-"""Which of the DICOM series in a folder to open."""
+"""Series dialog: choice among the DICOM series of a folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of a session is on disk without being asked for: the journal and a copy of the labels."""
+"""Autosave: journal and periodic label backups."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
     from napari_promptseg.session.session import Session
 
-_EMBEDDED: Final = 64 * 2**20
+_EMBED_LIMIT: Final = 64 * 2**20
 """Bytes of an image without a file that are kept with the journal; larger ones are not."""
-_COPIED: Final = 512 * 2**20
+_COPY_LIMIT: Final = 512 * 2**20
 """Bytes of the largest labels that are copied."""
-_EVERY: Final = 60.0
+_COPY_INTERVAL: Final = 60.0
 """Seconds between two copies of the labels, at least."""
 _VERSIONS: Final = 3
 
 
 class Autosave:
-    """Keeps a journal of a session from its first step on, and copies of its labels.
+    """Journal of a session from its first step on, and copies of its labels.
 
     All of it runs on the worker.
 
@@ -40,11 +40,11 @@ class Autosave:
         self._folder = folder
         self._saved: tuple[str, ...] | None = None
         self._copied: tuple[int, ...] | None = None
-        self._copied_at = -_EVERY
+        self._copied_at = -_COPY_INTERVAL
         self._over = False
 
     def is_due(self, session: Session) -> bool:
-        """Whether there is something to do for `keep`; quick, from any thread."""
+        """Whether `save` has something to do; quick, from any thread."""
         return self._lacks_journal(session) or self._lacks_copy(session)
 
     def _lacks_journal(self, session: Session) -> bool:
@@ -52,11 +52,11 @@ class Autosave:
 
     def _lacks_copy(self, session: Session) -> bool:
         state = tuple(session.objects)
-        due = monotonic() - self._copied_at >= _EVERY
+        due = monotonic() - self._copied_at >= _COPY_INTERVAL
         return due and bool(state) and state != self._copied and session.journal is not None
 
     def save(self, session: Session) -> None:
-        """Have on disk what was done, on the worker; later steps go to the journal themselves.
+        """Begin the journal or copy the labels, on the worker; later steps follow by themselves.
 
         Raises
         ------
@@ -70,8 +70,10 @@ class Autosave:
                 session.keep_journal(folder, image=_is_small(session.volume.data))
             except OSError as error:
                 self._over = True
-                raise OSError(f"nothing is kept on disk for a crash: {error}") from error
-        if self._lacks_copy(session) and session.labels.nbytes <= _COPIED:
+                raise OSError(
+                    f"no journal is written, so a crash would lose the session: {error}"
+                ) from error
+        if self._lacks_copy(session) and session.labels.nbytes <= _COPY_LIMIT:
             self._copy_labels(session)
 
     def saved(self, session: Session) -> None:
@@ -102,4 +104,4 @@ class Autosave:
 
 def _is_small(data: Any) -> bool:
     """Whether an image is in memory, and quickly written."""
-    return isinstance(data, np.ndarray) and data.nbytes <= _EMBEDDED
+    return isinstance(data, np.ndarray) and data.nbytes <= _EMBED_LIMIT

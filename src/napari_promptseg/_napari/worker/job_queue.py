@@ -1,51 +1,69 @@
-"""One long-lived thread that does all work of sessions, in the order it was asked for."""
+"""Job queue: one long-lived thread that runs the work of all sessions in order."""
 
 from __future__ import annotations
 
+import atexit
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from functools import partial
 from time import monotonic
-from typing import Any
+from typing import Any, Final
+from weakref import WeakSet
 
 Deliver = Callable[[Callable[[], None]], None]
-"""Runs a call on the thread of the front end, later."""
+"""Runs a call on the main thread."""
+_EXIT_TIMEOUT: Final = 60.0
+"""Seconds that the interpreter waits at its exit for jobs that still run."""
+_log = logging.getLogger(__name__)
+_threads: WeakSet[threading.Thread] = WeakSet()
+
+
+@atexit.register
+def _join_threads() -> None:
+    """Let running jobs end: native code that loads a model aborts a finalizing interpreter."""
+    deadline = monotonic() + _EXIT_TIMEOUT
+    for thread in list(_threads):
+        thread.join(max(deadline - monotonic(), 0))
 
 
 @dataclass(eq=False, slots=True)
 class Job:
-    """Something to do on the worker.
+    """Work for the worker thread.
 
     Parameters
     ----------
     work : callable
         Run on the worker, with the job.
-    done : callable
+    on_result : callable
         Delivered with what `work` returned.
-    failed : callable
+    on_error : callable
         Delivered with the exception that `work` raised.
     owner : object
         On whose behalf; see `JobQueue.drop`.
     key : hashable, optional
         Jobs of one owner and key that wait one after the other become one.
     items : list
-        What the job is about; those of merged jobs are gathered in the first.
+        Arguments of the job; those of merged jobs are gathered in the first.
     idle : bool
         Whether it runs only when nothing else waits; a newer idle job of its owner and key
         takes its place.
+    loads_model : bool
+        Whether it may take long without being stuck.
     stopped : Event
         Set when `work` should end early.
     """
 
     work: Callable[[Job], Any]
-    done: Callable[[Any], None]
-    failed: Callable[[Exception], None]
+    on_result: Callable[[Any], None]
+    on_error: Callable[[Exception], None]
     owner: object = None
     key: Hashable = None
     items: list[Any] = field(default_factory=list)
     idle: bool = False
+    loads_model: bool = False
     stopped: threading.Event = field(default_factory=threading.Event)
 
 
@@ -58,7 +76,7 @@ class JobQueue:
     Parameters
     ----------
     deliver : callable
-        Brings results to the thread of the front end.
+        Brings results to the main thread.
     """
 
     def __init__(self, deliver: Deliver) -> None:
@@ -69,26 +87,31 @@ class JobQueue:
         self._thread: threading.Thread | None = None
         self._running: Job | None = None
         self._began: float | None = None
-        self._unheard = 0
+        self._undelivered = 0
+        self._closings = 0
 
     @property
     def busy(self) -> bool:
         """Whether a job runs or waits, or its result waits for delivery."""
         waiting = bool(self._queue or self._idle)
-        return waiting or self._running is not None or self._unheard > 0
+        return waiting or self._running is not None or self._undelivered > 0
 
     def submit(self, job: Job) -> None:
         """Add a job to the queue."""
         with self._changed:
             if job.idle:
-                kept = (other for other in self._idle if not _same(other, job))
-                self._idle = deque([*kept, job])
+                others = (other for other in self._idle if not _same(other, job))
+                self._idle = deque([*others, job])
             else:
                 self._queue.append(job)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="promptseg", daemon=True)
-                self._thread.start()
+                self._start_thread()
             self._changed.notify()
+
+    def _start_thread(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="promptseg", daemon=True)
+        _threads.add(self._thread)
+        self._thread.start()
 
     def drop(self, owner: object) -> None:
         """Forget the jobs of an owner, and ask the running one to end early if it is of it."""
@@ -100,12 +123,18 @@ class JobQueue:
 
     @property
     def stuck_for(self) -> float:
-        """Seconds for which the running job has run; 0 if none runs."""
+        """Seconds for which the running job has run; 0 if none runs, or a model is loaded."""
         began = self._began
-        return 0.0 if began is None else monotonic() - began
+        return 0.0 if began is None or self.loads_model else monotonic() - began
+
+    @property
+    def loads_model(self) -> bool:
+        """Whether the running job loads a model."""
+        job = self._running
+        return job is not None and job.loads_model
 
     def abandon(self) -> bool:
-        """Leave the running job to itself, unheard; what waits is done by a new thread.
+        """Abandon the running job; its result is ignored, and queued jobs run on a new thread.
 
         Returns
         -------
@@ -117,8 +146,9 @@ class JobQueue:
                 return False
             self._running.stopped.set()
             self._running, self._began = None, None
-            self._thread = threading.Thread(target=self._run, name="promptseg", daemon=True)
-            self._thread.start()
+            if self._thread is not None:
+                _threads.discard(self._thread)  # it may never end
+            self._start_thread()
             return True
 
     def close(self, timeout: float = 2.0) -> bool:
@@ -132,10 +162,12 @@ class JobQueue:
         Returns
         -------
         bool
-            Whether the thread has ended; otherwise it ends after its job, unheard.
+            Whether the thread has ended; otherwise it ends after its job, whose result is ignored.
         """
         with self._changed:
             thread, self._thread = self._thread, None
+            self._closings += 1
+            self._undelivered = 0
             self._queue.clear()
             self._idle.clear()
             if self._running is not None:
@@ -164,23 +196,39 @@ class JobQueue:
     def _run(self) -> None:
         while (job := self._take()) is not None:
             try:
-                call = partial(job.done, job.work(job))
+                call = partial(job.on_result, job.work(job))
             except Exception as error:
-                call = partial(job.failed, error)
+                # Imports of a job that is abandoned at the exit of the interpreter fail.
+                abandoned = self._thread is not threading.current_thread()
+                expected = abandoned or is_user_error(error)
+                _log.log(
+                    logging.DEBUG if expected else logging.ERROR, "a job failed", exc_info=error
+                )
+                call = partial(job.on_error, error)
             with self._changed:
-                heard = self._thread is threading.current_thread()
-                if heard or self._running is job:
+                is_current = self._thread is threading.current_thread()
+                if is_current or self._running is job:
                     self._running, self._began = None, None
-                self._unheard += heard
-            if heard:
-                self._deliver(partial(self._hand_over, call))
+                self._undelivered += is_current
+                closings = self._closings
+            if is_current:
+                self._deliver(partial(self._hand_over, call, closings))
 
-    def _hand_over(self, call: Callable[[], None]) -> None:
+    def _hand_over(self, call: Callable[[], None], closings: int) -> None:
+        if closings != self._closings:
+            return  # closed in between
         try:
             call()
         finally:
             with self._changed:
-                self._unheard -= 1
+                self._undelivered -= 1
+
+
+def is_user_error(error: Exception) -> bool:
+    """Whether the message of an error is meant for the user; other errors are bugs."""
+    return isinstance(error, ValueError | OSError | MemoryError | RuntimeError) and not isinstance(
+        error, UnicodeError | NotImplementedError | RecursionError
+    )
 
 
 def _same(one: Job, other: Job) -> bool:

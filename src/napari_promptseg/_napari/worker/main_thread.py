@@ -1,34 +1,26 @@
-"""The way from other threads to the thread of the GUI."""
+"""Calls on the main thread: from another thread, or in the next turn of the event loop."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QObject, Qt, Signal  # type: ignore[attr-defined]
+from qtpy.QtCore import QTimer
+from superqt.utils import ensure_main_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class MainThreadRelay(QObject):
-    """Runs calls in the event loop of the thread that made it, in the order they came."""
+def call_on_main_thread(call: Callable[[], None]) -> None:
+    """Run a call in the event loop of the application; from any thread, in order."""
+    _run(call)
 
-    _posted = Signal(object)
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._open = True
-        self._posted.connect(self._run, Qt.ConnectionType.QueuedConnection)
+@ensure_main_thread
+def _run(call: Callable[[], None]) -> None:
+    call()
 
-    def __call__(self, call: Callable[[], None]) -> None:
-        """Run a call later; from any thread."""
-        if self._open:
-            self._posted.emit(call)
 
-    def _run(self, call: Callable[[], None]) -> None:
-        if self._open:
-            call()
-
-    def close(self) -> None:
-        """Run no more calls, not even those that wait."""
-        self._open = False
+def call_later(call: Callable[[], None]) -> None:
+    """Run a call in the next turn of the event loop; from the main thread."""
+    QTimer.singleShot(0, call)

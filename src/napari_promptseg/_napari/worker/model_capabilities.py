@@ -1,4 +1,4 @@
-"""What the model of a session can do, and which wrappers are around it."""
+"""Capabilities of the loaded model, and the wrappers around it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ModelCapabilities:
-    """What a model can do, for the thread of the front end.
+    """Capabilities of the loaded model, for the main thread.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class ModelCapabilities:
         Whether it finds all objects of a plane without prompts.
     costly : bool
         Whether it takes long to look at a plane, so that it pays to do so ahead of time.
-    reads : bool
+    understands_text : bool
         Whether it understands words itself.
     """
 
@@ -47,22 +47,22 @@ class ModelCapabilities:
     choices: int = 1
     everything: bool = False
     costly: bool = False
-    reads: bool = False
+    understands_text: bool = False
 
 
-def refine(session: Session, wish: Refinement) -> ModelCapabilities:
-    """Put those wrappers around the model of a session that are wished for and possible.
+def refine(session: Session, requested: Refinement) -> ModelCapabilities:
+    """Put those wrappers around the model of a session that are requested and possible.
 
     Parameters
     ----------
     session : Session
         On the thread that works on it; its model is loaded.
-    wish : Refinement
+    requested : Refinement
         For any model: what this one cannot do is left as it is by default.
     """
     capabilities = session.loaded_backend.capabilities
     parts = frozenset(part for part in PARTS if able(part, capabilities))
-    refinement = replace(wish, **{part: None for part in PARTS if part not in parts})
+    refinement = replace(requested, **{part: None for part in PARTS if part not in parts})
     if session.refinement != refinement:
         session.refinement = refinement
     resolved = refinement.resolved(capabilities)

@@ -1,4 +1,4 @@
-"""How large committed objects are and when they are there, for the list of objects."""
+"""Sizes and time spans of committed objects, for the object table."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SECONDS: Final = 0.05
 
 
 class ObjectSizes(NamedTuple):
-    """What the list tells about an object.
+    """Size of an object as text, with a tooltip and its time points.
 
     Parameters
     ----------
@@ -41,86 +41,88 @@ class ObjectSizes(NamedTuple):
     times: tuple[int, ...] = ()
 
 
-def object_sizes(session: Session, wanted: Sequence[StoredObject]) -> dict[int, ObjectSizes]:
-    """Return what to tell about objects, by label, on the worker; of some, if there are many."""
-    found: dict[int, ObjectSizes] = {}
+def object_sizes(session: Session, objects: Sequence[StoredObject]) -> dict[int, ObjectSizes]:
+    """Return the sizes of objects by label, on the worker; of some, if there are many."""
+    sizes: dict[int, ObjectSizes] = {}
     start = perf_counter()
-    for stored in wanted:
-        if stored is session.objects.get(stored.label):
-            found[stored.label] = _object_sizes(session, stored)
+    for item in objects:
+        if item is session.objects.get(item.label):
+            sizes[item.label] = _object_sizes(session, item)
         if perf_counter() - start > _SECONDS:
             break
-    return found
+    return sizes
 
 
-def _object_sizes(session: Session, stored: StoredObject) -> ObjectSizes:
+def _object_sizes(session: Session, item: StoredObject) -> ObjectSizes:
     volume = session.volume
-    mask = session.labels[box_slices(stored.box)] == stored.label
+    mask = session.labels[box_slices(item.box)] == item.label
     count = int(np.count_nonzero(mask))
     if "t" not in volume.names:
         text = size_text(volume, count)
         unit = "voxels" if "z" in volume.names else "pixels"
         return ObjectSizes(text, text if unit in text else f"{text}, {count:,} {unit}")
-    present = np.flatnonzero(mask.any(axis=tuple(range(1, mask.ndim)))) + stored.box[0][0]
+    present = np.flatnonzero(mask.any(axis=tuple(range(1, mask.ndim)))) + item.box[0][0]
     times = tuple(int(t) for t in present)
     first, last = times[0], times[-1]
     tip = f"In {len(times)} of the time points {first} to {last}"
     tip += f", on average {size_text(volume, round(count / len(times)))}"
-    if stored.parent is not None:
-        tip += f"; comes from object {stored.parent}"
+    if item.parent is not None:
+        tip += f"; comes from object {item.parent}"
     return ObjectSizes(f"{first}–{last}" if last > first else str(first), tip, times)
 
 
 class ObjectSizesPresenter:
-    """Keeps the figures of committed objects, measured when nothing else is to be done.
+    """Presents the sizes of committed objects, measured while the worker is idle.
 
     Parameters
     ----------
     controller : SessionController
         What is asked.
     show : callable
-        Takes the figures by label, whenever there are new ones.
+        Gets the sizes by label, whenever there are new ones.
     """
 
     def __init__(
         self, controller: SessionController, show: Callable[[Mapping[int, ObjectSizes]], None]
     ) -> None:
         self._controller, self._show = controller, show
-        self._known: dict[int, tuple[StoredObject, ObjectSizes]] = {}
+        self._measured: dict[int, tuple[StoredObject, ObjectSizes]] = {}
         controller.events.labels.connect(self._changed)
         controller.events.settled.connect(self.refresh)
         controller.events.replaced.connect(self._replaced)
         self.refresh()
 
     def release(self) -> None:
-        """Ask no more."""
+        """Disconnect from the controller."""
         self._controller.events.labels.disconnect(self._changed)
         self._controller.events.settled.disconnect(self.refresh)
         self._controller.events.replaced.disconnect(self._replaced)
 
     def refresh(self) -> None:
         """Measure what is not known."""
-        objects = {stored.label: stored for stored in self._controller.shown.objects}
-        self._known = {
-            label: entry for label, entry in self._known.items() if entry[0] is objects.get(label)
+        objects = {item.label: item for item in self._controller.snapshot.objects}
+        self._measured = {
+            label: entry
+            for label, entry in self._measured.items()
+            if entry[0] is objects.get(label)
         }
-        wanted = [stored for label, stored in objects.items() if label not in self._known]
-        if wanted:
-            work = partial(object_sizes, wanted=wanted)
+        unmeasured = [item for label, item in objects.items() if label not in self._measured]
+        if unmeasured:
+            work = partial(object_sizes, objects=unmeasured)
             self._controller.ask("figures", work, partial(self._take, objects))
 
-    def _take(self, objects: Mapping[int, StoredObject], found: Mapping[int, ObjectSizes]) -> None:
-        self._known |= {label: (objects[label], value) for label, value in found.items()}
-        self._show({label: value for label, (_, value) in self._known.items()})
-        if found:
+    def _take(self, objects: Mapping[int, StoredObject], sizes: Mapping[int, ObjectSizes]) -> None:
+        self._measured |= {label: (objects[label], value) for label, value in sizes.items()}
+        self._show({label: value for label, (_, value) in self._measured.items()})
+        if sizes:
             self.refresh()
 
     def _changed(self, boxes: Sequence[Bounds]) -> None:
         """Forget the objects that may have other pixels now."""
-        for label, (stored, _) in list(self._known.items()):
-            if any(boxes_meet(stored.box, box) for box in boxes):
-                del self._known[label]
+        for label, (item, _) in list(self._measured.items()):
+            if any(boxes_meet(item.box, box) for box in boxes):
+                del self._measured[label]
 
     def _replaced(self) -> None:
-        self._known.clear()
+        self._measured.clear()
         self.refresh()

@@ -1,104 +1,211 @@
-"""What the user does with objects that are done, as calls of a session on the worker."""
+"""Commands for the active object, committed objects and the history."""
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final
 
-from napari_promptseg._napari.worker.session_proxy import SessionProxy
-from napari_promptseg.measure.measure import area_text, size_text
-from napari_promptseg.measure.surface import SMOOTH_STEPS
+from napari_promptseg.data.geometry import box_slices
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from napari_promptseg._napari.worker.job_queue import Job
-    from napari_promptseg.measure.measure import Measurement
-    from napari_promptseg.measure.surface import Surface
-    from napari_promptseg.measure.tracks import Tracks
+    from napari_promptseg._napari.worker.propagation import PropagationCommands
+    from napari_promptseg._napari.worker.requests import Edit
+    from napari_promptseg._napari.worker.session_proxy import SessionProxy
     from napari_promptseg.session.session import Session
 
+_COVERED: Final = (
+    "all pixels of the active object belong to other objects: "
+    "tick Overwrite to take them, or discard it with Shift+N"
+)
+_OTHER_OBJECTS: Final = frozenset(
+    {
+        "accept proposals",
+        "add labels",
+        "commit",
+        "delete",
+        "divide",
+        "end track",
+        "paint",
+        "relabel",
+        "rename",
+        "segment everything",
+        "unlink",
+    }
+)
+"""Steps of the history that change committed objects."""
 
-class Shape(NamedTuple):
-    """The surface of an object with its size.
+
+class ObjectCommands:
+    """Commit, discard, reopen, rename, delete, paint labels, undo and redo.
 
     Parameters
     ----------
-    surface : Surface
-        Smoothed, for the eye.
-    size : Measurement
-        Of the object as it is.
+    proxy : SessionProxy
+        The session.
+    propagation : PropagationCommands
+        Stopped by whatever changes the object.
     """
 
-    surface: Surface
-    size: Measurement
+    def __init__(self, proxy: SessionProxy, propagation: PropagationCommands) -> None:
+        self._proxy, self._propagation = proxy, propagation
 
-
-class ObjectCommands(SessionProxy):
-    """Surfaces, tracks and lineage; parameters: see `SessionProxy`."""
-
-    def shape(self, label: int | None, t: int | None, then: Callable[[Shape], None]) -> None:
-        """Find the surface of an object at a time point; None is the object in work."""
-
-        def work(session: Session, _: Job) -> Shape:
-            surface = session.surface(label, t, smooth=SMOOTH_STEPS)
-            return Shape(surface, session.measure(label, t))
-
-        def done(shape: Shape) -> None:
-            then(shape)
-            self.events.status.emit(_shape_text(shape, size_text(self.volume, shape.size.voxels)))
-
-        self.events.status.emit("Making the surface …")
-        self._do(work, done)
-
-    def tracks(self, then: Callable[[Tracks], None]) -> None:
-        """Find the tracks of all committed objects."""
-
-        def done(tracks: Tracks) -> None:
-            count = len({int(label) for label in tracks.data[:, 0]})
-            if not count:
-                self.events.status.emit("No tracks yet: commit an object first")
-                return
-            then(tracks)
-            daughters = Counter(parent for found in tracks.graph.values() for parent in found)
-            divisions = sum(number > 1 for number in daughters.values())
-            text = f"{count} track{'s' * (count > 1)}"
-            if divisions:
-                text += f", {divisions} division{'s' * (divisions > 1)}"
-            self.events.status.emit(text)
-
-        self._do(lambda session, _: session.tracks(), done)
-
-    def divide(self, parent: int, daughters: Sequence[int], t: int | None) -> None:
-        """Say that an object becomes others; what it has from a time point on is one of them."""
-
-        def done(labels: tuple[int, ...]) -> None:
-            named = ", ".join(map(str, labels))
-            text = f"Object {parent} becomes {named}"
-            if len(labels) > len(daughters):
-                text += f"; {labels[-1]} is what it had from time point {t} on"
-            self.events.status.emit(text)
-
-        self._do(lambda session, _: session.divide(parent, daughters, t), done)
-
-    def unlink(self, label: int) -> None:
-        """Say that an object comes from no other."""
-        self._do(
-            lambda session, _: session.unlink(label), self._say(f"Object {label} has no parent now")
+    def commit(self, name: str | None = None, overwrite: bool = False) -> None:
+        """Move the active object into the labels."""
+        if not self._proxy.snapshot.has_object:
+            self._proxy.events.status.emit("Nothing to commit yet: click on an object first")
+            return
+        self._propagation.forget_pause()
+        self._proxy.run(
+            lambda session, _: _commit(session, name, overwrite),
+            lambda label: self._proxy.events.status.emit(f"Committed object {label}"),
         )
 
-    def end_track(self, label: int, t: int) -> None:
-        """Say that an object is gone after a time point."""
-        self._do(
-            lambda session, _: session.end_track(label, t),
-            self._say(f"Object {label} ends at time point {t}"),
+    def discard(self) -> None:
+        """Drop the active object; a reopened one becomes what it was before."""
+        label = self._proxy.snapshot.label
+        self._propagation.cancel()
+        if label is None:
+            self._proxy.run(
+                lambda session, _: session.discard(), self._proxy.say("Discarded the active object")
+            )
+        else:
+            self._proxy.run(
+                lambda session, _: _undo_reopening(session, label),
+                self._proxy.say(f"Object {label} is as it was before it was reopened"),
+            )
+
+    def undo(self) -> None:
+        """Undo the last step."""
+        self._propagation.cancel()
+        self._proxy.run(
+            lambda session, _: self._step_history(session, session.undo), self._report_step("Undid")
         )
 
+    def redo(self) -> None:
+        """Redo the last undone step."""
+        self._propagation.cancel()
+        self._proxy.run(
+            lambda session, _: self._step_history(session, session.redo), self._report_step("Redid")
+        )
 
-def _shape_text(shape: Shape, size: str) -> str:
-    found = shape.size
-    name = found.name or ("Object in work" if found.label is None else f"Object {found.label}")
-    text = f"{name}: {size}"
-    if found.surface_area is not None:
-        text += f", surface {area_text(found.surface_area, found.units)}"
-    return f"{text}. Ctrl+Y goes back to planes"
+    @staticmethod
+    def _step_history(session: Session, step: Callable[[], bool]) -> str | None:
+        """Go through history; return the name of the step, None if there was none."""
+        before = session.history
+        changed = step()
+        return max(before, session.history, key=len)[-1] if changed else None
+
+    def _report_step(self, verb: str) -> Callable[[str | None], None]:
+        def report(name: str | None) -> None:
+            verbs = {"Undid": "undo", "Redid": "redo"}
+            text = f"{verb} {name!r}" if name else f"Nothing to {verbs[verb]}"
+            self._proxy.events.status.emit(text)
+
+        return report
+
+    def reopen(
+        self, label: int, name: str = "", may_discard: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Make a committed object the active one.
+
+        Parameters
+        ----------
+        label : int
+            Its id.
+        name : str
+            Name of the object that is active so far and is committed first.
+        may_discard : callable
+            Asked if that object cannot be committed, since others have all of its pixels.
+        """
+        self._propagation.cancel()
+
+        def work(session: Session, _: Job) -> str:
+            if label not in session.objects:
+                raise ValueError(f"there is no object {label}; valid: {sorted(session.objects)}")
+            text = f"Reopened object {label}"
+            if session.draft.extent is not None and session.mask.any():
+                if session.draft.label is None and _is_covered(session):
+                    return ""
+                committed = _commit(session, name or None, overwrite=False)
+                text = f"Committed object {committed}, then reopened object {label}"
+            session.reopen(label)
+            return text
+
+        def then(text: str) -> None:
+            if text:
+                self._proxy.events.status.emit(text)
+            elif may_discard():
+                self._proxy.run(_discard, lambda _: self.reopen(label))
+            else:
+                self._proxy.events.status.emit(f"Not reopened: {_COVERED}")
+
+        self._proxy.run(work, then)
+
+    def rename(self, label: int, name: str) -> None:
+        """Name a committed object."""
+        self._proxy.run(
+            lambda session, _: session.rename(label, name), self._proxy.say(f"Named it {name!r}")
+        )
+
+    def delete(self, label: int) -> None:
+        """Delete a committed object."""
+        self._proxy.run(
+            lambda session, _: session.delete(label), self._proxy.say(f"Deleted object {label}")
+        )
+
+    def paint_labels(self, edit: Edit) -> None:
+        """Store pixels painted on the labels layer."""
+
+        def work(session: Session, _: Job) -> None:
+            values = session.labels[box_slices(edit.box)].copy()
+            values[edit.mask] = edit.values[edit.mask]
+            session.paint(edit.box, values)
+
+        def settle(_: Job) -> None:
+            self._proxy.note_change("labels", edit.box)
+
+        self._proxy.run(work, self._proxy.say("Painted labels"), settle=settle)
+
+
+def _commit(session: Session, name: str | None, overwrite: bool) -> int:
+    extent = session.draft.extent
+    if extent is None or not session.mask[box_slices(extent)].any():
+        raise ValueError("nothing to commit: the active object is empty")
+    try:
+        return session.commit(name, overwrite)
+    except ValueError as error:
+        if overwrite:
+            raise
+        raise ValueError(_COVERED) from error
+
+
+def _is_covered(session: Session) -> bool:
+    """Whether other objects have all pixels of the active object."""
+    assert session.draft.extent is not None
+    part = box_slices(session.draft.extent)
+    return not (session.mask[part] & (session.labels[part] == 0)).any()
+
+
+def _discard(session: Session, _: Job) -> None:
+    session.discard()
+
+
+def _undo_reopening(session: Session, label: int) -> None:
+    """Go back in history to before an object was reopened; redo brings the steps back.
+
+    Raises
+    ------
+    ValueError
+        If committed objects were changed in the meantime.
+    """
+    history = session.history
+    first = len(history) - 1 - history[::-1].index("reopen")
+    if _OTHER_OBJECTS.intersection(history[first + 1 :]):
+        raise ValueError(
+            f"other objects were changed since object {label} was reopened: "
+            "commit it with N, or undo with Ctrl+Z"
+        )
+    while len(session.history) > first:
+        session.undo()

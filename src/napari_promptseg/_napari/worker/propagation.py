@@ -1,13 +1,11 @@
-"""Propagation on the worker: it can be stopped, and it makes way for corrections."""
+"""Commands for propagation: start, cancel, and pause while a correction is answered."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from time import perf_counter
 from typing import TYPE_CHECKING, Literal
 
 from napari_promptseg._napari.worker.requests import PropagationRequest
-from napari_promptseg._napari.worker.session_proxy import SessionProxy
 from napari_promptseg.data.prompts import prompt_plane
 from napari_promptseg.session.propagation.sweeps import choose_axis
 
@@ -15,14 +13,35 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_promptseg._napari.worker.job_queue import Job
+    from napari_promptseg._napari.worker.session_proxy import SessionProxy
     from napari_promptseg.data.geometry import Plane
+    from napari_promptseg.session.propagation_handle import PlaneResult
     from napari_promptseg.session.session import Session
 
 Direction = Literal["both", "forward", "backward"]
 
 
-class PropagationCommands(SessionProxy):
-    """What the user does with propagation; parameters: see `SessionProxy`."""
+class PropagationCommands:
+    """Starts, stops and resumes the propagation of the active object.
+
+    Parameters
+    ----------
+    proxy : SessionProxy
+        The session.
+    """
+
+    def __init__(self, proxy: SessionProxy) -> None:
+        self._proxy = proxy
+        self._job: Job | None = None
+        self._request: PropagationRequest | None = None
+        self._paused_request: PropagationRequest | None = None
+        proxy.reset.connect(self._reset)
+        proxy.events.planes.connect(self._emit_progress)
+
+    @property
+    def running(self) -> bool:
+        """Whether a propagation runs or is queued."""
+        return self._job is not None
 
     def propagate(
         self,
@@ -45,69 +64,76 @@ class PropagationCommands(SessionProxy):
         axis : str, optional
             Axis to go along; see `Session.propagate`.
         """
-        if self.propagating:
+        if self.running:
             return
         planes = self._prompted()
         if not planes:
-            self.events.status.emit("Nothing to propagate yet: click on an object first")
+            self._proxy.events.status.emit("Nothing to propagate yet: click on an object first")
             return
         if all(entry is None for entry in planes[0].index):
-            self.events.status.emit("A single image has nothing to propagate through")
+            self._proxy.events.status.emit("A single image has nothing to propagate through")
             return
         try:
-            chosen = choose_axis(self.volume.names, planes, axis)
+            sweep_axis = choose_axis(self._proxy.volume.names, planes, axis)
         except ValueError as error:
-            self.events.status.emit(f"Not propagated: {error}")
+            self._proxy.events.status.emit(f"Not propagated: {error}")
             return
+        if first is not None and last is not None:
+            first, last = min(first, last), max(first, last)
         start, stop = first, None if last is None else last + 1
         if direction != "both" and position is not None:
-            along = self.volume.names.index(chosen[-1])
+            along = self._proxy.volume.names.index(sweep_axis[-1])
             here = self._pixel(position, along)
+            if here == (self._proxy.volume.shape[along] - 1 if direction == "forward" else 0):
+                self._proxy.events.status.emit("This is the last plane in that direction")
+                return
             start, stop = (here, None) if direction == "forward" else (None, here + 1)
-        self._begin(PropagationRequest(start, stop, chosen, self._near(chosen, position)))
+        self._begin(PropagationRequest(start, stop, sweep_axis, self._near(sweep_axis, position)))
 
     def _prompted(self) -> list[Plane]:
-        return [prompt_plane(prompt, self.volume.names) for prompt in self.shown.prompts]
+        return [
+            prompt_plane(prompt, self._proxy.volume.names)
+            for prompt in self._proxy.snapshot.prompts
+        ]
 
     def _pixel(self, position: Sequence[float], axis: int) -> int:
-        return min(max(round(position[axis]), 0), self.volume.shape[axis] - 1)
+        return min(max(round(position[axis]), 0), self._proxy.volume.shape[axis] - 1)
 
     def _near(self, axis: str, position: Sequence[float] | None) -> tuple[int, ...] | None:
         """Where the user looks, along the axes that the planes of the propagation cut."""
         if position is None:
             return None
-        along = self.volume.names.index(axis[0])
+        along = self._proxy.volume.names.index(axis[0])
         index = next(p.index for p in self._prompted() if p.index[along] is not None)
         return tuple(self._pixel(position, i) for i, entry in enumerate(index) if entry is not None)
 
-    def _begin(self, wish: PropagationRequest) -> None:
-        self._resuming = None
+    def _begin(self, request: PropagationRequest) -> None:
+        self._paused_request = None
 
-        def work(session: Session, job: Job) -> tuple[int, float, bool]:
-            began, planes = perf_counter(), 0
+        def work(session: Session, job: Job) -> tuple[int, bool]:
+            planes = 0
             if job.stopped.is_set():
-                return 0, 0.0, True
-            propagation = session.propagate(wish.start, wish.stop, wish.axis, wish.near)
+                return 0, True
+            propagation = session.propagate(request.start, request.stop, request.axis, request.near)
             for result in propagation:
                 planes += 1
-                self._tell(result)
+                self._proxy.note_result(result)
                 if job.stopped.is_set():
                     propagation.cancel()
-            return planes, perf_counter() - began, job.stopped.is_set()
+            return planes, job.stopped.is_set()
 
-        def then(answer: tuple[int, float, bool]) -> None:
-            planes, seconds, stopped = answer
-            speed = f"{planes / max(seconds, 1e-3):.0f} a second"
+        def then(answer: tuple[int, bool]) -> None:
+            planes, stopped = answer
             if planes == 0 and not stopped:
-                self.events.status.emit("Nothing has changed since the last propagation")
-            elif self._resuming is None:  # else it is about to go on
-                done = "Stopped after" if stopped else "Propagated"
-                self.events.status.emit(f"{done} {planes} planes, {speed}")
+                self._proxy.events.status.emit("All planes of this range are up to date")
+            elif self._paused_request is None:  # else it is about to go on
+                verb = "Stopped after" if stopped else "Propagated"
+                self._proxy.events.status.emit(f"{verb} {planes} plane{'s' * (planes != 1)}")
 
-        self._wish = wish
-        self._propagation = self._do(work, then, settle=self._end_propagation)
-        self.events.running.emit(True)
-        self.events.status.emit("Propagating; cancel keeps what is done")
+        self._request = request
+        self._job = self._proxy.run(work, then, settle=self._end)
+        self._proxy.events.running.emit(True)
+        self._proxy.events.status.emit("Propagating; cancel keeps what is done")
 
     def set_propagator(self, name: str) -> None:
         """Propagate in another way from now on."""
@@ -116,23 +142,42 @@ class PropagationCommands(SessionProxy):
             session.propagator = name
 
         self.cancel()
-        self._do(work, self._say("The next propagation goes this way"))
+        self._proxy.run(work, self._proxy.say("The next propagation goes this way"))
 
     def cancel(self) -> None:
         """Stop the propagation that runs; what is done is kept.
 
         The worker ends the step it is at, but for the user it is over.
         """
-        self._resuming = None
-        if self._propagation is not None:
-            self._propagation.stopped.set()
-            self._end_propagation(self._propagation)
+        self._paused_request = None
+        if self._job is not None:
+            self._job.stopped.set()
+            self._end(self._job)
+
+    def _end(self, job: Job) -> None:
+        """Report the end once, also if the job was cancelled or another one runs by now."""
+        if self._job is job:
+            self._job = None
+            self._proxy.events.running.emit(False)
+
+    def _reset(self) -> None:
+        self._paused_request = None
+        if self._job is not None:
+            self._end(self._job)
+
+    def _emit_progress(self, results: Sequence[PlaneResult]) -> None:
+        if self.running:
+            self._proxy.events.progress.emit(results[-1].done, results[-1].total)
+
+    def forget_pause(self) -> None:
+        """Do not resume a paused propagation: its object is finished."""
+        self._paused_request = None
 
     def pause(self) -> None:
         """Stop the propagation that runs, and go on with it after the correction that follows."""
-        wish = self._wish if self.propagating else self._resuming
+        request = self._request if self.running else self._paused_request
         self.cancel()
-        self._resuming = wish
+        self._paused_request = request
 
     def resume(self, plane: Plane) -> bool:
         """Go on with a propagation that was stopped, from where the correction is.
@@ -142,9 +187,9 @@ class PropagationCommands(SessionProxy):
         bool
             Whether there is one, and no other correction waits.
         """
-        wish = self._resuming
-        if wish is None or self._waiting:
+        request = self._paused_request
+        if request is None or self._proxy.pending:
             return False
         position = [0.0 if entry is None else float(entry) for entry in plane.index]
-        self._begin(replace(wish, near=self._near(wish.axis, position)))
+        self._begin(replace(request, near=self._near(request.axis, position)))
         return True

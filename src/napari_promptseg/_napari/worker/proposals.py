@@ -1,4 +1,4 @@
-"""What the user does with objects that a class proposes, as calls of a session on the worker."""
+"""Commands for objects proposed by a few-shot class."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_promptseg._napari.worker.session_proxy import SessionProxy
 from napari_promptseg.data.geometry import Plane
 from napari_promptseg.data.masks import pack_mask
 
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_promptseg._napari.worker.job_queue import Job
+    from napari_promptseg._napari.worker.session_proxy import SessionProxy
     from napari_promptseg.data.volume import PlaneImage
     from napari_promptseg.few_shot.proposals import Proposal  # noqa: TC004 - not evaluated
     from napari_promptseg.session.session import Session
@@ -25,7 +25,7 @@ Examples = list[tuple["PlaneImage", "NDArray[np.integer[Any]]"]]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Found:
+class LocatedProposal:
     """A proposal with its plane.
 
     Parameters
@@ -61,8 +61,17 @@ class Found:
         return inside and bool(self.proposal.mask[row, column])
 
 
-class ProposalCommands(SessionProxy):
-    """Examples, and what becomes of proposals; parameters: see `SessionProxy`."""
+class ProposalCommands:
+    """Collects examples, accepts proposals and makes one the active object.
+
+    Parameters
+    ----------
+    proxy : SessionProxy
+        The session.
+    """
+
+    def __init__(self, proxy: SessionProxy) -> None:
+        self._proxy = proxy
 
     def examples(
         self, name: str, without: Collection[int], then: Callable[[Examples], None]
@@ -70,41 +79,41 @@ class ProposalCommands(SessionProxy):
         """Collect committed objects of a name, all of them if none is called so."""
 
         def work(session: Session, _: Job) -> Examples:
-            named = any(stored.name == name for stored in session.objects.values())
-            return session.examples(name if named else None, without)
+            has_name = any(item.name == name for item in session.objects.values())
+            return session.examples(name if has_name else None, without)
 
-        self._do(work, then)
+        self._proxy.run(work, then)
 
-    def accept(self, found: Sequence[Found], name: str) -> None:
+    def accept(self, located: Sequence[LocatedProposal], name: str) -> None:
         """Commit proposals, in one step a plane."""
 
         def work(session: Session, _: Job) -> list[int]:
-            planes = dict.fromkeys(one.plane for one in found)
+            planes = dict.fromkeys(one.plane for one in located)
             return [
                 label
                 for plane in planes
                 for label in session.accept(
-                    [one.proposal for one in found if one.plane == plane], plane, name
+                    [one.proposal for one in located if one.plane == plane], plane, name
                 )
             ]
 
         def then(labels: list[int]) -> None:
             if not labels:
-                said = "Not committed: other objects have all of its pixels"
+                text = "Not committed: other objects have all of its pixels"
             elif len(labels) == 1:
-                said = f"Committed object {labels[0]}"
+                text = f"Committed object {labels[0]}"
             else:
-                said = f"Committed {len(labels)} objects"
-            self.events.status.emit(said)
+                text = f"Committed {len(labels)} objects"
+            self._proxy.events.status.emit(text)
 
-        self._do(work, then)
+        self._proxy.run(work, then)
 
-    def take_over(self, found: Found) -> None:
-        """Make a proposal the object in work, for clicks to go on from."""
+    def take_over(self, located: LocatedProposal) -> None:
+        """Make a proposal the active object, to be corrected with clicks."""
 
         def work(session: Session, _: Job) -> None:
-            rows, columns = (session.volume.shape[axis] for axis in found.plane.in_plane)
-            mask = found.proposal.whole((rows, columns))
-            session.add_prompts([pack_mask(found.plane, mask)])
+            rows, columns = (session.volume.shape[axis] for axis in located.plane.in_plane)
+            mask = located.proposal.whole((rows, columns))
+            session.add_prompts([pack_mask(located.plane, mask)])
 
-        self._do(work, self._say("Correct it with clicks, then commit it"))
+        self._proxy.run(work, self._proxy.say("Correct it with clicks, then commit it"))

@@ -1,4 +1,4 @@
-"""What is asked of a session on the worker; nothing of it changes the session."""
+"""Read-only queries on a session, run on the worker."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def uncertainty(session: Session, plane: Plane) -> NDArray[np.float32]:
-    """Return how unsure the model is about the (H, W) pixels of a plane, in [0, 1].
+    """Return the uncertainty of the model about the (H, W) pixels of a plane, in [0, 1].
 
     Without an object there the map is zero: there is nothing to be unsure about.
     """

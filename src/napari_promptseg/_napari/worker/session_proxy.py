@@ -1,4 +1,4 @@
-"""The link between the front end and a session that only the worker touches."""
+"""Session proxy: runs work on a session on the worker and emits the results on the main thread."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import threading
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from psygnal import Signal
 
 from napari_promptseg._napari.native_libraries import prepare_for_torch
 from napari_promptseg._napari.worker.autosave import Autosave
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from napari_promptseg._napari.worker.job_queue import Deliver, JobQueue
-    from napari_promptseg._napari.worker.requests import PropagationRequest
     from napari_promptseg.data.geometry import Bounds
     from napari_promptseg.data.prompts import Prompt
     from napari_promptseg.session.propagation_handle import PlaneResult
@@ -26,32 +27,39 @@ T = TypeVar("T")
 
 
 class SessionProxy:
-    """Sends work on a session to the worker, and brings what came of it to the front end.
+    """Main-thread side of a session that only the worker touches.
 
     Parameters
     ----------
     session : Session
-        What is worked on; from now on only the worker touches it.
+        From now on only the worker changes it.
     worker : JobQueue
-        Does the work.
+        Runs the work.
     deliver : callable
-        Runs a call on the thread of the front end.
+        Runs a call on the main thread.
+
+    Attributes
+    ----------
+    pending : list of Prompt
+        Prompts without an answer yet.
+    removing : list of Prompt
+        Prompts whose removal is queued.
     """
+
+    reset = Signal()
+    """All queued work was dropped."""
 
     def __init__(self, session: Session, worker: JobQueue, deliver: Deliver) -> None:
         self.events = SessionControllerEvents()
+        self.pending: list[Prompt] = []
+        self.removing: list[Prompt] = []
+        self.autosave = Autosave()
         self._worker, self._deliver = worker, deliver
         self._lock = threading.Lock()
         self._dirty: dict[str, list[Bounds]] = {"mask": [], "labels": []}
         self._results: list[PlaneResult] = []
-        self._posted = False
-        self._waiting: list[Prompt] = []
-        self._removing: list[Prompt] = []
-        self._propagation: Job | None = None
-        self._wish: PropagationRequest | None = None
-        self._resuming: PropagationRequest | None = None
-        self._asked: dict[str, Job] = {}
-        self.keeper = Autosave()
+        self._flush_queued = False
+        self._queries: dict[str, Job] = {}
         self._adopt(session)
 
     # State
@@ -64,13 +72,13 @@ class SessionProxy:
         self._state = Snapshot.of(session)
         session.events.mask.connect(self._mask_changed)
         session.events.labels.connect(self._labels_changed)
-        session.events.notice.connect(self._noticed)
+        session.events.notice.connect(self._emit_notice)
 
     @property
-    def shown(self) -> Snapshot:
-        """The state to show: with prompts that wait, without those that are being removed."""
-        prompts = [*self._state.prompts, *self._waiting]
-        for prompt in self._removing:
+    def snapshot(self) -> Snapshot:
+        """The state to show: with pending prompts, without those that are being removed."""
+        prompts = [*self._state.prompts, *self.pending]
+        for prompt in self.removing:
             if prompt in prompts:
                 prompts.remove(prompt)
         return replace(
@@ -79,125 +87,109 @@ class SessionProxy:
             has_object=self._state.has_object or bool(prompts),
         )
 
-    @property
-    def propagating(self) -> bool:
-        """Whether a propagation runs or waits."""
-        return self._propagation is not None
+    def emit_snapshot(self) -> None:
+        """Show pending prompts and removals before the worker has answered."""
+        self.events.snapshot.emit(self.snapshot)
 
     def replace_session(self, session: Session) -> None:
         """Go on with another session; results of the present one are dropped."""
         self._worker.drop(self.session)
         self._detach()
-        former, keeper = self.session, self.keeper
+        former, autosave = self.session, self.autosave
         self._worker.submit(
-            Job(lambda _: keeper.finish(former), lambda _: None, self.events.failed.emit)
+            Job(lambda _: autosave.finish(former), lambda _: None, self.events.failed.emit)
         )
-        self.keeper = Autosave()
-        self._forget_work()
+        self.autosave = Autosave()
+        self._drop_work()
         self._adopt(session)
         self.events.replaced.emit()
-        self.events.shown.emit(self.shown)
+        self.emit_snapshot()
 
     def give_up(self) -> bool:
-        """Leave work that does not end to itself, and go on from the last step that was done.
+        """Abandon a job that does not end, and go on from the last finished step.
 
-        The session is made anew from its history: what the work may do later reaches nobody.
+        The session is rebuilt from its history: later effects of the abandoned job are ignored.
 
         Returns
         -------
         bool
-            Whether there was such work.
+            Whether there was such a job.
         """
         if not self._worker.abandon():
             return False
-        stuck, keeper = self.session, self.keeper
+        stuck, autosave = self.session, self.autosave
         self._worker.drop(stuck)
         self._detach()
-        self._forget_work()
+        self._drop_work()
         self._adopt(stuck.rebuild_from_history())
-        self.keeper = keeper
+        self.autosave = autosave
         self.events.replaced.emit()
-        self.events.shown.emit(self.shown)
+        self.emit_snapshot()
         return True
 
-    def _forget_work(self) -> None:
-        """Wait no more for what was asked for."""
-        self._waiting.clear()
-        self._removing.clear()
-        self._asked.clear()
-        self._resuming = None
-        if self._propagation is not None:
-            self._end_propagation(self._propagation)
+    def _drop_work(self) -> None:
+        self.pending.clear()
+        self.removing.clear()
+        self._queries.clear()
+        self.reset.emit()
 
     def close(self) -> Session:
-        """Stop all work on the session and let go of it; the views get what is done."""
+        """Stop all work on the session and release it; finished changes are still shown."""
         self._worker.drop(self.session)
         self._detach()
         self._flush()
         return self.session
 
-    def rest(self) -> None:
-        """Free the model; the next prompt loads it again."""
-        self._do(lambda session, _: session.close())
-
-    def _end_propagation(self, job: Job) -> None:
-        """Tell that a propagation is over, unless it was told before and another one runs."""
-        if self._propagation is job:
-            self._propagation = None
-            self.events.running.emit(False)
-
     def _detach(self) -> None:
         self.session.events.mask.disconnect(self._mask_changed)
         self.session.events.labels.disconnect(self._labels_changed)
-        self.session.events.notice.disconnect(self._noticed)
+        self.session.events.notice.disconnect(self._emit_notice)
 
-    # From the worker to the front end
+    # From the worker to the main thread
 
     def _mask_changed(self, box: Bounds) -> None:
-        self._note("mask", box)
+        self.note_change("mask", box)
 
     def _labels_changed(self, box: Bounds) -> None:
-        self._note("labels", box)
+        self.note_change("labels", box)
 
-    def _noticed(self, text: str) -> None:
+    def _emit_notice(self, text: str) -> None:
         self._deliver(partial(self.events.notice.emit, text))
 
-    def _note(self, array: str, box: Bounds) -> None:
-        """Keep a changed box; one delivery at a time takes all that came together."""
+    def note_change(self, array: str, box: Bounds) -> None:
+        """Queue a changed box of "mask" or "labels"; one delivery takes all queued boxes."""
         with self._lock:
             self._dirty[array].append(box)
-        self._post()
+        self._queue_flush()
 
-    def _tell(self, result: PlaneResult) -> None:
-        """Keep what propagation did, for the front end."""
+    def note_result(self, result: PlaneResult) -> None:
+        """Queue the result of one propagated plane."""
         with self._lock:
             self._results.append(result)
-        self._post()
+        self._queue_flush()
 
-    def _post(self) -> None:
+    def _queue_flush(self) -> None:
         with self._lock:
-            if self._posted:
+            if self._flush_queued:
                 return
-            self._posted = True
+            self._flush_queued = True
         self._deliver(self._flush)
 
     def _flush(self) -> None:
         with self._lock:
             dirty, self._dirty = self._dirty, {"mask": [], "labels": []}
             results, self._results = self._results, []
-            self._posted = False
+            self._flush_queued = False
         if dirty["mask"]:
             self.events.mask.emit(dirty["mask"])
         if dirty["labels"]:
             self.events.labels.emit(dirty["labels"])
         if results:
             self.events.planes.emit(results)
-            if self.propagating:
-                self.events.progress.emit(results[-1].done, results[-1].total)
 
-    # From the front end to the worker
+    # From the main thread to the worker
 
-    def _do(
+    def run(
         self,
         work: Callable[[Session, Job], T],
         then: Callable[[T], None] | None = None,
@@ -205,6 +197,7 @@ class SessionProxy:
         key: Any = None,
         items: Sequence[Any] = (),
         settle: Callable[[Job], None] | None = None,
+        loads_model: bool = False,
     ) -> Job:
         """Queue work on the session.
 
@@ -213,11 +206,11 @@ class SessionProxy:
         work : callable
             Run on the worker.
         then : callable, optional
-            Run on the front end with what `work` returned, after the views have changed.
-        key, items
+            Run on the main thread with the result of `work`, after the views have changed.
+        key, items, loads_model
             See `Job`.
         settle : callable, optional
-            Run on the front end before the views change, also after a failure.
+            Run on the main thread before the views change, also after a failure.
         """
         session = self.session
 
@@ -232,40 +225,40 @@ class SessionProxy:
             if state is not None:
                 self._state = state
             self._flush()
-            self.events.shown.emit(self.shown)
-            self._keep(session)
+            self.emit_snapshot()
+            self._save(session)
 
-        def done(answer: tuple[T, Snapshot]) -> None:
+        def on_result(answer: tuple[T, Snapshot]) -> None:
             if session is self.session:
                 finish(answer[1])
                 if then is not None:
                     then(answer[0])
                 self.events.settled.emit()
 
-        def failed(error: Exception) -> None:
+        def on_error(error: Exception) -> None:
             if session is self.session:
                 finish(None)
                 self.events.failed.emit(error)
                 self.events.settled.emit()
 
-        self._asked.clear()
-        job = Job(run, done, failed, session, key, list(items))
+        self._queries.clear()
+        job = Job(run, on_result, on_error, session, key, list(items), loads_model=loads_model)
         self._worker.submit(job)
         return job
 
-    def _keep(self, session: Session) -> None:
-        """Have on disk what was done, after it was shown: the first step writes most."""
-        keeper = self.keeper
-        if keeper.is_due(session):
+    def _save(self, session: Session) -> None:
+        """Autosave after the answer is shown: the first step writes most."""
+        autosave = self.autosave
+        if autosave.is_due(session):
             self._worker.submit(
-                Job(lambda _: keeper.save(session), lambda _: None, self.events.failed.emit)
+                Job(lambda _: autosave.save(session), lambda _: None, self.events.failed.emit)
             )
 
     def ask(self, question: str, work: Callable[[Session], T], then: Callable[[T], None]) -> None:
-        """Ask the session something that changes nothing, as soon as no other work waits.
+        """Query the session as soon as no other work waits; nothing may change in it.
 
-        The answer is dropped when the same question is asked anew, or other work comes:
-        it would be about a state that is gone.
+        The answer is dropped when the same question is asked again, or other work is queued:
+        it would describe an earlier state.
 
         Parameters
         ----------
@@ -274,7 +267,7 @@ class SessionProxy:
         work : callable
             Run on the worker.
         then : callable
-            Run on the front end with what `work` returned.
+            Run on the main thread with the result of `work`.
         """
         session = self.session
 
@@ -282,16 +275,17 @@ class SessionProxy:
             prepare_for_torch()
             return work(session)
 
-        def done(answer: T) -> None:
-            if self._asked.get(question) is job:
+        def on_result(answer: T) -> None:
+            if self._queries.get(question) is job:
                 then(answer)
 
-        def failed(error: Exception) -> None:
-            if self._asked.get(question) is job:
+        def on_error(error: Exception) -> None:
+            if self._queries.get(question) is job:
                 self.events.failed.emit(error)
 
-        job = self._asked[question] = Job(run, done, failed, session, question, idle=True)
+        job = self._queries[question] = Job(run, on_result, on_error, session, question, idle=True)
         self._worker.submit(job)
 
-    def _say(self, text: str) -> Callable[[object], None]:
+    def say(self, text: str) -> Callable[[object], None]:
+        """Return a callback that shows a status text, whatever the result."""
         return lambda _: self.events.status.emit(text)

@@ -1,4 +1,4 @@
-"""What the front end knows of a session: its state at one moment, and what happens to it."""
+"""Snapshot of a session for the main thread, and the signals of its controller."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The state of a session at one moment, for the thread of the front end.
+    """The state of a session at one moment, for the main thread.
 
     Parameters
     ----------
     prompts : tuple of Prompt
-        Of the object in work; those that still wait for an answer are last.
+        Of the active object; those that still wait for an answer are last.
     objects : tuple of StoredObject
         Committed objects by id.
     label : int or None
-        Id of the object in work, if it was reopened.
+        Id of the active object, if it was reopened.
     name : str
         Its name.
     has_object : bool
-        Whether there is an object in work.
+        Whether there is an active object.
     extent : Bounds or None
         A box that holds its mask.
     can_undo, can_redo : bool
@@ -64,7 +64,7 @@ class Snapshot:
         draft = session.draft
         return cls(
             draft.prompts,
-            tuple(stored for _, stored in sorted(session.objects.items())),
+            tuple(item for _, item in sorted(session.objects.items())),
             draft.label,
             draft.name,
             bool(draft.prompts) or draft.extent is not None,
@@ -78,9 +78,9 @@ class Snapshot:
 
 
 class SessionControllerEvents(SignalGroup):
-    """What a controller tells the views; emitted on the thread of the front end."""
+    """Signals of a controller; emitted on the main thread."""
 
-    shown = Signal(Snapshot)
+    snapshot = Signal(Snapshot)
     """The prompts or objects to show changed."""
     mask = Signal(list)
     """Boxes of the mask changed."""
@@ -89,19 +89,19 @@ class SessionControllerEvents(SignalGroup):
     settled = Signal()
     """Work on the session is done: what was asked about it before may hold no longer."""
     status = Signal(str)
-    """Something to tell the user."""
+    """A message for the user."""
     word = Signal(Plane, object)
     """A word was found on a plane; where, as its probabilities."""
     notice = Signal(str)
-    """Something to tell the user that is not said again."""
+    """A message that is shown once."""
     planes = Signal(list)
     """Results of a propagation under way, each a `PlaneResult`."""
     progress = Signal(int, int)
     """Planes done and planes in all, of a propagation."""
-    preparing = Signal(bool)
+    embedding = Signal(bool)
     """Whether planes are embedded ahead of time."""
-    prepared = Signal(int, int)
-    """How many planes are embedded, of how many."""
+    embedded = Signal(int, int)
+    """Number of embedded planes, and of all planes."""
     running = Signal(bool)
     """A propagation begins, or is over."""
     failed = Signal(Exception)
@@ -110,5 +110,5 @@ class SessionControllerEvents(SignalGroup):
     """There is another session now."""
     devices = Signal(list)
     """Devices that models can run on are known now."""
-    ability = Signal(ModelCapabilities)
+    capabilities = Signal(ModelCapabilities)
     """The model is loaded, or other wrappers are around it."""

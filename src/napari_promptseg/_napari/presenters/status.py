@@ -1,0 +1,135 @@
+"""Presenter of the status line: messages, errors, the next step."""
+
+from __future__ import annotations
+
+from traceback import format_exception
+from typing import TYPE_CHECKING, Final
+
+from napari.utils.notifications import show_error, show_warning
+
+from napari_promptseg._napari.presenters.connections import Connections
+from napari_promptseg._napari.worker.job_queue import is_user_error
+from napari_promptseg.session.propagation_record import PropagationRecord
+
+if TYPE_CHECKING:
+    from napari_promptseg._napari.layers.layer_sync import LayerSync
+    from napari_promptseg._napari.presenters.session_manager import SessionManager
+    from napari_promptseg._napari.widgets.status_line import StatusLine
+    from napari_promptseg._napari.worker.snapshot import Snapshot
+
+NO_IMAGE: Final = "Open an image, then click on an object."
+
+
+class StatusPresenter:
+    """Shows what happened and what can be done next.
+
+    Parameters
+    ----------
+    line : StatusLine
+        Where it is shown.
+    sessions : SessionManager
+        The images.
+    """
+
+    def __init__(self, line: StatusLine, sessions: SessionManager) -> None:
+        self._line = line
+        self._connections = Connections()
+        self._layer_sync: LayerSync | None = None
+        self._loading = False
+        self._clicked_object: int | None = None
+        sessions.events.failed.connect(self.show_error)
+        sessions.events.status.connect(self.show)
+        sessions.events.stuck.connect(self._show_stuck)
+        sessions.events.busy.connect(line.show_busy)
+
+    def follow(self, layer_sync: LayerSync | None) -> None:
+        """See `Presenter`."""
+        self._connections.release()
+        self._layer_sync, self._loading = layer_sync, layer_sync is not None
+        if layer_sync is None:
+            self.show(NO_IMAGE)
+            self._line.show_hint("")
+            return
+        events = layer_sync.controller.events
+        self._connections.connect(events.status, self.show)
+        self._connections.connect(events.notice, show_warning)
+        self._connections.connect(events.failed, self.show_error)
+        self._connections.connect(events.snapshot, self._show_next_step)
+        self._connections.connect(events.running, self._show_running)
+        self._connections.connect(events.capabilities, self._model_loaded)
+        self._connections.connect(events.failed, self._model_loaded)
+        self._connections.connect(layer_sync.events.status, self.show)
+        self._connections.connect(layer_sync.events.object_clicked, self._show_clicked_object)
+        self._show_next_step(layer_sync.controller.snapshot)
+
+    def show(self, text: str) -> None:
+        """Show a message."""
+        self._line.show_message(text)
+
+    def show_error(self, error: Exception) -> None:
+        """Show an error as a sentence, with its traceback behind a button."""
+        text = error_text(error)
+        self._line.show_message(text, "".join(format_exception(error)))
+        show_error(text)
+
+    def _show_stuck(self, seconds: float) -> None:
+        self.show(f"No answer for {seconds:.0f} s: wait, or press Shift+G to give up on it")
+
+    def _show_next_step(self, state: Snapshot) -> None:
+        if self._layer_sync is None:
+            return
+        if self._loading:
+            self._line.show_hint("Clicks are answered as soon as the model is there.")
+        elif self._layer_sync.controller.propagation.running:
+            self._line.show_hint("Click what is wrong at any time; Shift+G stops, and keeps it.")
+        elif self._clicked_object is not None and len(state.prompts) == 1:
+            self._line.show_hint(
+                f"This is on object {self._clicked_object}: Reopen corrects it, N keeps a new one."
+            )
+        else:
+            self._clicked_object = None
+            self._line.show_hint(next_step(state, self._layer_sync.layout.names))
+
+    def _show_clicked_object(self, label: int) -> None:
+        self._clicked_object = label
+
+    def _show_running(self, _: bool) -> None:
+        if self._layer_sync is not None:
+            self._show_next_step(self._layer_sync.controller.snapshot)
+
+    def _model_loaded(self, _: object) -> None:
+        self._loading = False
+        self._show_running(False)
+
+
+def error_text(error: Exception) -> str:
+    """Return what an error means to the user: its message, or that there is a bug."""
+    if is_user_error(error) and str(error):
+        return f"{error}"
+    return (
+        f"Not done because of a bug in PromptSeg ({type(error).__name__}); nothing was changed. "
+        "Copy the details into a report, please."
+    )
+
+
+def next_step(state: Snapshot, names: str) -> str:
+    """Return what the user can do next.
+
+    Parameters
+    ----------
+    state : Snapshot
+        Of the session.
+    names : str
+        Axes of the volume, without channel.
+    """
+    if not state.has_object:
+        if not state.objects:
+            return "Click on an object."
+        return "Click on the next object, or Export… the labels."
+    steps = ["Ctrl+click what is wrong"]
+    if len(names) > 2 and state.propagated == PropagationRecord():
+        steps.append("G for all time points" if names == "tyx" else "G for all planes")
+    elif len(names) > 2:
+        steps.append("Shift+W for the least sure plane")
+    steps.append("N to keep it")
+    return ", ".join(steps) + "."

@@ -1,0 +1,177 @@
+"""Commands for prompts: add, remove, alternatives, painting on the object."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_promptseg.data.geometry import Plane
+from napari_promptseg.data.masks import pack_mask
+from napari_promptseg.data.prompts import check_prompt, prompt_plane
+from napari_promptseg.models.text_models import TextMatch, UnknownWordError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_promptseg._napari.worker.job_queue import Job
+    from napari_promptseg._napari.worker.propagation import PropagationCommands
+    from napari_promptseg._napari.worker.requests import Edit
+    from napari_promptseg._napari.worker.session_proxy import SessionProxy
+    from napari_promptseg.data.prompts import Prompt, TextPrompt
+    from napari_promptseg.session.session import Session
+
+
+class PromptCommands:
+    """Prompts of the active object.
+
+    Parameters
+    ----------
+    proxy : SessionProxy
+        The session.
+    propagation : PropagationCommands
+        Stopped by whatever changes the object.
+    """
+
+    def __init__(self, proxy: SessionProxy, propagation: PropagationCommands) -> None:
+        self._proxy, self._propagation = proxy, propagation
+
+    def add(self, prompt: Prompt) -> None:
+        """Add a prompt; prompts of one plane that wait together get one answer.
+
+        A running propagation is paused; it resumes after the answer, with the new prompt.
+
+        Raises
+        ------
+        ValueError
+            If it is not valid in the volume.
+        """
+        prompt = check_prompt(prompt, self._proxy.volume.names, self._proxy.volume.shape)
+        plane = prompt_plane(prompt, self._proxy.volume.names)
+        self._propagation.pause()
+        self._proxy.pending.append(prompt)
+
+        def work(session: Session, job: Job) -> None:
+            session.add_prompts(job.items)
+
+        def settle(job: Job) -> None:
+            for answered in job.items:
+                self._proxy.pending.remove(answered)
+
+        def then(_: None) -> None:
+            kind = prompt.kind.capitalize()
+            going_on = "; propagating on" if self._propagation.resume(plane) else ""
+            self._proxy.events.status.emit(f"{kind} answered{going_on}")
+
+        self._proxy.run(work, then, key=plane, items=[prompt], settle=settle)
+        self._proxy.emit_snapshot()
+
+    def add_text(self, word: TextPrompt) -> None:
+        """Segment by text and report the match, or that the word is unknown."""
+        plane = prompt_plane(word, self._proxy.volume.names)
+        self._propagation.pause()
+
+        def work(session: Session, _: Job) -> TextMatch | UnknownWordError:
+            try:
+                session.add(word)
+            except UnknownWordError as unknown:
+                return unknown
+            assert session.named is not None
+            return session.named
+
+        def then(match: TextMatch | UnknownWordError) -> None:
+            text = str(match)
+            if isinstance(match, TextMatch):
+                text = f"{match.model} found {match.text!r}: sure {match.confidence:.2f}"
+                self._proxy.events.word.emit(plane, match.probability)
+            going_on = "; propagating on" if self._propagation.resume(plane) else ""
+            self._proxy.events.status.emit(f"{text}{going_on}")
+
+        self._proxy.events.status.emit(f"Looking for {word.text!r} …")
+        self._proxy.run(work, then)
+
+    def remove(self, prompts: Sequence[Prompt]) -> None:
+        """Remove prompts one after the other."""
+        self._propagation.cancel()
+        for prompt in prompts:
+            self._proxy.removing.append(prompt)
+
+            def work(session: Session, _: Job, prompt: Prompt = prompt) -> None:
+                # A failed or undone prompt is gone already.
+                if prompt in session.prompts:
+                    session.remove_prompt(session.prompts.index(prompt))
+
+            def settle(_: Job, prompt: Prompt = prompt) -> None:
+                self._proxy.removing.remove(prompt)
+
+            self._proxy.run(work, self._proxy.say(f"Removed a {prompt.kind}"), settle=settle)
+        self._proxy.emit_snapshot()
+
+    def replace(self, old: Prompt, new: Prompt) -> None:
+        """Put a prompt in the place of another one, such as a moved point.
+
+        Raises
+        ------
+        ValueError
+            If the new one is not valid in the volume.
+        """
+        new = check_prompt(new, self._proxy.volume.names, self._proxy.volume.shape)
+        self._propagation.cancel()
+        self._proxy.removing.append(old)
+        self._proxy.pending.append(new)
+
+        def work(session: Session, _: Job) -> None:
+            if old in session.prompts:
+                session.replace_prompt(session.prompts.index(old), new)
+
+        def settle(_: Job) -> None:
+            self._proxy.removing.remove(old)
+            self._proxy.pending.remove(new)
+
+        self._proxy.run(work, self._proxy.say(f"Moved a {new.kind}"), settle=settle)
+        self._proxy.emit_snapshot()
+
+    def choose_answer(self) -> None:
+        """Take another of the answers to the last prompt."""
+        self._propagation.cancel()
+        self._proxy.run(
+            lambda session, _: session.choose(),
+            lambda number: self._proxy.events.status.emit(f"Answer {number + 1} of the model"),
+        )
+
+    def segment_everything(self, plane: Plane) -> None:
+        """Commit all objects that the model finds on a plane without prompts."""
+
+        def then(labels: list[int]) -> None:
+            text = f"Found {len(labels)} objects" if labels else "Found nothing on this plane"
+            self._proxy.events.status.emit(text)
+
+        self._propagation.cancel()
+        self._proxy.events.status.emit("Looking for all objects of this plane …")
+        self._proxy.run(lambda session, _: session.segment_everything(plane), then)
+
+    def paint_mask(self, edit: Edit, normal: str | None) -> None:
+        """Add pixels painted on the active object as mask prompts, one a plane."""
+        names, shape = self._proxy.volume.names, self._proxy.volume.shape
+        fixed_axes = [i for i, name in enumerate(names) if name in ("t", normal)]
+
+        def work(session: Session, _: Job) -> None:
+            prompts = []
+            for entry in np.ndindex(*(edit.box[i][1] - edit.box[i][0] for i in fixed_axes)):
+                at = dict(zip(fixed_axes, entry, strict=True))
+                plane = Plane(
+                    tuple(edit.box[i][0] + at[i] if i in at else None for i in range(len(shape)))
+                )
+                inner = tuple(at.get(i, slice(None)) for i in range(len(shape)))
+                rows, columns = (slice(*edit.box[i]) for i in plane.in_plane)
+                mask = session.mask[plane.slices].copy()
+                painted = edit.mask[inner]
+                mask[rows, columns][painted] = edit.values[inner][painted] > 0
+                prompts.append(pack_mask(plane, mask))
+            session.add_prompts(prompts)
+
+        def settle(_: Job) -> None:
+            self._proxy.note_change("mask", edit.box)
+
+        self._propagation.cancel()
+        self._proxy.run(work, self._proxy.say("Painted the object"), settle=settle)
