@@ -35,13 +35,22 @@ def get_reader(path: Paths) -> Callable[[Paths], list[LayerData]] | None:
 def read_layers(path: Paths) -> list[LayerData]:
     """Read files or folders, each as one image layer.
 
+    A notification says what was guessed or not taken, see `Volume.notes`.
+
     Raises
     ------
     ValueError
         If a file is damaged, or no volume.
     """
+    from napari.utils.notifications import show_info
+
     paths = [path] if isinstance(path, str) else path
-    return [image_layer(volume) for p in paths for volume in _volumes(p)]
+    volumes = [volume for p in paths for volume in _volumes(p)]
+    for volume in volumes:
+        if volume.notes:
+            name = Path(volume.source).name if volume.source else "The image"
+            show_info("\n".join([f"{name}:", *volume.notes]))
+    return [image_layer(volume) for volume in volumes]
 
 
 def _volumes(path: str) -> list[Volume]:

@@ -316,6 +316,8 @@ def _volume(image: Image, layout: LayerAxes, window: Window | str | None) -> Vol
         channels=info.get("channels") or _remembered(image, layout),
         source=info.get("source"),
         levels=[layout.volume_data(level) for level in smaller],
+        provenance=info.get("provenance"),
+        notes=info.get("notes", ()),
     )
 
 
