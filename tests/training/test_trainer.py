@@ -232,7 +232,7 @@ def test_training_lowers_the_clicks_that_are_needed(images: Path, tmp_path: Path
         precision="float32",
     )
     trainer = Trainer(config)
-    before = ValidationSet.read(config).measure(trainer._predict)["noc85"]
+    before = ValidationSet.read(config).measure(trainer.predict)["noc85"]
     trainer.run()
     assert before > 7.5
     assert trainer.best < 4
