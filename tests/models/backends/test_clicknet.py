@@ -186,6 +186,7 @@ def test_weights_of_version_0_1_give_one_answer(tmp_path: Path) -> None:
     save_file(state, tmp_path / "old.safetensors")
     old = ClickNetBackend("cpu", tmp_path / "old.safetensors", side=64)
     assert not old.net.ambiguity
+    assert old.capabilities.choices == 1
     image = plane_image(np.random.default_rng(3).integers(0, 255, (40, 64)).astype(np.uint8))
     click = (Stroke(np.array([[9.0, 30.0]])),)
     answers = [old.predict(image, PlanePrompts(click, choice=n)) for n in (None, 1, 3)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -83,7 +84,6 @@ class ClickNetBackend:
         frozenset({"point", "box", "scribble", "lasso"}),
         differentiable=True,
         scalable=True,
-        choices=4,
     )
 
     def __init__(
@@ -97,7 +97,7 @@ class ClickNetBackend:
         import torch
 
         from napari_promptseg.models.networks.checkpoints import load_weights, weights_identity
-        from napari_promptseg.models.networks.clicknet import ClickNet
+        from napari_promptseg.models.networks.clicknet import ALTERNATIVES, ClickNet
 
         if side <= 0 or side % _STRIDE:
             raise ValueError(f"side must be a positive multiple of {_STRIDE}, got {side}")
@@ -107,6 +107,8 @@ class ClickNetBackend:
         self.side, self.encoding = side, encoding
         net = ClickNet()
         load_weights(net, path)
+        if net.ambiguity:
+            self.capabilities = replace(self.capabilities, choices=1 + ALTERNATIVES)
         self.identity = weights_identity(self.name, path)
         self.net = (
             net.eval().requires_grad_(False).to(self.device).to(memory_format=torch.channels_last)
