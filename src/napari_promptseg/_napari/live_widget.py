@@ -113,12 +113,12 @@ class LiveWidget(QWidget):
 
     @property
     def playing(self) -> bool:
-        """Whether frames go on."""
+        """True if frames go on."""
         return bool(self._timer.isActive())
 
     @property
     def busy(self) -> bool:
-        """Whether a frame is worked on."""
+        """True if a frame is worked on."""
         return self._worker.busy
 
     def open(self) -> None:

@@ -23,7 +23,7 @@ class Job(Protocol):
 
     @property
     def suffix(self) -> str:
-        """How the name of a result file ends; empty where there is none."""
+        """Suffix of the result file; empty where there is none."""
 
     def run(self, source: str, target: Path) -> Figures:
         """Do it for one input, and write the result to a file that is not there yet.

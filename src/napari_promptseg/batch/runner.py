@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 
 class Report(BaseModel):
-    """What came of one input; it lies as JSON beside the result.
+    """Outcome of one input, stored as JSON beside the result.
 
     Parameters
     ----------
@@ -220,7 +220,7 @@ def run_batch(
 
 
 def _litter(task: Task) -> str:
-    """How the names of files begin that a killed worker leaves."""
+    """Prefixes of the files that a killed worker leaves."""
     return f".partial-{task.name}-"
 
 

@@ -101,7 +101,7 @@ class Plane:
         return tuple(next(ranges) if i is None else (i, i + 1) for i in self.index)
 
     def crosses(self, box: Bounds) -> bool:
-        """Whether some of a box of the volume lies in the plane."""
+        """Return True if some of a box of the volume lies in the plane."""
         return all(
             i is None or start <= i < stop for i, (start, stop) in zip(self.index, box, strict=True)
         )

@@ -248,7 +248,7 @@ class Volume:
         return float(self.spacing[axis])
 
     def is_large(self, plane: Plane) -> bool:
-        """Whether a plane is too large to be read as a whole."""
+        """Return True if a plane is too large to be read as a whole."""
         rows, columns = (self.shape[axis] for axis in plane.in_plane)
         return rows * columns > LARGE
 

@@ -84,7 +84,7 @@ class Samples:
 
     @property
     def complete(self) -> bool:
-        """Whether there are some of each kind."""
+        """True if there are some of each kind."""
         return all(bool((self.kinds == kind).any()) for kind in range(_KINDS))
 
     @classmethod

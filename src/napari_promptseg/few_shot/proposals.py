@@ -80,7 +80,7 @@ def exclude_occupied(proposals: Sequence[Proposal], occupied: NDArray[np.bool_])
 
 @dataclass(frozen=True, slots=True)
 class Knowledge:
-    """What a class has learnt from its examples.
+    """Knowledge of a class, learnt from its examples.
 
     Parameters
     ----------

@@ -114,7 +114,7 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> N
 
 
 class _Place:
-    """Where the planes of a volume lie, in the coordinates of DICOM (LPS, mm)."""
+    """Placement of the planes of a volume in the coordinates of DICOM (LPS, mm)."""
 
     def __init__(self, volume: Volume) -> None:
         matrix = LPS_TO_RAS @ world(volume, "mm")

@@ -136,7 +136,7 @@ class Latest:
 
     @property
     def ended(self) -> bool:
-        """Whether there are no more frames."""
+        """True if there are no more frames."""
         with self._lock:
             return not self._open and self._frame is None
 

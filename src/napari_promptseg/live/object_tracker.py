@@ -54,7 +54,7 @@ class TrackedObject:
 
     @property
     def lost(self) -> bool:
-        """Whether the object is out of sight."""
+        """True if the object is out of sight."""
         return self._frames_lost > 0
 
     def touch(self, image: PlaneImage, strokes: tuple[Stroke, ...]) -> None:

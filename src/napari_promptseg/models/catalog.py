@@ -82,7 +82,7 @@ class Model:
 
     @property
     def state(self) -> State:
-        """Whether it can be used; determined without importing anything."""
+        """True if it can be used; determined without importing anything."""
         if self.package is not None and find_spec(self.package) is None:
             return "needs package"
         return "ready" if self.path is None or self.path.exists() else "needs file"

@@ -60,7 +60,7 @@ class Trial:
 
     @property
     def right(self) -> bool:
-        """Whether its features equal those of PyTorch."""
+        """True if its features equal those of PyTorch."""
         return not self.error and self.difference <= _EXACT
 
 

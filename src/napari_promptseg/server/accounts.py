@@ -85,7 +85,7 @@ class Hosted:
 
     @property
     def in_memory(self) -> bool:
-        """Whether it takes memory."""
+        """True if it takes memory."""
         return self._session is not None
 
     @contextmanager

@@ -112,7 +112,7 @@ class FairQueue:
             return work
 
     def _is_mine(self) -> bool:
-        """Whether this thread is the one in use, and was not given up."""
+        """Return True if this thread is the one in use, and was not given up."""
         return self._thread is threading.current_thread()
 
     def _run(self) -> None:

@@ -136,7 +136,7 @@ def _address(scope: Scope) -> str:
 
 
 def _same_origin(scope: Scope) -> bool:
-    """Whether a browser, if it is one, shows a page of this server; no other may connect."""
+    """Return True if a browser, if it is one, shows a page of this server; no other may connect."""
     origin = _header(scope, b"origin")
     return not origin or urlsplit(origin).netloc == _header(scope, b"host")
 

@@ -244,7 +244,7 @@ def _advance(steps: Iterator[Any]) -> bool:
 
 
 def _is_running(steps: Any) -> bool:
-    """Whether another thread, given up, is still inside of a generator."""
+    """Return True if another thread, given up, is still inside of a generator."""
     return bool(steps.gi_running)
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """Where a click would help most.
+    """Suggestion of the next click, at the place where it would help most.
 
     Parameters
     ----------

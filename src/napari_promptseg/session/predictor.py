@@ -110,7 +110,7 @@ class Predictor:
 
     @property
     def source(self) -> str | Backend:
-        """What the backend is made from: its name, or itself where it was given."""
+        """Source of the backend: its name, or the backend itself where it was given."""
         return self._name if self._given is None else self._given
 
     @property
@@ -378,5 +378,5 @@ class Predictor:
 
 
 def _has_gpu(backend: Backend | None) -> bool:
-    """Whether a backend says that it runs elsewhere than on the CPU."""
+    """Return True if a backend says that it runs elsewhere than on the CPU."""
     return "cpu" not in (BackendTraits.of(backend).device or "cpu")

@@ -37,7 +37,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class ConfidenceGrid:
-    """How sure propagation was of the planes of one orientation.
+    """Confidence of propagation for the planes of one orientation.
 
     They are packed because every step of history holds them.
 
@@ -78,7 +78,7 @@ class ConfidenceGrid:
 
 @dataclass(frozen=True, slots=True)
 class PropagationRecord:
-    """What propagation has answered for the active object.
+    """Planes and segments that propagation has answered for the active object.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ def _blank(grid: ConfidenceGrid) -> bool:
 
 @dataclass(slots=True)
 class Underway:
-    """What a propagation that is not over has written so far.
+    """Boxes and confidences written so far by a propagation under way.
 
     Parameters
     ----------

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class SessionProtocol(Protocol):
-    """What a front end needs of a session; see `Session` for each method."""
+    """Methods that a front end needs of a session; see `Session` for each."""
 
     @property
     def events(self) -> SessionEvents:

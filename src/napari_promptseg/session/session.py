@@ -171,12 +171,12 @@ class Session:
 
     @property
     def can_undo(self) -> bool:
-        """Whether there is a step to undo."""
+        """True if there is a step to undo."""
         return bool(self._state.store.history.done)
 
     @property
     def can_redo(self) -> bool:
-        """Whether there is an undone step to redo."""
+        """True if there is an undone step to redo."""
         return bool(self._state.store.history.undone)
 
     @property
@@ -241,7 +241,7 @@ class Session:
 
     @property
     def confidences(self) -> Mapping[Plane, float]:
-        """How sure the active object is, in [0, 1], by plane.
+        """Confidence of the active object, in [0, 1], by plane.
 
         It is 1.0 where there are prompts; elsewhere it is that of the propagation, for the
         planes with the object and those where it is in doubt.

@@ -104,7 +104,7 @@ class Store:
         self.events = SessionEvents()
         self.journal: Journal | None = None
         self.retired = False
-        """Whether another session has taken the place of this one: it changes no more."""
+        """True if another session has taken the place of this one: it changes no more."""
 
     # Changing
 

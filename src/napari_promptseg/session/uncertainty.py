@@ -26,7 +26,7 @@ _DOUBT: Final = 0.1  # least uncertainty that is worth a click
 
 @dataclass(frozen=True, slots=True)
 class Uncertainty:
-    """How unsure a network is about the pixels of a plane.
+    """Uncertainty of a network about the pixels of a plane.
 
     Parameters
     ----------

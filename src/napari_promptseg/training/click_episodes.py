@@ -65,7 +65,7 @@ class Episode:
 
     @property
     def ambiguous(self) -> bool:
-        """Whether a single positive click is all there is, which can mean several things."""
+        """True if a single positive click is all there is, which can mean several things."""
         if self.prior is not None or self.regions or len(self.strokes) != 1:
             return False
         (stroke,) = self.strokes

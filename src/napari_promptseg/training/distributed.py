@@ -28,7 +28,7 @@ class ProcessGroup:
 
     @property
     def is_rank_zero(self) -> bool:
-        """Whether this process writes what a run writes."""
+        """True if this process writes what a run writes."""
         return self.rank == 0
 
     def device(self) -> torch.device:

@@ -99,7 +99,7 @@ class Trainer:
 
     @property
     def half(self) -> bool:
-        """Whether the forward pass runs in bfloat16."""
+        """True if the forward pass runs in bfloat16."""
         if self.config.precision == "auto":
             return has_bfloat16(self.device)
         return self.config.precision == "bfloat16"
@@ -138,7 +138,7 @@ class Trainer:
 
     @property
     def finished(self) -> bool:
-        """Whether all steps are done, or the patience is over."""
+        """True if all steps are done, or the patience is over."""
         patience = self.config.patience
         impatient = patience is not None and self.waited >= patience
         return impatient or self.step >= self.config.steps

@@ -182,7 +182,7 @@ class LayerSync:
         return [h for hooks in self._hooks.values() for h in hooks if isinstance(h, PromptLayer)]
 
     def owns(self, layer: Layer | None) -> bool:
-        """Whether a layer is the image, or one beside it."""
+        """Return True if a layer is the image, or one beside it."""
         return layer == self.image or layer in [*self.layers.values(), *self.overlays]
 
     def _removed(self, event: Event) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def is_overlay(layer: Layer) -> bool:
-    """Whether a layer was made here, and is no image to annotate."""
+    """Return True if a layer was made here, and is no image to annotate."""
     return bool(layer.metadata.get("promptseg", {}).get("overlay"))
 
 

@@ -144,11 +144,11 @@ class PromptLayer(ABC):
 
     @abstractmethod
     def _can_show(self, prompt: Prompt) -> bool:
-        """Whether a prompt belongs into the layer."""
+        """Return True if a prompt belongs into the layer."""
 
     @abstractmethod
     def _busy(self) -> bool:
-        """Whether the user is in the middle of drawing something."""
+        """Return True if the user is in the middle of drawing something."""
 
     @abstractmethod
     def _read(self) -> list[Any]:
@@ -355,5 +355,5 @@ def drawn_prompt(
 
 
 def _covers(vertices: NDArray[np.float64], high: NDArray[np.float64]) -> bool:
-    """Whether the range of a shape meets the image, though no vertex does."""
+    """Return True if the range of a shape meets the image, though no vertex does."""
     return bool(((vertices.min(0) < high) & (vertices.max(0) >= -0.5)).all())

@@ -175,5 +175,5 @@ class ConfidenceReview:
 
 
 def _in_row(plane: Plane, like: Plane, along: int) -> bool:
-    """Whether a plane lies in the row of another one along an axis."""
+    """Return True if a plane lies in the row of another one along an axis."""
     return plane.index[along] is not None and plane.moved(along, 0) == like.moved(along, 0)

@@ -96,7 +96,7 @@ class FewShotPresenter:
 
     @property
     def busy(self) -> bool:
-        """Whether anything that was asked for is not done and shown yet."""
+        """True if anything that was asked for is not done and shown yet."""
         return self._worker.busy or self._tuner.busy or self.training.running
 
     def follow(self, layer_sync: LayerSync | None) -> None:

@@ -87,7 +87,7 @@ class ProposalReview:
         self._show(_like(selected[0], self._proposals) if selected else None)
 
     def undecided(self, plane: Plane) -> bool:
-        """Whether there are proposals on a plane."""
+        """Return True if there are proposals on a plane."""
         return any(one.plane == plane for one in list(self._proposals))
 
     def summary(self, name: str) -> str:
@@ -193,7 +193,7 @@ class ProposalReview:
 
 
 def _covered(one: LocatedProposal, refused: NDArray[np.bool_]) -> bool:
-    """Whether most of a proposal was refused before."""
+    """Return True if most of a proposal was refused before."""
     mask = one.proposal.mask
     return bool(2 * np.count_nonzero(refused[one.proposal.part] & mask) > np.count_nonzero(mask))
 

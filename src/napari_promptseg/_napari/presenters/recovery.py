@@ -165,7 +165,7 @@ class Recovery:
 
 
 def is_of(journal: Kept, volume: Volume | None) -> bool:
-    """Whether a journal was made on an image."""
+    """Return True if a journal was made on an image."""
     if volume is None:
         return False
     return is_same_image(Folder(journal.folder), journal.header, volume) is True

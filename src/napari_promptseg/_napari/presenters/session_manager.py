@@ -101,7 +101,7 @@ class SessionManager:
 
     @property
     def busy(self) -> bool:
-        """Whether a job runs or waits, or its result is not shown yet."""
+        """True if a job runs or waits, or its result is not shown yet."""
         return self._worker.busy
 
     def choose(

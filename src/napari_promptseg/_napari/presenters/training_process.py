@@ -42,7 +42,7 @@ class TrainingProcess(QObject):
     progressed = Signal(int, int)
     """Steps that are done, and all of them."""
     ended = Signal(bool, str)
-    """Whether it ended well, and its last words."""
+    """True if it ended well, and its last words."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -52,7 +52,7 @@ class TrainingProcess(QObject):
 
     @property
     def running(self) -> bool:
-        """Whether a run goes on."""
+        """True if a run goes on."""
         return self._process is not None
 
     def start(self, arguments: Sequence[str]) -> None:

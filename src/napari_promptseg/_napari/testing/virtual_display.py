@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def has_display() -> bool:
-    """Whether windows can be shown to somebody."""
+    """Return True if windows can be shown to somebody."""
     if sys.platform != "linux":
         return True
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

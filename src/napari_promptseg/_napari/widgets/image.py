@@ -205,7 +205,7 @@ class ImageSection:
 
     @property
     def as_shown(self) -> bool:
-        """Whether the window follows the contrast limits of the image."""
+        """True if the window follows the contrast limits of the image."""
         return bool(self.window.value == AS_SHOWN)
 
     def chosen_window(self, image: Image) -> Window | str | None:

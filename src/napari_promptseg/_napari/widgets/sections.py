@@ -209,7 +209,7 @@ class PromptSection(Section):
 
     @property
     def positive(self) -> bool:
-        """Whether prompts say where the object is."""
+        """True if prompts say where the object is."""
         return bool(self.polarities[True].isChecked())
 
     def show_tool(self, tool: str) -> None:

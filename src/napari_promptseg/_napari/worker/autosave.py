@@ -44,7 +44,7 @@ class Autosave:
         self._over = False
 
     def is_due(self, session: Session) -> bool:
-        """Whether `save` has something to do; quick, from any thread."""
+        """Return True if `save` has something to do; quick, from any thread."""
         return self._lacks_journal(session) or self._lacks_copy(session)
 
     def _lacks_journal(self, session: Session) -> bool:
@@ -81,7 +81,7 @@ class Autosave:
         self._saved = session.history
 
     def is_safe(self, session: Session) -> bool:
-        """Whether nothing would be lost without the journal."""
+        """Return True if nothing would be lost without the journal."""
         return self._saved == session.history or not session.history
 
     def finish(self, session: Session) -> None:
@@ -103,5 +103,5 @@ class Autosave:
 
 
 def _is_small(data: Any) -> bool:
-    """Whether an image is in memory, and quickly written."""
+    """Return True if an image is in memory, and quickly written."""
     return isinstance(data, np.ndarray) and data.nbytes <= _EMBED_LIMIT

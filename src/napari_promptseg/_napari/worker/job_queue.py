@@ -92,7 +92,7 @@ class JobQueue:
 
     @property
     def busy(self) -> bool:
-        """Whether a job runs or waits, or its result waits for delivery."""
+        """True if a job runs or waits, or its result waits for delivery."""
         waiting = bool(self._queue or self._idle)
         return waiting or self._running is not None or self._undelivered > 0
 
@@ -129,7 +129,7 @@ class JobQueue:
 
     @property
     def loads_model(self) -> bool:
-        """Whether the running job loads a model."""
+        """True if the running job loads a model."""
         job = self._running
         return job is not None and job.loads_model
 
@@ -225,7 +225,7 @@ class JobQueue:
 
 
 def is_user_error(error: Exception) -> bool:
-    """Whether the message of an error is meant for the user; other errors are bugs."""
+    """Return True if the message of an error is meant for the user; other errors are bugs."""
     return isinstance(error, ValueError | OSError | MemoryError | RuntimeError) and not isinstance(
         error, UnicodeError | NotImplementedError | RecursionError
     )

@@ -182,7 +182,7 @@ def _commit(session: Session, name: str | None, overwrite: bool) -> int:
 
 
 def _is_covered(session: Session) -> bool:
-    """Whether other objects have all pixels of the active object."""
+    """Return True if other objects have all pixels of the active object."""
     assert session.draft.extent is not None
     part = box_slices(session.draft.extent)
     return not (session.mask[part] & (session.labels[part] == 0)).any()

@@ -40,7 +40,7 @@ class PropagationCommands:
 
     @property
     def running(self) -> bool:
-        """Whether a propagation runs or is queued."""
+        """True if a propagation runs or is queued."""
         return self._job is not None
 
     def propagate(
@@ -100,7 +100,7 @@ class PropagationCommands:
         return min(max(round(position[axis]), 0), self._proxy.volume.shape[axis] - 1)
 
     def _near(self, axis: str, position: Sequence[float] | None) -> tuple[int, ...] | None:
-        """Where the user looks, along the axes that the planes of the propagation cut."""
+        """Position in view along the axes that the planes of the propagation cut."""
         if position is None:
             return None
         along = self._proxy.volume.names.index(axis[0])

@@ -51,7 +51,7 @@ class LocatedProposal:
         return tuple(entries)
 
     def holds(self, plane: Plane, position: Sequence[float]) -> bool:
-        """Whether a position on a plane is one of its pixels."""
+        """Return True if a position on a plane is one of its pixels."""
         if plane != self.plane:
             return False
         axes = zip(self.plane.in_plane, (self.proposal.top, self.proposal.left), strict=True)

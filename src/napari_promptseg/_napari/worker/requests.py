@@ -44,7 +44,7 @@ class PropagationRequest:
 
 
 class Geometry(NamedTuple):
-    """Where the voxels of a volume lie.
+    """Placement of the voxels of a volume.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ class Geometry(NamedTuple):
     affine: NDArray[np.float64]
 
     def differs_from(self, volume: Volume) -> bool:
-        """Whether a volume lies elsewhere."""
+        """Return True if a volume lies elsewhere."""
         assert volume.affine is not None
         return (
             tuple(volume.spacing or ()) != self.spacing

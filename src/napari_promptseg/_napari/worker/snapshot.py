@@ -99,7 +99,7 @@ class SessionControllerEvents(SignalGroup):
     progress = Signal(int, int)
     """Planes done and planes in all, of a propagation."""
     embedding = Signal(bool)
-    """Whether planes are embedded ahead of time."""
+    """True if planes are embedded ahead of time."""
     embedded = Signal(int, int)
     """Number of embedded planes, and of all planes."""
     running = Signal(bool)

@@ -36,7 +36,7 @@ best recognized at the scale of training; later ones correct its boundary, which
 
 
 def _is_single_click(prompts: PlanePrompts) -> bool:
-    """Whether a positive click is the only prompt, which is ambiguous."""
+    """Return True if a positive click is the only prompt, which is ambiguous."""
     strokes = prompts.strokes
     return (
         not prompts.regions

@@ -177,7 +177,7 @@ class ClickNet(nn.Module):
         self.alternatives = nn.Conv2d(head_width, ALTERNATIVES, 1)
         self.quality = _Quality(head_width)
         self.ambiguity = True
-        """Whether the weights know several answers to a click; those of version 0.1 do not."""
+        """True if the weights know several answers to a click; those of version 0.1 do not."""
 
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False

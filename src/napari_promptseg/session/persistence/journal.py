@@ -73,7 +73,7 @@ class Journal:
 
     @property
     def is_open(self) -> bool:
-        """Whether a session writes to it."""
+        """True if a session writes to it."""
         return self._release.alive
 
     def begin(self, header: Header, arrays: Arrays) -> None:

@@ -187,7 +187,7 @@ def _decode(body: bytes) -> Line:
 
 
 def _ends(line: Done, parts: Sequence[Change]) -> bool:
-    """Whether a line is the change that parts are the beginning of."""
+    """Return True if a line is the change that parts are the beginning of."""
     return (line.change.name, line.change.draft[0]) == (parts[-1].name, parts[-1].draft[0])
 
 

@@ -221,13 +221,13 @@ class Constraints:
                 yield other, line
 
     def _cross(self, row: Sweep, segment: range, other: Plane) -> bool:
-        """Whether a fixed plane crosses one of a segment."""
+        """Return True if a fixed plane crosses one of a segment."""
         at = other.index[self._along]
         index = segment.start if at is None else at
         return index in segment and crossing_line(row.plane(index), other) is not None
 
     def _reach(self, other: Plane, plane: Plane) -> tuple[int, int] | None:
-        """Where a crossing plane has the object, along the line that it shares with a plane."""
+        """Extent of the object on a crossing plane, along the line that it shares with a plane."""
         beside = next(i for i, axis in enumerate(other.in_plane) if axis not in plane.in_plane)
         filled = np.flatnonzero(self._store.mask[other.slices].any(axis=beside))
         return (int(filled[0]), int(filled[-1]) + 1) if len(filled) else None

@@ -92,7 +92,7 @@ class PropagationRunner:
         return Constraints(self._store, self._volume, prompts, axis, self._understood)
 
     def _distance(self, row: Sweep) -> int:
-        """How far a row is from where the user looks."""
+        """Distance of a row from the plane in view."""
         beside = {axis: i for axis, i in enumerate(row.first.index) if axis != row.along}
         return sum(abs(i - self._near.get(a, i)) for a, i in beside.items() if i is not None)
 
