@@ -121,7 +121,7 @@ def stamp(source: str) -> str:
 
 def run_one(job: Job, task: Task, folder: Path) -> Report:
     """Do one task and write result and report; errors become part of the report."""
-    began = time.monotonic()
+    start_time = time.monotonic()
     source_stamp = stamp(task.source)
     result = f"{task.name}{job.suffix}" if job.suffix else ""
     # The suffix stays at the end, writers go by it.
@@ -143,7 +143,7 @@ def run_one(job: Job, task: Task, folder: Path) -> Report:
             "source": task.source,
             "stamp": source_stamp,
             "job": settings(job),
-            "seconds": round(time.monotonic() - began, 3),
+            "seconds": round(time.monotonic() - start_time, 3),
             "package": version("napari-promptseg"),
         }
     )

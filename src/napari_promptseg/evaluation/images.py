@@ -79,9 +79,9 @@ def ask_about(session: Session, target: Target, run: Run, options: Options) -> R
         robot_user.click_until(session, plane, target, run, options)
     else:
         single = _single_prompt(run, plane, target)
-        began = time.perf_counter()
+        start_time = time.perf_counter()
         session.add(single)
-        run.seconds.append(time.perf_counter() - began)
+        run.seconds.append(time.perf_counter() - start_time)
         run.scores.append(iou(target.judged(session.mask), target.truth))
     answer = target.judged(session.mask)
     run.figures = {

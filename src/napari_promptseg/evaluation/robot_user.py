@@ -99,9 +99,9 @@ def click_until(session: Session, plane: Plane, target: Target, run: Run, option
             click = next_click(mask, target.truth)
         if click is None:
             break
-        began = time.perf_counter()
+        start_time = time.perf_counter()
         session.add(PointPrompt(lift(plane, click[0]), click[1]))
-        run.seconds.append(time.perf_counter() - began)
+        run.seconds.append(time.perf_counter() - start_time)
         run.scores.append(iou(target.judged(session.mask[plane.slices]), target.truth))
         if run.scores[-1] >= options.stop_at:
             break
@@ -167,9 +167,9 @@ class Pace:
 
 def propagate(session: Session) -> Pace:
     """Propagate to the end."""
-    began = time.perf_counter()
+    start_time = time.perf_counter()
     planes = {result.plane for result in session.propagate()}
-    return Pace(len(planes), time.perf_counter() - began)
+    return Pace(len(planes), time.perf_counter() - start_time)
 
 
 def tight_box(plane: Plane, truth: Mask) -> BoxPrompt:

@@ -49,9 +49,9 @@ def click_seconds(backend: str, side: int = 512) -> list[float]:
         if count % 4 == 0:
             session.discard()
         position = rng.integers(side // 3, 2 * side // 3, 2)
-        began = time.perf_counter()
+        start_time = time.perf_counter()
         session.add_point(tuple(position.tolist()), positive=count % 4 != 3)
-        seconds.append(time.perf_counter() - began)
+        seconds.append(time.perf_counter() - start_time)
     return seconds
 
 
@@ -73,9 +73,9 @@ def large_plane_seconds(backend: str | Backend, side: int, rounds: int = 5) -> t
     for _ in range(rounds):
         session.discard()
         for position in ((middle, middle), (middle + 20, middle - 20)):
-            began = time.perf_counter()
+            start_time = time.perf_counter()
             session.add_point(position)
-            seconds.append(time.perf_counter() - began)
+            seconds.append(time.perf_counter() - start_time)
     return float(np.median(seconds[::2])), float(np.median(seconds[1::2]))
 
 
@@ -83,9 +83,9 @@ def planes_per_second(backend: str, side: int = 256, planes: int = 48) -> float:
     """Planes a second of a propagation from the middle of a volume."""
     session = Session(ellipsoid_volume((planes, side, side)), backend)
     session.add_point((planes // 2, side // 2, side // 2))
-    began = time.perf_counter()
+    start_time = time.perf_counter()
     plane_count = sum(1 for _ in session.propagate())
-    return plane_count / (time.perf_counter() - began)
+    return plane_count / (time.perf_counter() - start_time)
 
 
 def _resident() -> int:
@@ -113,10 +113,10 @@ def first_click_on_zarr(backend: str, planes: int, folder: Path) -> tuple[float,
         store[index] = plane
     warm = Session(plane, backend)
     warm.add_point((256, 256))
-    before, began = _resident(), time.perf_counter()
+    before, start_time = _resident(), time.perf_counter()
     session = Session(zarr.open_array(store.store, mode="r"), warm.loaded_backend)
     session.add_point((planes // 2, 256, 256))
-    return time.perf_counter() - began, (_resident() - before) / 2**20
+    return time.perf_counter() - start_time, (_resident() - before) / 2**20
 
 
 def import_seconds() -> tuple[float, list[str]]:

@@ -60,10 +60,10 @@ def interact(session: Session, target: Target, run: Run, options: Options) -> Ru
         click = robot_user.click_in_space(target.judged(session.mask), target.truth, spacing)
         if click is None:
             break
-        began = time.perf_counter()
+        start_time = time.perf_counter()
         session.add(PointPrompt(click[0], click[1]))
         pace += robot_user.propagate(session)
-        run.seconds.append(time.perf_counter() - began)
+        run.seconds.append(time.perf_counter() - start_time)
         run.scores.append(dice(target.judged(session.mask), target.truth))
         if run.scores[-1] >= options.stop_at:
             break

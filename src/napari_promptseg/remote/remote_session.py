@@ -121,7 +121,7 @@ class RemoteSession:
     @property
     def objects(self) -> Mapping[int, StoredObject]:
         """See `Session.objects`."""
-        return {stored.label: stored for stored in self._state.objects}
+        return {stored_object.label: stored_object for stored_object in self._state.objects}
 
     @property
     def history(self) -> tuple[str, ...]:

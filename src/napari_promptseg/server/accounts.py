@@ -193,7 +193,7 @@ class Hosted:
         session = self.session
         extent = session.draft.extent
         return {
-            "labels": [stored.box for stored in session.objects.values()],
+            "labels": [stored_object.box for stored_object in session.objects.values()],
             "mask": [] if extent is None else [extent],
         }
 

@@ -25,7 +25,7 @@ class _Work:
     user: str
     call: Callable[[], Any]
     future: Future[Any] = field(default_factory=Future)
-    began: float = 0.0
+    start_time: float = 0.0
 
 
 class FairQueue:
@@ -75,11 +75,11 @@ class FairQueue:
         """
         with self._changed:
             work = self._current
-            if work is None or monotonic() - work.began < seconds:
+            if work is None or monotonic() - work.start_time < seconds:
                 return None
             self._current = None
             self._start()
-        _log.error("work of %r was given up after %.0f s", work.user, monotonic() - work.began)
+        _log.error("work of %r was given up after %.0f s", work.user, monotonic() - work.start_time)
         with suppress(InvalidStateError):
             work.future.set_exception(
                 RuntimeError(f"the model gave no answer within {seconds:.0f} s")
@@ -107,7 +107,7 @@ class FairQueue:
             work = queue.popleft()
             if queue:
                 self._waiting[user] = queue  # to the end of the row
-            work.began = monotonic()
+            work.start_time = monotonic()
             self._current = work
             return work
 

@@ -239,8 +239,8 @@ class Service:
 
 def _advance(steps: Iterator[Any]) -> bool:
     """Do a turn of a call; return whether there is more to do."""
-    began = monotonic()
-    return any(monotonic() - began > _TURN for _ in steps)
+    start_time = monotonic()
+    return any(monotonic() - start_time > _TURN for _ in steps)
 
 
 def _is_running(steps: Any) -> bool:
@@ -264,12 +264,12 @@ def _planes(
     hosted: Hosted, number: int, propagation: PropagationHandle, cancelled: bool, client: object
 ) -> Reply:
     """Propagate for a turn; the planes are on disk before the client hears of them."""
-    began, planes = monotonic(), []
+    start_time, planes = monotonic(), []
     if cancelled:
         propagation.cancel()
     for result in propagation:
         planes.append(PlaneDone.of(result))
-        if monotonic() - began > _TURN:
+        if monotonic() - start_time > _TURN:
             break
     last = propagation.finished
     if not last:

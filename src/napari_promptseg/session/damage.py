@@ -26,9 +26,9 @@ def bridge(store: Store, change: Change) -> None:
     draft = change.draft[0]
     before = {label: sides[0] for label, sides in change.objects.items()}
     objects = {
-        label: (store.objects.get(label), stored)
-        for label, stored in before.items()
-        if store.objects.get(label) != stored
+        label: (store.objects.get(label), stored_object)
+        for label, stored_object in before.items()
+        if store.objects.get(label) != stored_object
     }
     patches: list[ImagePatch] = []
 

@@ -128,27 +128,27 @@ def _example_planes(
 ) -> Iterator[tuple[PlaneImage, NDArray[np.integer]]]:
     """Yield planes with committed objects; see `Session.examples`."""
     stored_objects = {
-        label: stored
-        for label, stored in store.objects.items()
-        if label not in without and (name is None or stored.name == name)
+        label: stored_object
+        for label, stored_object in store.objects.items()
+        if label not in without and (name is None or stored_object.name == name)
     }
     by_plane: dict[Plane, list[int]] = {}
-    for label, stored in stored_objects.items():
-        for plane in _planes(store, volume, stored):
+    for label, stored_object in stored_objects.items():
+        for plane in _planes(store, volume, stored_object):
             by_plane.setdefault(plane, []).append(label)
     for plane, labels in by_plane.items():
         there = np.asarray(store.labels[plane.slices])
         yield volume.plane(plane), np.where(np.isin(there, labels), there, 0).astype(np.int64)
 
 
-def _planes(store: Store, volume: Volume, stored: StoredObject) -> list[Plane]:
+def _planes(store: Store, volume: Volume, stored_object: StoredObject) -> list[Plane]:
     """Return the planes that show an object best, along z and t."""
     names, shape = volume.names, volume.shape
-    inside = np.asarray(store.labels[box_slices(stored.box)]) == stored.label
+    inside = np.asarray(store.labels[box_slices(stored_object.box)]) == stored_object.label
     areas = inside.sum((-2, -1))
     if areas.ndim == 0:
         return [plane_by_index(names, shape, 0)]
-    starts = [start for start, _ in stored.box[: areas.ndim]]
+    starts = [start for start, _ in stored_object.box[: areas.ndim]]
     largest = [int(i) for i in np.unravel_index(int(areas.argmax()), areas.shape)]
     apart = max(areas.shape[-1] // 4, 1)
     reach = _PLANES // 2

@@ -21,24 +21,24 @@ def divide(
     store: Store, axes: str, parent: int, daughters: Sequence[int], t: int | None
 ) -> tuple[tuple[int, ...], Change]:
     """Make objects the daughters of another one; see `Session.divide`."""
-    stored = store.object(parent)
+    stored_object = store.object(parent)
     children = {label: store.object(label) for label in map(checked_integer, daughters)}
-    if stored.label in children:
+    if stored_object.label in children:
         raise ValueError(f"object {parent} cannot be its own daughter")
-    last = time_points(store, axes, stored)[-1]
+    last = time_points(store, axes, stored_object)[-1]
     changes: dict[int, tuple[StoredObject | None, StoredObject | None]] = {}
     patches: tuple[ImagePatch, ...] = ()
     labels = tuple(children)
     if t is not None and _checked_time(store, t) <= last:
-        early, late = _cut(store, axes, stored, t)
-        late = replace(late, label=store.next_label(), parent=stored.label)
-        pixels = store.labels[box_slices(late.box)] == stored.label
+        early, late = _cut(store, axes, stored_object, t)
+        late = replace(late, label=store.next_label(), parent=stored_object.label)
+        pixels = store.labels[box_slices(late.box)] == stored_object.label
         patches = (store.labels_patch(late.box, pixels, late.label),)
         # Objects that came from the parent come from its later part now.
         for child in store.objects.values():
-            if child.parent == stored.label and child.label not in children:
+            if child.parent == stored_object.label and child.label not in children:
                 changes[child.label] = (child, replace(child, parent=late.label))
-        changes |= {stored.label: (stored, early), late.label: (None, late)}
+        changes |= {stored_object.label: (stored_object, early), late.label: (None, late)}
         labels, last = (*labels, late.label), t - 1
     if not labels:
         raise ValueError(
@@ -46,7 +46,7 @@ def divide(
             f"to {last}, from which on it is an object of its own"
         )
     for label, daughter in children.items():
-        if daughter.parent not in (None, stored.label):
+        if daughter.parent not in (None, stored_object.label):
             raise ValueError(f"object {label} is a daughter of {daughter.parent}; unlink it first")
         begin = time_points(store, axes, daughter)[0]
         if begin <= last:
@@ -54,32 +54,34 @@ def divide(
                 f"object {label} begins at time point {begin}, before its parent {parent} ends "
                 f"at {last}; t={begin} makes a daughter of what the parent has from there on"
             )
-        changes[label] = (daughter, replace(daughter, parent=stored.label))
+        changes[label] = (daughter, replace(daughter, parent=stored_object.label))
     return labels, Change("divide", (store.draft,) * 2, changes, patches)
 
 
 def unlink(store: Store, label: int) -> Change:
     """Make an object one that comes from no other; see `Session.unlink`."""
-    stored = store.object(label)
-    if stored.parent is None:
+    stored_object = store.object(label)
+    if stored_object.parent is None:
         raise ValueError(f"object {label} has no parent")
-    changes = {stored.label: (stored, replace(stored, parent=None))}
+    changes = {stored_object.label: (stored_object, replace(stored_object, parent=None))}
     return Change("unlink", (store.draft,) * 2, changes)
 
 
 def end_track(store: Store, axes: str, label: int, t: int) -> Change:
     """Delete what an object has after a time point; see `Session.end_track`."""
-    stored = store.object(label)
-    last = time_points(store, axes, stored)[-1]
+    stored_object = store.object(label)
+    last = time_points(store, axes, stored_object)[-1]
     if _checked_time(store, t) >= last:
         raise ValueError(f"object {label} ends at time point {last} already, t is {t}")
-    early, late = _cut(store, axes, stored, t + 1)
-    pixels = store.labels[box_slices(late.box)] == stored.label
+    early, late = _cut(store, axes, stored_object, t + 1)
+    pixels = store.labels[box_slices(late.box)] == stored_object.label
     patch = store.labels_patch(late.box, pixels, 0)
-    return Change("end track", (store.draft,) * 2, {stored.label: (stored, early)}, (patch,))
+    return Change(
+        "end track", (store.draft,) * 2, {stored_object.label: (stored_object, early)}, (patch,)
+    )
 
 
-def time_points(store: Store, axes: str, stored: StoredObject) -> list[int]:
+def time_points(store: Store, axes: str, stored_object: StoredObject) -> list[int]:
     """Return the time points in which a committed object is, in ascending order.
 
     Raises
@@ -89,9 +91,9 @@ def time_points(store: Store, axes: str, stored: StoredObject) -> list[int]:
     """
     if "t" not in axes:
         raise ValueError(f"axes {axes!r} have no time; valid: 'tyx', 'tzyx'")
-    mask = store.labels[box_slices(stored.box)] == stored.label
+    mask = store.labels[box_slices(stored_object.box)] == stored_object.label
     present = np.flatnonzero(mask.any(axis=tuple(range(1, mask.ndim))))
-    return [int(t) for t in present + stored.box[0][0]]
+    return [int(t) for t in present + stored_object.box[0][0]]
 
 
 def _checked_time(store: Store, t: Any) -> int:
@@ -103,20 +105,20 @@ def _checked_time(store: Store, t: Any) -> int:
 
 
 def _cut(
-    store: Store, axes: str, stored: StoredObject, t: int
+    store: Store, axes: str, stored_object: StoredObject, t: int
 ) -> tuple[StoredObject, StoredObject]:
     """Return what an object is before a time point and from there on, prompts included."""
-    first = time_points(store, axes, stored)[0]
+    first = time_points(store, axes, stored_object)[0]
     if first >= t:
         raise ValueError(
-            f"object {stored.label} begins at time point {first}: nothing of it would be left "
-            f"before {t}"
+            f"object {stored_object.label} begins at time point {first}: "
+            f"nothing of it would be left before {t}"
         )
-    (start, stop), *space = stored.box
-    times = [prompt_plane(prompt, axes).index[0] or 0 for prompt in stored.prompts]
-    early = tuple(p for p, time in zip(stored.prompts, times, strict=True) if time < t)
-    late = tuple(p for p, time in zip(stored.prompts, times, strict=True) if time >= t)
-    label, name, parent = stored.label, stored.name, stored.parent
+    (start, stop), *space = stored_object.box
+    times = [prompt_plane(prompt, axes).index[0] or 0 for prompt in stored_object.prompts]
+    early = tuple(p for p, time in zip(stored_object.prompts, times, strict=True) if time < t)
+    late = tuple(p for p, time in zip(stored_object.prompts, times, strict=True) if time >= t)
+    label, name, parent = stored_object.label, stored_object.name, stored_object.parent
     return (
         StoredObject(label, name, early, ((start, t), *space), parent=parent),
         StoredObject(label, name, late, ((t, stop), *space), parent=parent),
@@ -138,12 +140,18 @@ def without_orphans(store: Store, change: Change, moved: Mapping[int, int] | Non
     before, draft = change.draft
     after = {**store.objects, **{label: new for label, (_, new) in change.objects.items()}}
     # A parent that is in work comes back.
-    present = {label for label, stored in after.items() if stored is not None} | {draft.label}
+    present = {label for label, stored_object in after.items() if stored_object is not None} | {
+        draft.label
+    }
     changes = dict(change.objects)
-    for label, stored in after.items():
-        if stored is not None and stored.parent is not None and stored.parent not in present:
-            parent = (moved or {}).get(stored.parent)
-            changes[label] = (store.objects.get(label), replace(stored, parent=parent))
+    for label, stored_object in after.items():
+        if (
+            stored_object is not None
+            and stored_object.parent is not None
+            and stored_object.parent not in present
+        ):
+            parent = (moved or {}).get(stored_object.parent)
+            changes[label] = (store.objects.get(label), replace(stored_object, parent=parent))
     if draft.parent is not None and draft.parent not in present:
         draft = replace(draft, parent=(moved or {}).get(draft.parent))
     return replace(change, draft=(before, draft), objects=changes)

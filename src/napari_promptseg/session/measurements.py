@@ -46,10 +46,12 @@ def measurements(state: SessionState) -> tuple[Measurement, ...]:
     """Return the sizes of all committed objects; in a series, of each time point."""
     state.settle()
     sizes: list[Measurement] = []
-    for label, stored in sorted(state.store.objects.items()):
-        mask = state.store.labels[box_slices(stored.box)] == label
+    for label, stored_object in sorted(state.store.objects.items()):
+        mask = state.store.labels[box_slices(stored_object.box)] == label
         if mask.any():
-            sizes += measure_object(mask, state.volume, stored.box, label, stored.name)
+            sizes += measure_object(
+                mask, state.volume, stored_object.box, label, stored_object.name
+            )
     return tuple(sizes)
 
 
@@ -91,9 +93,9 @@ def _object(
         box, identity = extent, (store.draft.label, store.draft.name)
         mask = store.mask[box_slices(box)]
     else:
-        stored, what = store.object(label), f"object {label}"
-        box, identity = stored.box, (stored.label, stored.name)
-        mask = store.labels[box_slices(box)] == stored.label
+        stored_object, what = store.object(label), f"object {label}"
+        box, identity = stored_object.box, (stored_object.label, stored_object.name)
+        mask = store.labels[box_slices(box)] == stored_object.label
     if "t" not in state.volume.names:
         if t is not None:
             raise ValueError(f"time point {t!r} given, but axes are {state.volume.names!r}")
@@ -226,14 +228,18 @@ def export(
 
 
 def _names(store: Store) -> dict[int, str]:
-    return {label: stored.name for label, stored in store.objects.items() if stored.name}
+    return {
+        label: stored_object.name
+        for label, stored_object in store.objects.items()
+        if stored_object.name
+    }
 
 
 def _colours(store: Store) -> dict[int, Colour]:
-    stored = store.objects.items()
-    return {label: one.colour for label, one in stored if one.colour is not None}
+    stored_object = store.objects.items()
+    return {label: one.colour for label, one in stored_object if one.colour is not None}
 
 
 def _parents(store: Store) -> dict[int, int]:
-    stored = store.objects.items()
-    return {label: one.parent for label, one in stored if one.parent is not None}
+    stored_object = store.objects.items()
+    return {label: one.parent for label, one in stored_object if one.parent is not None}

@@ -47,10 +47,10 @@ def commit(store: Store, name: str | None, overwrite: bool) -> tuple[int, Change
     pixels_by_hand = store.objects.get(label)
     whole = box if pixels_by_hand is None else box_union([box, pixels_by_hand.box])
     new_name = draft.name if name is None else str(name)
-    stored = StoredObject(
+    stored_object = StoredObject(
         label, new_name, draft.prompts, whole, draft.propagated, draft.parent, draft.colour
     )
-    objects = {**_ended(store, patches), label: (pixels_by_hand, stored)}
+    objects = {**_ended(store, patches), label: (pixels_by_hand, stored_object)}
     change = Change("commit", (draft, Draft()), objects, tuple(patches))
     return label, without_orphans(store, change)
 
@@ -138,18 +138,22 @@ def _ended(store: Store, patches: Iterable[ImagePatch]) -> ObjectChanges:
                     change[label] += sign * count
     changes: ObjectChanges = {}
     for label in (label for label, count in change.items() if label and count < 0):
-        stored = store.object(label)
+        stored_object = store.object(label)
         whole = sum(
-            np.count_nonzero(store.labels[box_slices(part)] == label) for part in slabs(stored.box)
+            np.count_nonzero(store.labels[box_slices(part)] == label)
+            for part in slabs(stored_object.box)
         )
         if whole + change[label] == 0:
-            changes[label] = (stored, None)
+            changes[label] = (stored_object, None)
     return changes
 
 
-def _recoloured(store: Store, stored: StoredObject, to: int) -> tuple[ImagePatch, ...]:
+def _recoloured(store: Store, stored_object: StoredObject, to: int) -> tuple[ImagePatch, ...]:
     """Patches that give the pixels of a committed object another id."""
-    parts = ((part, store.labels[box_slices(part)] == stored.label) for part in slabs(stored.box))
+    parts = (
+        (part, store.labels[box_slices(part)] == stored_object.label)
+        for part in slabs(stored_object.box)
+    )
     return tuple(store.labels_patch(part, mask, to) for part, mask in parts if mask.any())
 
 
@@ -163,48 +167,51 @@ def discard(store: Store) -> Change:
 
 def reopen(store: Store, label: int) -> Change:
     """Take a committed object back into work; there must be none in work."""
-    stored = store.object(label)
-    removals = _recoloured(store, stored, 0)
-    masks = ((patch.box, patch.values("old") == stored.label) for patch in removals)
+    stored_object = store.object(label)
+    removals = _recoloured(store, stored_object, 0)
+    masks = ((patch.box, patch.values("old") == stored_object.label) for patch in removals)
     additions = (ImagePatch.between("mask", box, np.zeros_like(mask), mask) for box, mask in masks)
     draft = Draft(
-        stored.prompts,
-        stored.box,
-        stored.label,
-        stored.name,
-        stored.propagated,
-        stored.parent,
-        stored.colour,
+        stored_object.prompts,
+        stored_object.box,
+        stored_object.label,
+        stored_object.name,
+        stored_object.propagated,
+        stored_object.parent,
+        stored_object.colour,
     )
-    objects: ObjectChanges = {stored.label: (stored, None)}
+    objects: ObjectChanges = {stored_object.label: (stored_object, None)}
     return Change("reopen", (store.draft, draft), objects, (*removals, *additions))
 
 
 def delete(store: Store, label: int) -> Change:
     """Delete a committed object from the labels."""
-    stored = store.object(label)
-    objects: ObjectChanges = {stored.label: (stored, None)}
-    patches = _recoloured(store, stored, 0)
+    stored_object = store.object(label)
+    objects: ObjectChanges = {stored_object.label: (stored_object, None)}
+    patches = _recoloured(store, stored_object, 0)
     return without_orphans(store, Change("delete", (store.draft,) * 2, objects, patches))
 
 
 def rename(store: Store, label: int, name: str) -> Change:
     """Name a committed object."""
-    stored = store.object(label)
-    new = replace(stored, name=str(name))
-    return Change("rename", (store.draft,) * 2, {stored.label: (stored, new)})
+    stored_object = store.object(label)
+    new = replace(stored_object, name=str(name))
+    return Change("rename", (store.draft,) * 2, {stored_object.label: (stored_object, new)})
 
 
 def relabel(store: Store, label: int, to: int) -> Change:
     """Give a committed object another id."""
-    stored, to = store.object(label), checked_integer(to)
+    stored_object, to = store.object(label), checked_integer(to)
     if not 1 <= to <= LARGEST_LABEL:
         raise ValueError(f"label {to!r} is out of range; valid: 1 to {LARGEST_LABEL}")
     if to in store.objects or to == store.draft.label:
         raise ValueError(f"label {to} is taken; taken labels: {sorted(store.objects)}")
-    objects = {stored.label: (stored, None), to: (None, replace(stored, label=to))}
-    change = Change("relabel", (store.draft,) * 2, objects, _recoloured(store, stored, to))
-    return without_orphans(store, change, {stored.label: to})
+    objects = {
+        stored_object.label: (stored_object, None),
+        to: (None, replace(stored_object, label=to)),
+    }
+    change = Change("relabel", (store.draft,) * 2, objects, _recoloured(store, stored_object, to))
+    return without_orphans(store, change, {stored_object.label: to})
 
 
 def paint(store: Store, box: Bounds, values: NDArray[Any]) -> Change:
@@ -226,10 +233,10 @@ def paint(store: Store, box: Bounds, values: NDArray[Any]) -> Change:
     patch = ImagePatch.between("labels", box, old, values.astype(LABEL_TYPE))
     objects = _ended(store, [patch])
     for label in np.unique(values[values > 0]).tolist():
-        stored = store.objects.get(label)
+        stored_object = store.objects.get(label)
         new = StoredObject(label, "", (), box)
-        if stored is not None:
-            new = replace(stored, box=box_union([stored.box, box]))
-        if new != stored:
-            objects[label] = (stored, new)
+        if stored_object is not None:
+            new = replace(stored_object, box=box_union([stored_object.box, box]))
+        if new != stored_object:
+            objects[label] = (stored_object, new)
     return without_orphans(store, Change("paint", (store.draft,) * 2, objects, (patch,)))

@@ -73,8 +73,12 @@ def read_saved(path: str | Path) -> Saved:
         store.take_labels(labels)
     for record in records:
         store.replay(record)
-    objects = [stored for _, stored in sorted(store.objects.items()) if stored.prompts]
-    saved_objects = [SavedObject(stored.name, stored.prompts) for stored in objects]
+    objects = [
+        stored_object for _, stored_object in sorted(store.objects.items()) if stored_object.prompts
+    ]
+    saved_objects = [
+        SavedObject(stored_object.name, stored_object.prompts) for stored_object in objects
+    ]
     if store.draft.prompts:
         saved_objects.append(SavedObject(store.draft.name, store.draft.prompts))
     if not saved_objects:

@@ -191,11 +191,11 @@ class Store:
         for patch in patches:
             patch.write(self._array(patch), "new" if forward else "old")
         for label, sides in change.objects.items():
-            stored = sides[forward]
-            if stored is None:
+            stored_object = sides[forward]
+            if stored_object is None:
                 self.objects.pop(label, None)
             else:
-                self.objects[label] = stored
+                self.objects[label] = stored_object
         self.draft = change.draft[forward]
 
     def _announce(self, change: Change) -> None:
@@ -386,10 +386,10 @@ class Store:
         ValueError
             If there is none of that id.
         """
-        stored = self.objects.get(checked_integer(label))
-        if stored is None:
+        stored_object = self.objects.get(checked_integer(label))
+        if stored_object is None:
             raise ValueError(f"no object {label!r}; valid labels: {sorted(self.objects)}")
-        return stored
+        return stored_object
 
     def take_labels(self, labels: NDArray[Any]) -> None:
         """Begin with objects that are there already.

@@ -40,18 +40,18 @@ def check_change(change: Change, shape: tuple[int, ...]) -> None:
     pixels = sum(math.prod(b - a for a, b in patch.box) for patch in change.patches)
     if pixels > _MAX_WRITES * math.prod(shape):
         raise CorruptFileError(f"a change writes {pixels} pixels of an image of {shape}")
-    stored = [s for sides in change.objects.values() for s in sides if s is not None]
+    stored_object = [s for sides in change.objects.values() for s in sides if s is not None]
     boxes = [draft.extent for draft in change.draft if draft.extent is not None]
-    for box in [*boxes, *(one.box for one in stored)]:
+    for box in [*boxes, *(one.box for one in stored_object)]:
         if len(box) != len(shape) or any(
             not 0 <= start <= stop <= n for (start, stop), n in zip(box, shape, strict=True)
         ):
             raise CorruptFileError(f"a box {box} does not fit {shape}")
-    wrong = [one.label for one in stored if not 0 < one.label <= MAX_LABEL]
+    wrong = [one.label for one in stored_object if not 0 < one.label <= MAX_LABEL]
     wrong += [d.label for d in change.draft if d.label is not None and not d.label > 0]
     if wrong:
         raise CorruptFileError(f"labels {wrong} must be 1 to {MAX_LABEL}")
-    entries: list[Draft | StoredObject] = [*change.draft, *stored]
+    entries: list[Draft | StoredObject] = [*change.draft, *stored_object]
     for entry in entries:
         entry.propagated.check(shape)
         for prompt in entry.prompts:

@@ -110,12 +110,12 @@ def tune(
     ValueError
         If there are fewer than four objects.
     """
-    began = time.monotonic()
+    start_time = time.monotonic()
     training_scenes, held_out = split_objects(scenes)
     before = clicks_needed(backend, held_out)
-    measure_seconds = time.monotonic() - began
+    measure_seconds = time.monotonic() - start_time
     report(f"{before.mean():.2f} clicks an object before, on {len(held_out)} held back")
-    until = began + seconds - 1.1 * len(_SHARES) * measure_seconds  # a measure each follows
+    until = start_time + seconds - 1.1 * len(_SHARES) * measure_seconds  # a measure each follows
     tuned, steps = _learn(backend, training_scenes, until, stopped)
     best, after = None, before
     for share in _SHARES:
@@ -124,7 +124,7 @@ def tune(
         report(f"{click_counts.mean():.2f} clicks after {steps} steps, {share:.0%} of the way")
         if click_counts.mean() < after.mean():
             best, after = adapter, click_counts
-    total_seconds = time.monotonic() - began
+    total_seconds = time.monotonic() - start_time
     return Tuned(
         best, float(before.mean()), float(after.mean()), len(held_out), steps, total_seconds
     )
@@ -232,9 +232,11 @@ def _learn(
 
     episodes = [draw() for _ in range(_BATCH)]
     mean = [p.detach().clone() for p in tuned]
-    step, began = 0, time.monotonic()
+    step, start_time = 0, time.monotonic()
     while step < _MOST_STEPS and time.monotonic() < until and not stopped():
-        progress = max(step / _MOST_STEPS, (time.monotonic() - began) / max(until - began, 1e-6))
+        progress = max(
+            step / _MOST_STEPS, (time.monotonic() - start_time) / max(until - start_time, 1e-6)
+        )
         for group in optimiser.param_groups:
             group["lr"] = _RATE * min(1.0, (step + 1) / 20) * max(1 - progress, 0.05)
         with torch.autocast(backend.device.type, torch.bfloat16, enabled=half):

@@ -303,8 +303,8 @@ class LayerSync:
         position = self.view.position(world)
         if self.before_click is not None:
             self.before_click(position)
-        began = not self.controller.snapshot.has_object
-        if self._drawn(np.array([position]), "point", positive) and began:
+        start_time = not self.controller.snapshot.has_object
+        if self._drawn(np.array([position]), "point", positive) and start_time:
             label = self._mirrors["labels"].value(position)
             if label:
                 self.events.object_clicked.emit(label)

@@ -124,8 +124,8 @@ class JobQueue:
     @property
     def stuck_for(self) -> float:
         """Seconds for which the running job has run; 0 if none runs, or a model is loaded."""
-        began = self._began
-        return 0.0 if began is None or self.loads_model else monotonic() - began
+        start_time = self._began
+        return 0.0 if start_time is None or self.loads_model else monotonic() - start_time
 
     @property
     def loads_model(self) -> bool:

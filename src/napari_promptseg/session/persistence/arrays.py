@@ -57,16 +57,16 @@ def read_array(file: IO[bytes], shape: tuple[int, ...], dtype: str | None = None
         read = np.lib.format.read_array_header_1_0
         if version != (1, 0):
             read = np.lib.format.read_array_header_2_0
-        stored, fortran, kind = read(file)
+        actual_shape, fortran, kind = read(file)
     except (ValueError, TypeError, EOFError, OverflowError) as error:
         raise CorruptFileError(f"no array: {error}") from error
     if kind.hasobject:
         raise CorruptFileError("Object arrays are not read")
     fits = kind.kind in "bui" if dtype is None else kind == np.dtype(dtype)
     size = math.prod(shape) * kind.itemsize
-    if stored != shape or not fits or size > max(EMBED_LIMIT, math.prod(shape) * 8):
+    if actual_shape != shape or not fits or size > max(EMBED_LIMIT, math.prod(shape) * 8):
         raise CorruptFileError(
-            f"an array of shape {stored} and type {kind.str} for an image of shape {shape}"
+            f"an array of shape {actual_shape} and type {kind.str} for an image of shape {shape}"
         )
     array = np.empty(shape[::-1] if fortran else shape, kind)
     values = array.reshape(-1).view(np.uint8)
