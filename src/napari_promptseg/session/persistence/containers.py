@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _PARTS: Final = {HEADER, HISTORY, IMAGE, LABELS, CHECKSUMS, ORIGIN}
+_CHECKED: Final = b"checksums"
+"""Comment of a zip file that has checksums, also where its directory does not list them."""
 _ZIP_ERRORS: Final = (
     zipfile.BadZipFile,
     NotImplementedError,
@@ -94,13 +96,16 @@ class Archive:
 
     def _read_digests(self) -> dict[str, str]:
         """Return the checksums, none for a file without; refuse parts that are not listed."""
-        names = self.names()
+        with self._zip() as archive:
+            names, comment = set(archive.namelist()), archive.comment
+        if comment not in (b"", _CHECKED):
+            raise CorruptFileError(f"unknown comment {comment[:40]!r}")
         if unknown := names - _PARTS:
             raise CorruptFileError(
                 f"unknown parts {sorted(unknown)}; valid parts: {sorted(_PARTS)}"
             )
         if CHECKSUMS not in names:
-            if ORIGIN in names:  # both came with checksums: the directory of the zip is cut
+            if comment or ORIGIN in names:  # the directory of the zip is cut
                 raise CorruptFileError(f"{CHECKSUMS!r} is missing")
             return {}
         with self._member(CHECKSUMS) as file:
@@ -131,6 +136,11 @@ class Archive:
         except KeyError as error:
             archive.close()
             raise CorruptFileError(f"{name!r} is missing") from error
+        except OSError as error:
+            archive.close()
+            if error.errno == errno.EINVAL:  # an offset of the part before the file
+                raise CorruptFileError(f"{name!r} cannot be read: {error}") from error
+            raise
         except _ZIP_ERRORS as error:
             archive.close()
             raise CorruptFileError(f"{name!r} cannot be read: {error}") from error
@@ -243,5 +253,6 @@ def write_archive(
                         write_array(writer, array)
                     digests[name] = writer.digest
             archive.writestr(CHECKSUMS, checksums.encode(digests))
+            archive.comment = _CHECKED
         file.flush()
         _make_room(path, versions)
