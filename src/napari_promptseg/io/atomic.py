@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from napari_promptseg.data.atomic_file import sync_folder
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -42,7 +44,7 @@ def atomic_target(path: Path, suffix: str = "", *, overwrite: bool = False) -> I
         _flush(temporary)
         _check_free(path, overwrite)
         _replace(temporary, path)
-        _flush_folder(path.parent)
+        sync_folder(path.parent)
     finally:
         _remove(temporary)
 
@@ -59,16 +61,6 @@ def _flush(path: Path) -> None:
             os.fsync(file.fileno())
     elif hasattr(os, "sync"):
         os.sync()
-
-
-def _flush_folder(folder: Path) -> None:
-    if os.name == "nt":  # folders cannot be opened there, renames are journaled
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _replace(temporary: Path, path: Path) -> None:

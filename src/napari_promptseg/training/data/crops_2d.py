@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from napari_promptseg.training.data.datasets import Scene
 
 UInt8 = NDArray[np.uint8]
+FULL_WINDOW: Final = (0.0, 65535.0)
+"""Window of all values of a volume."""
 _WINDOWED: Final = 0.4
 """How often a plane of a volume is seen in a random intensity window."""
 _UNION: Final = 0.15
@@ -166,7 +168,7 @@ def random_window(values: NDArray[Any], rng: np.random.Generator) -> tuple[float
         tissue, to such that are wider than the data.
     """
     if rng.random() >= _WINDOWED:
-        return 0.0, 65535.0
+        return FULL_WINDOW
     thinned = values[..., ::2, ::2]
     low, high = np.percentile(thinned, (rng.uniform(0, 15), rng.uniform(85, 100)))
     wider = max(float(high - low), 500.0) * np.exp(rng.normal(0.1, 0.3))

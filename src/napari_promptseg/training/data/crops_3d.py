@@ -11,6 +11,7 @@ import numpy as np
 from napari_promptseg.data.geometry import mask_box
 from napari_promptseg.data.resize import resize
 from napari_promptseg.training.data.crops_2d import (
+    FULL_WINDOW,
     crop_matrix,
     organ_mask,
     pick_organ,
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 
 _SMALLEST: Final = 24
 """Objects of fewer pixels on their largest plane are not used."""
-_FULL: Final = (0.0, 65535.0)
-"""Window of all values of a volume."""
 UNNAMED: Final = 255
 """Name of pixels of made-up volumes."""
 _IMAGINED: Final = 0.08
@@ -140,9 +139,9 @@ def _volume_row(
     else:
         object_mask = np.moveaxis(region, axis, 0)[indices][:, *around]
     if not labelled and rng.random() < _RENDERED:
-        grey = render_labels(labels, show(values, _FULL), rng)
+        grey = render_labels(labels, show(values, FULL_WINDOW), rng)
     else:
-        grey = show(values, _FULL if labelled else random_window(values, rng))
+        grey = show(values, FULL_WINDOW if labelled else random_window(values, rng))
     square_images = _square(grey, (spacing[0], spacing[1]))
     truth = _square(object_mask, (spacing[0], spacing[1]))
     organ_ids = np.where((labels >= 0) & (labels < UNNAMED), labels, UNNAMED).astype(np.uint8)
