@@ -41,8 +41,10 @@ def test_a_ball_measures_as_a_sphere(radius: float, spacing, angle: float) -> No
     for mirror in (1, -1):
         volume = image((40, 40, 40), "zyx", spacing, "mm", turned(spacing, angle, mirror))
         found = measure_mask(mask, volume, (3, 4, 5))
-        assert found.volume == pytest.approx(4 / 3 * np.pi * radius**3, rel=0.07)
-        assert 0.98 < found.surface_area / (4 * np.pi * radius**2) < 1.15
+        assert found.volume == pytest.approx(mask.sum() * np.prod(spacing))
+        # A ball of four voxels' radius is up to 11 % off by its steps alone.
+        assert found.volume == pytest.approx(4 / 3 * np.pi * radius**3, rel=0.12)
+        assert 0.93 < found.surface_area / (4 * np.pi * radius**2) < 1.15
         centre = np.add(middle, (3, 4, 5)) * spacing
         np.testing.assert_allclose(found.centroid, centre, atol=0.6 * max(spacing))
 
