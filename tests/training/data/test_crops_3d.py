@@ -33,6 +33,15 @@ def test_a_stack_shows_an_object_on_crops_of_one_size() -> None:
         assert sample.gap > 0
 
 
+def test_an_object_far_up_a_tall_volume_is_shown_from_all_sides() -> None:
+    tall = ellipsoid((90, 24, 26), (75, 12, 13), (6, 6, 6))
+    scene = Scene(grey(tall), tall.astype(np.int32), "volume", (1.0, 1.0, 1.0), "tall")
+    rng = np.random.default_rng(3)
+    for _ in range(30):
+        sample = draw_stack([scene], 5, 48, rng, recoloured=False, labelled=True)
+        assert sample.truth.sum((1, 2)).max() > 100
+
+
 def test_stacks_are_drawn_from_volumes_alone() -> None:
     photograph = Scene(grey(BALL)[10], BALL[10].astype(np.int32), "instances", (1.0, 1.0), "flat")
     with pytest.raises(ValueError, match="drawn from volumes"):

@@ -169,11 +169,10 @@ def _around(
     box: tuple[tuple[int, int], ...], axis: int, shape: tuple[int, ...]
 ) -> tuple[slice, slice]:
     """Rows and columns within four times the object: enough for any crop."""
-    ranges = [r for a, r in enumerate(box) if a != axis]
-    slack = 2 * max(stop - start for start, stop in ranges)
+    beside = [a for a in range(3) if a != axis]
+    slack = 2 * max(stop - start for start, stop in (box[a] for a in beside))
     first, second = (
-        slice(max(start - slack, 0), min(stop + slack, size))
-        for (start, stop), size in zip(ranges, shape[1:], strict=True)
+        slice(max(box[a][0] - slack, 0), min(box[a][1] + slack, shape[a])) for a in beside
     )
     return first, second
 
