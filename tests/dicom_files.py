@@ -18,23 +18,23 @@ AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 
 
 def dataset(pixels: NDArray[Any], uid: str, **fields: Any) -> FileDataset:
-    """Make a CT image; `pixels` are (rows, columns), or have frames or colours as well."""
+    """Make a CT image; `pixels` are (rows, columns), or have frames or colors as well."""
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = CTImageStorage
     meta.MediaStorageSOPInstanceUID = generate_uid()
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     ds = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
-    colour = pixels.ndim == 3 and pixels.shape[-1] == 3
-    if pixels.ndim == 3 and not colour:
+    color = pixels.ndim == 3 and pixels.shape[-1] == 3
+    if pixels.ndim == 3 and not color:
         ds.NumberOfFrames = pixels.shape[0]
     ds.SOPClassUID = CTImageStorage
     ds.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
     ds.SeriesInstanceUID = uid
     ds.Modality = "CT"
-    ds.Rows, ds.Columns = pixels.shape[:2] if colour else pixels.shape[-2:]
-    ds.SamplesPerPixel = 3 if colour else 1
-    ds.PhotometricInterpretation = "RGB" if colour else "MONOCHROME2"
-    if colour:
+    ds.Rows, ds.Columns = pixels.shape[:2] if color else pixels.shape[-2:]
+    ds.SamplesPerPixel = 3 if color else 1
+    ds.PhotometricInterpretation = "RGB" if color else "MONOCHROME2"
+    if color:
         ds.PlanarConfiguration = 0
     ds.BitsAllocated = ds.BitsStored = 8 * pixels.dtype.itemsize
     ds.HighBit = ds.BitsStored - 1

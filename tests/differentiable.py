@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class TinyNet:
-    """Colours and their blur as features; a fixed layer makes logits of them.
+    """Colors and their blur as features; a fixed layer makes logits of them.
 
     It ignores clicks, so most of them are violated. The network sees planes in a
     resolution of its own; `probe` is left out, as a network without a short cut does.
@@ -45,8 +45,8 @@ class TinyNet:
         self, embedding: PlaneImage, prompts: PlanePrompts, prior: np.ndarray | None = None
     ) -> Stage:
         self.runs += 1
-        colours = embedding.rgb((self.side, self.side)).transpose(2, 0, 1)[None]
-        sharp = torch.as_tensor(np.ascontiguousarray(colours))
+        colors = embedding.rgb((self.side, self.side)).transpose(2, 0, 1)[None]
+        sharp = torch.as_tensor(np.ascontiguousarray(colors))
         blurred = F.avg_pool2d(sharp, 5, 1, 2)
         features = torch.cat([sharp - 0.5, (sharp - blurred), torch.ones_like(sharp[:, :1])], 1)
 

@@ -72,7 +72,7 @@ def test_one_time_axis_is_chosen_and_clicks_work(bench, blobs):
     assert "must show two of the axes y, x" in b.status
 
 
-def test_plane_and_colour_images(bench, blobs):
+def test_plane_and_color_images(bench, blobs):
     b = bench(blobs[5])
     b.click((15, 15))
     assert np.array_equal(b.controller.mask, blobs[5] == 200)

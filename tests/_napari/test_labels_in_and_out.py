@@ -1,4 +1,4 @@
-"""Labels of other tools in the dock, and the colours of objects."""
+"""Labels of other tools in the dock, and the colors of objects."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from napari_promptseg.io.write import write_labels
 def given(tmp_path, blobs):
     labels = np.zeros(blobs.shape, np.uint8)
     labels[:, 2:6, 40:60], labels[:, 40:46, 2:20] = 3, 8
-    colours = {3: (10, 200, 30)}
-    return write_labels(tmp_path / "given.nrrd", labels, Volume(blobs), {3: "lid"}, colours=colours)
+    colors = {3: (10, 200, 30)}
+    return write_labels(tmp_path / "given.nrrd", labels, Volume(blobs), {3: "lid"}, colors=colors)
 
 
 def test_labels_are_loaded_beside_what_is_there_and_exported_as_shown(
@@ -43,9 +43,9 @@ def test_labels_are_loaded_beside_what_is_there_and_exported_as_shown(
     found.wait()
     values, legend = read_labels(target)
     assert np.unique(values).tolist() == [0, 1, 3, 8]
-    assert legend.colours[3] == (10, 200, 30)
+    assert legend.colors[3] == (10, 200, 30)
     shown = np.array(labels.get_color(8)[:3]) * 255
-    np.testing.assert_allclose(legend.colours[8], shown, atol=1)
+    np.testing.assert_allclose(legend.colors[8], shown, atol=1)
     found.press("Ctrl+Z")
     assert [stored.label for stored in found.snapshot.objects] == [1]
 

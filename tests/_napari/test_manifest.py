@@ -98,7 +98,7 @@ def test_reader_takes_folders_and_refuses_the_rest(tmp_path: Path):
     assert get_reader(str(tmp_path / "notes.txt")) is None
 
 
-def test_channels_that_are_no_colours_come_first():
+def test_channels_that_are_no_colors_come_first():
     volume = Volume(np.zeros((4, 5, 6, 2), np.uint16), axes="zyxc", spacing=(3, 2, 1))
     data, attributes, _ = image_layer(volume, "two")
     assert data.shape == (2, 4, 5, 6)

@@ -183,7 +183,7 @@ def test_every_type_is_seen_alike(dtype: type, shape: tuple[int, int] | None) ->
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4])
 @pytest.mark.parametrize("shape", [None, (5, 9)], ids=str)
-def test_channels_become_colours(count: int, shape: tuple[int, int] | None) -> None:
+def test_channels_become_colors(count: int, shape: tuple[int, int] | None) -> None:
     values = np.zeros((10, 12, count), np.uint8)
     for channel in range(count):
         values[..., channel] = 60 * (channel + 1)

@@ -23,7 +23,7 @@ LABELS[1, 2:9, 3:10] = 1
 LABELS[1, 4:6, 5:7] = 0
 LABELS[1, 5, 5] = 2
 LABELS[2, 0:3, 0:4], LABELS[2, 8:, 10:] = 3, 3
-NAMES, COLOURS = {1: "Drüse", 3: "cell"}, {1: (250, 3, 90)}
+NAMES, COLORS = {1: "Drüse", 3: "cell"}, {1: (250, 3, 90)}
 
 
 def drawn(polygon, shape=SHAPE[1:]):
@@ -44,9 +44,9 @@ def test_outlines_hold_the_centres_of_their_pixels():
 
 
 @pytest.mark.parametrize(("axes", "key"), [("zyx", "z"), ("tyx", "t")])
-def test_geojson_has_the_pixels_planes_names_and_colours(tmp_path, axes, key):
+def test_geojson_has_the_pixels_planes_names_and_colors(tmp_path, axes, key):
     volume = Volume(np.zeros(SHAPE), axes)
-    path = write_labels(tmp_path / "a.geojson", LABELS, volume, NAMES, colours=COLOURS)
+    path = write_labels(tmp_path / "a.geojson", LABELS, volume, NAMES, colors=COLORS)
     content = json.loads(path.read_text("utf-8"))
     again = np.zeros_like(LABELS)
     for feature in content["features"]:
@@ -70,7 +70,7 @@ def test_geojson_has_the_pixels_planes_names_and_colours(tmp_path, axes, key):
 def test_roi_set_has_the_pixels_planes_and_names(tmp_path):
     roifile = pytest.importorskip("roifile", reason="ROI sets need the extra imagej")
     volume = Volume(np.zeros(SHAPE), "zyx")
-    path = write_labels(tmp_path / "a.zip", LABELS, volume, NAMES, colours=COLOURS)
+    path = write_labels(tmp_path / "a.zip", LABELS, volume, NAMES, colors=COLORS)
     again = np.zeros_like(LABELS)
     for roi in roifile.roiread(path):
         assert roi.roitype in (roifile.ROI_TYPE.POLYGON, roifile.ROI_TYPE.FREEHAND)
@@ -87,7 +87,7 @@ def test_structure_set_has_the_place_of_the_series(tmp_path):
     fields = {"StudyInstanceUID": "1.2.7", "FrameOfReferenceUID": "1.2.8"}
     write_series(tmp_path / "in", np.zeros(SHAPE, np.uint16), orientation=turned, **fields)
     volume = open_volume(tmp_path / "in")
-    path = write_labels(tmp_path / "my_RTSTRUCT.dcm", LABELS, volume, NAMES, colours=COLOURS)
+    path = write_labels(tmp_path / "my_RTSTRUCT.dcm", LABELS, volume, NAMES, colors=COLORS)
     ds = pydicom.dcmread(path)
     assert (ds.Modality, ds.FrameOfReferenceUID) == ("RTSTRUCT", "1.2.8")
     assert [str(roi.ROIName) for roi in ds.StructureSetROISequence] == ["Drüse", "object 2", "cell"]
@@ -102,7 +102,7 @@ def test_structure_set_has_the_place_of_the_series(tmp_path):
         np.testing.assert_allclose((points - origin) @ normal, 0, atol=1e-4)
     labels, legend = read_labels(path, volume)
     np.testing.assert_array_equal(labels, LABELS)
-    assert (legend.names[1], legend.colours[1]) == ("Drüse", (250, 3, 90))
+    assert (legend.names[1], legend.colors[1]) == ("Drüse", (250, 3, 90))
     with pytest.raises(ValueError, match="contours, which need the image"):
         read_labels(path)
     elsewhere = Volume(np.zeros(SHAPE), "zyx", (1, 1, 1), "mm", np.diag([1.0, 1, 1, 1]))

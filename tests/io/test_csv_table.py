@@ -62,8 +62,8 @@ def test_the_image_is_measured_inside_of_each_object(tmp_path: Path) -> None:
     (row,) = rows(write_labels(tmp_path / "a.csv", labels, Volume(image, "zyx")))
     assert [float(row[f]) for f in ("mean", "lowest", "highest")] == [3, 1, 6]
     assert float(row["deviation"]) == float(f"{np.std([1, 2, 6]):.9g}")
-    colours = np.stack([image, 2 * image], -1)
-    path = write_labels(tmp_path / "b.csv", labels, Volume(colours, "zyxc", channels=[1]))
+    colors = np.stack([image, 2 * image], -1)
+    path = write_labels(tmp_path / "b.csv", labels, Volume(colors, "zyxc", channels=[1]))
     (row,) = rows(path)
     assert [float(row[f"mean_{c}"]) for c in (0, 1)] == [3, 6]
 

@@ -123,12 +123,12 @@ def test_frames_without_positions_are_a_film(tmp_path):
     np.testing.assert_array_equal(volume.data, VALUES)
 
 
-def test_colour_image(tmp_path):
-    colours = RNG.integers(0, 255, (4, 6, 3)).astype(np.uint8)
-    dataset(colours, "1.2").save_as(tmp_path / "a.dcm", enforce_file_format=True)
+def test_color_image(tmp_path):
+    colors = RNG.integers(0, 255, (4, 6, 3)).astype(np.uint8)
+    dataset(colors, "1.2").save_as(tmp_path / "a.dcm", enforce_file_format=True)
     volume = open_volume(tmp_path / "a.dcm")
     assert volume.axes == "yxc"
-    np.testing.assert_array_equal(volume.data, colours)
+    np.testing.assert_array_equal(volume.data, colors)
 
 
 def test_image_without_preamble_or_transfer_syntax(tmp_path):

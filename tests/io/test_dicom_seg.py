@@ -23,7 +23,7 @@ from napari_promptseg.io.write import write_labels
 
 SERIES = SHARED / "data" / "dicom" / "mr_hippocampus"
 SHAPE = (3, 4, 5)
-COLOURS = {3: (250, 20, 60), 700: (0, 90, 255)}
+COLORS = {3: (250, 20, 60), 700: (0, 90, 255)}
 
 
 @st.composite
@@ -56,15 +56,15 @@ def test_labels_and_their_place_come_back(place, labels):
     np.testing.assert_allclose(sorted(again.spacing[1:]), sorted(spacing[1:]), **tolerance)
 
 
-def test_names_colours_and_labels_are_kept(tmp_path):
+def test_names_colors_and_labels_are_kept(tmp_path):
     labels = np.zeros(SHAPE, int)
     labels[0, 1, 1], labels[2, 2:, 2:] = 3, 700
     volume = Volume(np.zeros(SHAPE), "zyx", (3, 1, 1), "mm")
-    path = write_labels(tmp_path / "a.dcm", labels, volume, {3: "left kidney"}, colours=COLOURS)
+    path = write_labels(tmp_path / "a.dcm", labels, volume, {3: "left kidney"}, colors=COLORS)
     _, legend = read_labels(path, volume)
     assert legend.names == {3: "left kidney", 700: "object 700"}
-    for label, colour in COLOURS.items():
-        np.testing.assert_allclose(legend.colours[label], colour, atol=2)
+    for label, color in COLORS.items():
+        np.testing.assert_allclose(legend.colors[label], color, atol=2)
 
 
 def test_a_plane_has_a_frame_for_each_object(tmp_path):

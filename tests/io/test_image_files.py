@@ -11,7 +11,7 @@ from napari_promptseg.io.read_labels import read_labels
 
 RNG = np.random.default_rng(11)
 GREY = RNG.integers(0, 255, (6, 7)).astype(np.uint8)
-COLOUR = RNG.integers(0, 255, (6, 7, 3)).astype(np.uint8)
+COLOR = RNG.integers(0, 255, (6, 7, 3)).astype(np.uint8)
 DEEP = RNG.integers(0, 65535, (6, 7, 4)).astype(np.uint16)
 
 
@@ -21,10 +21,10 @@ def save(path, values, **options):
 
 
 @pytest.mark.parametrize("suffix", [".png", ".bmp", ".webp"])
-def test_colours(tmp_path, suffix):
-    volume = open_volume(save(tmp_path / f"a{suffix}", COLOUR, lossless=True))
+def test_colors(tmp_path, suffix):
+    volume = open_volume(save(tmp_path / f"a{suffix}", COLOR, lossless=True))
     assert (volume.axes, volume.units) == ("yxc", "pixel")
-    np.testing.assert_array_equal(volume.data, COLOUR)
+    np.testing.assert_array_equal(volume.data, COLOR)
 
 
 def test_jpeg(tmp_path):
@@ -41,7 +41,7 @@ def test_grey_keeps_its_depth(tmp_path, values):
 
 
 @pytest.mark.parametrize("channels", [3, 4])
-def test_deep_colours_are_not_cut_to_8_bits(tmp_path, channels):
+def test_deep_colors_are_not_cut_to_8_bits(tmp_path, channels):
     stored = DEEP[..., :channels]
     cv2.imwrite(str(tmp_path / "a.png"), stored)  # as blue, green, red
     np.testing.assert_array_equal(open_volume(tmp_path / "a.png").data, stored[..., 2::-1])
@@ -49,11 +49,11 @@ def test_deep_colours_are_not_cut_to_8_bits(tmp_path, channels):
 
 def test_opacity_and_palettes(tmp_path):
     opacity = np.full((6, 7, 1), 9, np.uint8)
-    volume = open_volume(save(tmp_path / "a.png", np.concatenate([COLOUR, opacity], 2)))
-    np.testing.assert_array_equal(volume.data, COLOUR)
+    volume = open_volume(save(tmp_path / "a.png", np.concatenate([COLOR, opacity], 2)))
+    np.testing.assert_array_equal(volume.data, COLOR)
     grey = open_volume(save(tmp_path / "b.png", np.concatenate([GREY[..., None], opacity], 2)))
     np.testing.assert_array_equal(grey.data, GREY)
-    few = COLOUR // 128 * 255
+    few = COLOR // 128 * 255
     Image.fromarray(few).quantize(8).save(tmp_path / "c.png")
     np.testing.assert_array_equal(open_volume(tmp_path / "c.png").data, few)
 
@@ -69,11 +69,11 @@ def test_folder_is_a_stack_in_natural_order(tmp_path):
     assert volume.data[2, 1:3, 0].tolist() == [9, 9]
 
 
-def test_folder_of_colours_as_frames(tmp_path):
+def test_folder_of_colors_as_frames(tmp_path):
     for i in range(3):
-        save(tmp_path / f"{i}.webp", COLOUR + i, lossless=True)
+        save(tmp_path / f"{i}.webp", COLOR + i, lossless=True)
     volume = open_volume(tmp_path, axes="tyxc")
-    np.testing.assert_array_equal(volume.data, np.stack([COLOUR, COLOUR + 1, COLOUR + 2]))
+    np.testing.assert_array_equal(volume.data, np.stack([COLOR, COLOR + 1, COLOR + 2]))
 
 
 def test_folder_of_tiff(tmp_path):
@@ -89,9 +89,9 @@ def test_folder_of_several_sizes(tmp_path):
         open_volume(tmp_path)
 
 
-def test_folder_with_grey_and_colour_fails_where_they_differ(tmp_path):
+def test_folder_with_grey_and_color_fails_where_they_differ(tmp_path):
     save(tmp_path / "1.png", GREY)
-    save(tmp_path / "2.png", COLOUR)
+    save(tmp_path / "2.png", COLOR)
     data = open_volume(tmp_path).data
     np.testing.assert_array_equal(data[0], GREY)
     with pytest.raises(ValueError, match=r"2\.png holds uint8 of shape \(6, 7, 3\)"):

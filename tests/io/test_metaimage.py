@@ -46,7 +46,7 @@ def test_types(tmp_path, dtype):
     np.testing.assert_array_equal(volume.data, VALUES.astype(dtype))
 
 
-def test_colours_and_planes(tmp_path):
+def test_colors_and_planes(tmp_path):
     values = np.arange(5 * 6 * 3, dtype=np.uint8).reshape(5, 6, 3)
     sitk.WriteImage(sitk.GetImageFromArray(values, isVector=True), str(tmp_path / "a.mha"))
     volume = open_volume(tmp_path / "a.mha")

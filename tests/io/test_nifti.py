@@ -77,7 +77,7 @@ def test_numbers_of_axes(tmp_path, shape, axes, spacing):
     assert np.asarray(volume.data)[tuple(at.get(name, 0) for name in axes)] == value
 
 
-def test_colours(tmp_path):
+def test_colors(tmp_path):
     values = RNG.integers(0, 255, (4, 5, 6, 3)).astype(np.uint8)
     packed = values.view([("R", "u1"), ("G", "u1"), ("B", "u1")])[..., 0]
     volume = open_volume(saved(tmp_path / "a.nii", packed))

@@ -18,7 +18,7 @@ from napari_promptseg.io.write import write_labels
 
 RNG = np.random.default_rng(5)
 LABELS = RNG.integers(0, 4, (4, 5, 6)).astype(np.uint8)
-NAMES, COLOURS = (
+NAMES, COLORS = (
     {1: "left kidney", 3: "tumour ☂"},
     {1: (250, 3, 90), 2: (0, 128, 255), 3: (9, 9, 9)},
 )
@@ -32,12 +32,12 @@ def volume(labels=LABELS, affine=AFFINE) -> Volume:
 
 
 @pytest.mark.parametrize("suffix", [".nrrd", ".zarr"])
-def test_names_and_colours_come_back(tmp_path, suffix):
-    path = write_labels(tmp_path / f"a{suffix}", LABELS, volume(), NAMES, colours=COLOURS)
+def test_names_and_colors_come_back(tmp_path, suffix):
+    path = write_labels(tmp_path / f"a{suffix}", LABELS, volume(), NAMES, colors=COLORS)
     labels, legend = read_labels(path, volume())
     np.testing.assert_array_equal(labels, LABELS)
     assert {label: name for label, name in legend.names.items() if name} == NAMES
-    assert legend.colours == COLOURS
+    assert legend.colors == COLORS
 
 
 @settings(max_examples=25, deadline=None)
@@ -121,13 +121,13 @@ def test_labels_are_written_into_the_group_of_their_image(tmp_path, old):
     image = image_group(tmp_path / "image.zarr", old)
     for name in ("organs", "cells"):
         target = tmp_path / "image.zarr" / "labels" / name
-        write_labels(target, LABELS, image, NAMES, colours=COLOURS)
+        write_labels(target, LABELS, image, NAMES, colors=COLORS)
         with pytest.raises(FileExistsError):
             write_labels(target, LABELS, image)
-    write_labels(target, LABELS, image, NAMES, colours=COLOURS, overwrite=True)
+    write_labels(target, LABELS, image, NAMES, colors=COLORS, overwrite=True)
     labels, legend = read_labels(target, image)
     np.testing.assert_array_equal(labels, LABELS)
-    assert (legend.names, legend.colours) == (NAMES, COLOURS)
+    assert (legend.names, legend.colors) == (NAMES, COLORS)
     again = open_volume(target)
     assert (again.spacing, again.units) == (image.spacing, "µm")
     np.testing.assert_array_equal(again.levels[0][:], LABELS[:, ::2, ::2])
@@ -139,7 +139,7 @@ def test_others_find_them_valid(tmp_path, old):
     models = pytest.importorskip("ome_zarr_models")
     image = image_group(tmp_path / "image.zarr", old)
     target = tmp_path / "image.zarr" / "labels" / "cells"
-    write_labels(target, LABELS, image, NAMES, colours=COLOURS)
+    write_labels(target, LABELS, image, NAMES, colors=COLORS)
     version = models.v04 if old else models.v05
     group = zarr.open_group(str(tmp_path / "image.zarr"), mode="r")
     found = version.Image.from_zarr(group).labels
@@ -154,7 +154,7 @@ def test_a_url_cannot_be_written_to(tmp_path):
         write_labels("https://example.org/a.zarr", LABELS, volume())
 
 
-def test_labels_are_not_taken_for_colours_where_the_image_says_so(tmp_path):
+def test_labels_are_not_taken_for_colors_where_the_image_says_so(tmp_path):
     labels = RNG.integers(0, 3, (4, 5, 3)).astype(np.uint8)
     np.save(tmp_path / "a.npy", labels)
     found, _ = read_labels(tmp_path / "a.npy", Volume(np.zeros(labels.shape), "zyx"))

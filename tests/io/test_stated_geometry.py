@@ -43,8 +43,8 @@ def test_volume_knows_what_was_stated(tmp_path, scan):
         "spacing": "caller"
     }
     assert dict(Volume(LABELS, "zyx").provenance) == {}
-    with pytest.raises(ValueError, match=r"unknown facts \['colour'\]"):
-        Volume(LABELS, "zyx", provenance={"colour": "file"})
+    with pytest.raises(ValueError, match=r"unknown facts \['color'\]"):
+        Volume(LABELS, "zyx", provenance={"color": "file"})
 
 
 def test_labels_of_another_spacing_are_refused(tmp_path, scan):

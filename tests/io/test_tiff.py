@@ -151,13 +151,13 @@ def test_the_unit_of_z_may_differ(tmp_path):
     assert volume.spacing == pytest.approx((0.5, 0.25, 0.25))
 
 
-def test_channels_of_colours_are_channels(tmp_path):
+def test_channels_of_colors_are_channels(tmp_path):
     values = RNG.integers(0, 255, (2, 6, 7, 3)).astype(np.uint8)
     tifffile.imwrite(tmp_path / "a.tif", values, imagej=True, metadata={"axes": "CYXS"})
     volume = open_volume(tmp_path / "a.tif")
     assert volume.axes == "yxc"
     np.testing.assert_array_equal(volume.data, np.concatenate([values[0], values[1]], -1))
-    assert volume.notes == ("2 channels of 3 colours each are opened as 6 channels",)
+    assert volume.notes == ("2 channels of 3 colors each are opened as 6 channels",)
 
 
 def test_series_are_a_choice(tmp_path):

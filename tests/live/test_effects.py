@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_promptseg.live.effects import COLOURS, EFFECTS, apply_effect
+from napari_promptseg.live.effects import COLORS, EFFECTS, apply_effect
 
 RNG = np.random.default_rng(0)
 FRAME = RNG.integers(0, 256, (60, 80, 3), np.uint8)
@@ -43,7 +43,7 @@ def test_backgrounds() -> None:
     np.testing.assert_array_equal(dark, np.rint(0.3 * FRAME[~INSIDE]).astype(np.uint8))
 
 
-def test_a_blur_has_no_colours_of_the_objects() -> None:
+def test_a_blur_has_no_colors_of_the_objects() -> None:
     frame = np.full((60, 80, 3), 50, np.uint8)
     frame[INSIDE] = (255, 0, 0)
     out = apply_effect("blur", frame, OBJECTS)
@@ -53,14 +53,14 @@ def test_a_blur_has_no_colours_of_the_objects() -> None:
     assert np.abs(noise.mean() - FRAME.mean()) < 2
 
 
-def test_recoloured_objects_keep_light_and_dark() -> None:
+def test_recolored_objects_keep_light_and_dark() -> None:
     frame = np.repeat(np.arange(0, 240, 3, dtype=np.uint8)[None, :, None], 60, 0).repeat(3, 2)
-    out = apply_effect("recolour", frame, OBJECTS)
+    out = apply_effect("recolor", frame, OBJECTS)
     np.testing.assert_array_equal(out[~INSIDE], frame[~INSIDE])
     for number in (1, 2):
         inside = number == OBJECTS
         value = frame[inside][:, :1].astype(np.float64)
-        wanted = 0.45 * value + 0.55 * value / 255 * np.array(COLOURS[number - 1])
+        wanted = 0.45 * value + 0.55 * value / 255 * np.array(COLORS[number - 1])
         assert np.abs(out[inside] - wanted).max() <= 0.51
 
 
@@ -73,8 +73,8 @@ def test_outlines_lie_inside_of_their_objects() -> None:
     line[25:50, 50:70] = True
     line[27:48, 52:68] = False
     np.testing.assert_array_equal(changed, line)
-    assert (out[(OBJECTS == 1) & line] == COLOURS[0]).all()
-    assert (out[(OBJECTS == 2) & line] == COLOURS[1]).all()
+    assert (out[(OBJECTS == 1) & line] == COLORS[0]).all()
+    assert (out[(OBJECTS == 2) & line] == COLORS[1]).all()
 
 
 @given(st.sampled_from(list(EFFECTS)), st.integers(1, 9), st.integers(1, 9), st.integers(0, 3))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,7 @@ from hypothesis.extra.numpy import arrays
 from helpers import ToyBackend, bright, ellipsoid
 from napari_promptseg import Volume
 from napari_promptseg.io.write import write_labels
+from napari_promptseg.session.persistence.records import HISTORY
 from napari_promptseg.session.session import Session
 
 if TYPE_CHECKING:
@@ -68,23 +70,27 @@ def test_every_pixel_goes_to_one_object(labels, twice) -> None:
     assert sorted(made.objects) == [label for label in np.unique(labels) if label]
 
 
-def test_a_file_brings_names_and_colours_that_stay(tmp_path: Path) -> None:
+def test_a_file_brings_names_and_colors_that_stay(tmp_path: Path) -> None:
     volume = Volume(bright(BALL), "zyx", (3.0, 1.0, 1.0), "mm")
     labels = np.where(BALL, 4, 0)
-    path = write_labels(tmp_path / "a.nrrd", labels, volume, {4: "tumour"}, colours={4: (9, 8, 7)})
+    path = write_labels(tmp_path / "a.nrrd", labels, volume, {4: "tumour"}, colors={4: (9, 8, 7)})
     made = Session(volume, ToyBackend())
     assert made.add_labels(path) == {4: 4}
-    assert (made.objects[4].name, made.objects[4].colour) == ("tumour", (9, 8, 7))
+    assert (made.objects[4].name, made.objects[4].color) == ("tumour", (9, 8, 7))
     made.reopen(4)
     made.add_point((2, 8, 8))
     assert made.commit() == 4
     made.save(tmp_path / "saved")
+    with zipfile.ZipFile(tmp_path / "saved") as archive:
+        history = archive.read(HISTORY)
+    assert b'"colour":[9,8,7]' in history, "the key that earlier versions write and read"
+    assert b'"color"' not in history
     again = Session.load(tmp_path / "saved", volume, ToyBackend())
-    assert again.objects[4].colour == (9, 8, 7)
-    again.export(tmp_path / "b.nrrd", colours={4: (1, 1, 1)})
+    assert again.objects[4].color == (9, 8, 7)
+    again.export(tmp_path / "b.nrrd", colors={4: (1, 1, 1)})
     other = Session(volume, ToyBackend())
     other.add_labels(tmp_path / "b.nrrd", {4: "cyst"})
-    assert (other.objects[4].name, other.objects[4].colour) == ("cyst", (9, 8, 7))
+    assert (other.objects[4].name, other.objects[4].color) == ("cyst", (9, 8, 7))
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 EFFECTS: Final = {
     "blur": "Blurred background",
     "cutout": "Cut out",
-    "recolour": "Recolour",
+    "recolor": "Recolor",
     "outline": "Outline",
     "grey": "Grey background",
     "spotlight": "Spotlight",

@@ -70,7 +70,7 @@ def _volumes(path: str) -> list[Volume]:
 def image_layer(volume: Volume, name: str | None = None) -> LayerData:
     """Return a volume as the data, attributes and type of an image layer.
 
-    With smaller versions of itself it is a multiscale layer. Colours stay last; other channels
+    With smaller versions of itself it is a multiscale layer. Colors stay last; other channels
     come first, where napari makes a slider of them.
 
     Parameters

@@ -31,7 +31,7 @@ def live(
         ),
     ] = None,
     effect: Annotated[
-        str, typer.Option(help="none, cutout, blur, recolour, outline, grey or spotlight.")
+        str, typer.Option(help="none, cutout, blur, recolor, outline, grey or spotlight.")
     ] = "blur",
     frames: Annotated[int | None, typer.Option(min=1, help="End after so many.")] = None,
     device: Device = "auto",

@@ -42,23 +42,23 @@ def check_axes(axes: str) -> str:
 def guess_axes(shape: Sequence[int]) -> str:
     """Guess the axes of an array from its shape.
 
-    A last axis of 3 or 4 is taken as colour; two axes are ``yx``, three ``zyx``, four
+    A last axis of 3 or 4 is taken as color; two axes are ``yx``, three ``zyx``, four
     ``tzyx``.
 
     Raises
     ------
     ValueError
-        If the array has fewer than two or more than four axes beside colour.
+        If the array has fewer than two or more than four axes beside color.
     """
-    colour = len(shape) > 2 and shape[-1] in (3, 4)
-    spatial = len(shape) - colour
+    color = len(shape) > 2 and shape[-1] in (3, 4)
+    spatial = len(shape) - color
     names = {2: "yx", 3: "zyx", 4: "tzyx"}
     if spatial not in names:
         raise ValueError(
             f"cannot guess the axes of an array of shape {tuple(shape)}; "
             "pass axes, for example 'zyx'"
         )
-    return names[spatial] + "c" * colour
+    return names[spatial] + "c" * color
 
 
 @dataclass(frozen=True, slots=True)

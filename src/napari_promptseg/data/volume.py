@@ -85,7 +85,7 @@ class PlaneImage:
         return replace(self, values=self.values[slice(*rows), slice(*columns)])
 
     def rgb(self, shape: tuple[int, int] | None = None) -> Float32:
-        """Return the plane as colours, resized if asked.
+        """Return the plane as colors, resized if asked.
 
         Parameters
         ----------

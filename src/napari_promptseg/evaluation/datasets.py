@@ -137,7 +137,7 @@ class Case:
 def _read_ids(path: Path) -> NDArray[Any]:
     if path.is_dir():
         return np.stack([_read_ids(frame) for frame in image_files.stack_files(path)])
-    if path.suffix.lower() == ".png":  # the numbers of a palette are the ids, not its colours
+    if path.suffix.lower() == ".png":  # the numbers of a palette are the ids, not its colors
         from PIL import Image
 
         with Image.open(path) as image:

@@ -204,7 +204,7 @@ def _back(crop: Float32, question: Question, shape: tuple[int, int]) -> Float32:
 
 
 def square_pixels(image: PlaneImage) -> Float32:
-    """Return a plane as colours, its coarser axis stretched so that pixels are square."""
+    """Return a plane as colors, its coarser axis stretched so that pixels are square."""
     finest = min(image.spacing)
     rows, columns = (
         max(1, round(n * s / finest)) for n, s in zip(image.shape, image.spacing, strict=True)

@@ -53,11 +53,11 @@ def read(path: Path, series: str | None = None) -> Content:
     names = "".join(_LETTERS.get(letter, "?") for letter in image.dims.order)
     data = image.dask_data
     if names.count("c") == 2:
-        # The channels of a colour image are one axis of length 1.
+        # The channels of a color image are one axis of length 1.
         first = names.index("c")
         if data.shape[first] > 1:
             count = data.shape[first]
-            notes += (f"channel 0 of {count} is opened, which has colours of its own",)
+            notes += (f"channel 0 of {count} is opened, which has colors of its own",)
         index = tuple(0 if axis == first else slice(None) for axis in range(data.ndim))
         data, names = data[index], names[:first] + names[first + 1 :]
     data, axes = arrange(data, names)

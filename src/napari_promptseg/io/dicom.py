@@ -316,7 +316,7 @@ def _tilt(direction: NDArray[np.float64], first: Frame) -> tuple[str, ...]:
 
 
 def _window(
-    grid: Sequence[Sequence[Frame]], head: Dataset, values: NDArray[Any], colour: bool
+    grid: Sequence[Sequence[Frame]], head: Dataset, values: NDArray[Any], color: bool
 ) -> tuple[Window | None, tuple[str, ...]]:
     """Return the window of the middle slice, if it meets the values; and notes."""
     frame = grid[len(grid) // 2][0]
@@ -324,7 +324,7 @@ def _window(
     is_inverted = head.get("PhotometricInterpretation") == "MONOCHROME1"
     if is_inverted:
         notes = ("high values are dark in the file (MONOCHROME1); they are inverted",)
-    if frame.window is None or colour:
+    if frame.window is None or color:
         return None, notes
     low, high = frame.window
     if is_inverted:

@@ -333,14 +333,14 @@ def _labels(
 
 
 def read_legend(path: Path) -> Legend:
-    """Read the names and colours of the segments of a file."""
+    """Read the names and colors of the segments of a file."""
     import pydicom
     from highdicom.color import CIELabColor
 
     ds = pydicom.dcmread(path, stop_before_pixels=True)
     if not is_segmentation(ds):
         return Legend()
-    names, colours = {}, {}
+    names, colors = {}, {}
     by_number = {int(item.SegmentNumber): item for item in ds.SegmentSequence}
     for label, number in _segments(ds).items():
         item = by_number[number]
@@ -348,8 +348,8 @@ def read_legend(path: Path) -> Legend:
         if "RecommendedDisplayCIELabValue" in item:
             lab = CIELabColor.from_dicom_value(tuple(item.RecommendedDisplayCIELabValue))
             red, green, blue = lab.to_rgb()
-            colours[label] = int(red), int(green), int(blue)
-    return Legend(names, colours)
+            colors[label] = int(red), int(green), int(blue)
+    return Legend(names, colors)
 
 
 def _segments(ds: Dataset) -> dict[int, int]:
@@ -365,5 +365,5 @@ def _segments(ds: Dataset) -> dict[int, int]:
 def _lab(legend: Legend, label: int) -> Any:
     from highdicom.color import CIELabColor
 
-    rgb = legend.colours.get(label)
+    rgb = legend.colors.get(label)
     return None if rgb is None else CIELabColor.from_rgb(*rgb)

@@ -26,7 +26,7 @@ SUFFIXES: Final = (".geojson",)
 def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> None:
     """Write labels as annotations in pixels of the image, the first of which begins at 0.
 
-    A name becomes the class of an annotation, with its colour; ``object_id`` is the label, and
+    A name becomes the class of an annotation, with its color; ``object_id`` is the label, and
     ``plane`` of a geometry names z and t, as QuPath does.
     """
     features = []
@@ -54,8 +54,8 @@ def _properties(label: int, legend: Legend) -> dict[str, Any]:
     properties: dict[str, Any] = {"objectType": "annotation", "object_id": label}
     if name := legend.names.get(label):
         properties |= {"name": name, "classification": {"name": name}}
-        if colour := legend.colours.get(label):
-            properties["classification"]["color"] = list(colour)
-    elif colour := legend.colours.get(label):
-        properties["color"] = list(colour)
+        if color := legend.colors.get(label):
+            properties["classification"]["color"] = list(color)
+    elif color := legend.colors.get(label):
+        properties["color"] = list(color)
     return properties

@@ -25,12 +25,12 @@ _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
 _ORIENTATION = 0x112  # tag of EXIF
 _SWAPPING = (5, 6, 7, 8)  # orientations of EXIF that swap rows and columns
 _GREY = {"1": "1", "L": "L", "LA": "L", "I;16": "I;16", "I;16B": "I;16B", "I": "I", "F": "F"}
-_COLOUR_TYPES = (2, 6)  # of a PNG file: red, green, blue, without and with opacity
+_COLOR_TYPES = (2, 6)  # of a PNG file: red, green, blue, without and with opacity
 _GREY_OPACITY = 4  # of a PNG file
 
 
 def read(path: Path) -> Content:
-    """Read one image, as it is shown; palettes become colours and opacity is left out.
+    """Read one image, as it is shown; palettes become colors and opacity is left out.
 
     The orientation that a camera recorded is applied. Several frames of a GIF are a film.
     """
@@ -48,8 +48,8 @@ def _read_gif(path: Path) -> Content:
     values = np.stack(pages)
     if (values == values[..., :1]).all():
         values = values[..., 0]
-    film, colour = "t" * (len(pages) > 1), "c" * (values.ndim - 3)
-    return Content(values if film else values[0], f"{film}yx{colour}")
+    film, color = "t" * (len(pages) > 1), "c" * (values.ndim - 3)
+    return Content(values if film else values[0], f"{film}yx{color}")
 
 
 def read_folder(path: Path) -> Content:
@@ -176,7 +176,7 @@ def _decode(path: Path) -> NDArray[Any]:
         head = file.read(26)
     grey = head[25:26] == bytes([_GREY_OPACITY])
     deep = head.startswith(b"\x89PNG") and head[24] == 16
-    if deep and (grey or head[25] in _COLOUR_TYPES):
+    if deep and (grey or head[25] in _COLOR_TYPES):
         # Pillow would cut these 16 bits to 8.
         values = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
         if values is None:

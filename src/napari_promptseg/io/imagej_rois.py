@@ -55,8 +55,8 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> N
                     z=at.get("z", -1),
                     t=at.get("t", -1),
                 )
-                if colour := legend.colours.get(label):
-                    roi.stroke_color = bytes([255, *colour])
+                if color := legend.colors.get(label):
+                    roi.stroke_color = bytes([255, *color])
                 rois.append(roi)
     if not rois:
         raise ValueError("there is no object to write: a ROI set needs one at least")

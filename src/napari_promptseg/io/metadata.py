@@ -49,13 +49,13 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Legend:
-    """Names, colours and parents of the objects in labels, each by its label.
+    """Names, colors and parents of the objects in labels, each by its label.
 
     Parameters
     ----------
     names : mapping of int to str
         Names of the objects; some may have none.
-    colours : mapping of int to (int, int, int)
+    colors : mapping of int to (int, int, int)
         Red, green and blue, 0 to 255.
     parents : mapping of int to int
         Label of the parent by that of the daughter, in a series.
@@ -64,7 +64,7 @@ class Legend:
     """
 
     names: Mapping[int, str] = field(default_factory=dict)
-    colours: Mapping[int, tuple[int, int, int]] = field(default_factory=dict)
+    colors: Mapping[int, tuple[int, int, int]] = field(default_factory=dict)
     parents: Mapping[int, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 

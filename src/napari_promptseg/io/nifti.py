@@ -45,8 +45,8 @@ def read(path: Path) -> Content:
         if name in names and values.shape[names.index(name)] == 1:
             values = values.squeeze(names.index(name))
             names = names.replace(name, "")
-    colour = "c" if "c" in names else ""
-    axes = names.removesuffix("c")[::-1] + colour
+    color = "c" if "c" in names else ""
+    axes = names.removesuffix("c")[::-1] + color
     # Zooms are float32: by way of their shortest decimal, 0.9 stays 0.9.
     zooms = {n: float(str(z)) for n, z in zip("xyzt", image.header.get_zooms(), strict=False)}
     unit, notes = _unit(image)

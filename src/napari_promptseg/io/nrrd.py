@@ -53,7 +53,7 @@ class _Segment:
     value: int
     label: int
     name: str
-    colour: tuple[int, int, int] | None
+    color: tuple[int, int, int] | None
 
 
 def read(path: Path) -> Content:
@@ -153,13 +153,13 @@ def _segments(header: Mapping[str, Any]) -> list[_Segment]:
         labels.add(label)
         name = str(header.get(f"{prefix}Name", ""))
         parts = [float(part) for part in str(header.get(f"{prefix}Color", "")).split()]
-        colour = None
+        color = None
         if len(parts) == 3:
             red, green, blue = (round(255 * min(max(part, 0.0), 1.0)) for part in parts)
-            colour = red, green, blue
+            color = red, green, blue
         text = name.encode("ascii", "backslashreplace").decode("unicode_escape")
         layer = int(header.get(f"{prefix}Layer", 0))
-        segments.append(_Segment(layer, value, label, text, colour))
+        segments.append(_Segment(layer, value, label, text, color))
         number += 1
     return segments
 
@@ -190,7 +190,7 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> N
     import nrrd
 
     header = _placed_header(volume)
-    ids = {*legend.names, *legend.colours}
+    ids = {*legend.names, *legend.colors}
     if path.name.lower().endswith(SEGMENTATION):
         # 3D Slicer shows the segments of the header alone.
         ids |= set(label_boxes(labels.reshape(-1, *labels.shape[-2:])))
@@ -202,8 +202,8 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> N
         header[f"Segment{number}_Layer"] = "0"
         name = legend.names.get(label, "")
         names.append(name.replace("\\", r"\\").replace("\n", r"\n").encode())
-        if label in legend.colours:
-            parts = (f"{part / 255:.6g}" for part in legend.colours[label])
+        if label in legend.colors:
+            parts = (f"{part / 255:.6g}" for part in legend.colors[label])
             header[f"Segment{number}_Color"] = " ".join(parts)
     file = io.BytesIO()
     nrrd.write(file, np.ascontiguousarray(labels), header, index_order="C")
@@ -241,13 +241,13 @@ def _placed_header(volume: Volume) -> dict[str, Any]:
 
 
 def read_legend(path: Path) -> Legend:
-    """Read the names and colours of segments, as 3D Slicer writes them."""
+    """Read the names and colors of segments, as 3D Slicer writes them."""
     import nrrd
 
     segments = _segments(nrrd.read_header(_header_lines(path)))
     return Legend(
         {segment.label: segment.name for segment in segments},
-        {segment.label: segment.colour for segment in segments if segment.colour},
+        {segment.label: segment.color for segment in segments if segment.color},
     )
 
 

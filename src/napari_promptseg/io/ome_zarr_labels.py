@@ -32,7 +32,7 @@ _CHUNKS = {"t": 1, "z": 16, "y": 256, "x": 256}
 
 
 def read_legend(path: Path | str) -> Legend:
-    """Read the names and colours of a label image; the legend is empty for another one."""
+    """Read the names and colors of a label image; the legend is empty for another one."""
     import zarr
 
     attributes: dict[str, Any] = dict(zarr.open(store=str(path), mode="r").attrs)
@@ -42,12 +42,12 @@ def read_legend(path: Path | str) -> Legend:
         for entry in image_label.get("properties", ())
         if entry.get("name")
     }
-    colours = {
+    colors = {
         int(entry["label-value"]): (int(rgba[0]), int(rgba[1]), int(rgba[2]))
         for entry in image_label.get("colors", ())
         if len(rgba := entry.get("rgba", ())) >= 3
     }
-    return Legend(names, colours)
+    return Legend(names, colors)
 
 
 def image_around(path: Path) -> Path | None:
@@ -172,11 +172,11 @@ def _legend(ids: Collection[int], legend: Legend) -> dict[str, Any]:
         {"label-value": label} | ({"name": legend.names[label]} if label in legend.names else {})
         for label in sorted(ids)
     ]
-    if not legend.colours:
+    if not legend.colors:
         return {"properties": properties}
     # Readers want both lists to be of the same labels.
-    colours = [
-        {"label-value": label, "rgba": [*legend.colours.get(label, _GREY), 255]}
+    colors = [
+        {"label-value": label, "rgba": [*legend.colors.get(label, _GREY), 255]}
         for label in sorted(ids)
     ]
-    return {"properties": properties, "colors": colours}
+    return {"properties": properties, "colors": colors}

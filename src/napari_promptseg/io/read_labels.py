@@ -37,7 +37,7 @@ _MAX_ROUNDING: Final = 1e-3  # of scaled integers, from the nearest label
 def read_labels(
     path: str | Path, volume: Volume | None = None, *, resample: bool = False
 ) -> tuple[NDArray[Any], Legend]:
-    """Read labels with the names and colours that the file has of them.
+    """Read labels with the names and colors that the file has of them.
 
     Labels that another tool wrote with permuted or flipped axes, or for a part of the image,
     are aligned with the voxels of the image, if both files state where they lie. Otherwise
@@ -58,7 +58,7 @@ def read_labels(
     labels : integer array
         Of the shape of the volume without channel, if one is given.
     legend : Legend
-        Without names and colours where the format has none; its notes say what was guessed
+        Without names and colors where the format has none; its notes say what was guessed
         or not taken.
 
     Raises
@@ -88,7 +88,7 @@ def read_labels(
     # Each kind of lazy array raises its own errors for damaged chunks.
     except Exception as error:
         raise ValueError(f"cannot read {path}: {error}") from error
-    # Three last planes are guessed to be colours where a file does not name its axes.
+    # Three last planes are guessed to be colors where a file does not name its axes.
     if "c" in file.axes and (volume is None or values.shape != volume.shape):
         raise ValueError(f"{path} holds channels (axes {file.axes!r}) and no labels")
     if values.dtype.kind == "f":

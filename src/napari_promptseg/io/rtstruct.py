@@ -99,9 +99,9 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> N
             )
         )
         contours = _contours(labels == label, volume, uids)
-        colour = list(legend.colours.get(label, (255, 0, 0)))
+        color = list(legend.colors.get(label, (255, 0, 0)))
         ds.ROIContourSequence.append(
-            _group(ROIDisplayColor=colour, ContourSequence=contours, ReferencedROINumber=label)
+            _group(ROIDisplayColor=color, ContourSequence=contours, ReferencedROINumber=label)
         )
         ds.RTROIObservationsSequence.append(
             _group(
@@ -225,9 +225,9 @@ def read(path: Path, volume: Volume) -> tuple[NDArray[np.uint16], Legend]:
 
 def _legend(ds: Dataset, notes: tuple[str, ...]) -> Legend:
     names = {int(roi.ROINumber): str(roi.ROIName) for roi in ds.get("StructureSetROISequence", ())}
-    colours = {}
+    colors = {}
     for structure in ds.get("ROIContourSequence", ()):
-        if colour := structure.get("ROIDisplayColor"):
-            red, green, blue = map(int, colour)
-            colours[int(structure.ReferencedROINumber)] = red, green, blue
-    return Legend(names, colours, notes=notes)
+        if color := structure.get("ROIDisplayColor"):
+            red, green, blue = map(int, color)
+            colors[int(structure.ReferencedROINumber)] = red, green, blue
+    return Legend(names, colors, notes=notes)

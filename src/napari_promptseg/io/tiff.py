@@ -142,14 +142,14 @@ def _ome_images(tif: Any, path: Path) -> list[dict[str, Any]]:
 def _names(letters: str, shape: Sequence[int]) -> tuple[str, tuple[str, ...]]:
     """Name the axes of a series, with a note on what was guessed.
 
-    A single axis that has no meaning in the file becomes z. Colours of several channels are
+    A single axis that has no meaning in the file becomes z. Colors of several channels are
     channels.
     """
     if "C" in letters and "S" in letters:
         count = shape[letters.index("C")], shape[letters.index("S")]
         if min(count) > 1:
             total = count[0] * count[1]
-            note = f"{count[0]} channels of {count[1]} colours each are opened as {total} channels"
+            note = f"{count[0]} channels of {count[1]} colors each are opened as {total} channels"
             return _letters(letters.replace("C", "").replace("S", "C")), (note,)
     names = _letters(letters)
     free = next((name for name in "zt" if name not in names), "?")
@@ -165,13 +165,13 @@ def _letters(letters: str) -> str:
 
 
 def _merge_channels(data: Any, letters: str) -> Any:
-    """Merge the axes of channels and of colours into the last one of them."""
+    """Merge the axes of channels and of colors into the last one of them."""
     if "C" not in letters or "S" not in letters:
         return data
-    channels, colours = letters.index("C"), letters.index("S")
-    if min(data.shape[channels], data.shape[colours]) == 1:
+    channels, colors = letters.index("C"), letters.index("S")
+    if min(data.shape[channels], data.shape[colors]) == 1:
         return data
-    values = np.moveaxis(np.asarray(data), channels, colours - 1 if channels < colours else colours)
+    values = np.moveaxis(np.asarray(data), channels, colors - 1 if channels < colors else colors)
     at = letters.replace("C", "").index("S")
     return values.reshape(*values.shape[:at], -1, *values.shape[at + 2 :])
 

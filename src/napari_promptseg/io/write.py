@@ -28,7 +28,7 @@ def write_labels(
     volume: Volume,
     names: Mapping[int, str] | None = None,
     *,
-    colours: Mapping[int, tuple[int, int, int]] | None = None,
+    colors: Mapping[int, tuple[int, int, int]] | None = None,
     parents: Mapping[int, int] | None = None,
     overwrite: bool = False,
 ) -> Path:
@@ -42,7 +42,7 @@ def write_labels(
     ``.csv`` is the table of measurements. Folders are made of names that end in ``_RES`` (tracks
     for the Cell Tracking Challenge) or ``_YOLO``, and of names such as ``Dataset001_Liver``
     (nnU-Net, with the image). ``IMAGE.zarr/labels/NAME`` are labels inside the group of an
-    OME-Zarr image. Formats that have no place for names or colours leave them out. Geometry that
+    OME-Zarr image. Formats that have no place for names or colors leave them out. Geometry that
     nobody stated is not written, and sizes get the unit of the format. The target is
     replaced atomically.
 
@@ -56,7 +56,7 @@ def write_labels(
         The image.
     names : mapping of int to str, optional
         Names of the objects.
-    colours : mapping of int to (int, int, int), optional
+    colors : mapping of int to (int, int, int), optional
         Red, green and blue of the objects, 0 to 255.
     parents : mapping of int to int, optional
         For tracks: label of the parent by that of the daughter.
@@ -95,7 +95,7 @@ def write_labels(
     if not path.parent.is_dir():
         raise FileNotFoundError(f"no such folder: {path.parent}")
     with atomic_target(path, suffix, overwrite=overwrite) as temporary:
-        write(temporary, compact, volume, Legend(names or {}, colours or {}, parents or {}))
+        write(temporary, compact, volume, Legend(names or {}, colors or {}, parents or {}))
     ome_zarr_labels.register(path)
     return path
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 Frame = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 
-COLOURS: Final = ((240, 50, 230), (70, 240, 240), (250, 190, 0), (0, 200, 90), (250, 110, 60))
-"""Colours of the objects, by their number."""
+COLORS: Final = ((240, 50, 230), (70, 240, 240), (250, 190, 0), (0, 200, 90), (250, 110, 60))
+"""Colors of the objects, by their number."""
 _BLUR_REDUCTION: Final = 4  # blurring a reduced image is as good, and sixteen times as fast
 _BLUR: Final = 6.0
 _DARKER: Final = np.rint(0.3 * np.arange(256)).astype(np.uint8)
@@ -60,7 +60,7 @@ def _cutout(frame: Frame, objects: NDArray[np.uint8]) -> Frame:
 
 
 def _blur(frame: Frame, objects: NDArray[np.uint8]) -> Frame:
-    """Blur the background, without the colours of the objects in it."""
+    """Blur the background, without the colors of the objects in it."""
     height, width = objects.shape
     size = max(width // _BLUR_REDUCTION, 1), max(height // _BLUR_REDUCTION, 1)
     around = (objects == 0).astype(np.float32)
@@ -71,15 +71,15 @@ def _blur(frame: Frame, objects: NDArray[np.uint8]) -> Frame:
     return _background(frame, objects, np.clip(background, 0, 255).astype(np.uint8))
 
 
-def _recolour(frame: Frame, objects: NDArray[np.uint8]) -> Frame:
-    """Tint objects with colours of their own; their brightness is preserved."""
+def _recolor(frame: Frame, objects: NDArray[np.uint8]) -> Frame:
+    """Tint objects with colors of their own; their brightness is preserved."""
     out = frame.copy()
     for number in range(1, int(objects.max(initial=0)) + 1):
         inside = objects == number
-        colour = np.array(COLOURS[(number - 1) % len(COLOURS)], np.float32)
+        color = np.array(COLORS[(number - 1) % len(COLORS)], np.float32)
         light = frame[inside].mean(1, keepdims=True) / 255
-        colours = (1 - _TINT) * frame[inside] + _TINT * light * colour
-        out[inside] = np.rint(colours).astype(np.uint8)
+        colors = (1 - _TINT) * frame[inside] + _TINT * light * color
+        out[inside] = np.rint(colors).astype(np.uint8)
     return out
 
 
@@ -90,7 +90,7 @@ def _outline(frame: Frame, objects: NDArray[np.uint8]) -> Frame:
     for number in range(1, int(objects.max(initial=0)) + 1):
         inside = (objects == number).astype(np.uint8)
         interior = cv2.erode(inside, kernel, borderType=cv2.BORDER_CONSTANT, borderValue=0)
-        out[(inside > 0) & (interior == 0)] = COLOURS[(number - 1) % len(COLOURS)]
+        out[(inside > 0) & (interior == 0)] = COLORS[(number - 1) % len(COLORS)]
     return out
 
 
@@ -109,7 +109,7 @@ EFFECTS: Final[dict[str, Callable[[Frame, NDArray[np.uint8]], Frame]]] = {
     "none": _none,
     "cutout": _cutout,
     "blur": _blur,
-    "recolour": _recolour,
+    "recolor": _recolor,
     "outline": _outline,
     "grey": _grey,
     "spotlight": _spotlight,

@@ -34,7 +34,7 @@ class LiveSession:
     Parameters
     ----------
     effect : str
-        "none", "cutout", "blur", "recolour", "outline", "grey" or "spotlight".
+        "none", "cutout", "blur", "recolor", "outline", "grey" or "spotlight".
     device : str
         "auto", "cpu", "cuda" or "mps".
     backend : Backend, optional

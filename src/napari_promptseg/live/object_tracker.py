@@ -26,7 +26,7 @@ _MIN_AREA: Final = 12  # pixels; a smaller object is lost
 _MIN_AREA_RATIO: Final = 0.04  # relative to the last frame; a smaller object is lost
 _MARGIN: Final = 0.35  # of the crop, relative to the longer side of the object
 _MIN_MARGIN: Final = 12  # of the crop, in pixels
-_MIN_SIMILARITY: Final = 0.3  # of colours between frames; below it the object is occluded
+_MIN_SIMILARITY: Final = 0.3  # of colors between frames; below it the object is occluded
 _MIN_CORRELATION: Final = 0.6  # with the template; above it the object may be back
 _SEARCH_INTERVAL: Final = 4  # frames
 
@@ -87,7 +87,7 @@ class TrackedObject:
             self._remember(image)
 
     def _is_lost(self, image: PlaneImage, mask: Mask) -> bool:
-        """Return whether the new mask is too small, or its colours changed abruptly."""
+        """Return whether the new mask is too small, or its colors changed abruptly."""
         assert self.mask is not None
         size = np.count_nonzero(mask)
         if size < max(_MIN_AREA, _MIN_AREA_RATIO * np.count_nonzero(self.mask)):

@@ -1,4 +1,4 @@
-"""Colour histograms of objects, for re-identification after an occlusion."""
+"""Color histograms of objects, for re-identification after an occlusion."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ if TYPE_CHECKING:
     from napari_promptseg.data.volume import PlaneImage
     from napari_promptseg.propagation.base import Mask
 
-_BINS: Final = 8  # per colour channel
+_BINS: Final = 8  # per color channel
 _MIN_SIMILARITY: Final = 0.6  # Bhattacharyya coefficient, in [0, 1]
 
 
 @dataclass(frozen=True, slots=True)
 class Appearance:
-    """Colour histogram of an object.
+    """Color histogram of an object.
 
     Parameters
     ----------
-    colours : (8, 8, 8) float array
+    colors : (8, 8, 8) float array
         Fraction of its pixels in each bin of red, green and blue.
     """
 
-    colours: NDArray[np.float64]
+    colors: NDArray[np.float64]
 
     @classmethod
     def of(cls, image: PlaneImage, mask: Mask) -> Appearance:
@@ -36,13 +36,13 @@ class Appearance:
         box = mask_box(mask)
         assert box is not None
         pixels = image.crop(*box).rgb()[mask[box_slices(box)]]
-        colours, _ = np.histogramdd(pixels, _BINS, [(0.0, 1.0)] * 3)
-        return cls(colours / len(pixels))
+        colors, _ = np.histogramdd(pixels, _BINS, [(0.0, 1.0)] * 3)
+        return cls(colors / len(pixels))
 
     def matches(self, image: PlaneImage, mask: Mask) -> bool:
-        """Return whether an object in another image has similar colours."""
+        """Return whether an object in another image has similar colors."""
         return bool(mask.any()) and self.similarity(Appearance.of(image, mask)) > _MIN_SIMILARITY
 
     def similarity(self, other: Appearance) -> float:
         """Return the Bhattacharyya coefficient of the histograms, in [0, 1]."""
-        return float(np.sqrt(self.colours * other.colours).sum())
+        return float(np.sqrt(self.colors * other.colors).sum())

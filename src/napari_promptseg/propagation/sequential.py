@@ -62,7 +62,7 @@ class SequentialPropagator:
     the others outward. Planes between two anchors are yielded twice, the second time blended.
 
     The prior is the previous mask, warped by optical flow. Along time an object that has
-    vanished may come back near its last position, if its colours match.
+    vanished may come back near its last position, if its colors match.
 
     Parameters
     ----------

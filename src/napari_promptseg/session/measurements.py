@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from napari_promptseg.data.geometry import Bounds
     from napari_promptseg.session.session_state import SessionState
-    from napari_promptseg.session.state import Colour
+    from napari_promptseg.session.state import Color
     from napari_promptseg.session.store import Store
 
 
@@ -190,7 +190,7 @@ def export(
     state: SessionState,
     path: str | Path,
     overwrite: bool = False,
-    colours: Mapping[int, Colour] | None = None,
+    colors: Mapping[int, Color] | None = None,
 ) -> None:
     """Write the committed objects; the format goes by the end of the name.
 
@@ -203,8 +203,8 @@ def export(
         Target, in a folder that exists.
     overwrite : bool
         Whether to replace what is there.
-    colours : mapping of int to (int, int, int), optional
-        Red, green and blue of objects that have no colour of their own, 0 to 255.
+    colors : mapping of int to (int, int, int), optional
+        Red, green and blue of objects that have no color of their own, 0 to 255.
 
     Raises
     ------
@@ -221,7 +221,7 @@ def export(
         state.store.labels,
         state.volume,
         _names(state.store),
-        colours={**(colours or {}), **_colours(state.store)},
+        colors={**(colors or {}), **_colors(state.store)},
         parents=_parents(state.store),
         overwrite=overwrite,
     )
@@ -235,9 +235,9 @@ def _names(store: Store) -> dict[int, str]:
     }
 
 
-def _colours(store: Store) -> dict[int, Colour]:
+def _colors(store: Store) -> dict[int, Color]:
     stored_object = store.objects.items()
-    return {label: one.colour for label, one in stored_object if one.colour is not None}
+    return {label: one.color for label, one in stored_object if one.color is not None}
 
 
 def _parents(store: Store) -> dict[int, int]:

@@ -165,7 +165,7 @@ def add_labels(
     ----------
     labels : integer array, or path
         Of the shape of the volume without channel; or a file or folder of labels, whose
-        names and colours are taken too (`read_labels`).
+        names and colors are taken too (`read_labels`).
     names : mapping of int to str, optional
         Names of the objects; they go before those of a file.
 
@@ -197,7 +197,7 @@ def add_labels(
     if values.size and values.min() < 0:
         raise ValueError(f"labels must be 0 or more, got {values.min()}")
     all_names = {**legend.names, **(names or {})}
-    ids, change = object_edits.add_labels(state.store, values, all_names, legend.colours)
+    ids, change = object_edits.add_labels(state.store, values, all_names, legend.colors)
     if ids:
         state.store.do(change)
     return ids

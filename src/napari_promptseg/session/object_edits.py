@@ -13,7 +13,7 @@ from napari_promptseg.data.labels import label_boxes
 from napari_promptseg.data.memmap import slabs
 from napari_promptseg.session.history import Change, ImagePatch
 from napari_promptseg.session.lineage import without_orphans
-from napari_promptseg.session.state import Colour, Draft, StoredObject
+from napari_promptseg.session.state import Color, Draft, StoredObject
 from napari_promptseg.session.store import LABEL_TYPE, LARGEST_LABEL, Store, checked_integer
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def commit(store: Store, name: str | None, overwrite: bool) -> tuple[int, Change
     whole = box if pixels_by_hand is None else box_union([box, pixels_by_hand.box])
     new_name = draft.name if name is None else str(name)
     stored_object = StoredObject(
-        label, new_name, draft.prompts, whole, draft.propagated, draft.parent, draft.colour
+        label, new_name, draft.prompts, whole, draft.propagated, draft.parent, draft.color
     )
     objects = {**_ended(store, patches), label: (pixels_by_hand, stored_object)}
     change = Change("commit", (draft, Draft()), objects, tuple(patches))
@@ -94,7 +94,7 @@ def add_labels(
     store: Store,
     labels: NDArray[Any],
     names: Mapping[int, str],
-    colours: Mapping[int, Colour],
+    colors: Mapping[int, Color],
 ) -> tuple[dict[int, int], Change]:
     """Make objects of labels from elsewhere; see `Session.add_labels`."""
     boxes = {label: box for label, box in label_boxes(labels).items() if label > 0}
@@ -118,7 +118,7 @@ def add_labels(
         placed_ids |= set(np.unique(new[free]).tolist())
         patches.append(ImagePatch.between("labels", part, old, new))
     objects: ObjectChanges = {
-        new: (None, StoredObject(new, names.get(old, ""), (), boxes[old], colour=colours.get(old)))
+        new: (None, StoredObject(new, names.get(old, ""), (), boxes[old], color=colors.get(old)))
         for old, new in ids.items()
         if new in placed_ids
     }
@@ -148,7 +148,7 @@ def _ended(store: Store, patches: Iterable[ImagePatch]) -> ObjectChanges:
     return changes
 
 
-def _recoloured(store: Store, stored_object: StoredObject, to: int) -> tuple[ImagePatch, ...]:
+def _recolored(store: Store, stored_object: StoredObject, to: int) -> tuple[ImagePatch, ...]:
     """Patches that give the pixels of a committed object another id."""
     parts = (
         (part, store.labels[box_slices(part)] == stored_object.label)
@@ -168,7 +168,7 @@ def discard(store: Store) -> Change:
 def reopen(store: Store, label: int) -> Change:
     """Take a committed object back into work; there must be none in work."""
     stored_object = store.object(label)
-    removals = _recoloured(store, stored_object, 0)
+    removals = _recolored(store, stored_object, 0)
     masks = ((patch.box, patch.values("old") == stored_object.label) for patch in removals)
     additions = (ImagePatch.between("mask", box, np.zeros_like(mask), mask) for box, mask in masks)
     draft = Draft(
@@ -178,7 +178,7 @@ def reopen(store: Store, label: int) -> Change:
         stored_object.name,
         stored_object.propagated,
         stored_object.parent,
-        stored_object.colour,
+        stored_object.color,
     )
     objects: ObjectChanges = {stored_object.label: (stored_object, None)}
     return Change("reopen", (store.draft, draft), objects, (*removals, *additions))
@@ -188,7 +188,7 @@ def delete(store: Store, label: int) -> Change:
     """Delete a committed object from the labels."""
     stored_object = store.object(label)
     objects: ObjectChanges = {stored_object.label: (stored_object, None)}
-    patches = _recoloured(store, stored_object, 0)
+    patches = _recolored(store, stored_object, 0)
     return without_orphans(store, Change("delete", (store.draft,) * 2, objects, patches))
 
 
@@ -210,7 +210,7 @@ def relabel(store: Store, label: int, to: int) -> Change:
         stored_object.label: (stored_object, None),
         to: (None, replace(stored_object, label=to)),
     }
-    change = Change("relabel", (store.draft,) * 2, objects, _recoloured(store, stored_object, to))
+    change = Change("relabel", (store.draft,) * 2, objects, _recolored(store, stored_object, to))
     return without_orphans(store, change, {stored_object.label: to})
 
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Annotated
+
+from pydantic import Field
 
 from napari_promptseg.data.geometry import Bounds, Plane, box_union
 from napari_promptseg.data.prompts import Prompt, prompt_plane
 from napari_promptseg.session.propagation_record import PropagationRecord
 
-Colour = tuple[int, int, int]
+Color = tuple[int, int, int]
+StoredColor = Annotated[Color | None, Field(alias="colour")]
+"""A color or None; files have it under its British name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +34,8 @@ class Draft:
         What propagation has answered.
     parent : int or None
         Id of the object it comes from, if it was reopened and has one.
-    colour : Colour or None
-        Its colour, if it was reopened and has one.
+    color : Color or None
+        Its color, if it was reopened and has one.
     """
 
     prompts: tuple[Prompt, ...] = ()
@@ -39,7 +44,7 @@ class Draft:
     name: str = ""
     propagated: PropagationRecord = field(default_factory=PropagationRecord)
     parent: int | None = None
-    colour: Colour | None = None
+    color: StoredColor = None
 
     def anchors(self, axes: str) -> tuple[Plane, ...]:
         """Return the planes that have prompts, in the order of the first one."""
@@ -69,8 +74,8 @@ class StoredObject:
         What propagation had answered.
     parent : int or None
         Id of the object it comes from by a division.
-    colour : Colour or None
-        Red, green and blue, 0 to 255, if it came with a colour.
+    color : Color or None
+        Red, green and blue, 0 to 255, if it came with a color.
     """
 
     label: int
@@ -79,4 +84,4 @@ class StoredObject:
     box: Bounds
     propagated: PropagationRecord = field(default_factory=PropagationRecord)
     parent: int | None = None
-    colour: Colour | None = None
+    color: StoredColor = None

@@ -32,7 +32,7 @@ class SceneFolder(BaseModel):
         Meaning of the label ids of a 2D set.
     upright : bool
         Whether the images have an up and a down, as photographs do: such are turned and
-        recoloured less.
+        recolored less.
     limit : int, optional
         Use this many scenes, evenly spread.
     """
@@ -150,7 +150,7 @@ class TrainConfig(BaseModel):
         the next object.
     consistency : float
         Weight of the difference between the answers to two views of a crop, one of them
-        mirrored and recoloured; 0 leaves the second view out. For masks that are not all
+        mirrored and recolored; 0 leaves the second view out. For masks that are not all
         right, as in pretraining.
     regions : float
         How often a superpixel is the object of a crop instead of what is labelled, in sets

@@ -135,12 +135,12 @@ def stack_counted(episodes: Sequence[ClickEpisode], logits: torch.Tensor) -> tor
 
 
 def _other_view(image: torch.Tensor) -> torch.Tensor:
-    """Mirror and recolour (B, 3, H, W) images: gamma, gain of each colour, and noise."""
+    """Mirror and recolor (B, 3, H, W) images: gamma, gain of each color, and noise."""
     shape = len(image), 3, 1, 1
     gamma = torch.exp(0.35 * torch.randn(len(image), 1, 1, 1, device=image.device))
     gain = 1 + 0.15 * torch.randn(shape, device=image.device)
-    recoloured = image.flip(-1).clamp(0, 1) ** gamma * gain
-    return (recoloured + 0.03 * torch.randn_like(image)).clamp(0, 1)
+    recolored = image.flip(-1).clamp(0, 1) ** gamma * gain
+    return (recolored + 0.03 * torch.randn_like(image)).clamp(0, 1)
 
 
 class ClickTask:

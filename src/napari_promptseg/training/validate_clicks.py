@@ -41,7 +41,7 @@ class ValidationSet:
             scenes = validation_scenes(config, entry)
             crops: list[Sample] = []
             while len(crops) < _PER_SET:
-                sample = draw_sample(scenes, config.crop, rng, recoloured=False)
+                sample = draw_sample(scenes, config.crop, rng, recolored=False)
                 if sample.truth.any():
                     crops.append(sample)
             samples[name] = crops

@@ -40,7 +40,7 @@ class StackValidation:
             rng = np.random.default_rng(12345)
             scenes = validation_scenes(config, entry)
             samples[name] = [
-                draw_stack(scenes, config.planes, config.crop, rng, recoloured=False, labelled=True)
+                draw_stack(scenes, config.planes, config.crop, rng, recolored=False, labelled=True)
                 for _ in range(_PER_SET)
             ]
         return cls(samples)

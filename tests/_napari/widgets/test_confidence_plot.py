@@ -6,7 +6,7 @@ from qtpy.QtGui import QColor, QHelpEvent, QPalette
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QToolTip
 
-from napari_promptseg._napari.widgets.confidence_plot import ConfidencePlot, confidence_colour
+from napari_promptseg._napari.widgets.confidence_plot import ConfidencePlot, confidence_color
 
 pytestmark = pytest.mark.gui
 
@@ -27,11 +27,11 @@ def _middle(plot, index: int) -> QPoint:
     return QPoint(round(x), plot.height() // 2)
 
 
-def test_colours_go_from_doubtful_to_sure_and_differ_in_brightness_or_hue():
-    assert confidence_colour(0.0).name() == "#d55e00"
-    assert confidence_colour(0.5).name() == "#f0e442"
-    assert confidence_colour(1.0).name() == confidence_colour(1.1).name() == "#56b4e9"
-    low, high = confidence_colour(0.2), confidence_colour(0.9)
+def test_colors_go_from_doubtful_to_sure_and_differ_in_brightness_or_hue():
+    assert confidence_color(0.0).name() == "#d55e00"
+    assert confidence_color(0.5).name() == "#f0e442"
+    assert confidence_color(1.0).name() == confidence_color(1.1).name() == "#56b4e9"
+    low, high = confidence_color(0.2), confidence_color(0.9)
     assert abs(low.hue() - high.hue()) > 90
 
 
@@ -67,7 +67,7 @@ def test_a_click_or_a_drag_goes_to_a_plane(plot, qtbot):
     assert jumps == [13]
 
 
-def _colour(plot, index: int, y: int) -> QColor:
+def _color(plot, index: int, y: int) -> QColor:
     return plot.grab().toImage().pixelColor(_middle(plot, index).x(), y)
 
 
@@ -78,12 +78,12 @@ def test_bars_are_as_tall_as_they_are_sure_and_marks_are_where_they_belong(plot)
     plot.setPalette(palette)
     plot.setAutoFillBackground(True)
     foot = plot.height() - 18
-    assert _colour(plot, 10, foot) == confidence_colour(0.2)
-    assert _colour(plot, 13, foot) == confidence_colour(0.9)
-    assert _colour(plot, 10, 16).name() == "#000000"
-    assert _colour(plot, 13, 16) == confidence_colour(0.9)
-    assert _colour(plot, 12, 4).name() == "#ffffff", "the mark of a prompted plane"
-    assert _colour(plot, 13, 4).name() == "#000000"
+    assert _color(plot, 10, foot) == confidence_color(0.2)
+    assert _color(plot, 13, foot) == confidence_color(0.9)
+    assert _color(plot, 10, 16).name() == "#000000"
+    assert _color(plot, 13, 16) == confidence_color(0.9)
+    assert _color(plot, 12, 4).name() == "#ffffff", "the mark of a prompted plane"
+    assert _color(plot, 13, 4).name() == "#000000"
     before = plot.grab().toImage()
     plot.show_current(10)
     assert plot.grab().toImage() != before

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from napari_promptseg.evaluation.options import Run
-from napari_promptseg.evaluation.report.curves import COLOURS, mean_scores, solved, style
+from napari_promptseg.evaluation.report.curves import COLORS, mean_scores, solved, style
 from napari_promptseg.evaluation.results import Result
 
 STYLES = {"a": style(0), "b": style(1)}
@@ -53,4 +53,4 @@ def test_one_interaction_makes_no_curve():
 
 
 def test_no_two_backends_look_alike():
-    assert len({style(i) for i in range(2 * len(COLOURS))}) == 2 * len(COLOURS)
+    assert len({style(i) for i in range(2 * len(COLORS))}) == 2 * len(COLORS)

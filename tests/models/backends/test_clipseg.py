@@ -25,7 +25,7 @@ pytest.importorskip("transformers", reason="the extra 'text' is not installed")
 from napari_promptseg.models.backends.clipseg import ClipSegBackend
 from tiny_clipseg import write_clipseg
 
-COLOURS = np.random.default_rng(1).integers(0, 256, (40, 60, 3), np.uint8)
+COLORS = np.random.default_rng(1).integers(0, 256, (40, 60, 3), np.uint8)
 LONG = "a very long description of what is looked for, " * 40
 
 
@@ -44,7 +44,7 @@ def seen_by_the_package(folder: Path, word: str) -> np.ndarray:
     from transformers import CLIPSegForImageSegmentation, CLIPSegProcessor
 
     inputs = CLIPSegProcessor.from_pretrained(folder)(
-        text=[word], images=[COLOURS], return_tensors="pt", padding="max_length", truncation=True
+        text=[word], images=[COLORS], return_tensors="pt", padding="max_length", truncation=True
     )
     with torch.no_grad():
         logits = CLIPSegForImageSegmentation.from_pretrained(folder)(**inputs).logits
@@ -54,7 +54,7 @@ def seen_by_the_package(folder: Path, word: str) -> np.ndarray:
 @pytest.mark.parametrize("word", ["cat", "left ventricle"])
 def test_the_map_is_that_of_the_package_relative_to_its_highest_value(folder, clipseg, word):
     seen = resize(seen_by_the_package(folder, word), (40, 60))
-    answer = clipseg.map(plane_image(COLOURS), word)
+    answer = clipseg.map(plane_image(COLORS), word)
     np.testing.assert_allclose(answer.probability, seen / seen.max(), rtol=0, atol=1e-5)
     rest = seen[seen < seen.max() / 2].mean()
     assert answer.confidence == pytest.approx(seen.max() - rest, abs=1e-5)
@@ -62,7 +62,7 @@ def test_the_map_is_that_of_the_package_relative_to_its_highest_value(folder, cl
 
 
 def test_the_word_decides_what_is_seen(clipseg) -> None:
-    maps = [clipseg.map(plane_image(COLOURS), word).probability for word in ("cat", "dog")]
+    maps = [clipseg.map(plane_image(COLORS), word).probability for word in ("cat", "dog")]
     assert np.abs(maps[0] - maps[1]).max() > 0.01
 
 
@@ -70,7 +70,7 @@ def test_the_word_decides_what_is_seen(clipseg) -> None:
     ("pixels", "shape"),
     [
         pytest.param(np.zeros((3, 50), np.uint8), (3, 50), id="three rows, no channels"),
-        pytest.param(COLOURS[:1, :1], (1, 1), id="one pixel"),
+        pytest.param(COLORS[:1, :1], (1, 1), id="one pixel"),
         pytest.param(np.linspace(0, 1, 64 * 9).reshape(64, 9), (64, 9), id="floats"),
     ],
 )
@@ -82,8 +82,8 @@ def test_planes_of_any_size_and_type_are_looked_at(clipseg, pixels, shape) -> No
 
 
 def test_a_very_long_text_is_cut(clipseg) -> None:
-    first = clipseg.map(plane_image(COLOURS), LONG)
-    more = clipseg.map(plane_image(COLOURS), LONG + "and more")
+    first = clipseg.map(plane_image(COLORS), LONG)
+    more = clipseg.map(plane_image(COLORS), LONG + "and more")
     np.testing.assert_array_equal(first.probability, more.probability)
 
 
@@ -100,13 +100,13 @@ def test_a_very_long_text_is_cut(clipseg) -> None:
 def test_a_word_is_known_where_something_stands_out(clipseg, monkeypatch, seen, known) -> None:
     # Weights for such maps would have to be trained: here the network is left out.
     monkeypatch.setattr(clipseg, "_probability", lambda *_: seen.astype(np.float32))
-    answer = clipseg.map(plane_image(COLOURS), "xyzzy")
+    answer = clipseg.map(plane_image(COLORS), "xyzzy")
     assert answer.known is known
     assert 0 <= answer.confidence <= 1
     assert np.isfinite(answer.probability).all()
     if not known:
         with pytest.raises(ValueError, match="clipseg does not know 'xyzzy' here; click"):
-            clipseg.predict(plane_image(COLOURS), PlanePrompts(text="xyzzy"))
+            clipseg.predict(plane_image(COLORS), PlanePrompts(text="xyzzy"))
 
 
 def test_it_is_a_backend_too(folder, clipseg, monkeypatch) -> None:
@@ -115,12 +115,12 @@ def test_it_is_a_backend_too(folder, clipseg, monkeypatch) -> None:
     assert made.identity == clipseg.identity
     assert isinstance(made, TextModel)
     check_backend(made)
-    answer = made.predict(plane_image(COLOURS), PlanePrompts(text="cat"))
-    expected = clipseg.map(plane_image(COLOURS), "cat")
+    answer = made.predict(plane_image(COLORS), PlanePrompts(text="cat"))
+    expected = clipseg.map(plane_image(COLORS), "cat")
     np.testing.assert_array_equal(answer.probability, expected.probability)
     assert answer.score == expected.confidence
     with pytest.raises(ValueError, match="needs a word"):
-        made.predict(plane_image(COLOURS), PlanePrompts(text=" "))
+        made.predict(plane_image(COLORS), PlanePrompts(text=" "))
 
 
 def test_the_files_of_older_versions_of_the_package_are_read(folder, clipseg, tmp_path) -> None:
@@ -133,9 +133,9 @@ def test_the_files_of_older_versions_of_the_package_are_read(folder, clipseg, tm
     for name in ("feature_extractor_type", "image_processor_type"):
         text = json.dumps(look | {name: "ViTFeatureExtractor"})
         (old / "preprocessor_config.json").write_text(text)
-        answer = ClipSegBackend("cpu", old).map(plane_image(COLOURS), "cat")
+        answer = ClipSegBackend("cpu", old).map(plane_image(COLORS), "cat")
         np.testing.assert_array_equal(
-            answer.probability, clipseg.map(plane_image(COLOURS), "cat").probability
+            answer.probability, clipseg.map(plane_image(COLORS), "cat").probability
         )
 
 

@@ -161,7 +161,7 @@ def test_another_device_is_refused(kind: type) -> None:
         kind(device="cuda")
 
 
-def test_grabcut_takes_no_piece_of_like_colour_that_nobody_clicked() -> None:
+def test_grabcut_takes_no_piece_of_like_color_that_nobody_clicked() -> None:
     clicked, other = (ellipsoid((80, 200), (40, c), (18, 18)) for c in (50, 150))
     image = plane_image(np.where(clicked | other, 200, 40))
     found = ask(GrabCutBackend(), image, prior=clicked, strokes=[stroke((40, 50))])

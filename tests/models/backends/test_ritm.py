@@ -80,7 +80,7 @@ KINDS = {
         "with_prev_mask": True,
         "use_disks": True,
     },
-    "clicks in the colours": TINY | {"use_rgb_conv": True, "with_prev_mask": False},
+    "clicks in the colors": TINY | {"use_rgb_conv": True, "with_prev_mask": False},
     "one convolution": TINY | {"conv_extend": True, "binary_prev_mask": True},
     "no OCR": TINY | {"ocr_width": 0, "use_leaky_relu": True},
 }

@@ -17,9 +17,9 @@ from napari_promptseg.session.session import Session
 from tiny_sam import tiny_sam
 
 RNG = np.random.default_rng(7)
-COLOURS = RNG.integers(0, 256, (48, 80, 3), np.uint8)
+COLORS = RNG.integers(0, 256, (48, 80, 3), np.uint8)
 GREY = RNG.integers(0, 256, (90, 40), np.uint8)
-PRIOR = np.zeros(COLOURS.shape[:2], bool)
+PRIOR = np.zeros(COLORS.shape[:2], bool)
 PRIOR[10:30, 20:50] = True
 
 
@@ -81,8 +81,8 @@ def test_answers_are_those_of_the_package(backend, model, prompts, asked, before
     if before:
         prior = PRIOR
         asked |= {"mask_input": mask_input(PRIOR, (9.6, 16), 16), "multimask_output": False}
-    logits, scores = directly(model, COLOURS, **asked)
-    answer = backend.predict(backend.embed(plane_image(COLOURS)), prompts, prior)
+    logits, scores = directly(model, COLORS, **asked)
+    answer = backend.predict(backend.embed(plane_image(COLORS)), prompts, prior)
     best = int(scores.argmax())
     wanted = torch.from_numpy(logits[best]).sigmoid().numpy()
     np.testing.assert_array_equal(answer.probability, wanted)
@@ -90,7 +90,7 @@ def test_answers_are_those_of_the_package(backend, model, prompts, asked, before
 
 
 @pytest.mark.parametrize(
-    "pixels", [COLOURS, GREY, np.tile(GREY, (3, 1))], ids=["wide", "high", "large"]
+    "pixels", [COLORS, GREY, np.tile(GREY, (3, 1))], ids=["wide", "high", "large"]
 )
 def test_planes_of_any_shape_are_answered_at_their_size(backend, model, pixels) -> None:
     logits, scores = directly(
@@ -108,12 +108,12 @@ def test_planes_of_any_shape_are_answered_at_their_size(backend, model, pixels) 
 def test_choices_are_the_answers_in_the_order_of_their_scores(backend, model) -> None:
     logits, scores = directly(
         model,
-        COLOURS,
+        COLORS,
         point_coords=np.array([[30, 20]]),
         point_labels=np.array([1]),
         multimask_output=True,
     )
-    embedding = backend.embed(plane_image(COLOURS))
+    embedding = backend.embed(plane_image(COLORS))
     for number, index in enumerate(np.argsort(-scores)):
         answer = backend.predict(embedding, PlanePrompts((ON,), choice=number))
         np.testing.assert_array_equal(answer.mask, logits[index] > 0)
@@ -171,14 +171,14 @@ def test_a_missing_checkpoint_is_named_with_its_source(tmp_path, monkeypatch) ->
     ids=["scribble", "lasso", "refused box", "prior alone"],
 )
 def test_other_prompts_are_understood(backend, prompts) -> None:
-    answer = backend.predict(backend.embed(plane_image(COLOURS)), prompts, PRIOR)
+    answer = backend.predict(backend.embed(plane_image(COLORS)), prompts, PRIOR)
     assert np.isfinite(answer.probability).all()
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_images_can_be_encoded_in_half_precision(model, backend, precision) -> None:
     half = SamBackend("cpu", model=model, precision=precision)
-    one, other = (b.embed(plane_image(COLOURS)).features for b in (half, backend))
+    one, other = (b.embed(plane_image(COLORS)).features for b in (half, backend))
     assert one.dtype == np.float32
     assert 0 < np.abs(one - other).max() < 0.2
 
@@ -214,7 +214,7 @@ def test_everything_of_a_plane_becomes_objects_in_one_step(backend, monkeypatch)
 
 def test_a_real_generator_is_asked(model) -> None:
     backend = SamBackend("cpu", model=model)
-    labels = backend.segment_everything(plane_image(COLOURS))
+    labels = backend.segment_everything(plane_image(COLORS))
     assert labels.shape == (48, 80)
     assert labels.dtype == np.int32
 

@@ -16,7 +16,7 @@ from napari_promptseg.models.backends.sam2 import Sam2Backend
 from napari_promptseg.models.encoding.sam_prompts import mask_input
 from tiny_sam2 import tiny_sam2
 
-COLOURS = np.random.default_rng(3).integers(0, 256, (60, 90, 3), np.uint8)
+COLORS = np.random.default_rng(3).integers(0, 256, (60, 90, 3), np.uint8)
 PRIOR = np.zeros((60, 90), bool)
 PRIOR[20:40, 20:60] = True
 ON = Stroke(np.array([[20.0, 30.0]]))
@@ -29,7 +29,7 @@ def backend() -> Sam2Backend:
 
 @pytest.fixture(scope="module")
 def embedding(backend):
-    return backend.embed(plane_image(COLOURS))
+    return backend.embed(plane_image(COLORS))
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def direct(backend):
     from sam2.sam2_image_predictor import SAM2ImagePredictor
 
     predictor = SAM2ImagePredictor(backend.model)
-    predictor.set_image(COLOURS)
+    predictor.set_image(COLORS)
     return predictor
 
 

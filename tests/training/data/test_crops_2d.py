@@ -58,7 +58,7 @@ def test_samples_have_one_shape_and_hold_an_object(scene: Scene, size: int, rng)
 def test_image_and_truth_are_warped_alike(zoom: int, rng: np.random.Generator) -> None:
     scene = picture(np.kron(TWO, np.ones((zoom, zoom), int)))
     for _ in range(12):
-        sample = draw_sample([scene], 96, rng, recoloured=False)
+        sample = draw_sample([scene], 96, rng, recolored=False)
         seen = sample.image[..., 0] > 110
         assert not (sample.truth & ~seen).sum() > 0.1 * sample.truth.sum()
         assert iou(seen & sample.truth, sample.truth) > 0.9
@@ -82,12 +82,12 @@ def test_the_same_seed_draws_the_same(rng: np.random.Generator) -> None:
         np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
 
 
-def test_recolouring_changes_colours_and_nothing_else() -> None:
-    plain, coloured = (
-        draw_sample([SCENES["instances"]], 64, np.random.default_rng(4), recoloured=recoloured)
-        for recoloured in (False, True)
+def test_recoloring_changes_colors_and_nothing_else() -> None:
+    plain, colored = (
+        draw_sample([SCENES["instances"]], 64, np.random.default_rng(4), recolored=recolored)
+        for recolored in (False, True)
     )
-    np.testing.assert_array_equal(plain.truth, coloured.truth)
+    np.testing.assert_array_equal(plain.truth, colored.truth)
 
 
 def test_upright_scenes_stay_almost_so() -> None:
@@ -127,7 +127,7 @@ def test_pixels_that_do_not_count_come_along() -> None:
     labels = np.zeros((60, 90), np.int32)
     labels[10:40, 20:50] = 1
     labels[10:40, 50:60] = UNCOUNTED
-    sample = draw_sample([picture(labels)], 64, np.random.default_rng(5), recoloured=False)
+    sample = draw_sample([picture(labels)], 64, np.random.default_rng(5), recolored=False)
     assert sample.counted is not None
     assert not sample.counted.all()
     assert not (sample.truth & ~sample.counted).any()
@@ -150,7 +150,7 @@ def test_superpixels_are_objects_of_scans_and_not_of_photographs() -> None:
     for upright in (False, True):
         scene = Scene(image, labels, "instances", (1.0, 1.0), "stripes", upright)
         rng = np.random.default_rng(8)
-        samples = [draw_sample([scene], 64, rng, recoloured=False, regions=1.0) for _ in range(12)]
+        samples = [draw_sample([scene], 64, rng, recolored=False, regions=1.0) for _ in range(12)]
         even.append(sum(s.image[s.truth].std() < 20 for s in samples))
     assert even[0] >= 6
     assert even[1] == 0

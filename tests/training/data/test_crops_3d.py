@@ -38,7 +38,7 @@ def test_an_object_far_up_a_tall_volume_is_shown_from_all_sides() -> None:
     scene = Scene(grey(tall), tall.astype(np.int32), "volume", (1.0, 1.0, 1.0), "tall")
     rng = np.random.default_rng(3)
     for _ in range(30):
-        sample = draw_stack([scene], 5, 48, rng, recoloured=False, labelled=True)
+        sample = draw_stack([scene], 5, 48, rng, recolored=False, labelled=True)
         assert sample.truth.sum((1, 2)).max() > 100
 
 
@@ -50,7 +50,7 @@ def test_stacks_are_drawn_from_volumes_alone() -> None:
 
 def test_a_short_volume_is_repeated_at_its_end() -> None:
     flat = Scene(grey(BALL)[9:12], BALL[9:12].astype(np.int32), "volume", (9.0, 1.0, 1.0), "flat")
-    sample = draw_stack([flat], 8, 64, np.random.default_rng(0), recoloured=False, labelled=True)
+    sample = draw_stack([flat], 8, 64, np.random.default_rng(0), recolored=False, labelled=True)
     assert sample.truth.shape == (8, 64, 64)
 
 
@@ -58,7 +58,7 @@ def test_labelled_objects_are_brighter_on_every_plane_of_a_volume() -> None:
     """Image and truth go through the same cuts, zooms, rotations and mirrors."""
     rng = np.random.default_rng(2)
     for _ in range(20):
-        sample = draw_stack([scene()], 5, 96, rng, recoloured=False, labelled=True)
+        sample = draw_stack([scene()], 5, 96, rng, recolored=False, labelled=True)
         agree = (sample.names == 1) == sample.truth
         assert agree[sample.names != UNNAMED].mean() > 0.97, "but for the border"
         for image, truth in zip(sample.image[..., 0], sample.truth, strict=True):

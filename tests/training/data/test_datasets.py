@@ -23,7 +23,7 @@ def test_pictures_are_read_with_their_labels(images: Path) -> None:
     assert scene.image[scene.labels > 0].mean() > 150 > 60 > scene.image[scene.labels == 0].mean()
 
 
-def test_colours_are_red_green_blue(images: Path) -> None:
+def test_colors_are_red_green_blue(images: Path) -> None:
     red = np.zeros((80, 96, 3), np.uint8)
     red[..., 2] = 255  # OpenCV writes blue first
     cv2.imwrite(str(images / "images" / "picture0.png"), red)

@@ -33,9 +33,9 @@ def axes_choices(ndim: int, rgb: bool) -> tuple[str, ...]:
     Parameters
     ----------
     ndim : int
-        Dimensions of the layer, without its colour axis.
+        Dimensions of the layer, without its color axis.
     rgb : bool
-        Whether it has a colour axis.
+        Whether it has a color axis.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def axes_choices(ndim: int, rgb: bool) -> tuple[str, ...]:
     """
     if (ndim, rgb) not in _SPATIAL:
         raise ValueError(
-            f"images of {ndim} dimensions{' and colour' if rgb else ''} cannot be annotated; "
+            f"images of {ndim} dimensions{' and color' if rgb else ''} cannot be annotated; "
             "valid: 2 to 4, and one axis more for channels"
         )
     return _SPATIAL[ndim, rgb]
@@ -58,11 +58,11 @@ def guess_layer_axes(
     Parameters
     ----------
     shape : sequence of int
-        Of the array of the layer, with its colour axis.
+        Of the array of the layer, with its color axis.
     rgb : bool
-        Whether the last axis is colour.
+        Whether the last axis is color.
     labels : sequence of str
-        Axis labels of the layer, without colour.
+        Axis labels of the layer, without color.
     metadata : mapping
         What the reader of this plugin left, if it was the reader.
     """
@@ -95,7 +95,7 @@ class LayerAxes:
     axes : str
         One letter an axis of the array of the layer, such as "czyx".
     rgb : bool
-        Whether the last one is colour, which napari does not count as a dimension.
+        Whether the last one is color, which napari does not count as a dimension.
     """
 
     axes: str

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from napari_promptseg.session.state import StoredObject
 
-OBJECT_COLOUR: Final = "#f032e6"
+OBJECT_COLOR: Final = "#f032e6"
 """Far from all greys, and from the blue and orange of prompts."""
 ROLES: Final = ("labels", "object", "strokes", "clicks")
 """What the layers beside an image are for, from the bottom to the top."""
@@ -45,24 +45,24 @@ def make_labels(role: str, data: Any, name: str, place: Mapping[str, Any]) -> La
 
     if role == "labels":
         return Labels(data, name=name, opacity=0.6, **place)
-    colours = {None: "transparent", 0: "transparent", 1: OBJECT_COLOUR}
-    colormap = DirectLabelColormap(color_dict=colours)
+    colors = {None: "transparent", 0: "transparent", 1: OBJECT_COLOR}
+    colormap = DirectLabelColormap(color_dict=colors)
     return Labels(data, name=name, opacity=0.45, colormap=colormap, **place)
 
 
-def paint_own_colours(layer: Labels, objects: Sequence[StoredObject]) -> None:
-    """Show objects that have colours of their own in them, all others as before."""
+def paint_own_colors(layer: Labels, objects: Sequence[StoredObject]) -> None:
+    """Show objects that have colors of their own in them, all others as before."""
     from napari.utils.colormaps import DirectLabelColormap, label_colormap
 
-    if all(item.colour is None for item in objects):
+    if all(item.color is None for item in objects):
         return
     usual = label_colormap()
-    colours: dict[int | None, Any] = {None: "transparent", 0: "transparent"}
+    colors: dict[int | None, Any] = {None: "transparent", 0: "transparent"}
     for item in objects:
-        own = item.colour
-        colours[item.label] = usual.map(item.label) if own is None else np.array([*own, 255]) / 255
-    if {*getattr(layer.colormap, "color_dict", ())} != {*colours}:
-        layer.colormap = DirectLabelColormap(color_dict=colours)
+        own = item.color
+        colors[item.label] = usual.map(item.label) if own is None else np.array([*own, 255]) / 255
+    if {*getattr(layer.colormap, "color_dict", ())} != {*colors}:
+        layer.colormap = DirectLabelColormap(color_dict=colors)
 
 
 def make_prompts(

@@ -14,7 +14,7 @@ from napari_promptseg._napari.layers.factory import (
     TOOLS,
     make_labels,
     make_prompts,
-    paint_own_colours,
+    paint_own_colors,
 )
 from napari_promptseg._napari.layers.image_changes import ImageChanges
 from napari_promptseg._napari.layers.painting import ArrayHook, Mirror, PaintHook
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from napari_promptseg._napari.worker.snapshot import Snapshot
     from napari_promptseg.data.geometry import Bounds
     from napari_promptseg.data.prompts import Prompt
-    from napari_promptseg.session.state import Colour, StoredObject
+    from napari_promptseg.session.state import Color, StoredObject
 
 
 class LayerSyncEvents(SignalGroup):
@@ -231,7 +231,7 @@ class LayerSync:
 
     def _show(self, state: Snapshot) -> None:
         if "labels" in self.layers:
-            paint_own_colours(self.layers["labels"], state.objects)
+            paint_own_colors(self.layers["labels"], state.objects)
         for layer in self._prompt_layers():
             layer.show(state.prompts)
 
@@ -407,16 +407,16 @@ class LayerSync:
         if "object" in self.layers:
             self.layers["object"].visible = not self.layers["object"].visible
 
-    def colours(self) -> dict[int, Colour]:
-        """Return the colours that objects are shown in: red, green and blue, 0 to 255."""
-        colours = {s.label: self.swatch(s.label) for s in self.controller.snapshot.objects}
+    def colors(self) -> dict[int, Color]:
+        """Return the colors that objects are shown in: red, green and blue, 0 to 255."""
+        colors = {s.label: self.swatch(s.label) for s in self.controller.snapshot.objects}
         return {
             label: (round(255 * rgba[0]), round(255 * rgba[1]), round(255 * rgba[2]))
-            for label, rgba in colours.items()
+            for label, rgba in colors.items()
             if rgba is not None
         }
 
     def swatch(self, label: int) -> Any:
-        """Return the (R, G, B, A) colour of an object in the labels layer, in [0, 1]."""
+        """Return the (R, G, B, A) color of an object in the labels layer, in [0, 1]."""
         labels: Labels | None = self.layers.get("labels")
         return None if labels is None else labels.get_color(label)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from napari_promptseg._napari.layers.overlay import Overlay
-from napari_promptseg._napari.layers.prompt_layers import colour
+from napari_promptseg._napari.layers.prompt_layers import color
 from napari_promptseg._napari.layers.transforms import placement
 from napari_promptseg._napari.worker import queries
 
@@ -76,7 +76,7 @@ class NextClickOverlay:
                 np.array([layer_sync.layout.to_layer(suggestion.position)]),
                 name=f"{layer_sync.image.name} next click",
                 face_color="transparent",
-                border_color=colour(suggestion.positive),
+                border_color=color(suggestion.positive),
                 border_width=0.22,
                 # Larger than it is ever drawn: a lower limit would make the border thick.
                 size=min(layer_sync.controller.volume.shape[-2:]),

@@ -35,8 +35,8 @@ MIN_BOX_PX: Final = 2.0
 _ELLIPSE_CORNERS: Final = 32
 
 
-def colour(positive: bool) -> str:
-    """Return the colour of prompts of a polarity; these two are told apart by everybody."""
+def color(positive: bool) -> str:
+    """Return the color of prompts of a polarity; these two are told apart by everybody."""
     return POSITIVE if positive else NEGATIVE
 
 
@@ -164,7 +164,7 @@ class PromptLayer(ABC):
 
     @abstractmethod
     def set_polarity(self, positive: bool) -> None:
-        """Draw what comes next in the colour of a polarity."""
+        """Draw what comes next in the color of a polarity."""
 
     def _volume(self, vertices: Any) -> NDArray[np.float64]:
         """Turn rows of the layer into positions in the volume."""
@@ -191,15 +191,15 @@ class ClickLayer(PromptLayer):
         if not self.layer.visible:
             self.layer.set_view_slice()  # napari leaves that of a hidden layer as it was
         if clicks:
-            self.layer.face_color = [colour(p.positive) for p in clicks]
+            self.layer.face_color = [color(p.positive) for p in clicks]
 
     def _vertices(self, number: int) -> tuple[NDArray[np.float64], str]:
         return self._volume(self.layer.data[number]), "point"
 
     def set_polarity(self, positive: bool) -> None:
         """See `PromptLayer`."""
-        self.layer.selected_data = set()  # or the selected points would take the colour
-        self.layer.current_face_color = colour(positive)
+        self.layer.selected_data = set()  # or the selected points would take the color
+        self.layer.current_face_color = color(positive)
 
 
 class StrokeLayer(PromptLayer):
@@ -215,16 +215,16 @@ class StrokeLayer(PromptLayer):
 
     def _compare(self) -> None:
         super()._compare()
-        # Of an outline that is too short napari drops the shape and keeps its colour, and then
+        # Of an outline that is too short napari drops the shape and keeps its color, and then
         # fails when the view changes to 3D.
-        if not (self._released or self._busy()) and self._has_stray_colours():
+        if not (self._released or self._busy()) and self._has_stray_colors():
             self._drawing = True
             try:
                 self._draw(self._layer_prompts)
             finally:
                 self._drawing = False
 
-    def _has_stray_colours(self) -> bool:
+    def _has_stray_colors(self) -> bool:
         return len(self.layer.face_color) != len(self.layer.data)
 
     def _can_show(self, prompt: Prompt) -> bool:
@@ -242,7 +242,7 @@ class StrokeLayer(PromptLayer):
     def _draw(self, prompts: Sequence[Prompt]) -> None:
         layer = self.layer
         layer.selected_data = set()
-        if len(layer.data) or self._has_stray_colours():
+        if len(layer.data) or self._has_stray_colors():
             layer.data = []
         for prompt in prompts:
             positive = getattr(prompt, "positive", True)
@@ -251,7 +251,7 @@ class StrokeLayer(PromptLayer):
                 shape_type={BoxPrompt: "rectangle", ScribblePrompt: "path", LassoPrompt: "polygon"}[
                     type(prompt)
                 ],
-                edge_color=colour(positive),
+                edge_color=color(positive),
                 face_color="transparent",
                 edge_width=prompt.width if isinstance(prompt, ScribblePrompt) else self.line_width,
             )
@@ -285,7 +285,7 @@ class StrokeLayer(PromptLayer):
     def set_polarity(self, positive: bool) -> None:
         """See `PromptLayer`."""
         self.layer.selected_data = set()
-        self.layer.current_edge_color = colour(positive)
+        self.layer.current_edge_color = color(positive)
         self.layer.current_face_color = "transparent"
 
 

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from napari_promptseg._napari.layers.layer_sync import LayerSync
     from napari_promptseg._napari.worker.proposals import LocatedProposal
 
-CONFIDENT_COLOUR: Final = "#35d07f"
-DOUBTFUL_COLOUR: Final = "#f2b134"
-SELECTED_COLOUR: Final = "#ffffff"
+CONFIDENT_COLOR: Final = "#35d07f"
+DOUBTFUL_COLOR: Final = "#f2b134"
+SELECTED_COLOR: Final = "#ffffff"
 
 
 class ProposalOverlay:
@@ -74,22 +74,22 @@ class ProposalOverlay:
         self._visible_plane = plane
         shape = self._layer_sync.controller.volume.shape
         values = np.zeros([shape[axis] for axis in plane.in_plane], np.uint16)
-        colours: dict[int | None, Any] = {None: "transparent", 0: "transparent"}
+        colors: dict[int | None, Any] = {None: "transparent", 0: "transparent"}
         for number, one in enumerate(here, start=1):
             values[one.proposal.part][one.proposal.mask] = number
-            usual = CONFIDENT_COLOUR if one in self._confident else DOUBTFUL_COLOUR
-            colours[number] = SELECTED_COLOUR if one in self._selected else usual
+            usual = CONFIDENT_COLOR if one in self._confident else DOUBTFUL_COLOR
+            colors[number] = SELECTED_COLOR if one in self._selected else usual
         layout, image = self._layer_sync.layout, self._layer_sync.image
         data = layout.expand_plane(values, plane.index)
         place = plane_placement(image, layout, plane.index)
-        self._put(data, colours, place)
+        self._put(data, colors, place)
 
-    def _put(self, data: Any, colours: dict[int | None, Any], place: dict[str, Any]) -> None:
+    def _put(self, data: Any, colors: dict[int | None, Any], place: dict[str, Any]) -> None:
         from napari.layers import Labels
         from napari.utils.colormaps import DirectLabelColormap
 
         layer: Any = self._overlay.layer
-        colormap = DirectLabelColormap(color_dict=colours)
+        colormap = DirectLabelColormap(color_dict=colors)
         if layer is None or layer.data.shape != data.shape:
             layer = Labels(
                 data,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from napari_promptseg._napari.layers.factory import OBJECT_COLOUR
+from napari_promptseg._napari.layers.factory import OBJECT_COLOR
 from napari_promptseg._napari.layers.transforms import TRANSFORM, placement
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class ResultLayers:
         data = vertices, shape.surface.faces, values
         object_name = shape.size.name or (f"object {label}" if label else "active object")
         name = f"{layer_sync.image.name} {object_name} surface"
-        colormap = Colormap([self._colour(label)] * 2, name=f"label {label}")
+        colormap = Colormap([self._color(label)] * 2, name=f"label {label}")
         layer = self._find("surface", label)
         if layer is None:
             layer = Surface(data, colormap=colormap, shading="smooth", name=name, **place)
@@ -104,12 +104,12 @@ class ResultLayers:
         elif layer_sync.image not in self._aside:
             self._flip()
 
-    def _colour(self, label: int) -> NDArray[np.float64]:
+    def _color(self, label: int) -> NDArray[np.float64]:
         from napari.utils.colormaps.standardize_color import transform_color
 
         swatch = self._layer_sync.swatch(label) if label else None
-        colours = transform_color(OBJECT_COLOUR if swatch is None else swatch)
-        return np.asarray(colours[0], np.float64)
+        colors = transform_color(OBJECT_COLOR if swatch is None else swatch)
+        return np.asarray(colors[0], np.float64)
 
     def _flip(self, _: Event | None = None) -> None:
         """Show surfaces in 3D only, and in their place what would cover them only in planes.
@@ -148,8 +148,8 @@ class ResultLayers:
         points = layer_sync.layout.points_to_layer(tracks.data[:, 1:])
         data = np.column_stack([tracks.data[:, 0], points])
         labels, rank = np.unique(data[:, 0].astype(int), return_inverse=True)
-        features = {"colour": rank / max(len(labels) - 1, 1)}
-        colormaps = {"colour": self._track_colours(labels.tolist())}
+        features = {"color": rank / max(len(labels) - 1, 1)}
+        colormaps = {"color": self._track_colors(labels.tolist())}
         layer = self._find("tracks", 0)
         if layer is None:
             layer = TracksLayer(
@@ -157,7 +157,7 @@ class ResultLayers:
                 graph=tracks.graph,
                 features=features,
                 colormaps_dict=colormaps,
-                color_by="colour",
+                color_by="color",
                 tail_width=3,
                 blending="translucent",
                 name=f"{layer_sync.image.name} tracks",
@@ -165,16 +165,16 @@ class ResultLayers:
             )
             self._add(layer, ("tracks", 0))
             return
-        # Without data of its own, "colour" would be missed, and a warning shown.
+        # Without data of its own, "color" would be missed, and a warning shown.
         layer.color_by = "track_id"
         layer.data, layer.colormaps_dict, layer.features = data, colormaps, features
-        layer.graph, layer.color_by = tracks.graph, "colour"
+        layer.graph, layer.color_by = tracks.graph, "color"
 
-    def _track_colours(self, labels: list[int]) -> Any:
+    def _track_colors(self, labels: list[int]) -> Any:
         from napari.utils.colormaps import Colormap
 
-        colours = [self._colour(label) for label in labels]
-        return Colormap(colours if len(colours) > 1 else colours * 2, name="labels")
+        colors = [self._color(label) for label in labels]
+        return Colormap(colors if len(colors) > 1 else colors * 2, name="labels")
 
     # Layers
 

@@ -49,14 +49,14 @@ class TextOverlay:
         shape = tuple(layer_sync.controller.volume.shape[axis] for axis in plane.in_plane)
         if probability is None or probability.shape != shape:
             return  # a part of a large plane
-        colours = ensure_colormap("viridis").map(np.linspace(0, 1, 256))
-        colours[: round(256 * _FAINT), 3] = 0
+        colors = ensure_colormap("viridis").map(np.linspace(0, 1, 256))
+        colors[: round(256 * _FAINT), 3] = 0
         self._prompts = layer_sync.controller.snapshot.prompts
         self._overlay.show(
             Image(
                 layer_sync.layout.expand_plane(probability, plane.index),
                 name=f"{layer_sync.image.name} word",
-                colormap=Colormap(colours, name="word"),
+                colormap=Colormap(colors, name="word"),
                 contrast_limits=(0, 1),
                 opacity=0.5,
                 **plane_placement(layer_sync.image, layer_sync.layout, plane.index),

@@ -31,9 +31,9 @@ def _colormap() -> Colormap:
     from napari.utils.colormaps import Colormap, ensure_colormap
 
     values = np.linspace(0, 1, 256)
-    colours = ensure_colormap("inferno").map(values)
-    colours[:, 3] = np.clip((values - _SURE) / (1 - _SURE), 0, 1)
-    return Colormap(colours, name="uncertainty")
+    colors = ensure_colormap("inferno").map(values)
+    colors[:, 3] = np.clip((values - _SURE) / (1 - _SURE), 0, 1)
+    return Colormap(colors, name="uncertainty")
 
 
 class UncertaintyOverlay:

@@ -105,7 +105,7 @@ class FilePresenter:
             return
         if commits:
             layer_sync.controller.objects.commit(self._object_name())
-        layer_sync.controller.files.export(path, layer_sync.colours())
+        layer_sync.controller.files.export(path, layer_sync.colors())
 
     # Labels layers of the viewer
 

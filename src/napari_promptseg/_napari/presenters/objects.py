@@ -125,7 +125,7 @@ class ObjectPresenter:
             self._layer_sync.jump_to(item)
 
     def swatch(self, label: int) -> Any:
-        """Return the colour of an object; see `LayerSync.swatch`."""
+        """Return the color of an object; see `LayerSync.swatch`."""
         return None if self._layer_sync is None else self._layer_sync.swatch(label)
 
     def _show_state(self, state: Snapshot) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _HEIGHT: Final = 64
 _SCALE: Final = ((0.0, "#d55e00"), (0.5, "#f0e442"), (1.0, "#56b4e9"))
-"""Colours of Okabe and Ito, which can be told apart with any kind of colour vision."""
+"""Colors of Okabe and Ito, which can be told apart with any kind of color vision."""
 _FOOT: Final = 16
 """Pixels below the bars, for the first and the last index."""
 _TOP: Final = 9
@@ -24,13 +24,13 @@ _TOP: Final = 9
 _EMPTY: Final = "Confidence of each plane, after propagation"
 _LEGEND: Final = ("doubtful", "sure")
 _LEGEND_WIDTH: Final = 48
-"""Pixels of the scale of colours."""
+"""Pixels of the scale of colors."""
 _AROUND: Final = 1
 """Planes without a value that are shown beside the others."""
 
 
-def confidence_colour(confidence: float) -> QColor:
-    """Return the colour of a confidence: orange for doubtful, blue for sure."""
+def confidence_color(confidence: float) -> QColor:
+    """Return the color of a confidence: orange for doubtful, blue for sure."""
     for (low, first), (high, last) in pairwise(_SCALE):
         if confidence <= high:
             share = (max(confidence, low) - low) / (high - low)
@@ -154,10 +154,10 @@ class ConfidencePlot(QWidget):
         for left, right, confidence in self._bars():
             wide = max(right - left - (1 if right - left > 4 else 0), 1)
             tall = max(confidence * height, 2)
-            colour = confidence_colour(confidence)
+            color = confidence_color(confidence)
             # Yellow would not be seen on a light ground.
-            colour = colour.darker(135) if ink.lightness() < 128 else colour
-            painter.fillRect(QRectF(left, bottom - tall, wide, tall), colour)
+            color = color.darker(135) if ink.lightness() < 128 else color
+            painter.fillRect(QRectF(left, bottom - tall, wide, tall), color)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(ink)
@@ -185,15 +185,15 @@ class ConfidencePlot(QWidget):
         painter.drawText(room, align_right, str(self.span[-1]))
 
     def _draw_legend(self, painter: QPainter, bottom: int) -> None:
-        """Draw the scale of colours in the middle of the foot."""
+        """Draw the scale of colors in the middle of the foot."""
         metrics = painter.fontMetrics()
         words = [metrics.horizontalAdvance(f"{word} ") for word in _LEGEND]
         left = (self.width() - sum(words) - _LEGEND_WIDTH) / 2
         room = QRectF(left, bottom + 1, words[0], _FOOT - 1)
         painter.drawText(room, Qt.AlignmentFlag.AlignVCenter, _LEGEND[0])
         for step in range(_LEGEND_WIDTH):
-            colour = confidence_colour(step / (_LEGEND_WIDTH - 1))
-            painter.fillRect(QRectF(left + words[0] + step, bottom + 5, 1, 6), colour)
+            color = confidence_color(step / (_LEGEND_WIDTH - 1))
+            painter.fillRect(QRectF(left + words[0] + step, bottom + 5, 1, 6), color)
         room.moveLeft(left + words[0] + _LEGEND_WIDTH + metrics.horizontalAdvance(" "))
         painter.drawText(room, Qt.AlignmentFlag.AlignVCenter, _LEGEND[1])
 

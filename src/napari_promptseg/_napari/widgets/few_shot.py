@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_promptseg._napari.layers.proposal_overlay import CONFIDENT_COLOUR, DOUBTFUL_COLOUR
+from napari_promptseg._napari.layers.proposal_overlay import CONFIDENT_COLOR, DOUBTFUL_COLOR
 from napari_promptseg._napari.widgets.sections import collapsible, push_button, side_by_side
 
 if TYPE_CHECKING:
@@ -193,16 +193,16 @@ class FewShotSection(QWidget):
         with self._silence():
             self.table.setRowCount(len(rows))
             for number, (confidence, where, pixels) in enumerate(rows):
-                colour = CONFIDENT_COLOUR if confidence >= threshold else DOUBTFUL_COLOUR
-                self._fill(number, (f"{confidence:.0%}", where, str(pixels)), colour)
+                color = CONFIDENT_COLOR if confidence >= threshold else DOUBTFUL_COLOR
+                self._fill(number, (f"{confidence:.0%}", where, str(pixels)), color)
             self.table.clearSelection()
         self.review.setVisible(bool(rows))
 
-    def _fill(self, row: int, texts: Sequence[str], colour: str) -> None:
+    def _fill(self, row: int, texts: Sequence[str], color: str) -> None:
         for column, text in enumerate(texts):
             item = QTableWidgetItem(text)
             if column == 0:
-                item.setForeground(QColor(colour))
+                item.setForeground(QColor(color))
             else:
                 item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             self.table.setItem(row, column, item)

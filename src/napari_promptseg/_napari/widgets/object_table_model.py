@@ -34,7 +34,7 @@ class ObjectTableModel(QAbstractTableModel):
     Parameters
     ----------
     swatch : callable
-        From an id to its (R, G, B, A) colour in [0, 1], or None.
+        From an id to its (R, G, B, A) color in [0, 1], or None.
     """
 
     renamed = Signal(int, str)
@@ -90,10 +90,10 @@ class ObjectTableModel(QAbstractTableModel):
         """See `QAbstractTableModel`."""
         item = self.rows[index.row()]
         if role == Qt.ItemDataRole.DecorationRole and index.column() == ID:
-            colour = self._swatch(item.label)
-            if colour is None:
+            color = self._swatch(item.label)
+            if color is None:
                 return None
-            return QColor.fromRgbF(*(float(c) for c in np.asarray(colour)[:3]))
+            return QColor.fromRgbF(*(float(c) for c in np.asarray(color)[:3]))
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.EditRole):
             return self._texts(item)[index.column()]
         if role == Qt.ItemDataRole.ToolTipRole and index.column() == NAME:

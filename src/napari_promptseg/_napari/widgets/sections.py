@@ -25,7 +25,7 @@ from qtpy.QtWidgets import (
 from superqt import QCollapsible
 
 from napari_promptseg._napari.keybindings import help_rows
-from napari_promptseg._napari.layers.prompt_layers import colour
+from napari_promptseg._napari.layers.prompt_layers import color
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -51,7 +51,7 @@ def push_button(text: str, tip: str, clicked: Callable[[], Any] | None = None) -
 
 
 def _dot(name: str) -> QIcon:
-    """Return a filled circle of a colour."""
+    """Return a filled circle of a color."""
     picture = QPixmap(32, 32)
     picture.fill(Qt.GlobalColor.transparent)
     painter = QPainter(picture)
@@ -156,7 +156,7 @@ class PromptSection(Section):
         ):
             button = push_button(text, f"{tip} (Q switches)")
             button.setCheckable(True)
-            button.setIcon(_dot(colour(positive)))
+            button.setIcon(_dot(color(positive)))
             button.clicked.connect(partial(self._polarity_clicked, positive))
             self._polarities.addButton(button)
             self.polarities[positive] = button

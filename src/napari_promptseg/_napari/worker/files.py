@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from napari_promptseg.data.volume import Volume
     from napari_promptseg.session.persistence.containers import Container
     from napari_promptseg.session.persistence.header import Header
-    from napari_promptseg.session.state import Colour
+    from napari_promptseg.session.state import Color
 
 _LABEL_IMAGES: Final = (".nii", ".nii.gz", ".nrrd", ".tif", ".tiff", ".zarr", ".dcm", ".npy")
 """Suffixes of exports that hold all objects, so that no work is lost without the session."""
@@ -52,12 +52,12 @@ class FileCommands:
 
         self._proxy.run(work, self._proxy.say(f"Saved {Path(path).name}"))
 
-    def export(self, path: str | Path, colours: Mapping[int, Colour]) -> None:
-        """Write the labels to a file, over one that is there, in the colours that are shown."""
+    def export(self, path: str | Path, colors: Mapping[int, Color]) -> None:
+        """Write the labels to a file, over one that is there, in the colors that are shown."""
         path, autosave = Path(path), self._proxy.autosave
 
         def work(session: Session, _: Job) -> bool:
-            session.export(path, overwrite=True, colours=colours)
+            session.export(path, overwrite=True, colors=colors)
             complete = session.draft == Draft()
             if complete and path.name.lower().endswith(_LABEL_IMAGES):
                 autosave.saved(session)

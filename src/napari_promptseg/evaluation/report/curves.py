@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
     from napari_promptseg.evaluation.results import Result
 
-# Told apart by people with any colour vision (Okabe and Ito 2008).
-COLOURS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+# Told apart by people with any color vision (Okabe and Ito 2008).
+COLORS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 DASHES: Final = ("", "7 3", "2 3")
-"""Take turns when there are more lines than colours."""
+"""Take turns when there are more lines than colors."""
 _AXES: Final = {
     "click": ("clicks", "mean IoU"),
     "volume": ("interactions", "mean Dice"),
@@ -34,7 +34,7 @@ class Line:
     """One backend: (x, y) in pixels of the chart."""
 
     name: str
-    colour: str
+    color: str
     dash: str
     points: list[tuple[float, float]]
 
@@ -74,8 +74,8 @@ class Chart:
 
 
 def style(number: int) -> tuple[str, str]:
-    """Return colour and dashes of the backend of a number."""
-    return COLOURS[number % len(COLOURS)], DASHES[number // len(COLOURS) % len(DASHES)]
+    """Return color and dashes of the backend of a number."""
+    return COLORS[number % len(COLORS)], DASHES[number // len(COLORS) % len(DASHES)]
 
 
 def mean_scores(results: Sequence[Result], styles: Styles) -> Chart | None:
@@ -86,7 +86,7 @@ def mean_scores(results: Sequence[Result], styles: Styles) -> Chart | None:
     results : sequence of Result
         Of one set and task, one a backend.
     styles : dict
-        Colour and dashes by backend.
+        Color and dashes by backend.
     """
     task = results[0].task
     if task not in _AXES or max(len(r.curve) for r in results) < 2:

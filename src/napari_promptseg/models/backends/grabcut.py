@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     from napari_promptseg.data.plane_prompts import PlanePrompts
     from napari_promptseg.models.base import Float32
 
-_RADIUS: Final = 1 / 40  # of clicks, relative to the plane: colour models need enough pixels
+_RADIUS: Final = 1 / 40  # of clicks, relative to the plane: color models need enough pixels
 
 
 class GrabCutBackend(SeededBackend):
-    """Graph cut with colour models.
+    """Graph cut with color models.
 
     Parameters
     ----------
     device : str
         See `SeededBackend`.
     iterations : int
-        Rounds of colour model and cut per answer.
+        Rounds of color model and cut per answer.
     """
 
     name = "grabcut"
@@ -53,7 +53,7 @@ class GrabCutBackend(SeededBackend):
         labels[seeds.background] = cv2.GC_BGD
         labels[seeds.foreground] = cv2.GC_FGD
         object_ = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD))
-        if object_.any() and not object_.all():  # both colour models need pixels
+        if object_.any() and not object_.all():  # both color models need pixels
             cv2.setRNGSeed(0)
             cv2.grabCut(
                 (pixels * 255).astype(np.uint8),
@@ -68,6 +68,6 @@ class GrabCutBackend(SeededBackend):
         return object_.astype(np.float32)
 
     def _select(self, probability: Float32, seeds: Seeds) -> Float32:
-        # Colour models alone label similar pixels anywhere in the plane.
+        # Color models alone label similar pixels anywhere in the plane.
         probability[~components_at(probability > 0.5, seeds.foreground)] = 0.0
         return probability

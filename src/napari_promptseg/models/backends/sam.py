@@ -152,7 +152,7 @@ class SamBackend:
 
 
 def to_uint8(image: PlaneImage) -> NDArray[np.uint8]:
-    """Return a plane as the (H, W, 3) uint8 colours that SAM models read."""
+    """Return a plane as the (H, W, 3) uint8 colors that SAM models read."""
     return np.rint(image.rgb() * 255).astype(np.uint8)
 
 

@@ -89,12 +89,12 @@ class VolumeModel:
         import torch
 
         count, rows, columns = images.shape[:3]
-        colours = stretch_contrast(images.reshape(count * rows, columns, 3)).reshape(images.shape)
+        colors = stretch_contrast(images.reshape(count * rows, columns, 3)).reshape(images.shape)
         maps = encode_stack(planes, gaps, (rows, columns))
         with torch.inference_mode():
             image, prompts = (
                 torch.from_numpy(np.ascontiguousarray(a)).to(self.device)
-                for a in (np.moveaxis(colours, -1, 1)[None], maps[None])
+                for a in (np.moveaxis(colors, -1, 1)[None], maps[None])
             )
             answer: Float32 = self.net(image, prompts)[0].sigmoid().cpu().numpy()
         return answer

@@ -238,7 +238,7 @@ class ClickNet(nn.Module):
     def dense(self, image: torch.Tensor) -> torch.Tensor:
         """Return the (B, C, H/4, W/4) features of an image that nobody has prompted.
 
-        Those of the encoder at strides 2 to 16, of the decoder, and the colours: together
+        Those of the encoder at strides 2 to 16, of the decoder, and the colors: together
         they say what every place looks like, near and in its surroundings.
         """
         batch, _, height, width = image.shape

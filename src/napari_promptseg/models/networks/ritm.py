@@ -31,13 +31,13 @@ class RitmSettings:
     norm_radius : float
         Radius of the disks in pixels, or unit of the distance.
     use_rgb_conv : bool
-        Whether click maps are mixed into the colours, instead of added after the first layer.
+        Whether click maps are mixed into the colors, instead of added after the first layer.
     conv_extend : bool
         Whether a single convolution transforms the click maps before they are added.
     use_leaky_relu : bool
         Whether the layers that read the click maps use leaky ReLUs.
     norm_mean_std : tuple
-        Mean and deviation of the colours.
+        Mean and deviation of the colors.
     """
 
     width: int = 18

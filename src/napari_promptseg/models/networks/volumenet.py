@@ -156,7 +156,7 @@ class VolumeNet(nn.Module):
         Parameters
         ----------
         image : (B, T, 3, H, W) tensor
-            Values in [0, 1]; the mean of the colours is seen.
+            Values in [0, 1]; the mean of the colors is seen.
         prompts : (B, T, 7, H, W) tensor
             See `STACK_CHANNELS`.
 

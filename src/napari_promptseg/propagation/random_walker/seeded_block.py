@@ -81,8 +81,8 @@ class SeededBlock:
         pixels, labels = [], []
         for index in indices:
             image = stack.read(index)
-            colours = image.crop(rows, columns).rgb(small)
-            pixels.append(colours if image.values.ndim > 2 else colours[..., :1])
+            colors = image.crop(rows, columns).rgb(small)
+            pixels.append(colors if image.values.ndim > 2 else colors[..., :1])
             plane = (
                 _of_known(answers[index].paste(shape)[slice(*rows), slice(*columns)], small)
                 if index in answers

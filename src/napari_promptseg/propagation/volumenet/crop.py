@@ -72,11 +72,11 @@ class SquareCrop:
         return ranges[0], ranges[1]
 
     def image(self, plane: PlaneImage) -> Float32:
-        """Return the (S, S, 3) colours in [0, 1]; beyond the plane its border is replicated."""
+        """Return the (S, S, 3) colors in [0, 1]; beyond the plane its border is replicated."""
         rows, columns = self.rectangle(plane.shape)
         part = plane.crop((rows.start, rows.stop), (columns.start, columns.stop))
-        colours = part.rgb(self._averaged(part.shape))
-        return self._warp(colours, (rows.start, columns.start), part.shape, cv2.BORDER_REPLICATE)
+        colors = part.rgb(self._averaged(part.shape))
+        return self._warp(colors, (rows.start, columns.start), part.shape, cv2.BORDER_REPLICATE)
 
     def mask(self, mask: Mask) -> Float32:
         """Return an (S, S) mask of 0 and 1; there is no object beyond the plane."""

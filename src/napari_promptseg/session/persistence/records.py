@@ -79,7 +79,7 @@ def from_history(history: History) -> list[Record]:
 
 def encode_record(record: Line) -> bytes:
     """Return a record as one line: its CRC-32, a blank, its JSON."""
-    body = _LINES.dump_json(record)
+    body = _LINES.dump_json(record, by_alias=True)
     return b"%08x %s\n" % (zlib.crc32(body), body)
 
 

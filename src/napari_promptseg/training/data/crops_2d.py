@@ -1,4 +1,4 @@
-"""Training samples: an object of a scene, cropped, warped and recoloured."""
+"""Training samples: an object of a scene, cropped, warped and recolored."""
 
 from __future__ import annotations
 
@@ -303,8 +303,8 @@ def _warp(picture: _Picture, size: int, rng: np.random.Generator) -> Sample:
     return Sample(np.ascontiguousarray(warped, np.uint8), truth, neighbour, counted)
 
 
-def recolour(image: UInt8, upright: bool, rng: np.random.Generator) -> UInt8:
-    """Change brightness, contrast, gamma, colour, sharpness and noise at random.
+def recolor(image: UInt8, upright: bool, rng: np.random.Generator) -> UInt8:
+    """Change brightness, contrast, gamma, color, sharpness and noise at random.
 
     What has no up and down, as scans and micrographs, is changed more: it is inverted at
     times, gets a bias field as of a coil, and pixels as coarse as of a thick slice.
@@ -374,7 +374,7 @@ def draw_sample(
     size: int,
     rng: np.random.Generator,
     *,
-    recoloured: bool = True,
+    recolored: bool = True,
     regions: float = 0.0,
 ) -> Sample:
     """Draw one training crop.
@@ -387,8 +387,8 @@ def draw_sample(
         Side of the crop in pixels.
     rng : numpy.random.Generator
         Source of all randomness.
-    recoloured : bool
-        Whether to change colours and noise as well.
+    recolored : bool
+        Whether to change colors and noise as well.
     regions : float
         How often, in [0, 1], a superpixel is the object instead of what is labelled, of
         images without an up and a down. Photographs keep theirs: there whole things count.
@@ -411,7 +411,7 @@ def draw_sample(
             if region is not None:
                 sample = Sample(sample.image, region, region)
                 picture = replace(picture, neighbour=picture.truth)
-        image = recolour(sample.image, picture.upright, rng) if recoloured else sample.image
+        image = recolor(sample.image, picture.upright, rng) if recolored else sample.image
         neighbour = sample.neighbour
         alone = picture.neighbour is picture.truth
         if neighbour.any() and (alone or rng.random() < 0.3):

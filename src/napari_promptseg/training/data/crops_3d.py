@@ -1,4 +1,4 @@
-"""Training stacks: an object on neighbouring planes of a volume, cropped and recoloured."""
+"""Training stacks: an object on neighbouring planes of a volume, cropped and recolored."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from napari_promptseg.training.data.crops_2d import (
     organ_mask,
     pick_organ,
     random_window,
-    recolour,
+    recolor,
     show,
 )
 from napari_promptseg.training.data.region_growing import grow_region
@@ -229,7 +229,7 @@ def draw_stack(
     size: int,
     rng: np.random.Generator,
     *,
-    recoloured: bool = True,
+    recolored: bool = True,
     labelled: bool = False,
 ) -> StackSample:
     """Draw one training stack.
@@ -242,8 +242,8 @@ def draw_stack(
         Planes of the stack, and the side of its crops in pixels.
     rng : numpy.random.Generator
         Source of all randomness.
-    recoloured : bool
-        Whether to change colours and noise as well.
+    recolored : bool
+        Whether to change colors and noise as well.
     labelled : bool
         Whether to take objects of volumes from their labels alone.
 
@@ -261,11 +261,11 @@ def draw_stack(
         sample = _crop(row, size, rng)
         if sample.truth.sum((1, 2)).max() < _SMALLEST:
             continue
-        if not recoloured:
+        if not recolored:
             return sample
         tall = sample.image.reshape(planes * size, size, 3)
         # Much like the original mostly, as scans are; at times like no scan there is.
-        image = recolour(tall, rng.random() < 0.8, rng).reshape(sample.image.shape)
+        image = recolor(tall, rng.random() < 0.8, rng).reshape(sample.image.shape)
         if rng.random() < 0.3:  # planes may differ in brightness
             gains = rng.normal(1, 0.07, (planes, 1, 1, 1)).astype(np.float32)
             image = np.clip(image * gains, 0, 255).astype(np.uint8)

@@ -32,7 +32,7 @@ _PLANES: Final = 12
 _GRAIN: Final = (40.0, 250.0)
 """Scales of the over-segmentation (Felzenszwalb and Huttenlocher 2004), fine and coarse."""
 _ALIKE: Final = 0.06
-"""Difference of mean colour, of the range of the image, below which neighbours merge."""
+"""Difference of mean color, of the range of the image, below which neighbours merge."""
 
 
 def find_regions(image: UInt8, grain: float) -> NDArray[np.int32]:
@@ -112,7 +112,7 @@ def write_pseudo_set(
 
 
 def _planes(file: Path) -> Iterator[tuple[int, UInt8]]:
-    """Yield planes of a file with their index, as colours."""
+    """Yield planes of a file with their index, as colors."""
     volume = open_volume(file)
     flat = len(volume.names) == 2
     count = 1 if flat else volume.shape[len(volume.names) - 3]
