@@ -14,6 +14,7 @@ from hypothesis.extra.numpy import arrays
 from helpers import ToyBackend, bright, ellipsoid
 from napari_promptseg import Volume
 from napari_promptseg.io.write import write_labels
+from napari_promptseg.remote.protocol import State
 from napari_promptseg.session.persistence.records import HISTORY
 from napari_promptseg.session.session import Session
 
@@ -87,6 +88,8 @@ def test_a_file_brings_names_and_colors_that_stay(tmp_path: Path) -> None:
     assert b'"color"' not in history
     again = Session.load(tmp_path / "saved", volume, ToyBackend())
     assert again.objects[4].color == (9, 8, 7)
+    state = State.of(again)  # as a server sends it
+    assert State.model_validate_json(state.model_dump_json()) == state
     again.export(tmp_path / "b.nrrd", colors={4: (1, 1, 1)})
     other = Session(volume, ToyBackend())
     other.add_labels(tmp_path / "b.nrrd", {4: "cyst"})

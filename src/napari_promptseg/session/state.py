@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
 
 from napari_promptseg.data.geometry import Bounds, Plane, box_union
 from napari_promptseg.data.prompts import Prompt, prompt_plane
 from napari_promptseg.session.propagation_record import PropagationRecord
 
 Color = tuple[int, int, int]
-StoredColor = Annotated[Color | None, Field(alias="colour")]
+StoredColor = Annotated[
+    Color | None,
+    Field(validation_alias=AliasChoices("color", "colour"), serialization_alias="colour"),
+]
 """A color or None; files have it under its British name."""
 
 
