@@ -36,3 +36,10 @@ def test_nouns_of_the_field_and_sides_of_a_box_are_no_participles(tmp_path) -> N
     result = count(tmp_path, "--check")
     assert "participle variables: 0," in result.stdout
     assert result.returncode == 0
+
+
+def test_signals_are_events_and_no_variables(tmp_path) -> None:
+    (tmp_path / "a.py").write_text(
+        '"""A widget."""\n\n\nclass W:\n    changed = Signal()\n    renamed = 1\n', encoding="utf-8"
+    )
+    assert "participle variables: 1," in count(tmp_path).stdout

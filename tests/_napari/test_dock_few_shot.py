@@ -267,7 +267,7 @@ def test_work_behind_lets_clicks_go_first_for_a_while_only() -> None:
 
     assert not few_shot.FewShotPresenter._wait(job, busy)
     assert len(asked) == 4
-    job.stopped.set()
+    job.stop_event.set()
     assert few_shot.FewShotPresenter._wait(job, lambda: True)
 
 

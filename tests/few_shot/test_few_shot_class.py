@@ -99,14 +99,14 @@ def test_a_class_answers_to_name_synonym_and_description(discs: FewShotClass, wo
 def test_it_does_not_answer_to_other_words(discs: FewShotClass, word: str) -> None:
     assert not discs.answers_to(word)
     answer = discs.map(plane(draw_discs(1)[0]), word)
-    assert not answer.known
+    assert not answer.is_known
     assert answer.confidence == 0
 
 
 def test_the_map_of_its_name_is_where_its_objects_are(discs: FewShotClass) -> None:
     image, labels = draw_discs(1)
     answer = discs.map(plane(image), "discs")
-    assert answer.known
+    assert answer.is_known
     assert answer.confidence > 0.5
     overlap = (answer.probability > 0.5) & (labels > 0)
     assert overlap.sum() > 0.8 * (labels > 0).sum()

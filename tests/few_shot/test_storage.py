@@ -82,12 +82,12 @@ def test_words_name_saved_classes(learnt: FewShotClass, library: Path) -> None:
     image, labels = draw_discs(1)
     session = Session(image)
     session.add_text("spots")
-    assert session.named is not None
-    assert session.named.model == "Bright disc"
+    assert session.text_match is not None
+    assert session.text_match.model == "Bright disc"
     assert ((labels > 0) & session.mask).sum() > 0.8 * (labels > 0).sum()
     with pytest.raises(UnknownWordError, match="does not know 'giraffe' here"):
         session.add_text("giraffe")
-    assert session.named.text == "spots"
+    assert session.text_match.text == "spots"
 
 
 def test_clicks_go_on_from_a_word(learnt: FewShotClass, library: Path) -> None:

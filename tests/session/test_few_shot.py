@@ -55,7 +55,7 @@ def test_what_is_committed_is_not_proposed(session: Session) -> None:
     row, column = np.argwhere(session.labels == 1).min(0)
     concept.fixed = [square(row + 3, column + 3), square(0, 0)]
     assert session.propose(concept) == [concept.fixed[1]]
-    assert session.propose(concept, stopped=lambda: True) == []
+    assert session.propose(concept, is_cancelled=lambda: True) == []
 
 
 def test_accepted_proposals_are_objects_in_one_step(session: Session) -> None:

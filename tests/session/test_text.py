@@ -50,9 +50,9 @@ def test_any_click_backend_is_helped_by_a_word(backend) -> None:
     session = Session(VOLUME[2], backend, device="cpu")
     session.add_text("cat")
     np.testing.assert_array_equal(session.mask, alone(VOLUME[2], "cat"))
-    assert session.named is not None
-    assert (session.named.text, session.named.model) == ("cat", "clipseg")
-    assert 0.2 <= session.named.confidence <= 1
+    assert session.text_match is not None
+    assert (session.text_match.text, session.text_match.model) == ("cat", "clipseg")
+    assert 0.2 <= session.text_match.confidence <= 1
     row, column = np.argwhere(session.mask)[0]
     session.add_point((row, column), positive=False)
     assert not session.mask[row, column]
@@ -194,7 +194,7 @@ def test_an_unknown_word_changes_nothing(monkeypatch) -> None:
     with pytest.raises(ValueError, match="clipseg does not know 'xyzzy' here; click"):
         session.add_text("xyzzy")
     assert Snapshot.of(session) == before
-    assert session.named is None
+    assert session.text_match is None
     session.add_point((5, 45))
     assert session.mask[5, 45]
 
@@ -221,7 +221,7 @@ def test_clipseg_alone_answers_words_and_nothing_else() -> None:
     session = Session(VOLUME[0], "clipseg", device="cpu")
     session.warm_up()
     session.add_text("cat")
-    assert session.named == TextMatch("cat", "clipseg", session.named.confidence)
+    assert session.text_match == TextMatch("cat", "clipseg", session.text_match.confidence)
     with pytest.raises(ValueError, match="'clipseg' does not understand"):
         session.add_point((3, 3))
 

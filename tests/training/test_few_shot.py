@@ -98,7 +98,7 @@ def test_what_saves_no_click_is_not_kept(monkeypatch) -> None:
 def test_stopping_ends_with_what_was_learnt(monkeypatch) -> None:
     monkeypatch.setattr(fine_tune, "clicks_needed", lambda *_: np.array([3.0, 3.0]))
     tuned = fine_tune.tune(
-        ClickNetBackend("cpu"), [scene(0, 6, "a")], seconds=1e6, stopped=lambda: True
+        ClickNetBackend("cpu"), [scene(0, 6, "a")], seconds=1e6, is_cancelled=lambda: True
     )
     assert tuned.steps == 0
 

@@ -68,7 +68,7 @@ class LiveWidget(QWidget):
         self._session: LiveSession | None = None
         self._recording: Recording | None = None
         self._paused: Frame | None = None
-        self._touched: list[tuple[float, float, bool]] = []
+        self._touches: list[tuple[float, float, bool]] = []
         self._fresh = False
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._tick)
@@ -219,7 +219,7 @@ class LiveWidget(QWidget):
 
     def touch(self, x: float, y: float, positive: bool = True) -> None:
         """Touch an object at a column and row of the frame."""
-        self._touched.append((x, y, positive))
+        self._touches.append((x, y, positive))
         self._again()
 
     # Frames
@@ -230,14 +230,14 @@ class LiveWidget(QWidget):
         if video is None or clock is None or self._worker.busy:
             return
         if self._camera is not None:
-            frame, ended = self._camera.take(), self._camera.ended
+            frame, is_over = self._camera.take(), self._camera.ended
         else:
             late = clock.late(video.position - self._start)
             frame = video.read() if video.skip(late) else None
-            ended = frame is None
+            is_over = frame is None
         if frame is not None:
             self._show(frame)
-        elif ended:
+        elif is_over:
             self.pause()
             self.status.setText("The end")
 
@@ -250,12 +250,12 @@ class LiveWidget(QWidget):
         if frame is None:
             return
         self._paused = frame
-        touched, self._touched = self._touched, []
-        fresh, self._fresh = self._fresh and bool(touched), self._fresh and not touched
+        touches, self._touches = self._touches, []
+        fresh, self._fresh = self._fresh and bool(touches), self._fresh and not touches
 
         def work(session: LiveSession) -> tuple[Frame, tuple[int, ...]]:
             number = session.count + 1 if fresh else max(session.count, 1)
-            for x, y, positive in touched:
+            for x, y, positive in touches:
                 session.touch(x, y, positive, number)
             picture, _ = session.step(frame)
             return picture, session.lost
@@ -273,8 +273,8 @@ class LiveWidget(QWidget):
         if lost_frames:
             self.status.setText(f"Out of sight: object {', '.join(map(str, lost_frames))}")
         elif self.playing:
-            dropped = 0 if self._clock is None else self._clock.dropped
-            left_out = f". {dropped} frame{'s' * (dropped != 1)} dropped" if dropped else ""
+            drops = 0 if self._clock is None else self._clock.drops
+            left_out = f". {drops} frame{'s' * (drops != 1)} dropped" if drops else ""
             self.status.setText(f"{_HINT}{left_out}")
 
     def _run(self, work: Any, then: Any = lambda _: None) -> None:

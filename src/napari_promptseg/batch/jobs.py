@@ -91,23 +91,23 @@ class Propagate:
         """See `Job`."""
         from napari_promptseg.session.prompt_replay import read_saved
 
-        saved = read_saved(self.session)
-        session = _session(source, self.backend or saved.backend, self.device)
-        if session.volume.shape != saved.shape or session.volume.names != saved.axes:
+        archive = read_saved(self.session)
+        session = _session(source, self.backend or archive.backend, self.device)
+        if session.volume.shape != archive.shape or session.volume.names != archive.axes:
             raise ValueError(
                 f"{source} has shape {session.volume.shape} and axes {session.volume.names!r}; "
-                f"the prompts are for {saved.shape} and {saved.axes!r}"
+                f"the prompts are for {archive.shape} and {archive.axes!r}"
             )
-        for wanted in saved.objects:
-            session.add_prompts(wanted.prompts)
-            if len(saved.axes) > 2:
+        for item in archive.objects:
+            session.add_prompts(item.prompts)
+            if len(archive.axes) > 2:
                 session.propagate().run()
             try:
-                session.commit(wanted.name)
+                session.commit(item.name)
             except ValueError:  # it is not in this image, or others have all its pixels
                 session.discard()
         session.export(target)
-        objects, requests = len(session.objects), len(saved.objects)
+        objects, requests = len(session.objects), len(archive.objects)
         return {"objects": objects, "asked": requests, "model": session.loaded_backend.identity}
 
 

@@ -56,12 +56,12 @@ def adapt(
             device=device,
             report=typer.echo,
         )
-        written = save_class(concept, output)
+        target = save_class(concept, output)
     except (ValueError, OSError, ImportError) as error:
         fail(error)
     if concept.note:
         typer.echo(concept.note)
-    typer.echo(str(written))
+    typer.echo(str(target))
 
 
 def propose(

@@ -106,8 +106,8 @@ def _add_prompts(
         session.add_text(text)
     else:
         session.add_prompts(prompts)
-    if session.named is not None:
-        typer.echo(f"{session.named.text!r}: confidence {session.named.confidence:.2f}")
+    if session.text_match is not None:
+        typer.echo(f"{session.text_match.text!r}: confidence {session.text_match.confidence:.2f}")
 
 
 def _start(

@@ -34,19 +34,19 @@ class Target:
     ----------
     truth : bool array
         The object, without ignored pixels.
-    counted : bool array or None
+    valid : bool array or None
         Pixels that count; all when None.
     """
 
     truth: Mask
-    counted: Mask | None = None
+    valid: Mask | None = None
 
     def __getitem__(self, index: Any) -> Target:
-        return Target(self.truth[index], None if self.counted is None else self.counted[index])
+        return Target(self.truth[index], None if self.valid is None else self.valid[index])
 
     def judged(self, answer: Mask) -> Mask:
         """Return an answer without its ignored pixels."""
-        return answer if self.counted is None else answer & self.counted
+        return answer if self.valid is None else answer & self.valid
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,14 +95,14 @@ class Clock:
     def __init__(self, rate: float, now: Callable[[], float] = monotonic) -> None:
         self._rate, self._now = rate, now
         self._began = now()
-        self.dropped = 0
+        self.drops = 0
         """Number of frames skipped so far."""
 
     def late(self, position: int) -> int:
         """Return the number of frames by which a position is late."""
         due = int((self._now() - self._began) * self._rate)
         late = max(due - position, 0)
-        self.dropped += late
+        self.drops += late
         return late
 
     def early(self, position: int) -> float:

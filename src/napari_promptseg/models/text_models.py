@@ -30,13 +30,13 @@ class TextPrediction:
         Probability in [0, 1] that a pixel belongs to what the word names.
     confidence : float
         Confidence in [0, 1] that the object is on the plane.
-    known : bool
+    is_known : bool
         Whether the model knows the word and finds it; if not, the map is meaningless.
     """
 
     probability: Float32
     confidence: float
-    known: bool
+    is_known: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class TextModel(Protocol):
         """Name and, where it has weights, their SHA-256."""
 
     def map(self, image: PlaneImage, text: str) -> TextPrediction:
-        """Segment a word on a plane; an unknown word is no error (`TextPrediction.known`)."""
+        """Segment a word on a plane; an unknown word is no error (`TextPrediction.is_known`)."""
 
     def close(self) -> None:
         """Free memory; the model is not used afterwards."""
@@ -96,7 +96,7 @@ def ask(
     names = []
     for model in models:
         answer = model.map(image, text)
-        if answer.known:
+        if answer.is_known:
             return TextMatch(text, model.name, answer.confidence, answer.probability), answer
         names.append(model.name)
     verb = "does" if len(names) == 1 else "do"

@@ -255,7 +255,7 @@ class State(Message):
         """Return the state of a session."""
         return cls.model_construct(
             prompts=session.prompts,
-            objects=tuple(stored for _, stored in sorted(session.objects.items())),
+            objects=tuple(item for _, item in sorted(session.objects.items())),
             label=session.draft.label,
             name=session.draft.name,
             history=session.history,

@@ -68,7 +68,7 @@ class Hosted:
     folder: Path
     open_session: Callable[[], Session]
     require_space: Callable[[], None]
-    used: float = field(default_factory=time.monotonic)
+    last_use: float = field(default_factory=time.monotonic)
     is_working: bool = False
     _session: Session | None = None
     _dirty: dict[int, dict[ArrayName, list[Bounds]]] = field(default_factory=dict)
@@ -76,7 +76,7 @@ class Hosted:
     @property
     def session(self) -> Session:
         """The session, in memory from now on."""
-        self.used = time.monotonic()
+        self.last_use = time.monotonic()
         if self._session is None:
             self._session = self.open_session()
             self._session.events.mask.connect(lambda box: self._note("mask", box))

@@ -42,8 +42,8 @@ class Audit:
     def __init__(self, file: Path) -> None:
         private_folder(file.parent)
         self._users = _PrivateHandler(str(file), maxBytes=_BYTES, backupCount=_FILES - 1)
-        refused = file.with_name(f"{file.stem}-refused{file.suffix}")
-        self._strangers = _PrivateHandler(str(refused), maxBytes=_BYTES, backupCount=1)
+        strangers = file.with_name(f"{file.stem}-refused{file.suffix}")
+        self._strangers = _PrivateHandler(str(strangers), maxBytes=_BYTES, backupCount=1)
 
     def write(self, action: str, user: str, address: str, path: str) -> None:
         """Add a line of a user."""

@@ -287,5 +287,5 @@ def _planes(
 
 def _spill(account: Account, limit: float) -> None:
     for hosted in account:
-        if hosted.in_memory and hosted.used < limit:
+        if hosted.in_memory and hosted.last_use < limit:
             hosted.spill()

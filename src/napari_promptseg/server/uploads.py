@@ -42,7 +42,7 @@ class Uploads:
         self._folder, self._quotas = folder, quotas
         self._lock = threading.Lock()
 
-    def offer(self, image: ImageOffer, used: int) -> ImageState:
+    def offer(self, image: ImageOffer, usage: int) -> ImageState:
         """Make room for an image, or tell what is missing of one that was begun.
 
         Raises
@@ -60,9 +60,9 @@ class Uploads:
                 raise ValueError(
                     f"an image may have {self._quotas.image_bytes} bytes, this has {image.bytes}"
                 )
-            if used + image.bytes > self._quotas.disk_bytes:
+            if usage + image.bytes > self._quotas.disk_bytes:
                 raise ValueError(
-                    f"{self._quotas.disk_bytes - used} bytes are left, the image has {image.bytes}"
+                    f"{self._quotas.disk_bytes - usage} bytes are left, the image has {image.bytes}"
                 )
             _described(image, np.broadcast_to(np.zeros((), image.dtype), image.shape))
             unfinished = sum(1 for key in self._keys() if self.state(key).missing)

@@ -49,7 +49,7 @@ def propose(
     state: SessionState,
     concept: FewShotClass,
     index: PlaneIndex = None,
-    stopped: Callable[[], bool] = lambda: False,
+    is_cancelled: Callable[[], bool] = lambda: False,
 ) -> list[Proposal]:
     """Find objects of a class on a plane, beside those that are committed; none changes.
 
@@ -59,7 +59,7 @@ def propose(
         The class.
     index : int, (int, int) or Plane, optional
         Which plane, as in `add_mask`; the middle one when not given.
-    stopped : callable
+    is_cancelled : callable
         Polled during the search; once it returns True, there are no proposals.
 
     Returns
@@ -75,7 +75,7 @@ def propose(
     state.settle()
     plane = state.plane(index)
     state.volume.check_whole(plane, "finding objects of a class")
-    proposals = concept.proposals(state.volume.plane(plane), stopped)
+    proposals = concept.proposals(state.volume.plane(plane), is_cancelled)
     from napari_promptseg.few_shot.proposals import exclude_occupied
 
     return exclude_occupied(proposals, np.asarray(state.store.labels[plane.slices]) > 0)

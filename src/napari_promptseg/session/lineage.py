@@ -125,7 +125,9 @@ def _cut(
     )
 
 
-def without_orphans(store: Store, change: Change, moved: Mapping[int, int] | None = None) -> Change:
+def without_orphans(
+    store: Store, change: Change, new_ids: Mapping[int, int] | None = None
+) -> Change:
     """Return a change after which no object has a parent that is not there.
 
     Parameters
@@ -134,7 +136,7 @@ def without_orphans(store: Store, change: Change, moved: Mapping[int, int] | Non
         The state before the change.
     change : Change
         What is to be done.
-    moved : mapping of int to int, optional
+    new_ids : mapping of int to int, optional
         New ids of objects that get one.
     """
     before, draft = change.draft
@@ -150,8 +152,8 @@ def without_orphans(store: Store, change: Change, moved: Mapping[int, int] | Non
             and stored_object.parent is not None
             and stored_object.parent not in present
         ):
-            parent = (moved or {}).get(stored_object.parent)
+            parent = (new_ids or {}).get(stored_object.parent)
             changes[label] = (store.objects.get(label), replace(stored_object, parent=parent))
     if draft.parent is not None and draft.parent not in present:
-        draft = replace(draft, parent=(moved or {}).get(draft.parent))
+        draft = replace(draft, parent=(new_ids or {}).get(draft.parent))
     return replace(change, draft=(before, draft), objects=changes)

@@ -151,12 +151,12 @@ def _area(part: Mask, pixels: int, limits: QualityLimits) -> Iterator[QualityNot
 def _pieces(part: Mask, origin: tuple[int, int], limits: QualityLimits) -> Iterator[QualityNote]:
     _, _, stats, centres = cv2.connectedComponentsWithStats(part.astype(np.uint8), connectivity=8)
     areas = stats[1:, cv2.CC_STAT_AREA]
-    counted = np.flatnonzero(areas >= _SPECK * areas.max())
-    if len(counted) > limits.most_pieces:
-        column, row = centres[1 + counted[areas[counted].argmin()]]
+    pieces = np.flatnonzero(areas >= _SPECK * areas.max())
+    if len(pieces) > limits.most_pieces:
+        column, row = centres[1 + pieces[areas[pieces].argmin()]]
         yield QualityNote(
             "pieces",
-            f"The object is in {len(counted)} pieces.",
+            f"The object is in {len(pieces)} pieces.",
             "Switch the refinement cleanup on, or click on the background in those that do not "
             "belong.",
             (float(row) + origin[0], float(column) + origin[1]),

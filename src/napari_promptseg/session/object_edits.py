@@ -98,9 +98,9 @@ def add_labels(
 ) -> tuple[dict[int, int], Change]:
     """Make objects of labels from elsewhere; see `Session.add_labels`."""
     boxes = {label: box for label, box in label_boxes(labels).items() if label > 0}
-    used = {*store.objects, *([] if store.draft.label is None else [store.draft.label])}
-    ids = {label: label for label in boxes if label <= LARGEST_LABEL and label not in used}
-    unused = (i for i in range(1, LARGEST_LABEL + 1) if i not in used and i not in boxes)
+    occupied = {*store.objects, *([] if store.draft.label is None else [store.draft.label])}
+    ids = {label: label for label in boxes if label <= LARGEST_LABEL and label not in occupied}
+    unused = (i for i in range(1, LARGEST_LABEL + 1) if i not in occupied and i not in boxes)
     for label in boxes.keys() - ids.keys():
         if (other := next(unused, None)) is None:
             raise ValueError(f"no label left for {label}: {LARGEST_LABEL} is the largest that fits")

@@ -96,7 +96,7 @@ class Predictor:
         self._made: Propagator | None = None
         self.words = TextModels(device)
         """The classes of the user and the models of words."""
-        self.named: TextMatch | None = None
+        self.text_match: TextMatch | None = None
         """Match of the last text prompt."""
         self.tell: Callable[[str], None] = lambda text: None
         """Called when inference falls back to a smaller crop or to the CPU."""
@@ -286,9 +286,11 @@ class Predictor:
         if fault := find_fault(answer, shape):
             raise RuntimeError(f"{backend.name} gave no answer: {fault}")
         if isinstance(backend, TextFallback):
-            self.named = backend.match or self.named
+            self.text_match = backend.match or self.text_match
         elif prompts.text:
-            self.named = TextMatch(prompts.text, backend.name, answer.score, answer.paste(shape))
+            self.text_match = TextMatch(
+                prompts.text, backend.name, answer.score, answer.paste(shape)
+            )
         mask, corner = answer.mask, (answer.rows[0], answer.columns[0])
         if any(not region.positive for region in prompts.regions):
             local = prompts.mapped(offset=(-corner[0], -corner[1]))

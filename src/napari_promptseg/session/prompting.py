@@ -136,7 +136,7 @@ def add_text(state: SessionState, text: str, index: int | Sequence[int] | None =
     """Name the object; it is searched on one plane, the middle one by default.
 
     A backend without text gets the help of a text model; later prompts refine its
-    result. `named` has the score.
+    result. `text_match` has the score.
 
     Raises
     ------

@@ -120,9 +120,9 @@ class PropagationRecord:
 
     def with_segments(self, segments: Iterable[Segment]) -> PropagationRecord:
         """Add segments that are answered now, in the place of what they cover."""
-        added = tuple(s for s in segments if s not in self.segments)
-        others = self.without([s.box for s in added])
-        return replace(self, segments=(*others.segments, *added))
+        new = tuple(s for s in segments if s not in self.segments)
+        others = self.without([s.box for s in new])
+        return replace(self, segments=(*others.segments, *new))
 
     def with_confidences(
         self, changes: Mapping[Plane, float | None], shape: Sequence[int]

@@ -155,9 +155,9 @@ class Session:
         return self._state.store.draft
 
     @property
-    def named(self) -> TextMatch | None:
+    def text_match(self) -> TextMatch | None:
         """Match of the last text prompt, with its model and score; None before one."""
-        return self._state.predictor.named
+        return self._state.predictor.text_match
 
     @property
     def objects(self) -> Mapping[int, StoredObject]:

@@ -372,8 +372,8 @@ class Store:
         ValueError
             If the largest id is in use.
         """
-        used = [*self.objects, *([self.draft.label] if self.draft.label else [])]
-        label = max(used, default=0) + 1
+        ids = [*self.objects, *([self.draft.label] if self.draft.label else [])]
+        label = max(ids, default=0) + 1
         if label > LARGEST_LABEL:
             raise ValueError(f"no label left: {LARGEST_LABEL} is the largest that fits")
         return label

@@ -149,10 +149,10 @@ def _depth(mask: NDArray[np.bool_]) -> Float32:
 
 def _distance(part: NDArray[np.bool_], uncertainty: Uncertainty, prompts: PlanePrompts) -> Float32:
     """Distance of every pixel to the nearest stroke."""
-    drawn = np.zeros(part.shape, np.uint8)
+    raster = np.zeros(part.shape, np.uint8)
     local = prompts.mapped(offset=(-uncertainty.rows[0], -uncertainty.columns[0]))
     for stroke in local.strokes:
-        draw_stroke(drawn, stroke, 0.5)
-    if not drawn.any():
+        draw_stroke(raster, stroke, 0.5)
+    if not raster.any():
         return np.full(part.shape, np.inf, np.float32)
-    return _depth(drawn == 0)
+    return _depth(raster == 0)

@@ -73,8 +73,8 @@ def _repeat(state: SessionState, change: Change) -> Change | None:
     elif after and isinstance(after[-1], ChoicePrompt):
         prompting.choose(state, after[-1].number, Plane(after[-1].index))
     elif len(after) < len(before):
-        removed = next(i for i, p in enumerate(before) if i >= len(after) or p != after[i])
-        prompting.remove_prompt(state, removed)
+        index = next(i for i, p in enumerate(before) if i >= len(after) or p != after[i])
+        prompting.remove_prompt(state, index)
     elif after and len(after) == len(before):
         changed_at = next(i for i, p in enumerate(before) if p != after[i])
         prompting.replace_prompt(state, changed_at, after[changed_at])

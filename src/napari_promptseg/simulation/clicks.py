@@ -74,15 +74,15 @@ def click_inside(mask: Mask, rng: np.random.Generator, centred: float = 0.5) -> 
 
 
 def corrective_click(
-    predicted: Mask, truth: Mask, rng: np.random.Generator, counted: Mask | None = None
+    predicted: Mask, truth: Mask, rng: np.random.Generator, valid: Mask | None = None
 ) -> Stroke | None:
     """Sample a correcting click in one of the larger error regions; None if all is right.
 
-    Where `counted` is False, nothing is wrong.
+    Where `valid` is False, nothing is wrong.
     """
     false_negative, false_positive = predicted < truth, predicted > truth
-    if counted is not None:
-        false_negative, false_positive = false_negative & counted, false_positive & counted
+    if valid is not None:
+        false_negative, false_positive = false_negative & valid, false_positive & valid
     depths = _depth(false_negative).max(), _depth(false_positive).max()
     if max(depths) == 0:
         return None

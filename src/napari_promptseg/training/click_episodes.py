@@ -43,7 +43,7 @@ class Episode:
         Prompts.
     prior : (H, W) float32 array or None
         Mask or probability that the prompts correct.
-    counted : (H, W) bool array or None
+    valid : (H, W) bool array or None
         Pixels that are learnt from and clicked on; all when None.
     rounds : int
         How often an answer was corrected.
@@ -54,14 +54,14 @@ class Episode:
     strokes: list[Stroke] = field(default_factory=list)
     regions: list[Region] = field(default_factory=list)
     prior: NDArray[np.float32] | None = None
-    counted: NDArray[np.bool_] | None = None
+    valid: NDArray[np.bool_] | None = None
     rounds: int = 0
 
     @classmethod
     def on(cls, sample: Sample) -> Episode:
         """Begin without any prompt."""
         image = sample.image.astype(np.float32) / np.float32(255)
-        return cls(stretch_contrast(image), sample.truth, counted=sample.counted)
+        return cls(stretch_contrast(image), sample.truth, valid=sample.valid)
 
     @property
     def ambiguous(self) -> bool:
@@ -79,7 +79,7 @@ class Episode:
         """Take a prediction as the next prior and add the click that corrects it."""
         predicted = probability > 0.5
         self.rounds += 1
-        click = clicks.corrective_click(predicted, self.truth, rng, self.counted)
+        click = clicks.corrective_click(predicted, self.truth, rng, self.valid)
         if click is not None:
             self.strokes.append(click)
         soft = rng.random() < 0.3
@@ -117,7 +117,7 @@ def start(sample: Sample, rng: np.random.Generator) -> Episode:
     for _ in range(int(rng.integers(2, 4)) if way == "clicks" else 1):
         if click := clicks.click_inside(sample.truth, rng):
             episode.strokes.append(click)
-    outside = ~sample.truth if sample.counted is None else ~sample.truth & sample.counted
+    outside = ~sample.truth if sample.valid is None else ~sample.truth & sample.valid
     if way == "clicks" and (click := clicks.click_inside(outside, rng, 0.2)):
         episode.strokes.append(Stroke(click.path, positive=False))
     return episode

@@ -155,13 +155,13 @@ def fine_tune(
     concept: FewShotClass,
     scenes: Sequence[Scene],
     seconds: float = 60.0,
-    stopped: Callable[[], bool] = lambda: False,
+    is_cancelled: Callable[[], bool] = lambda: False,
     report: Callable[[str], None] = lambda line: None,
 ) -> Tuned:
     """Fine-tune the network for a class, which stays as it is; see `tuning.tune`."""
     from napari_promptseg.training.fine_tune import tune
 
-    return tune(concept.backend(), scenes, seconds, stopped, report)
+    return tune(concept.backend(), scenes, seconds, is_cancelled, report)
 
 
 def take_tuned(concept: FewShotClass, tuned: Tuned) -> None:

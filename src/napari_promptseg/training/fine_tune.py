@@ -87,7 +87,7 @@ def tune(
     backend: ClickNetBackend,
     scenes: Sequence[Scene],
     seconds: float = 60.0,
-    stopped: Callable[[], bool] = lambda: False,
+    is_cancelled: Callable[[], bool] = lambda: False,
     report: Callable[[str], None] = lambda line: None,
 ) -> Tuned:
     """Fine-tune on some of the objects of scenes, and measure on the others.
@@ -100,7 +100,7 @@ def tune(
         2D, of the kind "instances".
     seconds : float
         That it may take in all.
-    stopped : callable
+    is_cancelled : callable
         Asked after each step; once it says so, what was learnt so far is measured.
     report : callable
         Called with lines of progress.
@@ -116,7 +116,7 @@ def tune(
     measure_seconds = time.monotonic() - start_time
     report(f"{before.mean():.2f} clicks an object before, on {len(held_out)} held back")
     until = start_time + seconds - 1.1 * len(_SHARES) * measure_seconds  # a measure each follows
-    tuned, steps = _learn(backend, training_scenes, until, stopped)
+    tuned, steps = _learn(backend, training_scenes, until, is_cancelled)
     best, after = None, before
     for share in _SHARES:
         adapter = _part_way(backend.net, tuned, share)
@@ -215,7 +215,7 @@ def _learn(
     backend: ClickNetBackend,
     scenes: list[Scene],
     until: float,
-    stopped: Callable[[], bool],
+    is_cancelled: Callable[[], bool],
 ) -> tuple[ClickNet, int]:
     """Train a copy of the network until the time or the steps are over."""
     net = copy.deepcopy(backend.net)
@@ -233,7 +233,7 @@ def _learn(
     episodes = [draw() for _ in range(_BATCH)]
     mean = [p.detach().clone() for p in tuned]
     step, start_time = 0, time.monotonic()
-    while step < _MOST_STEPS and time.monotonic() < until and not stopped():
+    while step < _MOST_STEPS and time.monotonic() < until and not is_cancelled():
         progress = max(
             step / _MOST_STEPS, (time.monotonic() - start_time) / max(until - start_time, 1e-6)
         )

@@ -133,8 +133,8 @@ def overlap_loss(
     smooth: float = 16.0,
 ) -> torch.Tensor:
     """Return `dice_loss` of probabilities."""
-    counted = probability if weight is None else probability * weight
+    weighted = probability if weight is None else probability * weight
     weighted_target = target if weight is None else target * weight
-    overlap = (counted * target).sum((1, 2, 3))
-    total = counted.sum((1, 2, 3)) + weighted_target.sum((1, 2, 3))
+    overlap = (weighted * target).sum((1, 2, 3))
+    total = weighted.sum((1, 2, 3)) + weighted_target.sum((1, 2, 3))
     return 1.0 - (2.0 * overlap + smooth) / (total + smooth)

@@ -67,13 +67,13 @@ class StackEpisode:
     @property
     def open(self) -> NDArray[np.float32]:
         """(T, S, S) weights: little is to be learnt where the user gave the mask."""
-        is_given = np.array([plane.known == GIVEN for plane in self.planes])
+        is_given = np.array([plane.reliability == GIVEN for plane in self.planes])
         weights = np.where(is_given, _TOLD, 1.0).astype(np.float32)
         return np.broadcast_to(weights[:, None, None], self.truth.shape).copy()
 
     def know(self, plane: int, mask: Mask, how_well: float) -> None:
         """Learn what the object is on a plane."""
-        self.planes[plane].mask, self.planes[plane].known = mask.astype(np.float32), how_well
+        self.planes[plane].mask, self.planes[plane].reliability = mask.astype(np.float32), how_well
 
     def correct(self, probability: NDArray[np.float32], rng: np.random.Generator) -> None:
         """Take an answer as the prior, and correct the plane with the deepest error by a click."""

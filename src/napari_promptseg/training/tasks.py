@@ -127,10 +127,10 @@ def stack_truth(episodes: Sequence[Episode], logits: torch.Tensor) -> torch.Tens
     return stacked.to(logits).reshape(logits.shape)
 
 
-def stack_counted(episodes: Sequence[ClickEpisode], logits: torch.Tensor) -> torch.Tensor:
+def stack_valid(episodes: Sequence[ClickEpisode], logits: torch.Tensor) -> torch.Tensor:
     """Return 1 where pixels of crops count and 0 elsewhere, in the shape and type of logits."""
     every = np.ones(logits.shape[-2:], bool)
-    masks = [every if e.counted is None else e.counted for e in episodes]
+    masks = [every if e.valid is None else e.valid for e in episodes]
     return torch.from_numpy(np.stack(masks)).to(logits).reshape(logits.shape)
 
 
@@ -166,10 +166,10 @@ class ClickTask:
         masks, quality = net.answers(net.features(image, prompts))
         masks, quality = masks.float(), quality.float()
         logits = F.interpolate(masks[:, :1], size=image.shape[-2:], mode="bilinear")
-        truth, counted = stack_truth(episodes, logits), stack_counted(episodes, logits)
+        truth, valid = stack_truth(episodes, logits), stack_valid(episodes, logits)
         rounds = logits.new_tensor([min(e.rounds, 4) for e in episodes])
-        loss = click_loss(logits, truth, counted) * (1 + _LATER * rounds)
-        half = F.avg_pool2d(truth, 2), (F.avg_pool2d(counted, 2) > 0.5).to(counted)
+        loss = click_loss(logits, truth, valid) * (1 + _LATER * rounds)
+        half = F.avg_pool2d(truth, 2), (F.avg_pool2d(valid, 2) > 0.5).to(valid)
         overlap = mask_overlap(masks, *half)
         loss = loss + _QUALITY * (quality.sigmoid() - overlap).square().mean(1)
         ambiguous = [i for i, episode in enumerate(episodes) if episode.ambiguous]

@@ -270,8 +270,8 @@ class Trainer:
                 books.announce()
             for loss, last in self._steps(supply):
                 books.count(self.step, loss, self.optimiser.param_groups[-1]["lr"])
-                ended = self.step >= self.config.steps
-                validate = ended or (self.step % self.config.validate_every == 0 and not last)
+                is_last = self.step >= self.config.steps
+                validate = is_last or (self.step % self.config.validate_every == 0 and not last)
                 if validate:
                     self._validate(validation, books)
                     self._stop = self._stop or self.finished

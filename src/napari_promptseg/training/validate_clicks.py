@@ -88,7 +88,7 @@ def _scores(
 
     episodes = [Episode.on(sample) for sample in crops]
     answers = [np.zeros(s.truth.shape, bool) for s in crops]
-    uncounted = [np.zeros(s.truth.shape, bool) if s.counted is None else ~s.counted for s in crops]
+    uncounted = [np.zeros(s.truth.shape, bool) if s.valid is None else ~s.valid for s in crops]
     scores: list[list[float]] = [[] for _ in crops]
     active = list(range(len(crops)))
     for _ in range(_CLICKS):

@@ -70,7 +70,7 @@ def test_dropped_jobs_never_run_and_the_running_one_is_told(worker, mail):
 
     def run(job):
         started.set()
-        return job.stopped.wait(SECONDS)
+        return job.stop_event.wait(SECONDS)
 
     worker.submit(Job(run, got.append, _ignore, "me"))
     worker.submit(Job(lambda _: "mine", got.append, _ignore, "me"))

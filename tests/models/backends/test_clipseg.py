@@ -58,7 +58,7 @@ def test_the_map_is_that_of_the_package_relative_to_its_highest_value(folder, cl
     np.testing.assert_allclose(answer.probability, seen / seen.max(), rtol=0, atol=1e-5)
     rest = seen[seen < seen.max() / 2].mean()
     assert answer.confidence == pytest.approx(seen.max() - rest, abs=1e-5)
-    assert answer.known
+    assert answer.is_known
 
 
 def test_the_word_decides_what_is_seen(clipseg) -> None:
@@ -101,7 +101,7 @@ def test_a_word_is_known_where_something_stands_out(clipseg, monkeypatch, seen, 
     # Weights for such maps would have to be trained: here the network is left out.
     monkeypatch.setattr(clipseg, "_probability", lambda *_: seen.astype(np.float32))
     answer = clipseg.map(plane_image(COLORS), "xyzzy")
-    assert answer.known is known
+    assert answer.is_known is known
     assert 0 <= answer.confidence <= 1
     assert np.isfinite(answer.probability).all()
     if not known:

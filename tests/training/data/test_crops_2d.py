@@ -128,9 +128,9 @@ def test_pixels_that_do_not_count_come_along() -> None:
     labels[10:40, 20:50] = 1
     labels[10:40, 50:60] = UNCOUNTED
     sample = draw_sample([picture(labels)], 64, np.random.default_rng(5), recolored=False)
-    assert sample.counted is not None
-    assert not sample.counted.all()
-    assert not (sample.truth & ~sample.counted).any()
+    assert sample.valid is not None
+    assert not sample.valid.all()
+    assert not (sample.truth & ~sample.valid).any()
 
 
 def test_a_piece_of_a_class_is_an_object_and_so_is_all_of_it() -> None:

@@ -78,7 +78,7 @@ class PaintHook:
         The layer, not seen through a proxy.
     layout : LayerAxes
         Its axes.
-    painted : callable
+    on_paint : callable
         Gets the edit of each stroke.
     undo, redo : callable
         Take the place of the layer's methods.
@@ -88,11 +88,11 @@ class PaintHook:
         self,
         layer: Labels,
         layout: LayerAxes,
-        painted: Callable[[Edit], None],
+        on_paint: Callable[[Edit], None],
         undo: Callable[[], None],
         redo: Callable[[], None],
     ) -> None:
-        self._layer, self._layout, self._on_painted = layer, layout, painted
+        self._layer, self._layout, self._on_painted = layer, layout, on_paint
         layer.undo, layer.redo = undo, redo
         layer.events.paint.connect(self._painted)
 
@@ -120,9 +120,9 @@ class ArrayHook:
         The layer.
     mirror : Mirror
         The array that it shows otherwise, and again afterwards.
-    painted : callable
+    on_paint : callable
         Gets an edit of the pixels that differ.
-    refused : callable
+    on_refusal : callable
         Called for an array of another shape.
     """
 
@@ -130,11 +130,11 @@ class ArrayHook:
         self,
         layer: Labels,
         mirror: Mirror,
-        painted: Callable[[Edit], None],
-        refused: Callable[[], None],
+        on_paint: Callable[[Edit], None],
+        on_refusal: Callable[[], None],
     ) -> None:
         self._layer, self._mirror = layer, mirror
-        self._on_painted, self._on_refused = painted, refused
+        self._on_painted, self._on_refused = on_paint, on_refusal
         self._restoring = False
         layer.events.data.connect(self._compare)
 
@@ -243,14 +243,14 @@ class Mirror:
         if tuple(np.shape(other)) != tuple(np.shape(own)):
             return None
         values = np.asarray(other).reshape(self._data.shape)
-        changed = values != np.asarray(self._data)
-        places = np.nonzero(changed)
+        difference = values != np.asarray(self._data)
+        places = np.nonzero(difference)
         if not places[0].size:
             box: Bounds = tuple((0, 1) for _ in values.shape)
         else:
             box = tuple((int(p.min()), int(p.max()) + 1) for p in places)
         part = box_slices(box)
-        return Edit(box, changed[part], values[part].astype(np.int64))
+        return Edit(box, difference[part], values[part].astype(np.int64))
 
     def _copy(self, box: Bounds) -> None:
         part = box_slices(box)

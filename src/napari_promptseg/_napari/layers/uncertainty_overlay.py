@@ -82,8 +82,8 @@ class UncertaintyOverlay:
     def _ask(self) -> None:
         self._waits = False
         plane, layer = self._layer_sync.view.plane(), self._overlay.layer
-        hidden = layer is not None and not layer.visible
-        if not (self._closed or hidden or plane is None):
+        is_hidden = layer is not None and not layer.visible
+        if not (self._closed or is_hidden or plane is None):
             work = partial(queries.uncertainty, plane=plane)
             self._layer_sync.controller.ask("uncertainty", work, partial(self._draw, plane))
 

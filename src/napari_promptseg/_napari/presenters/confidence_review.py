@@ -37,7 +37,7 @@ class ConfidenceReview:
         self._review = Review()
         self._record: PropagationRecord | None = None
         self._planes: dict[Plane, float] = {}
-        self._prompted: set[Plane] = set()
+        self._anchors: set[Plane] = set()
         self._row: tuple[int, Plane] | None = None
         section.plot.jumped.connect(self._jump)
         section.review_requested.connect(self.review)
@@ -58,7 +58,7 @@ class ConfidenceReview:
     def release(self) -> None:
         """Release the image."""
         layer_sync, self._layer_sync = self._layer_sync, None
-        self._record, self._planes, self._prompted = None, {}, set()
+        self._record, self._planes, self._anchors = None, {}, set()
         self._review.restart()
         self._section.show_reviewable(False)
         if layer_sync is not None:
@@ -74,7 +74,7 @@ class ConfidenceReview:
         if layer_sync is None:
             return
         names = layer_sync.layout.names
-        self._prompted = {prompt_plane(prompt, names) for prompt in state.prompts}
+        self._anchors = {prompt_plane(prompt, names) for prompt in state.prompts}
         if state.propagated != self._record:
             self._record = state.propagated
             self._planes = state.propagated.confidences(len(names))
@@ -108,13 +108,13 @@ class ConfidenceReview:
         confidences = {
             p.index[along] or 0: s for p, s in self._planes.items() if _in_row(p, plane, along)
         }
-        prompted = {p.index[along] or 0 for p in self._prompted if _in_row(p, plane, along)}
+        anchors = {p.index[along] or 0 for p in self._anchors if _in_row(p, plane, along)}
         self._section.show_reviewable(bool(confidences))
         if not confidences:
             return
         names, shape = self._layer_sync.layout.names, self._layer_sync.controller.volume.shape
         self._section.plot.show_values(
-            names[along], shape[along], {**confidences, **dict.fromkeys(prompted, 1.0)}, prompted
+            names[along], shape[along], {**confidences, **dict.fromkeys(anchors, 1.0)}, anchors
         )
         self._section.plot.show_current(plane.index[along])
 
@@ -149,7 +149,7 @@ class ConfidenceReview:
         remaining = {
             p: confidence
             for p, confidence in self._planes.items()
-            if p not in self._prompted and [entry is not None for entry in p.index] == is_fixed
+            if p not in self._anchors and [entry is not None for entry in p.index] == is_fixed
         }
         plane_to_review = self._review.next(remaining)
         if plane_to_review is None:

@@ -171,10 +171,10 @@ class FewShotPresenter:
         def work(job: Job) -> bool:
             from napari_promptseg.few_shot.storage import save_class
 
-            def stopped() -> bool:
+            def is_cancelled() -> bool:
                 return self._wait(job, lambda: self._prompted() or self._worker.busy)
 
-            tuned = fine_tune(concept, scenes, _SECONDS, stopped)
+            tuned = fine_tune(concept, scenes, _SECONDS, is_cancelled)
             take_tuned(concept, tuned)
             save_class(concept)
             return tuned.adapter is not None
@@ -407,9 +407,9 @@ class FewShotPresenter:
     def _wait(job: Job, busy: Callable[[], bool]) -> bool:
         """Let others go first for a while; return whether the job is to end early."""
         seconds = 0.0
-        while busy() and seconds < _PATIENCE and not job.stopped.wait(0.02):
+        while busy() and seconds < _PATIENCE and not job.stop_event.wait(0.02):
             seconds += 0.02
-        return job.stopped.is_set()
+        return job.stop_event.is_set()
 
     def _concept(self, name: str, new: bool = False) -> FewShotClass:
         """Return a class, from its file where it was not in use yet; on the worker."""

@@ -52,7 +52,7 @@ class ProposalReview:
         self._layer_sync: LayerSync | None = None
         self._map: ProposalOverlay | None = None
         self._proposals: list[LocatedProposal] = []
-        self._refused: dict[Plane, NDArray[np.bool_]] = {}
+        self._refusals: dict[Plane, NDArray[np.bool_]] = {}
         self._name = ""
         section.selection_changed.connect(self._look_at)
         section.decided.connect(self.decide)
@@ -64,7 +64,7 @@ class ProposalReview:
         if self._map is not None:
             self._map.close()
         self._layer_sync, self._map = layer_sync, None
-        self._proposals, self._refused = [], {}
+        self._proposals, self._refusals = [], {}
         if layer_sync is not None:
             self._map = ProposalOverlay(layer_sync)
             layer_sync.before_click = self._clicked
@@ -76,11 +76,11 @@ class ProposalReview:
         What the user has refused there does not come back.
         """
         if name != self._name:
-            self._proposals, self._refused, self._name = [], {}, name
-        refused = self._refused.get(plane)
+            self._proposals, self._refusals, self._name = [], {}, name
+        refusals = self._refusals.get(plane)
         visible = [one for one in proposals if one.proposal.confidence >= _SHOWN]
-        if refused is not None:
-            visible = [one for one in visible if not _covered(one, refused)]
+        if refusals is not None:
+            visible = [one for one in visible if not _covered(one, refusals)]
         selected = self._selected()
         self._proposals = [one for one in self._proposals if one.plane != plane] + visible
         self._proposals.sort(key=lambda one: -one.proposal.confidence)
@@ -136,7 +136,7 @@ class ProposalReview:
         assert self._layer_sync is not None
         shape = self._layer_sync.controller.volume.shape
         for one in selected:
-            there = self._refused.setdefault(
+            there = self._refusals.setdefault(
                 one.plane, np.zeros([shape[axis] for axis in one.plane.in_plane], np.bool_)
             )
             there[one.proposal.part] |= one.proposal.mask
@@ -192,10 +192,10 @@ class ProposalReview:
             self._map.show(self._proposals, confident, set(self._selected()))
 
 
-def _covered(one: LocatedProposal, refused: NDArray[np.bool_]) -> bool:
+def _covered(one: LocatedProposal, refusals: NDArray[np.bool_]) -> bool:
     """Return True if most of a proposal was refused before."""
     mask = one.proposal.mask
-    return bool(2 * np.count_nonzero(refused[one.proposal.part] & mask) > np.count_nonzero(mask))
+    return bool(2 * np.count_nonzero(refusals[one.proposal.part] & mask) > np.count_nonzero(mask))
 
 
 def _like(one: LocatedProposal, proposals: Sequence[LocatedProposal]) -> int | None:

@@ -59,17 +59,17 @@ def run_demo(
     """
     if sample not in _OBJECTS:
         raise ValueError(f"no demo of sample {sample!r}; valid samples: {sorted(_OBJECTS)}")
-    hidden = not has_display()
-    with virtual_display() if hidden else nullcontext():
+    headless = not has_display()
+    with virtual_display() if headless else nullcontext():
         import napari
 
         viewer = napari.Viewer(show=True)
         try:
             score = _annotate(viewer, output, sample, report)
-            if not (close or hidden):
+            if not (close or headless):
                 napari.run()
         finally:
-            if close or hidden:
+            if close or headless:
                 viewer.close()
     return score
 

@@ -52,7 +52,7 @@ class ConfidencePlot(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._values: dict[int, float] = {}
-        self._prompted: frozenset[int] = frozenset()
+        self._anchors: frozenset[int] = frozenset()
         self._axis, self._count = "", 0
         self._current: int | None = None
         self.setMouseTracking(True)
@@ -66,7 +66,7 @@ class ConfidencePlot(QWidget):
         return QSize(200, _HEIGHT)
 
     def show_values(
-        self, axis: str, count: int, values: Mapping[int, float], prompted: Collection[int]
+        self, axis: str, count: int, values: Mapping[int, float], anchors: Collection[int]
     ) -> None:
         """Show the planes of a row.
 
@@ -78,11 +78,11 @@ class ConfidencePlot(QWidget):
             Number of its planes.
         values : mapping of int to float
             How sure they are, in [0, 1].
-        prompted : collection of int
+        anchors : collection of int
             Those that the user gave prompts for.
         """
         self._axis, self._count = axis, count
-        self._values, self._prompted = dict(values), frozenset(prompted)
+        self._values, self._anchors = dict(values), frozenset(anchors)
         self.update()
 
     def show_current(self, index: int | None) -> None:
@@ -93,7 +93,7 @@ class ConfidencePlot(QWidget):
 
     def describe(self, index: int) -> str:
         """Return what the plot says about a plane, in words."""
-        if index in self._prompted:
+        if index in self._anchors:
             return f"{self._axis} {index}: set by you"
         if index in self._values:
             return f"{self._axis} {index}: {round(100 * self._values[index])} % sure"
@@ -104,7 +104,7 @@ class ConfidencePlot(QWidget):
     @property
     def span(self) -> range:
         """Planes that are shown."""
-        planes = [*self._values, *self._prompted]
+        planes = [*self._values, *self._anchors]
         if not planes:
             return range(0)
         return range(max(min(planes) - _AROUND, 0), min(max(planes) + _AROUND + 1, self._count))
@@ -161,7 +161,7 @@ class ConfidencePlot(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(ink)
-        for index in self._prompted:
+        for index in self._anchors:
             middle = (self.left_of(index) + self.left_of(index + 1)) / 2
             painter.drawEllipse(QPointF(middle, _TOP / 2), 2.5, 2.5)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)

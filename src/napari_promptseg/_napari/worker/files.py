@@ -82,10 +82,10 @@ class FileCommands:
     def _add_labels(self, labels: Any, name: str) -> None:
         def then(ids: dict[int, int]) -> None:
             text = f"{len(ids)} object{'s' if len(ids) != 1 else ''} from {name}"
-            changed = {old: new for old, new in ids.items() if old != new}
-            if changed:
-                old, new = next(iter(changed.items()))
-                text += f"; {len(changed)} renumbered, such as {old} to {new}"
+            new_ids = {old: new for old, new in ids.items() if old != new}
+            if new_ids:
+                old, new = next(iter(new_ids.items()))
+                text += f"; {len(new_ids)} renumbered, such as {old} to {new}"
             self._proxy.events.status.emit(text)
 
         self._proxy.run(lambda session, _: session.add_labels(labels), then)

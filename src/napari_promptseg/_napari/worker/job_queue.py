@@ -52,7 +52,7 @@ class Job:
         takes its place.
     loads_model : bool
         Whether it may take long without being stuck.
-    stopped : Event
+    stop_event : Event
         Set when `work` should end early.
     """
 
@@ -64,7 +64,7 @@ class Job:
     items: list[Any] = field(default_factory=list)
     idle: bool = False
     loads_model: bool = False
-    stopped: threading.Event = field(default_factory=threading.Event)
+    stop_event: threading.Event = field(default_factory=threading.Event)
 
 
 class JobQueue:
@@ -119,7 +119,7 @@ class JobQueue:
             self._queue = deque(job for job in self._queue if job.owner is not owner)
             self._idle = deque(job for job in self._idle if job.owner is not owner)
             if self._running is not None and self._running.owner is owner:
-                self._running.stopped.set()
+                self._running.stop_event.set()
 
     @property
     def stuck_for(self) -> float:
@@ -144,7 +144,7 @@ class JobQueue:
         with self._changed:
             if self._running is None:
                 return False
-            self._running.stopped.set()
+            self._running.stop_event.set()
             self._running, self._began = None, None
             if self._thread is not None:
                 _threads.discard(self._thread)  # it may never end
@@ -171,7 +171,7 @@ class JobQueue:
             self._queue.clear()
             self._idle.clear()
             if self._running is not None:
-                self._running.stopped.set()
+                self._running.stop_event.set()
             self._changed.notify_all()
         if thread is None:
             return True

@@ -94,8 +94,8 @@ class ObjectCommands:
     def _step_history(session: Session, step: Callable[[], bool]) -> str | None:
         """Go through history; return the name of the step, None if there was none."""
         before = session.history
-        changed = step()
-        return max(before, session.history, key=len)[-1] if changed else None
+        is_change = step()
+        return max(before, session.history, key=len)[-1] if is_change else None
 
     def _report_step(self, verb: str) -> Callable[[str | None], None]:
         def report(name: str | None) -> None:

@@ -55,8 +55,8 @@ class PromptCommands:
             session.add_prompts(job.items)
 
         def settle(job: Job) -> None:
-            for answered in job.items:
-                self._proxy.pending.remove(answered)
+            for item in job.items:
+                self._proxy.pending.remove(item)
 
         def then(_: None) -> None:
             kind = prompt.kind.capitalize()
@@ -76,8 +76,8 @@ class PromptCommands:
                 session.add(word)
             except UnknownWordError as unknown:
                 return unknown
-            assert session.named is not None
-            return session.named
+            assert session.text_match is not None
+            return session.text_match
 
         def then(match: TextMatch | UnknownWordError) -> None:
             text = str(match)
@@ -165,8 +165,8 @@ class PromptCommands:
                 inner = tuple(at.get(i, slice(None)) for i in range(len(shape)))
                 rows, columns = (slice(*edit.box[i]) for i in plane.in_plane)
                 mask = session.mask[plane.slices].copy()
-                painted = edit.mask[inner]
-                mask[rows, columns][painted] = edit.values[inner][painted] > 0
+                inside = edit.mask[inner]
+                mask[rows, columns][inside] = edit.values[inner][inside] > 0
                 prompts.append(pack_mask(plane, mask))
             session.add_prompts(prompts)
 

@@ -112,22 +112,22 @@ class PropagationCommands:
 
         def work(session: Session, job: Job) -> tuple[int, bool]:
             planes = 0
-            if job.stopped.is_set():
+            if job.stop_event.is_set():
                 return 0, True
             propagation = session.propagate(request.start, request.stop, request.axis, request.near)
             for result in propagation:
                 planes += 1
                 self._proxy.note_result(result)
-                if job.stopped.is_set():
+                if job.stop_event.is_set():
                     propagation.cancel()
-            return planes, job.stopped.is_set()
+            return planes, job.stop_event.is_set()
 
         def then(answer: tuple[int, bool]) -> None:
-            planes, stopped = answer
-            if planes == 0 and not stopped:
+            planes, is_stopped = answer
+            if planes == 0 and not is_stopped:
                 self._proxy.events.status.emit("All planes of this range are up to date")
             elif self._paused_request is None:  # else it is about to go on
-                verb = "Stopped after" if stopped else "Propagated"
+                verb = "Stopped after" if is_stopped else "Propagated"
                 self._proxy.events.status.emit(f"{verb} {planes} plane{'s' * (planes != 1)}")
 
         self._request = request
@@ -151,7 +151,7 @@ class PropagationCommands:
         """
         self._paused_request = None
         if self._job is not None:
-            self._job.stopped.set()
+            self._job.stop_event.set()
             self._end(self._job)
 
     def _end(self, job: Job) -> None:

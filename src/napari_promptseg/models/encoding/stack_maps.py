@@ -39,7 +39,7 @@ class PlaneKnowledge:
         Prompts of the plane.
     mask : (H, W) float32 array or None
         Known mask of the object.
-    known : float
+    reliability : float
         Reliability of `mask`: `GIVEN`, `CLICKED` or `EARLIER`; 0 without a mask.
     prior : (H, W) float32 array or None
         Earlier prediction that may be wrong.
@@ -48,7 +48,7 @@ class PlaneKnowledge:
     strokes: list[Stroke] = field(default_factory=list)
     regions: list[Region] = field(default_factory=list)
     mask: Float32 | None = None
-    known: float = 0.0
+    reliability: float = 0.0
     prior: Float32 | None = None
 
 
@@ -78,6 +78,9 @@ def encode_stack(
         # A known mask says nothing of other planes: what is handed there is copied, not learnt.
         maps[index, :4] = encode(plane.strokes, plane.regions, plane.prior, shape, radius=radius)
         if plane.mask is not None:
-            maps[index, KNOWN_MAPS] = plane.mask * plane.known, np.full(shape, plane.known)
+            maps[index, KNOWN_MAPS] = (
+                plane.mask * plane.reliability,
+                np.full(shape, plane.reliability),
+            )
         maps[index, 6] = min(4.0 * float(gaps[index]), 1.0)
     return maps

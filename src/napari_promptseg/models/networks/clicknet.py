@@ -108,14 +108,14 @@ class _Reasoning(nn.Module):
 class _Quality(nn.Module):
     """Predicts the IoU of masks from the features under them and around them."""
 
-    def __init__(self, width: int, hidden: int = 64) -> None:
+    def __init__(self, width: int, hidden_width: int = 64) -> None:
         super().__init__()
         self.mlp = nn.Sequential(
-            nn.Linear(2 * width + 3, hidden),
+            nn.Linear(2 * width + 3, hidden_width),
             nn.ReLU(inplace=True),
-            nn.Linear(hidden, hidden),
+            nn.Linear(hidden_width, hidden_width),
             nn.ReLU(inplace=True),
-            nn.Linear(hidden, 1),
+            nn.Linear(hidden_width, 1),
         )
 
     def forward(self, features: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:

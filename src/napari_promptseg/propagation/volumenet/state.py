@@ -111,7 +111,7 @@ class InferenceState:
         knowledge = PlaneKnowledge(list(crop_prompts.strokes), list(crop_prompts.regions))
         if index in self.masks:
             knowledge.mask = crop.mask(self.masks[index].mask(self.shape))
-            knowledge.known = self.masks[index].reliability
+            knowledge.reliability = self.masks[index].reliability
         elif (prior := self.stack.prior(index)) is not None:
             knowledge.prior = crop.mask(prior)
         return knowledge

@@ -229,5 +229,5 @@ class Constraints:
     def _reach(self, other: Plane, plane: Plane) -> tuple[int, int] | None:
         """Extent of the object on a crossing plane, along the line that it shares with a plane."""
         beside = next(i for i, axis in enumerate(other.in_plane) if axis not in plane.in_plane)
-        filled = np.flatnonzero(self._store.mask[other.slices].any(axis=beside))
-        return (int(filled[0]), int(filled[-1]) + 1) if len(filled) else None
+        indices = np.flatnonzero(self._store.mask[other.slices].any(axis=beside))
+        return (int(indices[0]), int(indices[-1]) + 1) if len(indices) else None

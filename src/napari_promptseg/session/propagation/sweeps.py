@@ -75,7 +75,7 @@ def rows_along(anchors: Iterable[Plane], along: int) -> list[Sweep]:
         index = plane.index[along]
         if index is not None:
             rows.setdefault(plane.moved(along, 0), []).append(index)
-    return [Sweep(first, along, tuple(sorted(found))) for first, found in rows.items()]
+    return [Sweep(first, along, tuple(sorted(indices))) for first, indices in rows.items()]
 
 
 def choose_axis(axes: str, anchors: Sequence[Plane], axis: str | None) -> str:

@@ -58,8 +58,8 @@ class TimeSeries:
         self._store, self._writer = store, writer
         self._along_z, self._along_t = along_z, along_t
         self._times, self._segments, self._model = times, segments, model
-        prompted = sorted({plane.index[0] or 0 for plane in along_t.planes})
-        self._line = Sweep(Plane((0, None, None, None)), 0, tuple(prompted))
+        anchors = sorted({plane.index[0] or 0 for plane in along_t.planes})
+        self._line = Sweep(Plane((0, None, None, None)), 0, tuple(anchors))
         self._parts = self._line.segments(store.mask.shape[0])
         if near is not None:
             self._parts.sort(key=lambda part: max(part.start - near, near - part.stop + 1, 0))

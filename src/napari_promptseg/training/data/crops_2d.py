@@ -50,14 +50,14 @@ class Sample:
         The object.
     neighbour : (S, S) bool array
         The same object in a neighbouring plane or frame, as a prior.
-    counted : (S, S) bool array or None
+    valid : (S, S) bool array or None
         Pixels that are learnt from and clicked on; all when None.
     """
 
     image: UInt8
     truth: Mask
     neighbour: Mask
-    counted: Mask | None = None
+    valid: Mask | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class _Picture:
     truth: Mask
     neighbour: Mask
     upright: bool
-    counted: Mask | None = None
+    valid: Mask | None = None
 
 
 def _merge_regions(labels: NDArray[np.signedinteger[Any]], rng: np.random.Generator) -> Mask:
@@ -238,8 +238,8 @@ def _picture(scene: Scene, rng: np.random.Generator) -> _Picture:
     else:
         image, labels = scene.image, scene.labels
     mask = pick(labels, scene.kind, rng)
-    counted = labels != UNCOUNTED
-    return _Picture(image, mask, mask, scene.upright, None if counted.all() else counted)
+    valid = labels != UNCOUNTED
+    return _Picture(image, mask, mask, scene.upright, None if valid.all() else valid)
 
 
 def _frame(mask: Mask, size: int, rng: np.random.Generator) -> tuple[float, NDArray[np.float64]]:
@@ -283,8 +283,8 @@ def crop_matrix(
 def _warp(picture: _Picture, size: int, rng: np.random.Generator) -> Sample:
     """Cut a square around the object: random zoom, position, rotation and mirroring."""
     image, masks = picture.image, [picture.truth, picture.neighbour]
-    if picture.counted is not None:
-        masks.append(~picture.counted)
+    if picture.valid is not None:
+        masks.append(~picture.valid)
     zoom, centre = _frame(picture.truth if picture.truth.any() else picture.neighbour, size, rng)
     if zoom < 0.6:  # warping alone would alias
         rows, columns = (max(round(n * zoom), 1) for n in picture.truth.shape)
@@ -299,8 +299,8 @@ def _warp(picture: _Picture, size: int, rng: np.random.Generator) -> Sample:
         cv2.warpAffine(mask.astype(np.uint8) * 255, matrix, (size, size))[:, ::step] > 127
         for mask in masks
     )
-    counted = ~uncounted[0] if uncounted else None
-    return Sample(np.ascontiguousarray(warped, np.uint8), truth, neighbour, counted)
+    valid = ~uncounted[0] if uncounted else None
+    return Sample(np.ascontiguousarray(warped, np.uint8), truth, neighbour, valid)
 
 
 def recolor(image: UInt8, upright: bool, rng: np.random.Generator) -> UInt8:
@@ -416,5 +416,5 @@ def draw_sample(
         alone = picture.neighbour is picture.truth
         if neighbour.any() and (alone or rng.random() < 0.3):
             neighbour = disturb(neighbour, rng)
-        return Sample(image, sample.truth, neighbour, sample.counted)
+        return Sample(image, sample.truth, neighbour, sample.valid)
     raise ValueError("no scene holds an object of enough pixels to train on")
