@@ -136,14 +136,14 @@ def _run(trainer: Trainer, name: str | None = None) -> None:
 
 
 def _offer(weights: Path, name: str) -> None:
+    from napari_promptseg.data.atomic_file import atomic_target
     from napari_promptseg.models.catalog import trained_file
 
     try:
         target = trained_file(name)
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_suffix(".partial")
-        shutil.copyfile(weights, partial)
-        partial.replace(target)
+        with atomic_target(target, overwrite=True) as temporary:
+            shutil.copyfile(weights, temporary)
     except (ValueError, OSError) as error:
         fail(error)
     typer.echo(f"offered as clicknet:{target.stem.partition('-')[2]}")

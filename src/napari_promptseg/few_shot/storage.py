@@ -6,6 +6,7 @@ import json
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
+from napari_promptseg.data.atomic_file import write_bytes
 from napari_promptseg.few_shot.features import network_identity
 from napari_promptseg.few_shot.few_shot_class import FewShotClass
 from napari_promptseg.few_shot.pixel_classifier import Samples
@@ -62,9 +63,7 @@ def save_class(few_shot_class: FewShotClass, path: Path | None = None) -> Path:
         "package": f"napari-promptseg {version('napari-promptseg')}",
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_bytes(save({**tensors, **adapter}, metadata))
-    partial.replace(path)
+    write_bytes(path, save({**tensors, **adapter}, metadata))
     return path
 
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_promptseg.data.atomic_file import atomic_target
 from napari_promptseg.data.geometry import box_slices
 from napari_promptseg.data.lazy_array import LazyArray
 from napari_promptseg.data.memmap import IN_MEMORY, slabs
 from napari_promptseg.data.volume import Volume, is_url
 from napari_promptseg.io import ome_zarr_labels
-from napari_promptseg.io.atomic import atomic_target
 from napari_promptseg.io.formats import WRITE_SUFFIXES, find_format
 from napari_promptseg.io.metadata import Legend
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import torch
 
+from napari_promptseg.data.atomic_file import write_bytes
 from napari_promptseg.models.engines import ENGINES, SIDE, Eager
 
 if TYPE_CHECKING:
@@ -189,11 +190,6 @@ def _read_choices() -> dict[str, Any]:
 
 def _write_choices(choices: dict[str, Any]) -> None:
     file = engines_file()
-    partial = file.with_suffix(f".{os.getpid()}.partial")
-    try:
+    with suppress(OSError):  # not fatal: the engines are measured again next time
         file.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps(choices, indent=1), encoding="utf-8")
-        partial.replace(file)
-    except OSError:  # not fatal: the engines are measured again next time
-        with suppress(OSError):
-            partial.unlink()
+        write_bytes(file, json.dumps(choices, indent=1).encode())

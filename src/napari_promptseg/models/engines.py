@@ -17,6 +17,8 @@ import numpy as np
 import torch
 from torch.nn.functional import interpolate
 
+from napari_promptseg.data.atomic_file import atomic_target
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -164,17 +166,13 @@ def export_network(net: ClickNet, file: Path) -> None:
     """
     if file.suffix not in (".onnx", ".pt"):
         raise ValueError(f"cannot export to {file.name!r}; valid suffixes: ['.onnx', '.pt']")
-    partial = file.with_name(f"{file.stem}.partial{file.suffix}")
     part = _Part(net, features=False)
-    try:
+    with atomic_target(file, file.suffix, overwrite=True) as temporary:
         if file.suffix == ".onnx":
-            _write_onnx(part, partial, "logits")
+            _write_onnx(part, temporary, "logits")
         else:
             with _without_remarks():
-                torch.jit.freeze(_trace(part)).save(str(partial))
-        partial.replace(file)
-    finally:
-        partial.unlink(missing_ok=True)
+                torch.jit.freeze(_trace(part)).save(str(temporary))
 
 
 def _write_onnx(part: _Part, file: Path, output: str) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from napari_promptseg.data.atomic_file import replacing
 from napari_promptseg.models.networks.volumenet import VolumeNet
 from napari_promptseg.training.data.training_set import TrainingSet, distinct_names
 from napari_promptseg.training.distributed import ProcessGroup
@@ -128,9 +129,8 @@ class Trainer:
             "best": self.best,
             "waited": self.waited,
         }
-        partial = self.checkpoint.with_suffix(".partial")
-        torch.save(state, partial)
-        partial.replace(self.checkpoint)
+        with replacing(self.checkpoint) as file:
+            torch.save(state, file)
 
     def stop(self) -> None:
         """Ask the run to end after the present step, with a checkpoint; from any thread."""

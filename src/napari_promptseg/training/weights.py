@@ -13,6 +13,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save
 
+from napari_promptseg.data.atomic_file import write_bytes
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -56,11 +58,9 @@ def save_weights(
         "data": json.dumps(data),
         "licence": config.card.licence,
     }
-    partial = file.with_suffix(".partial")
     dtype = getattr(torch, config.stored)
     tensors = {k: v.to(dtype) if v.is_floating_point() else v for k, v in state.items()}
-    partial.write_bytes(save({k: v.contiguous() for k, v in tensors.items()}, metadata))
-    partial.replace(file)
+    write_bytes(file, save({k: v.contiguous() for k, v in tensors.items()}, metadata))
 
 
 @dataclass(frozen=True, slots=True)

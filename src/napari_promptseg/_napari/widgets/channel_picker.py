@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 from qtpy.QtCore import Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QMenu, QPushButton
 
+from napari_promptseg.data.atomic_file import write_bytes
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -32,9 +34,7 @@ def remember(count: int, channels: Sequence[int]) -> None:
     """Keep what was chosen for images of a number of channels."""
     path = _place()
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(_read() | {str(count): list(channels)}), encoding="utf-8")
-    partial.replace(path)
+    write_bytes(path, json.dumps(_read() | {str(count): list(channels)}).encode())
 
 
 def _place() -> Path:

@@ -7,8 +7,10 @@ clicks to an IoU of 0.85; ``noc85/cats`` is that of the set ``cats``.
 from __future__ import annotations
 
 import csv
+import io
 from typing import TYPE_CHECKING
 
+from napari_promptseg.data.atomic_file import write_bytes
 from napari_promptseg.training.tracking.plot import plot_training
 
 if TYPE_CHECKING:
@@ -87,12 +89,11 @@ class MetricsLog:
     def _write_table(self) -> None:
         """Write all rows; sets that were added on the way get columns of their own."""
         columns = list(dict.fromkeys(key for row in self.rows for key in row))
-        partial = self.table.with_suffix(".partial")
-        with partial.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, columns)
-            writer.writeheader()
-            writer.writerows({k: f"{v:.6g}" for k, v in row.items()} for row in self.rows)
-        partial.replace(self.table)
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, columns)
+        writer.writeheader()
+        writer.writerows({k: f"{v:.6g}" for k, v in row.items()} for row in self.rows)
+        write_bytes(self.table, text.getvalue().encode())
 
     def close(self) -> None:
         """Finish the event files."""

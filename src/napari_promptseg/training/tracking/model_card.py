@@ -10,6 +10,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from napari_promptseg.data.atomic_file import write_bytes
 from napari_promptseg.training.data.training_set import distinct_names
 from napari_promptseg.training.tracking.metrics_log import read_log
 from napari_promptseg.training.tracking.run_info import RunInfo
@@ -105,9 +106,7 @@ def write_card(config: TrainConfig, file: Path | None = None) -> Path:
         text.append(f"![Loss and validation over the steps]({plot.name})")
     if card.notes:
         text += ["## Notes", card.notes]
-    partial = file.with_suffix(".partial")
-    partial.write_text("\n\n".join(part.strip() for part in text) + "\n", encoding="utf-8")
-    partial.replace(file)
+    write_bytes(file, ("\n\n".join(part.strip() for part in text) + "\n").encode())
     return file
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari_promptseg.data.atomic_file import atomic_target
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -63,6 +65,5 @@ def plot_training(rows: Sequence[Row], file: Path) -> None:
         score_axis.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
     for axes in (loss_axis, score_axis):
         axes.grid(alpha=0.3)
-    partial = file.with_suffix(f".partial{file.suffix}")
-    figure.savefig(partial)
-    partial.replace(file)
+    with atomic_target(file, file.suffix, overwrite=True) as temporary:
+        figure.savefig(temporary)

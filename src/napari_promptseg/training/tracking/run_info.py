@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from napari_promptseg.data.atomic_file import write_bytes
+
 if TYPE_CHECKING:
     import torch
 
@@ -128,9 +130,7 @@ class RunInfo(BaseModel):
 
     def write(self, folder: Path) -> None:
         """Write the record; a kill at any moment leaves the old or the new one."""
-        partial = folder / "run.json.partial"
-        partial.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        partial.replace(folder / "run.json")
+        write_bytes(folder / "run.json", f"{self.model_dump_json(indent=1)}\n".encode())
 
 
 def _cores() -> int:

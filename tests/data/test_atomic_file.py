@@ -1,3 +1,5 @@
+"""Atomic replacement of files and folders."""
+
 from __future__ import annotations
 
 import os
@@ -6,7 +8,7 @@ import sys
 
 import pytest
 
-from napari_promptseg.io.atomic import atomic_target
+from napari_promptseg.data.atomic_file import atomic_target, replacing, write_bytes
 
 
 def test_content_appears_only_at_the_end(tmp_path):
@@ -76,3 +78,33 @@ def test_folder_is_replaced_as_a_whole(tmp_path):
         (temporary / "new").touch()
     assert os.listdir(path) == ["new"]
     assert os.listdir(tmp_path) == ["labels.zarr"]
+
+
+def test_a_link_stays_and_its_target_is_replaced(tmp_path):
+    (tmp_path / "real").write_text("old")
+    (tmp_path / "link").symlink_to("real")
+    write_bytes(tmp_path / "link", b"new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real").read_text() == "new"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")
+def test_the_new_file_is_as_private_as_the_former_one_from_the_first_byte(tmp_path):
+    path = tmp_path / "saved"
+    path.touch(0o600)
+    with replacing(path) as file:
+        (temporary,) = set(tmp_path.iterdir()) - {path}
+        assert stat.S_IMODE(temporary.stat().st_mode) == 0o600
+        file.write(b"new")
+    assert path.read_bytes() == b"new"
+    with replacing(tmp_path / "other", 0o600):
+        pass
+    assert stat.S_IMODE((tmp_path / "other").stat().st_mode) == 0o600
+
+
+def test_a_file_never_takes_the_place_of_a_folder(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "precious").touch()
+    with pytest.raises(IsADirectoryError, match="folder"):
+        write_bytes(tmp_path / "folder", b"new")
+    assert os.listdir(tmp_path / "folder") == ["precious"]
