@@ -98,3 +98,15 @@ def test_what_is_more_than_pages_can_hold_lies_in_chunks(monkeypatch: pytest.Mon
     view = memmap.read_only(large)
     with pytest.raises(TypeError):
         view[0] = 1
+
+
+def test_a_small_change_writes_few_and_small_parts(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    shape = (2, 200, 330)
+    array = ChunkedArray(shape, np.uint32)
+    before = {p for p in tmp_path.rglob("*") if p.is_file()}
+    array[1, 70:75, 100:103] = np.random.default_rng(0).integers(1, 2**31, (5, 3))
+    parts = [p for p in tmp_path.rglob("*") if p.is_file() and p not in before]
+    finest = [p for p in parts if p.relative_to(tmp_path).parts[1] == "0"]
+    assert len(finest) == 1, "one part of 16 x 16 pixels at full resolution"
+    assert 0 < len(parts) <= 8

@@ -269,3 +269,10 @@ def test_of_two_pieces_the_larger_stays_whatever_their_order() -> None:
     mask = np.zeros((6, 13), bool)
     mask[1, 1:3] = mask[4, 6:12] = True
     np.testing.assert_array_equal(largest_piece(mask), mask & (np.arange(6)[:, None] == 4))
+
+
+def test_a_plane_moves_along_one_axis_and_stays_on_the_others() -> None:
+    plane = Plane((2, 5, None, None))
+    assert plane.moved(0, 7).index == (7, 5, None, None)
+    assert plane.moved(1, 3).index == (2, 3, None, None)
+    assert Plane((2, None, 5, None)).moved(2, 9).index == (2, None, 9, None)

@@ -38,6 +38,7 @@ WRONG = {
     ),
     "empty scribble": (ScribblePrompt(()), "at least 1.*got 0"),
     "scribble of no width": (ScribblePrompt(((1, 1, 1), (1, 2, 2)), True, 0.0), "width.*0.0"),
+    "scribble of negative width": (ScribblePrompt(((1, 1, 1),), True, -2.0), "width.*-2.0"),
     "scribble of nan width": (ScribblePrompt(((1, 1, 1), (1, 2, 2)), True, math.nan), "nan"),
     "scribble in two planes": (ScribblePrompt(((1, 1, 1), (2, 2, 2))), r"one plane.*\(1.*\(2"),
     "scribble outside": (ScribblePrompt(((1, 1, 1), (1, 25, 2))), "scribble vertex.*y = 25.0"),
@@ -69,6 +70,10 @@ RIGHT = {
     "box along y": (BoxPrompt((1, 2, 3), (4, 2, 9), True, "y"), Plane((None, 2, None))),
     "3D box": (BoxPrompt((1, 2, 3), (4, 9, 9)), Plane((3, None, None))),
     "scribble of one vertex": (ScribblePrompt(((1, 2, 3),)), Plane((1, None, None))),
+    "thin scribble": (
+        ScribblePrompt(((1, 2, 3), (1, 8, 4)), True, 0.25),
+        Plane((1, None, None)),
+    ),
     "lasso": (LassoPrompt(TRIANGLE), Plane((2, None, None))),
     "mask": (MASK, Plane((2, None, None))),
     "text": (TextPrompt("nucleus", (None, 3, None)), Plane((None, 3, None))),

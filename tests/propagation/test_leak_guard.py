@@ -55,3 +55,10 @@ def test_an_object_that_comes_back_after_empty_planes_is_measured_against_all_be
         PlanePrediction(3, square(39), 0.9),
     ]
     assert [s.confidence for s in reject_leaks(steps, stack_of(square(10)))] == [0.9, 0.9, 0.0]
+
+
+def test_the_largest_anchor_is_the_measure() -> None:
+    anchors = {0: square(3), 6: square(21)}
+    stack = Stack(pytest.fail, anchors, 0, 9)
+    steps = [PlanePrediction(5, square(40), 0.9)]
+    assert list(reject_leaks(steps, stack)) == steps

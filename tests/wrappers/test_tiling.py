@@ -58,6 +58,18 @@ def test_a_click_is_seen_in_a_tile_of_the_finest_grid(place) -> None:
         assert start % 512 == 0 or stop == size
 
 
+@pytest.mark.parametrize(
+    "columns", [(600, 1400), (700, 1450)], ids=["near the first column", "near the last column"]
+)
+def test_a_box_too_near_to_the_edge_of_a_tile_is_seen_in_a_larger_one(columns) -> None:
+    # It fits into 512:1536, with less than 128 pixels around it.
+    assert tile_around(SHAPE, ((1300, 1301), columns)) == ((552, 2600), (0, 2048))
+
+
+def test_a_box_with_just_enough_around_it_is_seen_in_a_tile_of_the_finest_grid() -> None:
+    assert tile_around(SHAPE, ((1300, 1301), (640, 1408)))[1] == (512, 1536)
+
+
 def test_an_answer_lies_where_it_is_in_the_plane() -> None:
     backend = Seeing()
     tiles = Tiling(backend)

@@ -107,6 +107,21 @@ def test_the_sides_of_a_block_inside_a_plane_are_background():
     np.testing.assert_array_equal(block.labels[1] == BACKGROUND, edge)
 
 
+def test_a_block_lies_around_an_answer_that_is_a_part_of_its_plane():
+    part = Prediction(np.ones((5, 8), np.float32), (20, 25), (40, 48), 0.9)
+    stack = stack_of(bright(OBJECT_3D), {20: OBJECT_3D[20]})
+    block = SeededBlock.around(stack, {20: part}, [21])
+    assert (block.rows, block.columns) == ((12, 33), (32, 56))
+
+
+def test_the_side_of_a_block_at_the_side_of_its_plane_is_open():
+    corner = ellipsoid(SHAPE[1:], (0, 35), (9, 5))
+    block = block_of(bright(OBJECT_3D), {20: corner}, [21])
+    assert block.rows[0] == 0
+    assert not (block.labels[1, 0, 1:-1] == BACKGROUND).any()
+    assert (block.labels[1, -1] == BACKGROUND).all()
+
+
 @pytest.mark.parametrize("side", [300, 2000])
 def test_large_surroundings_are_reduced_to_a_bounded_size(side):
     large = np.zeros((side, side), bool)

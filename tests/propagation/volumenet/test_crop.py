@@ -72,3 +72,19 @@ def test_a_view_is_square_in_physical_units() -> None:
 @pytest.mark.parametrize(("box", "side"), [(None, 0.0), (((0, 10), (5, 9)), 20.0)])
 def test_longer_side(box, side: float) -> None:
     assert longer_side(box, (2.0, 1.0)) == side
+
+
+def test_a_crop_moves_to_the_centre_of_a_box_and_keeps_its_size() -> None:
+    crop = SquareCrop((1.0, 2.0), (10.0, 20.0), 64).moved(((4, 10), (30, 50)))
+    assert crop == SquareCrop((2.0, 30.0), (10.0, 20.0), 64)
+
+
+def test_a_crop_beside_the_plane_covers_its_nearest_pixels() -> None:
+    assert SquareCrop((-50.0, 3.2), (10.0, 4.5), 8).rectangle((40, 30)) == (
+        slice(0, 1),
+        slice(3, 8),
+    )
+    assert SquareCrop((60.0, -3.2), (10.0, 4.5), 8).rectangle((40, 30)) == (
+        slice(39, 40),
+        slice(0, 2),
+    )
