@@ -76,3 +76,19 @@ def test_strokes_and_regions_are_on_the_object_unless_it_is_said() -> None:
     assert Stroke(np.zeros((1, 2))).positive
     assert Region(np.zeros((3, 2))).positive
     assert not Region(np.zeros((3, 2))).box
+
+
+def test_a_single_click_is_one_positive_point_and_nothing_else() -> None:
+    point = np.array([[4.0, 7.0]])
+    path = np.array([[4.0, 7.0], [5.0, 9.0]])
+    click = Stroke(point)
+    assert PlanePrompts((click,)).is_single_click
+    assert PlanePrompts((click,), choice=2).is_single_click
+    others = [
+        PlanePrompts(),
+        PlanePrompts((Stroke(point, False),)),
+        PlanePrompts((Stroke(path),)),
+        PlanePrompts((click, click)),
+        PlanePrompts((click,), (box_region((1, 2), (8, 9)),)),
+    ]
+    assert not any(prompts.is_single_click for prompts in others)

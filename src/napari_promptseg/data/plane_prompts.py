@@ -93,6 +93,14 @@ class PlanePrompts:
     def __bool__(self) -> bool:
         return bool(self.strokes or self.regions or self.text)
 
+    @property
+    def is_single_click(self) -> bool:
+        """True if a positive click is the only stroke or region, which is ambiguous."""
+        if self.regions or len(self.strokes) != 1:
+            return False
+        (stroke,) = self.strokes
+        return stroke.positive and len(stroke.path) == 1
+
     def mapped(self, scale: ArrayLike = 1.0, offset: ArrayLike = 0.0) -> PlanePrompts:
         """Return the prompts at ``position * scale + offset``; widths grow with the scale.
 

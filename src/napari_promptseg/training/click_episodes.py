@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_promptseg.data.intensity_window import stretch_contrast
-from napari_promptseg.data.plane_prompts import Region, Stroke
+from napari_promptseg.data.plane_prompts import PlanePrompts, Region, Stroke
 from napari_promptseg.models.encoding.prompt_maps import encode
 from napari_promptseg.simulation import clicks
 
@@ -66,10 +66,8 @@ class Episode:
     @property
     def ambiguous(self) -> bool:
         """True if a single positive click is all there is, which can mean several things."""
-        if self.prior is not None or self.regions or len(self.strokes) != 1:
-            return False
-        (stroke,) = self.strokes
-        return stroke.positive and len(stroke.path) == 1
+        prompts = PlanePrompts(tuple(self.strokes), tuple(self.regions))
+        return self.prior is None and prompts.is_single_click
 
     def maps(self) -> NDArray[np.float32]:
         """Return the (4, H, W) prompt maps."""

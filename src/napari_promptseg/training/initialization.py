@@ -1,4 +1,4 @@
-"""The network as a training run begins with it."""
+"""The network as a training run begins with it, and the precision that it computes in."""
 
 from __future__ import annotations
 
@@ -126,3 +126,8 @@ def begin_optimiser(net: Network, config: TrainConfig, extra: torch.nn.Module) -
     if encoder:
         groups.insert(0, {"params": encoder, "peak": config.learning_rate * config.encoder_rate})
     return torch.optim.AdamW(groups, weight_decay=config.weight_decay, fused=True)
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Tell whether a device computes faster in bfloat16: GPUs do, and CPUs with AVX512-BF16."""
+    return device.type == "cuda" or torch.cpu._is_avx512_bf16_supported()

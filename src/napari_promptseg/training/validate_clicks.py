@@ -12,7 +12,7 @@ from napari_promptseg.measure.overlap import clicks_to, iou
 from napari_promptseg.simulation.clicks import next_click
 from napari_promptseg.training.click_episodes import Episode
 from napari_promptseg.training.data.crops_2d import Sample, draw_sample
-from napari_promptseg.training.data.training_set import distinct_names, validation_scenes
+from napari_promptseg.training.validation_sets import draw_fixed, mean_figures
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_promptseg.training.config import TrainConfig
+    from napari_promptseg.training.data.datasets import Scene
 
 _PER_SET, _CLICKS, _BATCH = 16, 8, 8
 _TARGETS = (0.85, 0.90)
@@ -34,18 +35,14 @@ class ValidationSet:
     @classmethod
     def read(cls, config: TrainConfig) -> ValidationSet:
         """Draw the crops; the same ones for the same configuration."""
-        names = distinct_names([entry.folder for entry in config.validation])
-        samples = {}
-        for name, entry in zip(names, config.validation, strict=True):
-            rng = np.random.default_rng(12345)
-            scenes = validation_scenes(config, entry)
-            crops: list[Sample] = []
-            while len(crops) < _PER_SET:
+
+        def draw(scenes: list[Scene], rng: np.random.Generator) -> Sample:
+            while True:
                 sample = draw_sample(scenes, config.crop, rng, recolored=False)
                 if sample.truth.any():
-                    crops.append(sample)
-            samples[name] = crops
-        return cls(samples)
+                    return sample
+
+        return cls(draw_fixed(config, draw, _PER_SET))
 
     def measure(self, predict: Callable[[list[Episode]], NDArray[np.float32]]) -> dict[str, float]:
         """Click on every crop and return the figures.
@@ -62,10 +59,9 @@ class ValidationSet:
             8 each), and ``iou1``, the mean IoU after the first click; averaged over the
             sets, and of each set, as ``noc85/NAME``. Empty without sets.
         """
-        sets = {name: self._figures(crops, predict) for name, crops in self.samples.items()}
-        kinds = list(dict.fromkeys(kind for figures in sets.values() for kind in figures))
-        means = {kind: float(np.mean([f[kind] for f in sets.values()])) for kind in kinds}
-        return means | {f"{k}/{name}": f[k] for k in kinds for name, f in sets.items()}
+        return mean_figures(
+            {name: self._figures(crops, predict) for name, crops in self.samples.items()}
+        )
 
     def _figures(
         self, crops: list[Sample], predict: Callable[[list[Episode]], NDArray[np.float32]]

@@ -10,8 +10,8 @@ import numpy as np
 from napari_promptseg.measure.overlap import dice
 from napari_promptseg.models.encoding.stack_maps import GIVEN
 from napari_promptseg.training.data.crops_3d import StackSample, draw_stack
-from napari_promptseg.training.data.training_set import distinct_names, validation_scenes
 from napari_promptseg.training.stack_episodes import StackEpisode
+from napari_promptseg.training.validation_sets import draw_fixed, mean_figures
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_promptseg.training.config import TrainConfig
+    from napari_promptseg.training.data.datasets import Scene
 
     Predict = Callable[[list[StackEpisode]], NDArray[np.float32]]
 
@@ -34,16 +35,13 @@ class StackValidation:
     @classmethod
     def read(cls, config: TrainConfig) -> StackValidation:
         """Draw the stacks; the same ones for the same configuration."""
-        names = distinct_names([entry.folder for entry in config.validation])
-        samples = {}
-        for name, entry in zip(names, config.validation, strict=True):
-            rng = np.random.default_rng(12345)
-            scenes = validation_scenes(config, entry)
-            samples[name] = [
-                draw_stack(scenes, config.planes, config.crop, rng, recolored=False, labelled=True)
-                for _ in range(_PER_SET)
-            ]
-        return cls(samples)
+
+        def draw(scenes: list[Scene], rng: np.random.Generator) -> StackSample:
+            return draw_stack(
+                scenes, config.planes, config.crop, rng, recolored=False, labelled=True
+            )
+
+        return cls(draw_fixed(config, draw, _PER_SET))
 
     def measure(self, predict: Predict) -> dict[str, float]:
         """Return the figures.
@@ -59,14 +57,12 @@ class StackValidation:
             ``dice``, from the mask of the largest plane to the others; averaged over the sets,
             and of each set, as ``dice/NAME``. Empty without sets.
         """
-        sets = {
-            n: float(np.mean(_from_mask(stacks, predict))) for n, stacks in self.samples.items()
-        }
-        if not sets:
-            return {}
-        return {"dice": float(np.mean(list(sets.values())))} | {
-            f"dice/{name}": value for name, value in sets.items()
-        }
+        return mean_figures(
+            {
+                name: {"dice": float(np.mean(_from_mask(stacks, predict)))}
+                for name, stacks in self.samples.items()
+            }
+        )
 
 
 def _answers(episodes: list[StackEpisode], predict: Predict) -> list[NDArray[np.bool_]]:

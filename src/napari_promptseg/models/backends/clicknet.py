@@ -35,17 +35,6 @@ _ZOOM: Final = (1.0, 1.0, 1.15, 1.15, 1.4)
 best recognized at the scale of training; later ones correct its boundary, which needs detail."""
 
 
-def _is_single_click(prompts: PlanePrompts) -> bool:
-    """Return True if a positive click is the only prompt, which is ambiguous."""
-    strokes = prompts.strokes
-    return (
-        not prompts.regions
-        and len(strokes) == 1
-        and strokes[0].positive
-        and len(strokes[0].path) == 1
-    )
-
-
 def shipped_weights() -> Path:
     """Return the file of the weights that ship with the package."""
     return Path(str(files("napari_promptseg.models") / "weights" / "clicknet.safetensors"))
@@ -192,7 +181,7 @@ class ClickNetBackend:
         image = stretch_contrast(embedding.rgb(shape)).transpose(2, 0, 1)[None]
         maps = self._maps(prompts, prior, embedding.shape, shape)[None]
         features = self._features(image, maps)
-        ambiguous = prior is None and _is_single_click(prompts)
+        ambiguous = prior is None and prompts.is_single_click
         number = 0
         if self.net.ambiguity and (ambiguous or prompts.choice):
             order = answer_order(self.net, features, ambiguous)
