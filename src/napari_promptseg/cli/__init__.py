@@ -10,9 +10,9 @@ import typer
 
 from napari_promptseg.cli.batch import batch
 from napari_promptseg.cli.cache import cache
-from napari_promptseg.cli.classes import adapt, classes, propose, queue
 from napari_promptseg.cli.engines import engines
 from napari_promptseg.cli.evaluate import evaluate
+from napari_promptseg.cli.few_shot import adapt, classes, propose, queue
 from napari_promptseg.cli.live import live
 from napari_promptseg.cli.models import backends
 from napari_promptseg.cli.options import fail
