@@ -8,7 +8,12 @@ import sys
 
 import pytest
 
-from napari_promptseg.data.atomic_file import atomic_target, replacing, write_bytes
+from napari_promptseg.data.atomic_file import (
+    atomic_target,
+    private_opener,
+    replacing,
+    write_bytes,
+)
 
 
 def test_content_appears_only_at_the_end(tmp_path):
@@ -97,6 +102,8 @@ def test_the_new_file_is_as_private_as_the_former_one_from_the_first_byte(tmp_pa
         assert stat.S_IMODE(temporary.stat().st_mode) == 0o600
         file.write(b"new")
     assert path.read_bytes() == b"new"
+    with open(tmp_path / "log", "a", opener=private_opener):
+        assert stat.S_IMODE((tmp_path / "log").stat().st_mode) == 0o600
     with replacing(tmp_path / "other", 0o600):
         pass
     assert stat.S_IMODE((tmp_path / "other").stat().st_mode) == 0o600

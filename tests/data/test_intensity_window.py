@@ -155,3 +155,8 @@ def test_the_default_window_spans_the_percentiles_0_5_and_99_5_of_a_skewed_sampl
 )
 def test_ct_windows_have_their_usual_bounds(name: str, bounds: tuple[float, float]) -> None:
     assert (CT_WINDOWS[name].low, CT_WINDOWS[name].high) == bounds
+
+
+def test_the_window_of_a_constant_image_is_wide_enough_for_its_numbers() -> None:
+    assert Window.from_percentiles(np.full(9, -5e5)) == Window(-5e5, -5e5 + 1)
+    assert Window.from_percentiles(np.full(9, 4e9)) == Window(4e9, 4e9 + 4000)

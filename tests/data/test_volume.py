@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
+from numpy.lib.stride_tricks import as_strided
 
 from helpers import RecordingArray
 from napari_promptseg.data.geometry import Plane
@@ -262,3 +263,13 @@ def test_a_volume_travels_to_another_process_with_what_was_stated():
     assert (again.provenance, again.notes) == ({"spacing": "caller"}, ("a guess",))
     assert again.states("spacing")
     assert not again.states("spacing", "position")
+
+
+def test_fingerprints_are_those_by_which_saved_sessions_know_their_image():
+    small = np.arange(5 * 7 * 9, dtype=np.int16).reshape(5, 7, 9)
+    assert Volume(small, "zyx").fingerprint() == "6b55bc2944a9012eb102a65136bfd300"
+    # A plane of 72 million pixels, of which three squares are read; none of it is in memory.
+    line = (np.arange(7 * 9000 + 8000) % 251).astype(np.uint8)
+    large = Volume(as_strided(line, (3, 9000, 8000), (0, 7, 1)), "zyx")
+    assert large.is_large(Plane((1, None, None)))
+    assert large.fingerprint() == "69c903b4600eb3f5ff85062159fc2de7"

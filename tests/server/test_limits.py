@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from napari_promptseg.data.prompts import LassoPrompt, PointPrompt, ScribblePrompt
-from napari_promptseg.server.limits import check_work
+from napari_promptseg.server.limits import check_strokes, check_work
 
 SHAPE = (5, 40, 60)
 POINT = PointPrompt((1.0, 2.0, 3.0))
@@ -24,3 +24,15 @@ def test_a_path_may_have_10000_vertices(kind) -> None:
     check_work([kind(tuple(path))], 0, SHAPE)
     with pytest.raises(ValueError, match="10001 vertices"):
         check_work([kind((*path, path[0]))], 0, SHAPE)
+
+
+def test_strokes_paint_a_hundred_times_the_plane_or_100_million_pixels() -> None:
+    # Each paints (100 + 1) * 1 pixels of a small plane, or its width of them of a large one.
+    line = [((0.0, 0.0), (0.0, 100.0)), 1.0]
+    check_strokes([line] * 990_099, (200, 300))
+    with pytest.raises(ValueError, match="would paint 100000100 pixels; valid: 100000000"):
+        check_strokes([line] * 990_100, (200, 300))
+    wide = [((0.0, 0.0), (0.0, 1000.0)), 1000.0]
+    check_strokes([wide] * 60, (7, 1000, 1200))
+    with pytest.raises(ValueError, match="valid: 120000000"):
+        check_strokes([wide] * 61, (7, 1000, 1200))

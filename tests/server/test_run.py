@@ -1,0 +1,52 @@
+"""The configuration of the web server, and where it may listen."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from helpers import ToyBackend
+from napari_promptseg.server.quotas import Quotas
+from napari_promptseg.server.run import check_exposure, is_loopback, make_config
+from napari_promptseg.server.service import Service
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_it_says_nothing_of_itself_believes_no_proxy_and_bounds_messages(tmp_path: Path) -> None:
+    service = Service(tmp_path / "server", quotas=Quotas())
+    service._make = ToyBackend
+    try:
+        config = make_config(service, port=1)
+    finally:
+        service.close()
+    assert not any((config.server_header, config.date_header, config.proxy_headers))
+    assert (config.ws_max_size, config.ws_max_queue) == (16 * 2**20, 2)
+    assert config.limit_concurrency == 256
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [("localhost", True), ("127.8.9.1", True), ("::1", True), ("0.0.0.0", False), ("lab", False)],
+)
+def test_loopback(host: str, expected: bool) -> None:
+    assert is_loopback(host) is expected
+
+
+def test_each_missing_file_of_tls_is_named(tmp_path: Path) -> None:
+    there, gone = tmp_path / "there.pem", tmp_path / "gone.pem"
+    there.touch()
+    service = SimpleNamespace(tokens=["ada"])
+    check_exposure(service, "lab", there, there)
+    for pair in [(there, gone), (gone, there), (gone, None), (None, gone)]:
+        with pytest.raises(FileNotFoundError, match=r"gone\.pem"):
+            check_exposure(service, "127.0.0.1", *pair)
+    for pair in [(there, None), (None, there), (None, None)]:
+        check_exposure(service, "127.0.0.1", *pair)
+        with pytest.raises(ValueError, match="--certificate and --key"):
+            check_exposure(service, "lab", *pair)
+    with pytest.raises(ValueError, match="no user has a token"):
+        check_exposure(SimpleNamespace(tokens=[]), "lab", there, there)
