@@ -2,6 +2,9 @@
 
 Little is imported here before a worker begins: it must first say that it computes on one
 thread, and that an interrupt is not for it.
+
+An executor of `concurrent.futures` neither tells which work a dead process had, nor ends a process
+in the middle of its work, which may take minutes.
 """
 
 from __future__ import annotations

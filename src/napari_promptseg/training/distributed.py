@@ -16,7 +16,9 @@ class ProcessGroup:
     """The processes of a run, by the environment variables RANK and WORLD_SIZE.
 
     Each learns from crops of its own; gradients are averaged over gloo, which needs no
-    GPU. A process that was not started by torchrun is alone.
+    GPU. A process that was not started by torchrun is alone. One reduction a step carries
+    the gradients of all modules that learn, and whether a process was asked to stop, for
+    which DistributedDataParallel would need several.
     """
 
     def __init__(self) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from napari_promptseg._napari.testing.robot import Robot
     from napari_promptseg._napari.worker.session_controller import SessionController
 
-_OBJECTS: Final = {"ct_phantom": (3, 4), "nuclei3d": (12, 14), "cells_timelapse": (6, 12)}
+OBJECTS: Final = {"ct_phantom": (3, 4), "nuclei3d": (12, 14), "cells_timelapse": (6, 12)}
 """Of each sample: the object that is annotated, and the next one, which gets a click."""
 _CLICKS: Final = 3
 _ROUNDS: Final = 3
@@ -57,8 +57,8 @@ def run_demo(
     ValueError
         If there is no such sample, or it has no truth.
     """
-    if sample not in _OBJECTS:
-        raise ValueError(f"no demo of sample {sample!r}; valid samples: {sorted(_OBJECTS)}")
+    if sample not in OBJECTS:
+        raise ValueError(f"no demo of sample {sample!r}; valid samples: {sorted(OBJECTS)}")
     headless = not has_display()
     with virtual_display() if headless else nullcontext():
         import napari
@@ -78,39 +78,40 @@ def _annotate(viewer: Viewer, output: Path, sample: str, report: Callable[[str],
     from napari_promptseg._napari.testing.robot import Robot
 
     _, labels = open_sample(sample)
-    first, second = (np.asarray(labels) == label for label in _OBJECTS[sample])
+    first, second = (np.asarray(labels) == label for label in OBJECTS[sample])
     name = next(s.display_name for s in list_samples() if s.key == sample)
     report(f"opening {name!r} and Plugins > PromptSeg > Annotate")
     viewer.window.resize(1400, 900)
     viewer.open_sample("napari-promptseg", sample)
     robot = Robot(viewer, viewer.layers[-1])
     _, dock = viewer.window.add_plugin_dock_widget("napari-promptseg", "Annotate")
-    _correct(dock, robot, first, _largest_plane(first), _CLICKS, report)
+    correct(dock, robot, first, largest_plane(first), _CLICKS, report)
     for number in range(_ROUNDS):
-        _press(dock, robot, Qt.Key.Key_G, "the propagation")
-        mask = _controller(dock).mask
+        press(dock, robot, Qt.Key.Key_G, "the propagation")
+        mask = controller(dock).mask
         score = dice(mask, first)
         report(f"propagated with G: Dice {score:.3f}")
         if number < _ROUNDS - 1:
-            _correct(dock, robot, first, _largest_plane(mask != first), 1, report)
-    _press(dock, robot, Qt.Key.Key_N, "the commit")
+            correct(dock, robot, first, largest_plane(mask != first), 1, report)
+    press(dock, robot, Qt.Key.Key_N, "the commit")
     report("committed with N; going on with the next object")
-    _correct(dock, robot, second, _largest_plane(second), 1, report)
+    correct(dock, robot, second, largest_plane(second), 1, report)
     output.mkdir(parents=True, exist_ok=True)
     picture = output / f"{sample}.png"
     viewer.screenshot(str(picture), canvas_only=False, flash=False)
     labels_path = output / f"{sample}_labels{'.tif' if sample == 'cells_timelapse' else '.nii.gz'}"
-    _controller(dock).session.export(labels_path, overwrite=True)
+    controller(dock).session.export(labels_path, overwrite=True)
     report(f"wrote {labels_path} and {picture}")
     report(f"Dice of the first object against the truth of the sample: {score:.3f}")
     return score
 
 
-def _largest_plane(mask: NDArray[np.bool_]) -> int:
+def largest_plane(mask: NDArray[np.bool_]) -> int:
+    """Return the plane with the most pixels."""
     return int(mask.sum((1, 2)).argmax())
 
 
-def _correct(
+def correct(
     dock: AnnotateWidget,
     robot: Robot,
     truth: NDArray[np.bool_],
@@ -120,30 +121,32 @@ def _correct(
 ) -> None:
     """Click where the plane is most wrong, as the robot user of the benchmarks does."""
     for _ in range(clicks):
-        click = next_click(_controller(dock).mask[plane], truth[plane])
+        click = next_click(controller(dock).mask[plane], truth[plane])
         if click is None:
             return
         (row, column), positive = click
-        before = len(_controller(dock).snapshot.prompts)
+        before = len(controller(dock).snapshot.prompts)
         robot.go_to((plane, row, column))
         robot.click((plane, row, column), positive)
         robot.wait(partial(_more_prompts, dock, before), "the click to arrive", 10)
         robot.wait(lambda: not dock.sessions.busy, "the answer")
-        score = dice(_controller(dock).mask[plane], truth[plane])
+        score = dice(controller(dock).mask[plane], truth[plane])
         sign = "+" if positive else "-"
         report(f"clicked {sign} at plane {plane}, ({row}, {column}): Dice of the plane {score:.3f}")
 
 
 def _more_prompts(dock: AnnotateWidget, before: int) -> bool:
-    return len(_controller(dock).snapshot.prompts) > before
+    return len(controller(dock).snapshot.prompts) > before
 
 
-def _controller(dock: AnnotateWidget) -> SessionController:
+def controller(dock: AnnotateWidget) -> SessionController:
+    """Return the controller of the image in use."""
     if dock.layer_sync is None:
         raise RuntimeError("the dock has no image")
     return dock.layer_sync.controller
 
 
-def _press(dock: AnnotateWidget, robot: Robot, key: Any, what: str) -> None:
+def press(dock: AnnotateWidget, robot: Robot, key: Any, what: str) -> None:
+    """Press a key, and wait for what it begins."""
     robot.press(key)
     robot.wait(lambda: not dock.sessions.busy, what)
