@@ -70,6 +70,11 @@ def test_a_box_with_just_enough_around_it_is_seen_in_a_tile_of_the_finest_grid()
     assert tile_around(SHAPE, ((1300, 1301), (640, 1408)))[1] == (512, 1536)
 
 
+def test_clicks_in_the_corners_are_seen_in_the_tiles_there() -> None:
+    assert tile_around(SHAPE, ((0, 1), (0, 1))) == ((0, 1024), (0, 1024))
+    assert tile_around(SHAPE, ((2599, 2600), (4999, 5000))) == ((1576, 2600), (3976, 5000))
+
+
 def test_an_answer_lies_where_it_is_in_the_plane() -> None:
     backend = Seeing()
     tiles = Tiling(backend)
