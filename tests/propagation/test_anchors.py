@@ -9,6 +9,7 @@ from helpers import plane_image
 from napari_promptseg.data.plane_prompts import PlanePrompts, box_region
 from napari_promptseg.propagation.anchors import (
     clip_to_prompts,
+    last_weight,
     likeness,
     nearest,
     neighbours,
@@ -68,3 +69,18 @@ def test_frames_grow_unlike_by_their_number():
     stack = stack_of(0, step=0.0)
     values = [likeness(stack, 0, index, (0.5, 2.0)) for index in (0, 5, 10)]
     assert values == pytest.approx([1, np.exp(-0.5), np.exp(-1)])
+
+
+def test_the_nearer_and_the_larger_of_two_anchors_weighs_more():
+    def square(side: int) -> np.ndarray:
+        mask = np.zeros((12, 15), bool)
+        mask[1 : 1 + side, 3 : 3 + side] = True
+        return mask
+
+    def weights(first: int, last: int) -> list[float]:
+        stack = Stack(lambda index: None, {2: square(first), 8: square(last)}, 0, 10)
+        return [last_weight(stack, 2, 8, index) for index in (3, 4, 7)]
+
+    assert weights(5, 5) == pytest.approx([1 / 6, 1 / 3, 5 / 6])
+    assert weights(10, 5) == pytest.approx([5 / 55, 10 / 50, 25 / 35])
+    assert weights(5, 10) == pytest.approx([10 / 35, 20 / 40, 50 / 55])

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers import ToyBackend, ellipsoid, iou, plane_image
+from napari_promptseg.propagation import optical_flow
 from napari_promptseg.propagation.base import PlanePrediction, Stack
 from napari_promptseg.propagation.optical_flow import FlowWarp
 
@@ -95,3 +96,11 @@ def test_planes_are_read_a_few_times_at_most():
 
     list(FlowWarp(ToyBackend()).fill(Stack(read, {5: truth[5]}, 0, 12)))
     assert sorted(reads) == list(range(12))
+
+
+@pytest.mark.parametrize(("error", "agrees"), [(0.0, 1.0), (1.4, 1.0), (1.6, 0.0)])
+def test_the_tolerance_of_the_round_trip_is_that_of_its_source(error, agrees):
+    # A hundredth of the squared lengths, and a half: 2.35 of 1.96, then 2.33 of 2.56.
+    back = np.broadcast_to(np.float32([6, 8]), (30, 40, 2))
+    there = np.broadcast_to(np.float32([error - 6, -8]), back.shape)
+    assert optical_flow._agreement(back, there)[5, 9] == agrees

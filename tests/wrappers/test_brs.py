@@ -105,6 +105,15 @@ def test_a_click_that_no_fit_can_keep_is_painted() -> None:
     assert 0 < min(mask.sum(), (~mask).sum()) < 12
 
 
+@pytest.mark.parametrize("place", [(60, 80), (33, 240)], ids=str)
+def test_a_disk_around_the_click_is_painted(place: tuple[int, int]) -> None:
+    image = plane_image(np.full((200, 300), 200, np.uint8))
+    prompts = PlanePrompts((click(100, 190), click(*place, False)))
+    rows, columns = np.ogrid[:200, :300]
+    disk = (rows - place[0]) ** 2 + (columns - place[1]) ** 2 <= 2.1**2  # 0.007 of 300 pixels
+    np.testing.assert_array_equal(~Brs(TinyNet()).predict(image, prompts).mask, disk)
+
+
 def test_the_later_of_two_clicks_on_one_pixel_holds() -> None:
     image = plane_image(np.full((40, 50), 200, np.uint8))
     clicks = (click(10, 10, False), click(10.2, 9.8))
