@@ -47,6 +47,11 @@ def rng() -> np.random.Generator:
 @pytest.fixture(scope="module")
 def one_thread() -> Iterator[None]:
     """Small networks lose more than they gain by more threads, above all on a busy machine."""
+    if find_spec("torch") is None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("OMP_NUM_THREADS", "1")
+            yield
+        return
     import torch
 
     threads = torch.get_num_threads()

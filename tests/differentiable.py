@@ -9,8 +9,8 @@ import torch
 from torch.nn import functional as F
 
 from helpers import ALL_PROMPTS
+from napari_promptseg.models.autograd_stage import AutogradStage
 from napari_promptseg.models.base import Capabilities, Prediction
-from napari_promptseg.models.capabilities import Stage
 
 if TYPE_CHECKING:
     from napari_promptseg.data.plane_prompts import PlanePrompts
@@ -43,7 +43,7 @@ class TinyNet:
 
     def stage(
         self, embedding: PlaneImage, prompts: PlanePrompts, prior: np.ndarray | None = None
-    ) -> Stage:
+    ) -> AutogradStage:
         self.runs += 1
         colors = embedding.rgb((self.side, self.side)).transpose(2, 0, 1)[None]
         sharp = torch.as_tensor(np.ascontiguousarray(colors))
@@ -54,7 +54,7 @@ class TinyNet:
             return 4 * given[0].sum(1, keepdim=True) - 4
 
         height, width = embedding.shape
-        return Stage((features,), logits, (0, height), (0, width))
+        return AutogradStage((0, height), (0, width), (features,), logits)
 
     def at_scale(self, factor: float) -> TinyNet:
         return TinyNet(round(self.side * factor))

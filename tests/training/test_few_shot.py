@@ -75,7 +75,7 @@ def test_fewer_than_four_objects_cannot_be_split() -> None:
 def test_tuning_changes_the_decoder_alone_and_never_the_backend(monkeypatch) -> None:
     monkeypatch.setattr(fine_tune, "_MOST_STEPS", 3)
     backend = ClickNetBackend("cpu")
-    before = {k: v.clone() for k, v in backend.net.state_dict().items()}
+    before = {k: v.numpy().copy() for k, v in backend.net.state_dict().items()}
     needed = iter([[9.0, 9.0], [8.5, 8.5], [8.0, 8.0]])  # before, all the way, a part of it
     monkeypatch.setattr(fine_tune, "clicks_needed", lambda *_: np.array(next(needed)))
     tuned = fine_tune.tune(backend, [scene(0, 6, "a")], seconds=1e6)
@@ -84,7 +84,7 @@ def test_tuning_changes_the_decoder_alone_and_never_the_backend(monkeypatch) -> 
     assert (tuned.before, tuned.after) == (9.0, 8.0)
     assert not any(name.startswith("encoder.") for name in tuned.adapter)
     assert any((t != before[k]).any() for k, t in tuned.adapter.items())
-    assert all((v == before[k]).all() for k, v in backend.net.state_dict().items())
+    assert all((v.numpy() == before[k]).all() for k, v in backend.net.state_dict().items())
 
 
 def test_what_saves_no_click_is_not_kept(monkeypatch) -> None:

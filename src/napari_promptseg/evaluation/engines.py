@@ -11,8 +11,8 @@ import numpy as np
 
 from napari_promptseg.data.sampling import spread
 from napari_promptseg.models.backends.clicknet import ClickNetBackend, shipped_weights
-from napari_promptseg.models.engine_selection import VARIABLE, Trial, try_engines
-from napari_promptseg.models.engines import onnx_graph
+from napari_promptseg.models.clicknet_weights import ClickNetWeights
+from napari_promptseg.models.engine_selection import VARIABLE, Trial, remember_fastest, try_engines
 from napari_promptseg.training.data.datasets import Scene, read_scenes
 from napari_promptseg.training.fine_tune import clicks_needed
 
@@ -34,19 +34,16 @@ class EngineRow:
     ----------
     trial : Trial
         Time and difference of one look.
-    megabytes : float
-        Of what it runs, on disk.
     noc90 : float or None
         Mean clicks to an IoU of 0.9, at most 20; None where no set was given.
     """
 
     trial: Trial
-    megabytes: float
     noc90: float | None = None
 
 
 def measure_engines(folder: Path | None = None) -> list[EngineRow]:
-    """Measure all engines in turns, in one run on this machine.
+    """Measure all engines in turns, in one run on this machine, and remember the fastest exact one.
 
     Parameters
     ----------
@@ -58,19 +55,17 @@ def measure_engines(folder: Path | None = None) -> list[EngineRow]:
     FileNotFoundError
         If the folder holds no data set.
     """
-    with _forced("channels_last"):
-        net = ClickNetBackend("cpu").net
     objects = [] if folder is None else _objects(folder)
     rows = []
-    for trial in try_engines(net):
+    trials = try_engines(ClickNetWeights.read(shipped_weights()))
+    for trial in trials:
         clicks = None
         if objects and not trial.error:
             with _forced(trial.name):
                 click_counts = clicks_needed(ClickNetBackend("cpu"), objects, _CLICKS, _TARGET)
             clicks = float(np.ceil(click_counts).mean())
-        exported = trial.name == "onnx" and not trial.error
-        size = len(onnx_graph(net)) if exported else shipped_weights().stat().st_size
-        rows.append(EngineRow(trial, size / 1e6, clicks))
+        rows.append(EngineRow(trial, clicks))
+    remember_fastest(trials)
     return rows
 
 

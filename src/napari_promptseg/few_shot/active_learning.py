@@ -116,7 +116,7 @@ def _fingerprint(extractor: FeatureExtractor, image: PlaneImage) -> NDArray[np.f
     """Return mean and standard deviation of the features of an image."""
     pixels = square_pixels(image)
     features = extractor.extract(pixels, min(1.0, _SIDE / max(pixels.shape[:2]))).vectors
-    return np.concatenate([features.mean(0).numpy(), features.std(0).numpy()]).astype(np.float64)
+    return np.concatenate([features.mean(0), features.std(0, ddof=1)]).astype(np.float64)
 
 
 def _uncertainty(few_shot_class: FewShotClass, image: PlaneImage) -> float:

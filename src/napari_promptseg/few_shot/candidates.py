@@ -17,8 +17,6 @@ from napari_promptseg.models.base import certainty
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from torch import Tensor
-
     from napari_promptseg.few_shot.features import FeatureExtractor
 
 _MIN_PEAK: Final = 0.2
@@ -137,15 +135,13 @@ class Candidate(MaskPatch):
     scale: float
     scores: tuple[float, float, float]
 
-    def covered(self, features: FeatureMap) -> Tensor:
+    def covered(self, features: FeatureMap) -> Float32:
         """Return the feature vectors of the cells that it covers, at least of one."""
-        import torch
-
         down, right = features.step
         rows, columns = np.nonzero(self.mask)
         inside = (rows + self.top) // down, (columns + self.left) // right
         flat = np.unique(inside[0].astype(int) * features.grid[1] + inside[1].astype(int))
-        return features.vectors[torch.from_numpy(flat)]
+        return np.asarray(features.vectors[flat])
 
     def descriptors(
         self,

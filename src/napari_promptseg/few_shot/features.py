@@ -13,11 +13,11 @@ from napari_promptseg.data.plane_prompts import Stroke
 from napari_promptseg.data.resize import resize
 from napari_promptseg.models.backends.clicknet import ClickNetBackend, shipped_weights
 from napari_promptseg.models.encoding.prompt_maps import encode
+from napari_promptseg.models.stage import sigmoid
+from napari_promptseg.models.tensor_files import weights_identity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from torch import Tensor  # noqa: TC004 - annotations of a dataclass are not evaluated
 
     from napari_promptseg.data.volume import PlaneImage
 
@@ -35,7 +35,7 @@ class FeatureMap:
 
     Parameters
     ----------
-    vectors : (N, C) tensor
+    vectors : (N, C) float32 array
         Of the cells of a grid, row by row.
     grid : (int, int)
         Its rows and columns.
@@ -43,7 +43,7 @@ class FeatureMap:
         Rows and columns of the image, which the cells divide evenly.
     """
 
-    vectors: Tensor
+    vectors: Float32
     grid: tuple[int, int]
     shape: tuple[int, int]
 
@@ -101,8 +101,6 @@ def network_identity() -> str:
 
     Features of different networks cannot be compared.
     """
-    from napari_promptseg.models.networks.checkpoints import weights_identity
-
     return weights_identity(ClickNetBackend.name, shipped_weights())
 
 
@@ -128,14 +126,11 @@ class FeatureExtractor:
         factor : float
             Scale of the network input, whose sides are rounded to multiples of 32 pixels.
         """
-        import torch
-
         height, width = image.shape[:2]
         rows, columns = (max(1, round(n * factor / _STRIDE)) * _STRIDE for n in (height, width))
         pixels = stretch_contrast(resize(image, (rows, columns)))
-        with torch.inference_mode():
-            features = self._backend.net.dense(self._tensor(pixels.transpose(2, 0, 1)[None]))[0]
-        flat = features.flatten(1).T.contiguous().float().cpu()
+        features = self._backend.dense(pixels.transpose(2, 0, 1)[None])[0]
+        flat = np.ascontiguousarray(features.reshape(len(features), -1).T)
         return FeatureMap(flat, (features.shape[1], features.shape[2]), (height, width))
 
     def answer(self, image: Float32, questions: Sequence[Question]) -> list[Float32]:
@@ -153,26 +148,15 @@ class FeatureExtractor:
         list of (h, w) float32 array
             Probability of the object in the part of each square inside the image.
         """
-        import torch
-
         shape = image.shape[0], image.shape[1]
         answers: list[Float32] = []
         for begin in range(0, len(questions), _BATCH):
             batch = questions[begin : begin + _BATCH]
             images = np.stack([_crop(image, q) for q in batch]).transpose(0, 3, 1, 2)
             maps = np.stack([_maps(q, shape) for q in batch])
-            with torch.inference_mode():
-                logits = self._backend.net(self._tensor(images), self._tensor(maps))
-            crops = logits.float().sigmoid().cpu().numpy()[:, 0]
-            answers += [_back(crop, q, shape) for crop, q in zip(crops, batch, strict=True)]
+            logits = self._backend.logits(images, maps)
+            answers += [_back(sigmoid(z), q, shape) for z, q in zip(logits, batch, strict=True)]
         return answers
-
-    def _tensor(self, array: Float32) -> Tensor:
-        import torch
-
-        return torch.from_numpy(np.ascontiguousarray(array)).to(
-            self._backend.device, memory_format=torch.channels_last
-        )
 
     def close(self) -> None:
         """Free the network."""

@@ -13,6 +13,7 @@ from napari_promptseg.data.volume import ArrayLike, PlaneImage, Volume
 from napari_promptseg.few_shot.candidates import disk_diameter
 from napari_promptseg.few_shot.features import (
     FeatureExtractor,
+    Float32,
     network_identity,
     square_labels,
     square_pixels,
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
-    from torch import Tensor  # noqa: TC004 - annotations of a dataclass are not evaluated
-
-    from napari_promptseg.few_shot.features import Float32
 
 _SCALES: Final = (1.0, 0.75, 1.33)
 """Relative scales at which features of examples are sampled, as augmentation."""
@@ -54,7 +52,7 @@ class FewShotClass:
         Description for people; its words also match text prompts.
     device : str
         Device of the network: "auto", "cpu", "cuda" or "mps".
-    adapter : dict of str to tensor, optional
+    adapter : dict of str to array, optional
         Decoder weights fine-tuned on its objects.
     note : str
         Result of fine-tuning, for people.
@@ -69,7 +67,7 @@ class FewShotClass:
     synonyms: tuple[str, ...] = ()
     description: str = ""
     device: str = "auto"
-    adapter: dict[str, Tensor] | None = field(default=None, repr=False)
+    adapter: dict[str, Float32] | None = field(default=None, repr=False)
     note: str = ""
     _samples: list[Samples] = field(default_factory=list, repr=False)
     _diameters: list[float] = field(default_factory=list, repr=False)
@@ -102,7 +100,7 @@ class FewShotClass:
         return plain if self.adapter is None else plain.adapted(self.adapter)
 
     def restore(
-        self, samples: Samples, diameters: list[float], adapter: dict[str, Tensor] | None
+        self, samples: Samples, diameters: list[float], adapter: dict[str, Float32] | None
     ) -> None:
         """Replace the samples, diameters and adapter by saved ones."""
         self._samples, self._diameters, self._classifier = [samples], list(diameters), None

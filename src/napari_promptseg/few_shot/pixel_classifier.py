@@ -14,8 +14,6 @@ from napari_promptseg.data.geometry import box_slices, mask_box
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from torch import Tensor  # noqa: TC004 - annotations of a dataclass are not evaluated
-
     from napari_promptseg.few_shot.features import FeatureMap
 
 BACKGROUND, RIM, CORE = 0, 1, 2
@@ -29,6 +27,7 @@ _FAR_WEIGHT: Final = 0.15
 """Weight of background further away, where objects may be unlabelled."""
 _MAX_SAMPLES: Final = 2000
 """Largest number of samples of each kind."""
+_MAX_ITERATIONS: Final = 60
 _PENALTY: Final = 3e-3
 """L2 regularization of the weights."""
 
@@ -67,17 +66,17 @@ class Samples:
 
     Parameters
     ----------
-    features : (N, C) tensor
+    features : (N, C) float32 array
         Feature vectors.
-    kinds : (N,) int64 tensor
+    kinds : (N,) int64 array
         BACKGROUND, RIM or CORE.
-    weights : (N,) tensor
+    weights : (N,) float32 array
         Weight of each sample among those of its kind.
     """
 
-    features: Tensor
-    kinds: Tensor
-    weights: Tensor
+    features: NDArray[np.float32]
+    kinds: NDArray[np.int64]
+    weights: NDArray[np.float32]
 
     def __len__(self) -> int:
         return len(self.kinds)
@@ -90,33 +89,31 @@ class Samples:
     @classmethod
     def join(cls, parts: Sequence[Samples]) -> Samples:
         """Concatenate samples."""
-        import torch
-
         return cls(
-            *(torch.cat([getattr(p, name) for p in parts]) for name in cls.__dataclass_fields__)
+            *(
+                np.concatenate([getattr(p, name) for p in parts])
+                for name in cls.__dataclass_fields__
+            )
         )
 
-    def select(self, index: Tensor) -> Samples:
-        """Return a subset by a bool or integer tensor."""
+    def select(self, index: NDArray[np.bool_ | np.int64]) -> Samples:
+        """Return a subset by a bool or integer array."""
         return Samples(self.features[index], self.kinds[index], self.weights[index])
 
     def balanced(self) -> Samples:
         """Return the same with the weights of each kind summing up to one."""
-        import torch
-
-        of_kind = torch.zeros(_KINDS).index_add_(0, self.kinds, self.weights)
-        return replace(self, weights=self.weights / of_kind[self.kinds])
+        of_kind = np.bincount(self.kinds, self.weights, _KINDS)
+        weights = np.asarray(self.weights / of_kind[self.kinds], np.float32)
+        return replace(self, weights=weights)
 
     def thinned(self) -> Samples:
         """Return at most 2,000 of each kind, evenly spread."""
-        import torch
-
         indices = []
         for kind in range(_KINDS):
-            where = torch.nonzero(self.kinds == kind)[:, 0]
-            step = torch.linspace(0, len(where) - 1, min(_MAX_SAMPLES, len(where)))
-            indices.append(where[step.round().long()])
-        return self.select(torch.cat(indices))
+            where = np.flatnonzero(self.kinds == kind)
+            step = np.linspace(0, len(where) - 1, min(_MAX_SAMPLES, len(where)))
+            indices.append(where[np.rint(step).astype(np.int64)])
+        return self.select(np.concatenate(indices))
 
     @classmethod
     def around(cls, features: FeatureMap, labels: NDArray[np.integer]) -> Samples:
@@ -151,12 +148,10 @@ class Samples:
         weights: NDArray[np.floating],
     ) -> Samples:
         """Sample cells of a feature map; all arrays have the shape of its grid."""
-        import torch
-
         return cls(
-            features.vectors[torch.from_numpy(where.ravel())],
-            torch.from_numpy(kinds[where]).long(),
-            torch.from_numpy(weights[where]).float(),
+            features.vectors[where.ravel()],
+            kinds[where].astype(np.int64),
+            weights[where].astype(np.float32),
         )
 
 
@@ -179,21 +174,21 @@ class PixelClassifier:
 
     Parameters
     ----------
-    mean, deviation : (C,) tensor
+    mean, deviation : (C,) float32 array
         Mean and standard deviation of the features.
-    weight : (C, 3) tensor
+    weight : (C, 3) float32 array
         Weights of each kind.
-    bias : (3,) tensor
+    bias : (3,) float32 array
         Bias of each kind.
-    prototypes : (2, C) tensor
+    prototypes : (2, C) float32 array
         Mean standardised features of cores and background.
     """
 
-    mean: Tensor
-    deviation: Tensor
-    weight: Tensor
-    bias: Tensor
-    prototypes: Tensor
+    mean: NDArray[np.float32]
+    deviation: NDArray[np.float32]
+    weight: NDArray[np.float32]
+    bias: NDArray[np.float32]
+    prototypes: NDArray[np.float32]
 
     @classmethod
     def learn(cls, samples: Samples) -> PixelClassifier:
@@ -223,47 +218,58 @@ class PixelClassifier:
             raise ValueError(
                 "a class needs examples of a dozen pixels or more, with background around them"
             )
-        import torch
-        from torch.nn.functional import cross_entropy
+        from scipy.optimize import fmin_l_bfgs_b
 
-        features = samples.features.float()
-        mean, deviation = features.mean(0), features.std(0) + 1e-3
-        inputs = (features - mean) / deviation
-        weights = samples.balanced().weights / _KINDS
-        weight = torch.zeros(inputs.shape[1], _KINDS, requires_grad=True)
-        bias = torch.zeros(_KINDS, requires_grad=True)
-        solver = torch.optim.LBFGS([weight, bias], max_iter=60, line_search_fn="strong_wolfe")
+        mean = samples.features.mean(0)
+        deviation = samples.features.std(0, ddof=1) + np.float32(1e-3)
+        inputs = ((samples.features - mean) / deviation).astype(np.float64)
+        weights = samples.balanced().weights.astype(np.float64) / _KINDS
+        truth = np.eye(_KINDS)[samples.kinds]
+        count = inputs.shape[1]
 
-        def loss() -> Tensor:
-            solver.zero_grad()
-            errors = cross_entropy(inputs @ weight + bias, samples.kinds, reduction="none")
-            total = (errors * weights).sum() + _PENALTY * weight.square().sum()
-            torch.autograd.backward(total)
-            return total
+        def loss(values: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+            layer = values.reshape(count + 1, _KINDS)
+            scores = _log_softmax(inputs @ layer[:-1] + layer[-1])
+            error = weights[:, None] * (np.exp(scores) - truth)
+            gradient = np.concatenate([inputs.T @ error, error.sum(0, keepdims=True)])
+            gradient[:-1] += 2 * _PENALTY * layer[:-1]
+            total = -(weights * (scores * truth).sum(1)).sum()
+            total += _PENALTY * np.square(layer[:-1]).sum()
+            return float(total), gradient.ravel()
 
-        solver.step(loss)  # type: ignore[no-untyped-call]
+        start = np.zeros((count + 1) * _KINDS)
+        # With a shorter memory, the steps would be too few.
+        best, _, _ = fmin_l_bfgs_b(loss, start, m=_MAX_ITERATIONS, maxiter=_MAX_ITERATIONS)
+        layer = best.reshape(count + 1, _KINDS).astype(np.float32)
         prototypes = [inputs[samples.kinds == kind].mean(0) for kind in (CORE, BACKGROUND)]
-        return cls(mean, deviation, weight.detach(), bias.detach(), torch.stack(prototypes))
+        return cls(mean, deviation, layer[:-1], layer[-1], np.stack(prototypes).astype(np.float32))
 
-    def familiarity(self, features: Tensor) -> float:
+    def familiarity(self, features: NDArray[np.float32]) -> float:
         """Return the similarity of feature vectors to the cores of the examples, in [-1, 1].
 
         It is half the difference of the cosine similarities of their mean to the prototypes
         of cores and background.
         """
-        from torch.nn.functional import cosine_similarity
-
-        mean = (features.float().mean(0) - self.mean) / self.deviation
+        mean = (features.mean(0) - self.mean) / self.deviation
         cores, background = self.prototypes
-        like = cosine_similarity(mean, cores, dim=0) - cosine_similarity(mean, background, dim=0)
-        return float(like) / 2
+        return (_cosine(mean, cores) - _cosine(mean, background)) / 2
 
-    def probabilities(self, features: Tensor) -> Tensor:
+    def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the (N, 3) probabilities of the kinds."""
-        inputs = (features.float() - self.mean) / self.deviation
-        return (inputs @ self.weight + self.bias).softmax(1)
+        inputs = (features - self.mean) / self.deviation
+        return np.asarray(np.exp(_log_softmax(inputs @ self.weight + self.bias)), np.float32)
 
     def maps(self, features: FeatureMap) -> NDArray[np.float32]:
         """Return the (3, h, w) probabilities of the kinds on the grid of a feature map."""
-        probability = self.probabilities(features.vectors).T.reshape(_KINDS, *features.grid)
-        return np.asarray(probability.numpy(), np.float32)
+        return self.probabilities(features.vectors).T.reshape(_KINDS, *features.grid)
+
+
+def _log_softmax(scores: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return the logarithms of the probabilities of each row."""
+    shifted = scores - scores.max(1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(1, keepdims=True)))
+
+
+def _cosine(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
+    norms = float(np.linalg.norm(a)) * float(np.linalg.norm(b))
+    return float(a @ b) / max(norms, 1e-8)

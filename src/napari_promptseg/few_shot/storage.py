@@ -6,11 +6,14 @@ import json
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from napari_promptseg.data.atomic_file import write_bytes
 from napari_promptseg.few_shot.features import network_identity
 from napari_promptseg.few_shot.few_shot_class import FewShotClass
 from napari_promptseg.few_shot.pixel_classifier import Samples
 from napari_promptseg.models.adapters import PREFIX, SUFFIX, class_file, find_class, list_classes
+from napari_promptseg.models.tensor_files import Tensors, as_array
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,20 +42,19 @@ def save_class(few_shot_class: FewShotClass, path: Path | None = None) -> Path:
     ValueError
         If the class has no example, or the path has another suffix.
     """
-    import torch
-    from safetensors.torch import save
+    from safetensors.numpy import save
 
     path = path or class_file(few_shot_class.name)
     if path.suffix != SUFFIX:
         raise ValueError(f"a class is written as .safetensors, got {path.name!r}")
     samples = few_shot_class.knowledge().samples
-    tensors = {
-        "features": samples.features.half(),
-        "kinds": samples.kinds.to(torch.uint8),
+    tensors: Tensors = {
+        "features": samples.features.astype(np.float16),
+        "kinds": samples.kinds.astype(np.uint8),
         "weights": samples.weights,
-        "diameters": torch.tensor(few_shot_class.diameters, dtype=torch.float64),
+        "diameters": np.array(few_shot_class.diameters, np.float64),
     }
-    adapter = {PREFIX + name: tensor for name, tensor in (few_shot_class.adapter or {}).items()}
+    adapter = {PREFIX + k: as_array(array) for k, array in (few_shot_class.adapter or {}).items()}
     metadata = {
         "kind": _KIND,
         "name": few_shot_class.name,
@@ -82,13 +84,15 @@ def load_class(path: Path, device: str = "auto") -> FewShotClass:
     if not path.is_file():
         raise FileNotFoundError(f"no class at {str(path)!r}")
     try:
-        with safe_open(path, "pt") as source:
+        with safe_open(path, "np") as source:
             metadata = source.metadata() or {}
             tensors = {name: source.get_tensor(name) for name in source.keys()}  # noqa: SIM118
         if metadata.get("kind") != _KIND:
             raise ValueError("it is no class")
         samples = Samples(
-            tensors["features"].float(), tensors["kinds"].long(), tensors["weights"].float()
+            tensors["features"].astype(np.float32),
+            tensors["kinds"].astype(np.int64),
+            tensors["weights"].astype(np.float32),
         )
         few_shot_class = FewShotClass(
             metadata["name"],

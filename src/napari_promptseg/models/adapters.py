@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from torch import Tensor, nn
+    import numpy as np
+    from numpy.typing import NDArray
 
 FOLDER_VARIABLE: Final = "PROMPTSEG_CLASSES"
 """Environment variable that overrides the folder of saved classes."""
@@ -88,7 +87,7 @@ def find_class(name: str, folder: Path | None = None) -> Path:
     return files[key]
 
 
-def load_adapter(key: str) -> dict[str, Tensor]:
+def load_adapter(key: str) -> dict[str, NDArray[np.float32]]:
     """Return the adapter of a saved class.
 
     Raises
@@ -100,7 +99,7 @@ def load_adapter(key: str) -> dict[str, Tensor]:
 
     path = find_class(key)
     try:
-        with safe_open(path, "pt") as source:
+        with safe_open(path, "np") as source:
             names = [name for name in source.keys() if name.startswith(PREFIX)]  # noqa: SIM118
             adapter = {name.removeprefix(PREFIX): source.get_tensor(name) for name in names}
     except SafetensorError as error:
@@ -108,19 +107,3 @@ def load_adapter(key: str) -> dict[str, Tensor]:
     if not adapter:
         raise ValueError(f"the class {key!r} has no adapter: fine-tune it first")
     return adapter
-
-
-def apply_adapter(net: nn.Module, adapter: Mapping[str, Tensor]) -> None:
-    """Overwrite the weights of a network with those of an adapter.
-
-    Raises
-    ------
-    ValueError
-        If the adapter belongs to another network.
-    """
-    own = dict(net.named_parameters())
-    for name, tensor in adapter.items():
-        if name not in own or own[name].shape != tensor.shape:
-            raise ValueError(f"the adapter does not fit {type(net).__name__}: {name}")
-    for name, tensor in adapter.items():
-        own[name].data.copy_(tensor)

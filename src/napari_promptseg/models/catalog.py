@@ -7,10 +7,10 @@ import tomllib
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.resources import files
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, Literal
 
+from napari_promptseg.data.requirements import MissingPackageError, is_installed
 from napari_promptseg.models.adapters import class_key, list_adapted
 from napari_promptseg.models.registry import backend_prompts, list_backends, load_error
 
@@ -83,7 +83,7 @@ class Model:
     @property
     def state(self) -> State:
         """True if it can be used; determined without importing anything."""
-        if self.package is not None and find_spec(self.package) is None:
+        if self.package is not None and not is_installed(self.package):
             return "needs package"
         return "ready" if self.path is None or self.path.exists() else "needs file"
 
@@ -114,7 +114,9 @@ class Model:
         """
         match self.state:
             case "needs package":
-                raise ImportError(f"{self.title} needs the package {self.package!r}; {self.remedy}")
+                raise MissingPackageError(
+                    f"{self.title} needs the package {self.package!r}; {self.remedy}"
+                )
             case "needs file":
                 raise FileNotFoundError(f"{self.title} needs {str(self.path)!r}; {self.remedy}")
         return self

@@ -1,4 +1,8 @@
-"""Engine selection: the fastest exact inference engine, measured once per machine."""
+"""Engine selection: ONNX Runtime, or the fastest exact engine that was measured here.
+
+`promptseg engines` measures and remembers. Loading a model never measures: the first click would
+wait for it, and PyTorch would be imported.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +19,15 @@ from time import perf_counter, sleep
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import torch
 
 from napari_promptseg.data.atomic_file import write_bytes
-from napari_promptseg.models.engines import ENGINES, SIDE, Eager
+from napari_promptseg.models.device import has_torch_for_gpu
+from napari_promptseg.models.engines import DEFAULT, ENGINES, Onnx
+from napari_promptseg.models.onnx_network import thread_count
 
 if TYPE_CHECKING:
+    from napari_promptseg.models.clicknet_weights import ClickNetWeights
     from napari_promptseg.models.engines import Engine
-    from napari_promptseg.models.networks.clicknet import ClickNet
 
 FILE_VARIABLE: Final = "PROMPTSEG_ENGINES"
 """Environment variable that overrides the file of remembered choices."""
@@ -30,9 +35,13 @@ VARIABLE: Final = "PROMPTSEG_ENGINE"
 """Environment variable that forces an engine."""
 _EXACT: Final = 1e-3
 """Largest deviation of a feature, in standard deviations, of an engine that counts as exact."""
+_SIDE: Final = 224
+"""Side in pixels of the input that engines are timed with."""
 _TURNS, _RUNS = 3, 5
 _PAUSE: Final = 0.25  # seconds
 _SHARED: Final = ("torchscript", "onnx")
+_CANDIDATES: Final = ("channels_last", "torchscript", "onnx")
+"""Engines that may be exact."""
 _KEPT: Final = 3
 _engines: OrderedDict[tuple[str, str, int], Engine] = OrderedDict()
 """Cache of the last engines by name, identity of the weights and number of threads."""
@@ -65,7 +74,7 @@ class Trial:
         return not self.error and self.difference <= _EXACT
 
 
-def try_engines(net: ClickNet, names: tuple[str, ...] = tuple(ENGINES)) -> list[Trial]:
+def try_engines(weights: ClickNetWeights, names: tuple[str, ...] = tuple(ENGINES)) -> list[Trial]:
     """Create and time engines, in turns, so that load on the machine affects all alike.
 
     Before each turn there is a pause, because idle threads of the previous engine keep
@@ -73,22 +82,27 @@ def try_engines(net: ClickNet, names: tuple[str, ...] = tuple(ENGINES)) -> list[
 
     Parameters
     ----------
-    net : ClickNet
-        The network, on the CPU; unchanged.
+    weights : ClickNetWeights
+        Weights.
     names : tuple of str
         Keys of `ENGINES`.
+
+    Raises
+    ------
+    ImportError
+        If PyTorch, which they are compared with, is not installed.
     """
     rng = np.random.default_rng(0)
-    image = rng.random((1, 3, SIDE, SIDE), np.float32)
-    prompts = np.zeros((1, 4, SIDE, SIDE), np.float32)
+    image = rng.random((1, 3, _SIDE, _SIDE), np.float32)
+    prompts = np.zeros((1, 4, _SIDE, _SIDE), np.float32)
     prompts[:, 0, 100:110, 100:110] = 1
-    reference = Eager(net)(image, prompts)
+    reference = ENGINES["channels_last"](weights)(image, prompts)
     engines: dict[str, Engine] = {}
     trials: dict[str, Trial] = {}
     for name in names:
         try:
-            engines[name] = ENGINES[name](net)
-            off = (engines[name](image, prompts) - reference).abs().max() / reference.std()
+            engines[name] = ENGINES[name](weights)
+            off = np.abs(engines[name](image, prompts) - reference).max() / reference.std()
             trials[name] = Trial(name, difference=float(off))
         except Exception as error:  # an engine may not work here in any way
             trials[name] = Trial(name, error=str(error) or type(error).__name__)
@@ -107,52 +121,58 @@ def try_engines(net: ClickNet, names: tuple[str, ...] = tuple(ENGINES)) -> list[
     return [trials[name] for name in names]
 
 
-def fastest(net: ClickNet, identity: str) -> tuple[str, Engine]:
-    """Return the fastest exact engine on this machine, measured once and remembered.
+def fastest(weights: ClickNetWeights, device: str = "cpu") -> tuple[str, Engine]:
+    """Return the engine for a device: on the CPU the remembered one, else ONNX Runtime.
 
-    A network on another device than the CPU runs in PyTorch. `PROMPTSEG_ENGINE` overrides
-    the choice.
+    On another device, the network runs in PyTorch where that is installed. `PROMPTSEG_ENGINE`
+    overrides the choice for the CPU.
 
     Parameters
     ----------
-    net : ClickNet
-        The network.
-    identity : str
-        Identity of its weights.
+    weights : ClickNetWeights
+        Weights.
+    device : str
+        "cpu", "cuda" or "mps".
 
     Raises
     ------
     ValueError
         If the variable names no engine.
+    ImportError
+        If the variable names an engine whose package is not installed.
     """
-    if next(net.parameters()).device.type != "cpu":
-        return "channels_last", Eager(net)
-    override = os.environ.get(VARIABLE)
-    if override:
+    if device != "cpu":
+        if not has_torch_for_gpu():
+            return DEFAULT, Onnx(weights, device)
+        from napari_promptseg.models.torch_engines import Eager
+
+        return "channels_last", Eager(weights.network(device))
+    if override := os.environ.get(VARIABLE):
         if override not in ENGINES:
             raise ValueError(f"{VARIABLE} is {override!r}; valid engines: {list(ENGINES)}")
-        return override, _get_engine(override, net, identity)
-    choices = _read_choices()
-    key = _machine()
-    if choices.get(key) in ENGINES:
-        name = str(choices[key])
-        try:
-            return name, _get_engine(name, net, identity)
-        except Exception:  # a package went away: find another one
-            choices.pop(key)
-    trials = [t for t in try_engines(net, ("channels_last", "torchscript", "onnx")) if t.right]
-    name = min(trials, key=lambda trial: trial.milliseconds).name if trials else "channels_last"
-    _write_choices({**choices, key: name})
-    return name, _get_engine(name, net, identity)
+        return override, _get_engine(override, weights)
+    remembered = _read_choices().get(_machine())
+    if remembered in _CANDIDATES and remembered != DEFAULT:
+        with suppress(Exception):  # a package went away
+            return str(remembered), _get_engine(str(remembered), weights)
+    return DEFAULT, _get_engine(DEFAULT, weights)
 
 
-def _get_engine(name: str, net: ClickNet, identity: str) -> Engine:
+def remember_fastest(trials: list[Trial]) -> str:
+    """Store the fastest exact engine of some trials for this machine; return its name."""
+    exact = [t for t in trials if t.right and t.name in _CANDIDATES]
+    name = min(exact, key=lambda trial: trial.milliseconds).name if exact else DEFAULT
+    _write_choices({**_read_choices(), _machine(): name})
+    return name
+
+
+def _get_engine(name: str, weights: ClickNetWeights) -> Engine:
     """Return an engine; those with a graph of their own are shared between equal networks."""
     if name not in _SHARED:
-        return ENGINES[name](net)
-    key = name, identity, torch.get_num_threads()
+        return ENGINES[name](weights)
+    key = name, weights.identity, thread_count()
     if key not in _engines:
-        _engines[key] = ENGINES[name](net)
+        _engines[key] = ENGINES[name](weights)
         if len(_engines) > _KEPT:
             _engines.popitem(last=False)
     _engines.move_to_end(key)
@@ -160,15 +180,15 @@ def _get_engine(name: str, net: ClickNet, identity: str) -> Engine:
 
 
 def _machine() -> str:
-    """Return the key of a remembered choice: platform, threads and package versions."""
+    """Return the key of a remembered choice: platform, cores and package versions."""
     packages = []
-    for package in ("torch", "onnxruntime", "onnx"):
+    for package in ("torch", "onnxruntime"):
         try:
             packages.append(f"{package} {version(package)}")
         except PackageNotFoundError:
             packages.append(f"no {package}")
-    cores = torch.get_num_threads()
-    return ", ".join([platform.machine(), platform.system(), f"{cores} threads", *packages])
+    cores = f"{os.cpu_count()} cores"
+    return ", ".join([platform.machine(), platform.system(), cores, *packages])
 
 
 def engines_file() -> Path:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from napari_promptseg.data.resize import resize
 from napari_promptseg.models.encoding.prompt_maps import draw_stroke
+from napari_promptseg.models.stage import Float64, sigmoid
 from napari_promptseg.wrappers.base import stage_of
 
 if TYPE_CHECKING:
@@ -81,24 +82,26 @@ def measure_uncertainty(
     ValueError
         If the backend is not differentiable.
     """
-    import torch
-
     if not backend.capabilities.differentiable:
         raise ValueError(
             f"uncertainty needs a network that can stop half way, {backend.name!r} has none"
         )
     stage = stage_of(backend, embedding, prompts, prior)
-    generator = torch.Generator().manual_seed(0)
-
-    def dropped(feature: torch.Tensor) -> torch.Tensor:
-        dropout = torch.rand(1, feature.shape[1], 1, 1, generator=generator) >= rate
-        return feature * dropout.to(feature) / (1 - rate)
-
-    with torch.no_grad():
-        answers = (stage.logits(tuple(map(dropped, stage.features))) for _ in range(passes))
-        total = sum((answer.sigmoid()[0, 0] for answer in answers), torch.tensor(0.0))
-    mean = resize((total / passes).float().cpu().numpy(), stage.shape)
+    rng = np.random.default_rng(0)
+    total = np.zeros((), np.float32)
+    for _ in range(passes):
+        total = total + sigmoid(stage.logits(_dropout(stage.channels, rate, rng)))
+    mean = resize(np.asarray(total / passes, np.float32), stage.shape)
     return Uncertainty(_entropy(mean), mean, stage.rows, stage.columns)
+
+
+def _dropout(channels: tuple[int, ...], rate: float, rng: np.random.Generator) -> Float64:
+    """Return the modulation that switches a share of the channels off and scales the others."""
+    parts = []
+    for count in channels:
+        scale = (rng.random(count) >= rate) / (1 - rate)
+        parts += [scale - 1, np.zeros(count)]
+    return np.concatenate(parts)
 
 
 def _entropy(probability: Float32) -> Float32:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from napari_promptseg.data.geometry import all_planes
+from napari_promptseg.data.requirements import is_installed, require
 from napari_promptseg.data.sampling import spread
 from napari_promptseg.data.volume import ArrayLike, PlaneImage, Volume
 from napari_promptseg.few_shot.features import square_labels, square_pixels
@@ -55,7 +56,8 @@ def adapt(
         A sentence about it.
     tune : bool
         Whether to fine-tune the network for clicks on its objects as well, where there are
-        four or more; it is kept only if it saves clicks on objects held back.
+        four or more and PyTorch is installed; it is kept only if it saves clicks on objects
+        held back.
     seconds : float
         That fine-tuning may take.
     device : str
@@ -86,7 +88,10 @@ def adapt(
     if not concept.examples:
         raise ValueError("the labels hold no object of 12 pixels or more")
     report(f"{concept.examples} objects, {concept.diameter:.0f} pixels across")
-    if tune and concept.examples >= FEWEST:
+    if tune and concept.examples >= FEWEST and not is_installed("torch"):
+        concept.note = "not fine-tuned: needs pip install 'napari-promptseg[torch]'"
+        report(concept.note)
+    elif tune and concept.examples >= FEWEST:
         take_tuned(concept, fine_tune(concept, scenes, seconds, report=report))
     return concept
 
@@ -158,7 +163,14 @@ def fine_tune(
     is_cancelled: Callable[[], bool] = lambda: False,
     report: Callable[[str], None] = lambda line: None,
 ) -> Tuned:
-    """Fine-tune the network for a class, which stays as it is; see `tuning.tune`."""
+    """Fine-tune the network for a class, which stays as it is; see `fine_tune.tune`.
+
+    Raises
+    ------
+    ImportError
+        If PyTorch is not installed.
+    """
+    require("torch", "timm", extra="torch", purpose="Fine-tuning")
     from napari_promptseg.training.fine_tune import tune
 
     return tune(concept.backend(), scenes, seconds, is_cancelled, report)

@@ -21,6 +21,7 @@ from napari_promptseg.data.plane_prompts import PlanePrompts, Stroke
 from napari_promptseg.data.sampling import spread
 from napari_promptseg.data.volume import PlaneImage
 from napari_promptseg.measure.overlap import clicks_to, iou
+from napari_promptseg.models.tensor_files import as_array
 from napari_promptseg.simulation.clicks import next_click
 from napari_promptseg.training.click_episodes import Episode, start
 from napari_promptseg.training.data.crops_2d import draw_sample
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from napari_promptseg.models.networks.clicknet import ClickNet
     from napari_promptseg.training.data.datasets import Scene
 
-Adapter = dict[str, torch.Tensor]
+Adapter = dict[str, "NDArray[np.float32]"]
 """Weights of the decoder by name, in place of the shipped ones."""
 
 _BATCH, _CROP = 6, 128
@@ -225,7 +226,8 @@ def _learn(
     optimiser = torch.optim.AdamW(tuned, _RATE, weight_decay=0.0)
     rng = np.random.default_rng(_SEED)
     torch.manual_seed(_SEED)
-    half = has_bfloat16(backend.device)
+    device = torch.device(backend.device)
+    half = has_bfloat16(device)
 
     def draw() -> Episode:
         return start(draw_sample(scenes, _CROP, rng), rng)
@@ -239,8 +241,8 @@ def _learn(
         )
         for group in optimiser.param_groups:
             group["lr"] = _RATE * min(1.0, (step + 1) / 20) * max(1 - progress, 0.05)
-        with torch.autocast(backend.device.type, torch.bfloat16, enabled=half):
-            logits = net(*stack_inputs(episodes, backend.device)).float()
+        with torch.autocast(device.type, torch.bfloat16, enabled=half):
+            logits = net(*stack_inputs(episodes, device)).float()
         loss = click_loss(logits, stack_truth(episodes, logits)).mean()
         optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
@@ -267,7 +269,7 @@ def _part_way(base: ClickNet, tuned: ClickNet, share: float) -> Adapter:
     """Return the weights that differ, a share of the way from one network to the other."""
     there: Mapping[str, torch.Tensor] = dict(tuned.named_parameters())
     return {
-        name: torch.lerp(weight, there[name], share).cpu().contiguous()
+        name: as_array(torch.lerp(weight, there[name], share))
         for name, weight in base.named_parameters()
         if not name.startswith("encoder.")
     }

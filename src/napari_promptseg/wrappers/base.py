@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from napari_promptseg.data.plane_prompts import PlanePrompts
     from napari_promptseg.data.volume import PlaneImage
     from napari_promptseg.models.base import Backend, Capabilities, Prediction
-    from napari_promptseg.models.capabilities import Differentiable, Stage
+    from napari_promptseg.models.capabilities import Differentiable
+    from napari_promptseg.models.stage import Stage
 
 
 class Wrapper:

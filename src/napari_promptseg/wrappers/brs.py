@@ -11,11 +11,10 @@ from napari_promptseg.wrappers.base import Wrapper, stage_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from torch import Tensor
 
     from napari_promptseg.data.plane_prompts import PlanePrompts
     from napari_promptseg.models.base import Backend, Float32, Prediction
-    from napari_promptseg.models.capabilities import Stage
+    from napari_promptseg.models.stage import Stage
 
 Pixels = dict[tuple[int, int], bool]
 _MARGIN: Final = 0.5  # logit that a click is brought to: p = 0.62, so that resizing spares it
@@ -84,43 +83,26 @@ def _violations(probability: Float32, clicks: Pixels) -> Pixels:
     return {at: on for at, on in clicks.items() if bool(probability[at] > 0.5) != on}
 
 
-def _modulate(features: tuple[Tensor, ...], parameters: Tensor) -> tuple[Tensor, ...]:
-    """Return the features with scale ``1 + a`` and bias `b` on each channel."""
-    modulated, start = [], 0
-    for feature in features:
-        count = feature.shape[1]
-        scale, bias = parameters[start : start + 2 * count].view(2, 1, count, 1, 1)
-        modulated.append(feature * (1 + scale) + bias)
-        start += 2 * count
-    return tuple(modulated)
-
-
-def _fit(stage: Stage, prompts: PlanePrompts) -> tuple[Tensor, ...]:
-    """Return features near those of the stage for which all strokes hold."""
-    import torch
+def _fit(stage: Stage, prompts: PlanePrompts) -> NDArray[np.float64]:
+    """Return the smallest modulation of the features for which all strokes hold."""
     from scipy.optimize import fmin_l_bfgs_b
 
     paths = np.concatenate([stroke.path for stroke in prompts.strokes])
     sides = np.concatenate([[1.0 if s.positive else -1.0] * len(s.path) for s in prompts.strokes])
     origin = np.array([stage.rows[0], stage.columns[0]])
     probe = stage.at(np.clip((paths - origin + 0.5) / stage.shape, 0, 1))
-    device = stage.features[0].device
-    targets = torch.as_tensor(sides, dtype=torch.float32, device=device)
 
     def loss(values: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        parameters = torch.as_tensor(values, dtype=torch.float32, device=device)
-        parameters.requires_grad_()
-        logits = probe.logits(_modulate(probe.features, parameters)).flatten()
-        violation = (_MARGIN - targets * logits).relu().square().mean()
-        total = violation + _PENALTY * parameters.square().sum()
-        (gradient,) = torch.autograd.grad(total, parameters)
-        return total.item(), gradient.double().cpu().numpy()
+        logits, pullback = probe.linearize(values)
+        violation = np.maximum(_MARGIN - sides * logits, 0)
+        total = np.square(violation).mean() + _PENALTY * np.square(values).sum()
+        gradient = pullback(-2 * sides * violation / len(sides)) + 2 * _PENALTY * values
+        return float(total), gradient
 
-    count = 2 * sum(feature.shape[1] for feature in stage.features)
-    best, _, _ = fmin_l_bfgs_b(loss, np.zeros(count), maxfun=_MAX_EVALUATIONS)
-    with torch.no_grad():
-        parameters = torch.as_tensor(best, dtype=torch.float32, device=device)
-        return _modulate(stage.features, parameters)
+    best: NDArray[np.float64] = fmin_l_bfgs_b(
+        loss, np.zeros(2 * probe.channels), maxfun=_MAX_EVALUATIONS
+    )[0]
+    return best
 
 
 def _paint(probability: Float32, clicks: Pixels) -> None:

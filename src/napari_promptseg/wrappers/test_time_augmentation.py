@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 
+from napari_promptseg.data.resize import resize
 from napari_promptseg.models.base import Prediction
-from napari_promptseg.models.capabilities import Stage
+from napari_promptseg.models.stage import Float32, Float64, Probe, Pullback, Stage, sigmoid
 from napari_promptseg.wrappers.base import Wrapper, stage_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
-    from torch import Tensor
 
     from napari_promptseg.data.plane_prompts import PlanePrompts
     from napari_promptseg.data.volume import PlaneImage
@@ -28,6 +27,8 @@ Flip = tuple[int, int]
 _UPRIGHT: Final[Flip] = (1, 1)
 _HORIZONTAL: Final[tuple[Flip, ...]] = (_UPRIGHT, (1, -1))
 _ALL_FLIPS: Final[tuple[Flip, ...]] = (*_HORIZONTAL, (-1, 1), (-1, -1))
+_LOGIT_EPS: Final = 1e-6
+"""Least distance of a mean probability to 0 and 1, whose logits are infinite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +83,11 @@ class Flips(Wrapper):
         prior: NDArray[np.bool_] | None = None,
     ) -> Stage:
         """See `Differentiable.stage`."""
-        stages = [
+        stages = tuple(
             stage_of(self.backend, *inputs)
             for _, inputs in self._flipped_inputs(embedding, prompts, prior)
-        ]
-        return mean_stage(stages, self._flips)
+        )
+        return MeanStage(stages[0].rows, stages[0].columns, stages, self._flips)
 
     def _flipped_inputs(
         self, embedding: _FlipEmbedding, prompts: PlanePrompts, prior: NDArray[np.bool_] | None
@@ -156,11 +157,11 @@ class Multiscale(Wrapper):
         prior: NDArray[np.bool_] | None = None,
     ) -> Stage:
         """See `Differentiable.stage`."""
-        stages = [
+        stages = tuple(
             stage_of(backend, part, prompts, prior)
             for backend, part in zip(self._at_scales, embedding, strict=True)
-        ]
-        return mean_stage(stages, [_UPRIGHT] * len(stages))
+        )
+        return MeanStage(stages[0].rows, stages[0].columns, stages, (_UPRIGHT,) * len(stages))
 
 
 def mean_prediction(predictions: Sequence[Prediction]) -> Prediction:
@@ -176,45 +177,94 @@ def mean_prediction(predictions: Sequence[Prediction]) -> Prediction:
     return Prediction(total / np.float32(len(predictions)), rows, columns, score)
 
 
-def mean_stage(stages: Sequence[Stage], flips: Sequence[Flip]) -> Stage:
-    """Return the stage whose prediction is the mean of those of several stages.
+@dataclass(frozen=True, slots=True)
+class MeanStage(Stage):
+    """A stage whose probability is the mean of those of several stages.
 
     Parameters
     ----------
-    stages : sequence of Stage
+    rows, columns
+        See `Stage`.
+    stages : tuple of Stage
         Stages of one plane; their logits may have different resolutions.
-    flips : sequence of Flip
+    flips : tuple of Flip
         Orientation of the plane in each of them.
     """
-    first = stages[0]
-    cuts = [0, *accumulate(len(stage.features) for stage in stages)]
 
-    def logits(features: tuple[Tensor, ...]) -> Tensor:
-        import torch
-        from torch.nn.functional import interpolate
+    stages: tuple[Stage, ...]
+    flips: tuple[Flip, ...]
 
-        parts = [features[start:stop] for start, stop in pairwise(cuts)]
-        outputs = [stage.logits(part) for stage, part in zip(stages, parts, strict=True)]
-        finest = max((output.shape[-2:] for output in outputs), key=lambda s: s[0] * s[1])
-        probabilities = []
-        for output, flip in zip(outputs, flips, strict=True):
-            upright = output.flip(
-                [axis for axis, step in zip((2, 3), flip, strict=True) if step < 0]
-            )
-            if upright.shape[-2:] != finest:
-                upright = interpolate(upright, size=finest, mode="bilinear")
-            probabilities.append(upright.sigmoid())
-        return torch.logit(torch.stack(probabilities).mean(0), eps=1e-6)
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """See `Stage.channels`."""
+        return tuple(count for stage in self.stages for count in stage.channels)
 
-    def probe(points: NDArray[np.float64]) -> Stage:
+    def logits(self, modulation: Float64 | None = None) -> Float32:
+        """See `Stage.logits`."""
+        sizes = [sum(stage.channels) for stage in self.stages]
+        parts = [None] * len(sizes) if modulation is None else _split(modulation, sizes)
+        outputs = [
+            stage.logits(part)[:: flip[0], :: flip[1]]
+            for stage, part, flip in zip(self.stages, parts, self.flips, strict=True)
+        ]
+        finest = max((output.shape for output in outputs), key=lambda s: s[0] * s[1])
+        probabilities = [sigmoid(resize(output, (finest[0], finest[1]))) for output in outputs]
+        return np.asarray(_logit(np.mean(probabilities, 0)), np.float32)
+
+    def at(self, points: Float64) -> MeanProbe:
+        """See `Stage.at`."""
         probes = []
-        for stage, flip in zip(stages, flips, strict=True):
+        for stage, flip in zip(self.stages, self.flips, strict=True):
             axes = [p if step > 0 else 1 - p for p, step in zip(points.T, flip, strict=True)]
             probes.append(stage.at(np.stack(axes, 1)))
-        return mean_stage(probes, [_UPRIGHT] * len(probes))
+        return MeanProbe(tuple(probes))
 
-    features = tuple(feature for stage in stages for feature in stage.features)
-    return Stage(features, logits, first.rows, first.columns, probe)
+
+@dataclass(frozen=True, slots=True)
+class MeanProbe(Probe):
+    """The logits of the mean probability of several probes at the same points.
+
+    Parameters
+    ----------
+    probes : tuple of Probe
+        One of each stage.
+    """
+
+    probes: tuple[Probe, ...]
+
+    @property
+    def channels(self) -> int:
+        """See `Probe.channels`."""
+        return sum(probe.channels for probe in self.probes)
+
+    def linearize(self, modulation: Float64) -> tuple[Float64, Pullback]:
+        """See `Probe.linearize`."""
+        parts = _split(modulation, [probe.channels for probe in self.probes])
+        outputs = [probe.linearize(part) for probe, part in zip(self.probes, parts, strict=True)]
+        probabilities = [1 / (1 + np.exp(np.clip(-logits, -88, 88))) for logits, _ in outputs]
+        mean = np.mean(probabilities, 0)
+
+        def pullback(gradient: Float64) -> Float64:
+            inside = (mean > _LOGIT_EPS) & (mean < 1 - _LOGIT_EPS)
+            upstream = np.where(inside, gradient / np.clip(mean * (1 - mean), _LOGIT_EPS, 1), 0)
+            return np.concatenate(
+                [
+                    pull(upstream * p * (1 - p) / len(outputs))
+                    for p, (_, pull) in zip(probabilities, outputs, strict=True)
+                ]
+            )
+
+        return _logit(mean), pullback
+
+
+def _split(modulation: Float64, channels: Sequence[int]) -> list[Float64]:
+    """Return the parts of a modulation for features of these numbers of channels."""
+    return np.split(modulation, 2 * np.cumsum(channels)[:-1])
+
+
+def _logit(probability: Float64) -> Float64:
+    inside = np.clip(probability, _LOGIT_EPS, 1 - _LOGIT_EPS)
+    return np.asarray(np.log(inside / (1 - inside)))
 
 
 def _flip_prediction(prediction: Prediction, flip: Flip, shape: tuple[int, int]) -> Prediction:

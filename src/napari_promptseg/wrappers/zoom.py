@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from napari_promptseg.data.plane_prompts import PlanePrompts
     from napari_promptseg.data.volume import PlaneImage
     from napari_promptseg.models.base import Backend
-    from napari_promptseg.models.capabilities import Stage
+    from napari_promptseg.models.stage import Stage
 
 Rectangle = tuple[tuple[int, int], tuple[int, int]]
 _MIN_SIDE: Final = 96  # pixels; a smaller crop lacks the context of the object

@@ -13,6 +13,8 @@ from time import monotonic
 from typing import Any, Final
 from weakref import WeakSet
 
+from napari_promptseg.data.requirements import MissingPackageError
+
 Deliver = Callable[[Callable[[], None]], None]
 """Runs a call on the main thread."""
 _EXIT_TIMEOUT: Final = 60.0
@@ -226,9 +228,9 @@ class JobQueue:
 
 def is_user_error(error: Exception) -> bool:
     """Return True if the message of an error is meant for the user; other errors are bugs."""
-    return isinstance(error, ValueError | OSError | MemoryError | RuntimeError) and not isinstance(
-        error, UnicodeError | NotImplementedError | RecursionError
-    )
+    return isinstance(
+        error, ValueError | OSError | MemoryError | RuntimeError | MissingPackageError
+    ) and not isinstance(error, UnicodeError | NotImplementedError | RecursionError)
 
 
 def _same(one: Job, other: Job) -> bool:

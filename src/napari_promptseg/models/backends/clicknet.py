@@ -6,27 +6,29 @@ import copy
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from napari_promptseg.data.intensity_window import stretch_contrast
 from napari_promptseg.data.resize import resize
-from napari_promptseg.models.adapters import apply_adapter, load_adapter
+from napari_promptseg.models.adapters import load_adapter
 from napari_promptseg.models.base import Capabilities, Float32, Prediction
-from napari_promptseg.models.capabilities import Stage, sample
 from napari_promptseg.models.catalog import list_trained
-from napari_promptseg.models.device import pick_device
+from napari_promptseg.models.clicknet_weights import ALTERNATIVES, ClickNetWeights
+from napari_promptseg.models.device import has_torch_for_gpu, pick_device_name
 from napari_promptseg.models.encoding.prompt_maps import Encoding, encode
+from napari_promptseg.models.engine_selection import fastest
+from napari_promptseg.models.stage import LinearStage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
-    from torch import Tensor
 
     from napari_promptseg.data.plane_prompts import PlanePrompts
     from napari_promptseg.data.volume import PlaneImage
+    from napari_promptseg.models.networks.clicknet import ClickNet
 
 
 _STRIDE: Final = 32  # coarsest stride of the encoder; sides must be multiples of it
@@ -83,38 +85,40 @@ class ClickNetBackend:
         encoding: Encoding = "disk",
         variant: str = "",
     ) -> None:
-        import torch
-
-        from napari_promptseg.models.networks.checkpoints import load_weights, weights_identity
-        from napari_promptseg.models.networks.clicknet import ALTERNATIVES, ClickNet
-
         if side <= 0 or side % _STRIDE:
             raise ValueError(f"side must be a positive multiple of {_STRIDE}, got {side}")
         trained_path = list_trained().get(variant) if variant and weights is None else None
-        path = weights or trained_path or shipped_weights()
-        self.device = pick_device(device)
+        self.device = pick_device_name(device)
         self.side, self.encoding = side, encoding
-        net = ClickNet()
-        load_weights(net, path)
-        if net.ambiguity:
-            self.capabilities = replace(self.capabilities, choices=1 + ALTERNATIVES)
-        self.identity = weights_identity(self.name, path)
-        self.net = (
-            net.eval().requires_grad_(False).to(self.device).to(memory_format=torch.channels_last)
-        )
+        network = ClickNetWeights.read(weights or trained_path or shipped_weights())
         if variant and trained_path is None:
-            self._adapt(load_adapter(variant))
-        else:
-            self._choose_engine()
+            network = network.adapted(load_adapter(variant))
+        self._use(network)
 
-    def _choose_engine(self) -> None:
-        """Select the engine for the features; called again when the weights change."""
-        from napari_promptseg.models.engine_selection import fastest
+    def _use(self, weights: ClickNetWeights) -> None:
+        self.weights, self.identity = weights, weights.identity
+        if weights.ambiguity:
+            self.capabilities = replace(self.capabilities, choices=1 + ALTERNATIVES)
+        self.engine, self.features = fastest(weights, self.device)
 
-        self.engine, self._features = fastest(self.net, self.identity)
+    @property
+    def net(self) -> ClickNet:
+        """The network in PyTorch; built when it is first used, and shared by equal backends.
 
-    def adapted(self, adapter: Mapping[str, Tensor]) -> ClickNetBackend:
+        Raises
+        ------
+        ImportError
+            If PyTorch is not installed.
+        """
+        return self.weights.network(self.device)
+
+    def adapted(self, adapter: Mapping[str, Any]) -> ClickNetBackend:
         """Return the same backend with an adapter (`napari_promptseg.models.adapters`).
+
+        Parameters
+        ----------
+        adapter : dict of str to array or tensor
+            Weights by name.
 
         Raises
         ------
@@ -122,17 +126,8 @@ class ClickNetBackend:
             If the adapter belongs to another network.
         """
         other = copy.copy(self)
-        other.net = copy.deepcopy(self.net)
-        other._adapt(adapter)
+        other._use(self.weights.adapted(adapter))
         return other
-
-    def _adapt(self, adapter: Mapping[str, Tensor]) -> None:
-        from napari_promptseg.models.networks.checkpoints import tensors_hash
-
-        apply_adapter(self.net, adapter)
-        digest = tensors_hash(dict(sorted(adapter.items())))
-        self.identity = f"{self.identity} adapted {digest}"
-        self._choose_engine()
 
     def embed(self, image: PlaneImage) -> PlaneImage:
         """Return the plane itself: the network reads image and prompts together."""
@@ -171,34 +166,37 @@ class ClickNetBackend:
         embedding: PlaneImage,
         prompts: PlanePrompts,
         prior: NDArray[np.bool_] | None = None,
-    ) -> Stage:
+    ) -> LinearStage:
         """See `Differentiable.stage`; the head is the last, linear layer."""
-        from torch.nn.functional import interpolate
-
-        from napari_promptseg.models.networks.clicknet import answer_order
-
         shape = self.view_shape(embedding, len(prompts.strokes) + len(prompts.regions))
         image = stretch_contrast(embedding.rgb(shape)).transpose(2, 0, 1)[None]
         maps = self._maps(prompts, prior, embedding.shape, shape)[None]
-        features = self._features(image, maps)
+        features = self.features(image, maps)[0]
         ambiguous = prior is None and prompts.is_single_click
         number = 0
-        if self.net.ambiguity and (ambiguous or prompts.choice):
-            order = answer_order(self.net, features, ambiguous)
+        if self.weights.ambiguity and (ambiguous or prompts.choice):
+            order = self.weights.answer_order(features, ambiguous)
             number = order[min(prompts.choice or 0, len(order) - 1)]
-
-        def last(tensors: tuple[Tensor, ...]) -> Tensor:
-            return self.net.logits(tensors[0], number)
-
-        def logits(tensors: tuple[Tensor, ...]) -> Tensor:
-            return interpolate(last(tensors), size=shape, mode="bilinear")
-
-        def probe(points: NDArray[np.float64]) -> Stage:
-            # A linear layer may come after the sampling as well as before.
-            return Stage((sample(features, points),), last, (0, 1), (0, len(points)))
-
         height, width = embedding.shape
-        return Stage((features,), logits, (0, height), (0, width), probe)
+        return LinearStage((0, height), (0, width), features, self.weights.heads[number], shape)
+
+    def logits(self, images: Float32, maps: Float32) -> Float32:
+        """Return the (B, H, W) logits of the main mask, see `ClickNet.forward` for the inputs."""
+        size = images.shape[2], images.shape[3]
+        head = self.weights.heads[0]
+        return np.stack([resize(head(f), size) for f in self.features(images, maps)])
+
+    def dense(self, image: Float32) -> Float32:
+        """Return the (1, C, H/4, W/4) features of a (1, 3, H, W) image, see `ClickNet.dense`."""
+        if self.device == "cpu" or not has_torch_for_gpu():
+            (features,) = self.weights.dense_network(self.device)(image=image)
+            return features
+        import torch
+
+        with torch.inference_mode():
+            tensor = torch.from_numpy(np.ascontiguousarray(image)).to(self.device)
+            dense: Float32 = self.net.dense(tensor).float().cpu().numpy()
+        return dense
 
     def at_scale(self, factor: float) -> ClickNetBackend:
         """See `Scalable.at_scale`."""
@@ -221,4 +219,4 @@ class ClickNetBackend:
 
     def close(self) -> None:
         """Free the network."""
-        del self.net
+        del self.weights, self.features

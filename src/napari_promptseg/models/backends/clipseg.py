@@ -10,6 +10,7 @@ from napari_promptseg.data.resize import resize
 from napari_promptseg.models.base import Capabilities, Prediction
 from napari_promptseg.models.catalog import find_weights
 from napari_promptseg.models.device import pick_device
+from napari_promptseg.models.tensor_files import weights_identity
 from napari_promptseg.models.text_models import TextPrediction, ask
 
 if TYPE_CHECKING:
@@ -49,8 +50,6 @@ class ClipSegBackend:
     capabilities = Capabilities(frozenset({"text"}), prior=False)
 
     def __init__(self, device: str = "auto", folder: Path | None = None) -> None:
-        from napari_promptseg.models.networks.checkpoints import weights_identity
-
         folder, _ = find_weights(self.name, path=folder)
         import torch
         from safetensors import SafetensorError

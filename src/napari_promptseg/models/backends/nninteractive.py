@@ -13,6 +13,7 @@ from napari_promptseg.models.catalog import find_weights
 from napari_promptseg.models.device import pick_device
 from napari_promptseg.models.encoding.clicks import component_centres, positions_along
 from napari_promptseg.models.encoding.prompt_maps import draw_stroke, fill_region
+from napari_promptseg.models.tensor_files import weights_identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -192,7 +193,7 @@ def _load(folder: Path, device: str) -> tuple[Any, str]:
     """Return a session with the final, or last, checkpoint of a folder, and its identity."""
     from nnInteractive.inference.inference_session import nnInteractiveInferenceSession
 
-    from napari_promptseg.models.networks.checkpoints import load_checkpoint, weights_identity
+    from napari_promptseg.models.networks.checkpoints import load_checkpoint
 
     checkpoints = sorted(folder.glob("fold_*/*.pth"))
     if not checkpoints:

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from napari_promptseg.data.requirements import require
 from napari_promptseg.data.resize import resize
+from napari_promptseg.models.autograd_stage import AutogradStage, Head, sample
 from napari_promptseg.models.base import Capabilities, Prediction
-from napari_promptseg.models.capabilities import Stage, sample
 from napari_promptseg.models.catalog import find_weights
 from napari_promptseg.models.device import pick_device
 from napari_promptseg.models.encoding.clicks import to_clicks
+from napari_promptseg.models.tensor_files import weights_identity
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,7 +55,10 @@ def load_ritm(path: Path | str) -> RitmNet:
         If there is no such file.
     ValueError
         If it is damaged, holds anything but weights and settings, or another network.
+    ImportError
+        If PyTorch is not installed.
     """
+    require("torch", extra="torch", purpose="RITM")
     from pathlib import Path
 
     from napari_promptseg.models.networks.checkpoints import fill, load_checkpoint
@@ -131,8 +136,6 @@ class RitmBackend:
     def __init__(
         self, device: str = "auto", variant: str | None = None, weights: Path | None = None
     ) -> None:
-        from napari_promptseg.models.networks.checkpoints import weights_identity
-
         self.device = pick_device(device)
         weights, _ = find_weights(self.name, variant, weights)
         self.net = load_ritm(weights).to(self.device)
@@ -156,7 +159,7 @@ class RitmBackend:
         embedding: PlaneImage,
         prompts: PlanePrompts,
         prior: NDArray[np.bool_] | None = None,
-    ) -> Stage:
+    ) -> AutogradStage:
         """See `Differentiable.stage`; the head is the last, linear layer."""
         import torch
 
@@ -176,15 +179,15 @@ class RitmBackend:
         def logits(tensors: tuple[Tensor, ...]) -> Tensor:
             return self.net.last(tensors[0], shape)
 
-        def probe(points: NDArray[np.float64]) -> Stage:
-            # A linear layer may come after the sampling as well as before.
-            def last(tensors: tuple[Tensor, ...]) -> Tensor:
-                return self.net.feature_extractor.last(tensors[0])
+        def last(tensors: tuple[Tensor, ...]) -> Tensor:
+            return self.net.feature_extractor.last(tensors[0])
 
-            return Stage((sample(context, points),), last, (0, 1), (0, len(points)))
+        def probe(points: NDArray[np.float64]) -> tuple[tuple[Tensor, ...], Head]:
+            # A linear layer may come after the sampling as well as before.
+            return (sample(context, points),), last
 
         height, width = embedding.shape
-        return Stage((context,), logits, (0, height), (0, width), probe)
+        return AutogradStage((0, height), (0, width), (context,), logits, probe)
 
     def _tensor(self, values: NDArray[np.float32]) -> Tensor:
         import torch

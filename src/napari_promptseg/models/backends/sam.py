@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_promptseg.data.requirements import require
 from napari_promptseg.models.base import Capabilities
 from napari_promptseg.models.catalog import find_weights
 from napari_promptseg.models.device import pick_device
 from napari_promptseg.models.encoding.sam_prompts import SamPrompts, best_answer, mask_input
+from napari_promptseg.models.tensor_files import weights_identity
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,10 +89,11 @@ class SamBackend:
         model: Any = None,
         precision: Precision = "float32",
     ) -> None:
+        require("torch", "segment_anything", extra="sam", purpose="SAM")
         import torch
         from segment_anything import SamPredictor
 
-        from napari_promptseg.models.networks.checkpoints import model_identity, weights_identity
+        from napari_promptseg.models.networks.checkpoints import model_identity
 
         if precision not in get_args(Precision):
             raise ValueError(f"precision {precision!r}; valid: {list(get_args(Precision))}")

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_promptseg.data.requirements import require
 from napari_promptseg.models.backends.sam import predict_mask, to_uint8
 from napari_promptseg.models.base import Capabilities, Prediction
 from napari_promptseg.models.catalog import find_weights
 from napari_promptseg.models.device import pick_device
+from napari_promptseg.models.tensor_files import weights_identity
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,8 +86,9 @@ class Sam2Backend:
         weights: Path | None = None,
         model: Any = None,
     ) -> None:
+        require("torch", "sam2", extra="sam2", purpose="SAM 2")
         self.device = pick_device(device)
-        from napari_promptseg.models.networks.checkpoints import model_identity, weights_identity
+        from napari_promptseg.models.networks.checkpoints import model_identity
 
         if model is not None:
             self.identity = model_identity(self.name, model)

@@ -21,6 +21,8 @@ STACK_CHANNELS: Final = 7
 """Number of maps beside the image of each plane, see `encode_stack`."""
 KNOWN_MAPS: Final = slice(4, 6)
 """Channels of the known mask and its reliability."""
+SHARPNESS: Final = 10.0
+"""Factor of the similarity of two places in the probability that they match."""
 GIVEN: Final = 1.0
 """Reliability of a mask drawn by the user."""
 CLICKED: Final = 0.75

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -10,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from napari_promptseg.models.tensor_files import tensors_hash
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
-    from torch import Tensor, nn
+    from torch import nn
 
 
 def load_weights(net: nn.Module, path: Path) -> None:
@@ -101,20 +101,6 @@ def fill(net: nn.Module, state: Any, path: Path, what: str) -> None:
         raise ValueError(f"{str(path)!r} does not fit {what}: {first}") from error
 
 
-def weights_identity(name: str, path: Path) -> str:
-    """Return the name of a network and the SHA-256 of its weights file."""
-    return f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}"
-
-
 def model_identity(name: str, net: nn.Module) -> str:
     """Return a name and the SHA-256 of the weights that a network holds."""
     return f"{name} {tensors_hash(net.state_dict())}"
-
-
-def tensors_hash(tensors: Mapping[str, Tensor]) -> str:
-    """Return the SHA-256 of tensors and their names, in their order."""
-    digest = hashlib.sha256()
-    for key, tensor in tensors.items():
-        digest.update(key.encode())
-        digest.update(tensor.detach().cpu().float().contiguous().numpy().data)
-    return digest.hexdigest()

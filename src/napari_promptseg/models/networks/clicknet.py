@@ -18,13 +18,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from napari_promptseg.models.clicknet_weights import ALTERNATIVES
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PROMPT_CHANNELS: Final = 4
 """Positive map, negative map, region (box or lasso), prior mask."""
-ALTERNATIVES: Final = 3
-"""Masks beside the main one that answer a single click."""
 
 _ENCODER: Final = "tf_efficientnet_lite0"
 _FINE, _JOINT = 16, 24  # channels of the encoder at strides 2 and 4
@@ -314,22 +314,3 @@ class ClickNet(nn.Module):
         """
         logits = self.logits(self.features(image, prompts))
         return F.interpolate(logits, size=image.shape[-2:], mode="bilinear")
-
-
-def answer_order(net: ClickNet, features: torch.Tensor, ambiguous: bool) -> list[int]:
-    """Return the numbers of all masks for the same prompts, the best first.
-
-    Parameters
-    ----------
-    net : ClickNet
-        Gives the masks.
-    features : (1, C, H/2, W/2) tensor
-        From `ClickNet.features`.
-    ambiguous : bool
-        Whether the prompts can mean several things, so that the predicted quality decides;
-        otherwise the main mask comes first.
-    """
-    with torch.no_grad():
-        _, quality = net.answers(features)
-    order = [int(i) for i in quality[0].argsort(descending=True)]
-    return order if ambiguous else [0, *(i for i in order if i)]

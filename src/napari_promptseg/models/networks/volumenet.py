@@ -15,12 +15,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from napari_promptseg.models.encoding.stack_maps import KNOWN_MAPS, STACK_CHANNELS
+from napari_promptseg.models.encoding.stack_maps import KNOWN_MAPS, SHARPNESS, STACK_CHANNELS
 
 FEATURES: Final = 32
 """Feature channels of `VolumeNet.see`."""
 _MATCHED: Final = 16
-_SHARPNESS: Final = 10.0
 _HALF: Final = (1, 2, 2)
 _EIGHTH: Final = (2, 2, 2)
 
@@ -132,8 +131,29 @@ class VolumeNet(nn.Module):
         maps = prompts.transpose(1, 2)
         inputs = torch.cat([_grey(image), maps, self._match(features, maps)], 1)
         inputs = inputs.contiguous(memory_format=torch.channels_last_3d)
+        return self.decide(inputs, features)
+
+    def decide(self, inputs: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
+        """Predict the object from features and what `choose` puts side by side.
+
+        Parameters
+        ----------
+        inputs : (B, 10, T, H, W) tensor
+            The image in [-1, 1], the prompts, and the matches.
+        features : (B, 32, T, H / 2, W / 2) tensor
+            From `see`.
+        """
         logits: torch.Tensor = self.head(self._choose(inputs, features))
         return logits[:, 0]
+
+    def see_grey(self, grey: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the features of `see`, and their keys, of a (B, 1, T, H, W) image in [-1, 1]."""
+        features: torch.Tensor = self._see(grey)
+        return features, self.keys(features)
+
+    def keys(self, features: torch.Tensor) -> torch.Tensor:
+        """Return the (B, C, T, H / 4, W / 4) vectors of length one that are matched."""
+        return F.normalize(F.avg_pool3d(self.key(features), _HALF).float(), dim=1)
 
     def _match(self, features: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
         """Match each voxel with the object and the background on known planes.
@@ -144,7 +164,7 @@ class VolumeNet(nn.Module):
             Probability that it matches the object rather than the background, and similarity
             to its best match; zero where no plane is known.
         """
-        keys = F.normalize(F.avg_pool3d(self.key(features), _HALF).float(), dim=1)
+        keys = self.keys(features)
         known_maps = F.avg_pool3d(maps[:, KNOWN_MAPS].float(), (1, 4, 4))
         matches = [_compare(k, m) for k, m in zip(keys, known_maps, strict=True)]
         size = maps.shape[-3:]
@@ -182,7 +202,7 @@ def _compare(keys: torch.Tensor, known_maps: torch.Tensor) -> torch.Tensor:
     alike = keys.flatten(1).T @ keys[:, planes].flatten(1)
     sides = [  # of both, the sum is one: the larger one does not win by its size
         torch.logsumexp(
-            _SHARPNESS * alike + (part / part.sum().clamp_min(1e-3)).clamp_min(1e-6).log(), 1
+            SHARPNESS * alike + (part / part.sum().clamp_min(1e-3)).clamp_min(1e-6).log(), 1
         )
         for part in (share, 1 - share)
     ]
