@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from napari_promptseg.data.units import unit_ratio
+from napari_promptseg.io import dicom_mosaic
 from napari_promptseg.io.dicom_frames import Frame, frames
 from napari_promptseg.io.dicom_headers import find_series, is_dicom
 from napari_promptseg.io.metadata import LPS_TO_RAS, Content, Legend, world
@@ -183,6 +184,8 @@ def _source(volume: Volume, place: _Place) -> list[Dataset]:
     to_voxels = np.linalg.inv(LPS_TO_RAS @ world(volume, "mm"))
     count = volume.shape[0] if "z" in volume.names else 1
     for files in series.values():
+        if any(dicom_mosaic.is_mosaic(ds) for ds in files.values()):
+            continue  # a segmentation refers to frames, and the slices are none
         try:
             images = [frame for file, ds in files.items() for frame in frames(file, ds)]
         except ValueError:
