@@ -76,3 +76,19 @@ def test_folder_is_replaced_as_a_whole(tmp_path):
         (temporary / "new").touch()
     assert os.listdir(path) == ["new"]
     assert os.listdir(tmp_path) == ["labels.zarr"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a call of Linux")
+def test_a_kill_at_any_rename_leaves_the_old_or_the_new_folder(tmp_path, monkeypatch):
+    path = tmp_path / "labels.zarr"
+    path.mkdir()
+    (path / "old").touch()
+
+    def killed(*names):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "rename", killed)
+    with atomic_target(path, ".zarr", overwrite=True) as temporary:
+        temporary.mkdir()
+        (temporary / "new").touch()
+    assert os.listdir(path) == ["new"]
