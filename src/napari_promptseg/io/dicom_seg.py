@@ -13,6 +13,7 @@ from napari_promptseg.io import dicom_mosaic
 from napari_promptseg.io.dicom_frames import Frame, frames
 from napari_promptseg.io.dicom_headers import find_series, is_dicom
 from napari_promptseg.io.metadata import LPS_TO_RAS, Content, Legend, world
+from napari_promptseg.io.names import MAX_TEXT, dicom_text, read_dicom_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,7 +41,6 @@ _PATIENT_STUDY_FIELDS: Final = (
 _STORAGE: Final = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 """Storage classes of segmentations, and of segmentations as label maps."""
 _SHARED_UIDS: Final = ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID")
-_MAX_NAME: Final = 64  # characters of a long string in DICOM
 _ALL_FRAMES: Final = 2**30  # bits; of larger ones, frames without their segment are left out
 
 
@@ -73,10 +73,11 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> N
     algorithm = hd.AlgorithmIdentificationSequence(
         name=_NAME, family=codes.DCM.ArtificialIntelligence, version=version(_NAME)
     )
+    texts = {label: legend.names.get(label) or f"object {label}" for label in ids}
     segments = [
         hd.seg.SegmentDescription(
             segment_number=number,
-            segment_label=(legend.names.get(label) or f"object {label}")[:_MAX_NAME],
+            segment_label=dicom_text(texts[label]),
             segmented_property_category=codes.SCT.Tissue,
             segmented_property_type=codes.SCT.Tissue,
             algorithm_type="SEMIAUTOMATIC",
@@ -87,6 +88,10 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> N
         )
         for number, label in enumerate(ids, start=1)
     ]
+    for segment, text in zip(segments, texts.values(), strict=True):
+        if segment.SegmentLabel != text:
+            # A name that does not fit as it is stands in the description.
+            segment.SegmentDescription = dicom_text(text, MAX_TEXT)
     segmentation: Any = hd.seg.Segmentation(
         source_images=source_images(volume),
         pixel_array=planes,
@@ -347,7 +352,9 @@ def read_legend(path: Path) -> Legend:
     by_number = {int(item.SegmentNumber): item for item in ds.SegmentSequence}
     for label, number in _segments(ds).items():
         item = by_number[number]
-        names[label] = str(item.SegmentLabel)
+        names[label] = read_dicom_name(
+            str(item.get("SegmentLabel", "")), str(item.get("SegmentDescription", ""))
+        )
         if "RecommendedDisplayCIELabValue" in item:
             lab = CIELabColor.from_dicom_value(tuple(item.RecommendedDisplayCIELabValue))
             red, green, blue = lab.to_rgb()

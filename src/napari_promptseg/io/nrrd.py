@@ -201,7 +201,7 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> N
         header[f"Segment{number}_LabelValue"] = str(label)
         header[f"Segment{number}_Layer"] = "0"
         name = legend.names.get(label, "")
-        names.append(name.replace("\\", r"\\").replace("\n", r"\n").encode())
+        names.append(name.replace("\\", r"\\").encode())
         if label in legend.colors:
             parts = (f"{part / 255:.6g}" for part in legend.colors[label])
             header[f"Segment{number}_Color"] = " ".join(parts)

@@ -12,6 +12,7 @@ from pydicom.uid import UID
 from napari_promptseg.data.labels import label_boxes
 from napari_promptseg.io.dicom_seg import source_images
 from napari_promptseg.io.metadata import LPS_TO_RAS, Legend, world
+from napari_promptseg.io.names import MAX_TEXT, dicom_text, read_dicom_name
 from napari_promptseg.io.outlines import outlines
 
 if TYPE_CHECKING:
@@ -90,12 +91,16 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> N
     ds.RTROIObservationsSequence = []
     for label in boxes:
         name = legend.names.get(label) or f"object {label}"
+        text = dicom_text(name)
+        # A name that does not fit as it is stands in the description.
+        description = {} if text == name else {"ROIDescription": dicom_text(name, MAX_TEXT)}
         ds.StructureSetROISequence.append(
             _group(
                 ROINumber=label,
                 ReferencedFrameOfReferenceUID=ds.FrameOfReferenceUID,
-                ROIName=name[:64],
+                ROIName=text,
                 ROIGenerationAlgorithm="SEMIAUTOMATIC",
+                **description,
             )
         )
         contours = _contours(labels == label, volume, uids)
@@ -224,7 +229,12 @@ def read(path: Path, volume: Volume) -> tuple[NDArray[np.uint16], Legend]:
 
 
 def _legend(ds: Dataset, notes: tuple[str, ...]) -> Legend:
-    names = {int(roi.ROINumber): str(roi.ROIName) for roi in ds.get("StructureSetROISequence", ())}
+    names = {
+        int(roi.ROINumber): read_dicom_name(
+            str(roi.get("ROIName", "")), str(roi.get("ROIDescription", ""))
+        )
+        for roi in ds.get("StructureSetROISequence", ())
+    }
     colors = {}
     for structure in ds.get("ROIContourSequence", ()):
         if color := structure.get("ROIDisplayColor"):
