@@ -46,7 +46,7 @@ def decode_frame(src: bytes, runner: DecodeRunner) -> bytes:
     values = getattr(imagecodecs, _CODECS[runner.transfer_syntax])(src)
     runner.set_option("bits_allocated", 8 * values.dtype.itemsize)
     if str(runner.photometric_interpretation) in _WAVELET_COLOURS:
-        # The codec has undone the transform of colours.
+        # The codec has undone the transform of colors.
         runner.set_option("photometric_interpretation", "RGB")
     return bytes(values.tobytes())
 

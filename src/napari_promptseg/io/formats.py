@@ -20,6 +20,7 @@ from napari_promptseg.io import (
     dicom,
     dicom_headers,
     dicom_seg,
+    geff,
     geojson,
     image_files,
     imagej_rois,
@@ -32,6 +33,7 @@ from napari_promptseg.io import (
     ome_zarr_labels,
     rtstruct,
     tiff,
+    trackmate,
     video,
     yolo,
 )
@@ -116,6 +118,8 @@ FORMATS: Final = (
     Format("DICOM RTSTRUCT", rtstruct.SUFFIXES, write=rtstruct.write, pattern=rtstruct.PATTERN),
     Format("nnU-Net data set", (), write=nnunet.write, pattern=nnunet.PATTERN),
     Format("Table of measurements", csv_table.SUFFIXES, write=csv_table.write),
+    Format("TrackMate", trackmate.SUFFIXES, write=trackmate.write),
+    Format("GEFF, tracks as a graph", geff.SUFFIXES, write=geff.write, extra="tracks"),
     Format("Cell Tracking Challenge", ctc.SUFFIXES, write=ctc.write),
 )
 """All formats, in the order of a file dialog."""

@@ -14,21 +14,28 @@ from napari_promptseg.io import (
     coco,
     dicom_headers,
     dicom_seg,
+    geff,
     image_files,
     nrrd,
     ome_zarr,
     ome_zarr_labels,
     rtstruct,
+    trackmate,
 )
 from napari_promptseg.io.metadata import Legend
 from napari_promptseg.io.read import open_volume
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
-
+_DRAWN: Final[Mapping[tuple[str, ...], Callable[[Path, Volume], tuple[NDArray[Any], Legend]]]] = {
+    coco.SUFFIXES: coco.read,
+    trackmate.SUFFIXES: trackmate.read,
+    geff.SUFFIXES: geff.read,
+}
+"""Readers of shapes that are drawn onto the pixels of an image, by suffix."""
 _MAX_OFFSET: Final = 0.1  # voxels; files keep positions with few digits
 _MAX_SPACING_ERROR: Final = 0.01  # relative
 _MAX_ROUNDING: Final = 1e-3  # of scaled integers, from the nearest label
@@ -47,7 +54,7 @@ def read_labels(
     ----------
     path : str or Path
         Any file or folder that `open_volume` reads; with the image also contours
-        (RTSTRUCT) and annotations (COCO).
+        (RTSTRUCT), annotations (COCO) and tracks (TrackMate, GEFF).
     volume : Volume, optional
         The image.
     resample : bool
@@ -73,10 +80,11 @@ def read_labels(
         if volume is None:
             raise ValueError(f"{path} holds contours, which need the image that they belong to")
         return _drawn(rtstruct.read, path, volume)
-    if str(path).lower().endswith(coco.SUFFIXES):
-        if volume is None:
-            raise ValueError(f"{path} holds annotations, which need the image that they belong to")
-        return _drawn(coco.read, path, volume)
+    for suffixes, read in _DRAWN.items():
+        if str(path).lower().endswith(suffixes):
+            if volume is None:
+                raise ValueError(f"{path} holds shapes, which need the image that they belong to")
+            return _drawn(read, path, volume)
     file = open_volume(path)
     try:
         indices = image_files.read_indices(Path(path)) if "c" in file.axes else None
