@@ -130,6 +130,25 @@ def test_a_contour_in_mm_of_another_tool_is_filled(tmp_path):
     np.testing.assert_array_equal(labels == 1, expected)
 
 
+def test_a_structure_of_number_0_is_an_object_and_open_contours_are_none(tmp_path):
+    affine = np.diag([-0.5, -0.5, 2.0, 1.0])
+    volume = Volume(np.zeros(SHAPE), "zyx", (2, 0.5, 0.5), "mm", affine)
+    path = write_labels(tmp_path / "rtstruct.dcm", LABELS, volume, {1: "first"})
+    ds = pydicom.dcmread(path)
+    ds.StructureSetROISequence[0].ROINumber = ds.ROIContourSequence[0].ReferencedROINumber = 0
+    open_contour = ds.ROIContourSequence[1].ContourSequence[0]
+    open_contour.ContourGeometricType = "OPEN_PLANAR"
+    ds.ROIContourSequence[1].ContourSequence = [open_contour]
+    del ds.ROIContourSequence[2]
+    ds.save_as(path)
+    labels, legend = read_labels(path, volume)
+    np.testing.assert_array_equal(labels > 0, LABELS == 1)
+    assert legend.names[int(labels.max())] == "first"
+    assert legend.notes == (
+        "1 contours are open or lie in no plane of the image, and are not taken",
+    )
+
+
 def test_yolo_has_the_pixels_and_classes_of_each_image(tmp_path):
     (tmp_path / "film").mkdir()
     for number in range(SHAPE[0]):

@@ -13,7 +13,7 @@ from napari_promptseg.io import dicom_mosaic
 from napari_promptseg.io.dicom_frames import Frame, frames
 from napari_promptseg.io.dicom_headers import find_series, is_dicom
 from napari_promptseg.io.metadata import LPS_TO_RAS, Content, Legend, world
-from napari_promptseg.io.names import MAX_TEXT, dicom_text, read_dicom_name
+from napari_promptseg.io.names import MAX_TEXT, dicom_text, line_text, read_dicom_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -73,7 +73,7 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> N
     algorithm = hd.AlgorithmIdentificationSequence(
         name=_NAME, family=codes.DCM.ArtificialIntelligence, version=version(_NAME)
     )
-    texts = {label: legend.names.get(label) or f"object {label}" for label in ids}
+    texts = {label: line_text(legend.names.get(label, "")) or f"object {label}" for label in ids}
     segments = [
         hd.seg.SegmentDescription(
             segment_number=number,
@@ -209,9 +209,10 @@ def _completed(images: list[Dataset], distance: float) -> list[Dataset]:
     """Add the fields that a reference needs; anonymised images lack some of them.
 
     Patient and study stay unknown, but a missing study, frame of reference or image gets a
-    UID, and a missing thickness is the distance of the slices.
+    UID, an image without class that of its file, and a missing thickness is the distance of the
+    slices.
     """
-    from pydicom.uid import generate_uid
+    from pydicom.uid import SecondaryCaptureImageStorage, generate_uid
     from pydicom.valuerep import format_number_as_ds
 
     common = {name: generate_uid() for name in _SHARED_UIDS}
@@ -223,6 +224,9 @@ def _completed(images: list[Dataset], distance: float) -> list[Dataset]:
         for name, uid in common.items():
             if not ds.get(name):
                 setattr(ds, name, uid)
+        if not ds.get("SOPClassUID"):
+            meta = getattr(ds, "file_meta", {})
+            ds.SOPClassUID = meta.get("MediaStorageSOPClassUID") or SecondaryCaptureImageStorage
         if not ds.get("SOPInstanceUID") or str(ds.SOPInstanceUID) in uids:
             ds.SOPInstanceUID = generate_uid()
         uids.add(str(ds.SOPInstanceUID))

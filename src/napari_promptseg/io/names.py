@@ -16,12 +16,23 @@ _DIVIDER: Final = "\\"
 _LOOKALIKE: Final = "\u29f5"
 
 
+def valid_text(name: str) -> str:
+    """Return a name that UTF-8 can hold: without halves of surrogate pairs."""
+    return name.encode("utf-8", "replace").decode("utf-8")
+
+
+def escaped_text(name: str) -> str:
+    """Return a name on one line, its control characters and backslashes as escapes of Python."""
+    name = name.replace("\\", "\\\\")
+    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), name)
+
+
 def line_text(name: str) -> str:
     """Return a name without control characters, on one line.
 
     Characters that end a line or a string in some program become blanks.
     """
-    return _CONTROL.sub(" ", _encodable(name)).strip()
+    return _CONTROL.sub(" ", valid_text(name)).strip()
 
 
 def dicom_text(name: str, length: int = MAX_LABEL) -> str:
@@ -50,8 +61,3 @@ def cell_text(name: str) -> str:
 def xml_text(name: str) -> str:
     """Return a name without the characters that XML cannot hold."""
     return _NOT_XML.sub(" ", line_text(name)).strip()
-
-
-def _encodable(text: str) -> str:
-    """Return text that UTF-8 can hold: without halves of surrogate pairs."""
-    return text.encode("utf-8", "replace").decode("utf-8")

@@ -15,7 +15,7 @@ from napari_promptseg.io import ome_zarr_labels
 from napari_promptseg.io.atomic import atomic_target
 from napari_promptseg.io.formats import WRITE_SUFFIXES, find_format
 from napari_promptseg.io.metadata import Legend
-from napari_promptseg.io.names import line_text
+from napari_promptseg.io.names import valid_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,15 +38,14 @@ def write_labels(
     The suffix decides, see `formats.FORMATS`. NIfTI, NRRD and DICOM SEG (``.dcm``) keep the
     affine, TIFF (OME) and OME-Zarr the spacing; ``.npy`` and ``.png`` (2D) hold the array alone;
     ``.json`` is COCO, with run lengths, and ``.polygons.json`` COCO with polygons; ``.geojson``
-    is that of QuPath, ``.geff`` and ``.xml`` (TrackMate) are
-    tracks, ``.zip`` is a ROI set of ImageJ and a ``.dcm`` name with "rtstruct" a DICOM
-    structure set; ``.stl``, ``.obj`` and ``.ply`` (3D) are the surfaces in world coordinates;
-    ``.csv`` is the table of measurements. Folders are made of names that end in ``_RES`` (tracks
-    for the Cell Tracking Challenge) or ``_YOLO``, and of names such as ``Dataset001_Liver``
-    (nnU-Net, with the image). ``IMAGE.zarr/labels/NAME`` are labels inside the group of an
-    OME-Zarr image. Formats that have no place for names or colors leave them out. Geometry that
-    nobody stated is not written, and sizes get the unit of the format. The target is
-    replaced atomically.
+    is that of QuPath, ``_seg.npy`` that of cellpose, ``.zip`` a ROI set of ImageJ and a ``.dcm``
+    name with "rtstruct" a DICOM structure set; ``.geff`` and ``.xml`` (TrackMate) are tracks;
+    ``.stl``, ``.obj`` and ``.ply`` (3D) are the surfaces in world coordinates; ``.csv`` is the
+    table of measurements. Folders are made of names that end in ``_RES`` (tracks for the Cell
+    Tracking Challenge) or ``_YOLO``, and of names such as ``Dataset001_Liver`` (nnU-Net, with
+    the image). ``IMAGE.zarr/labels/NAME`` are labels inside the group of an OME-Zarr image.
+    Formats that have no place for names or colors leave them out. Geometry that nobody stated
+    is not written, and sizes get the unit of the format. The target is replaced atomically.
 
     Parameters
     ----------
@@ -57,7 +56,8 @@ def write_labels(
     volume : Volume
         The image.
     names : mapping of int to str, optional
-        Names of the objects. Control characters and line ends in them become blanks.
+        Names of the objects. Control characters and line ends become blanks in formats that
+        have no way to write them.
     colors : mapping of int to (int, int, int), optional
         Red, green and blue of the objects, 0 to 255.
     parents : mapping of int to int, optional
@@ -98,7 +98,7 @@ def write_labels(
         path.parent.mkdir(exist_ok=True)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"no such folder: {path.parent}")
-    texts = {label: text for label, name in (names or {}).items() if (text := line_text(name))}
+    texts = {label: valid_text(name) for label, name in (names or {}).items()}
     with atomic_target(path, suffix, overwrite=overwrite) as temporary:
         write(temporary, compact, volume, Legend(texts, colors or {}, parents or {}))
     ome_zarr_labels.register(path)
