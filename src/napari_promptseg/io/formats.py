@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from napari_promptseg.data.volume import Volume
 from napari_promptseg.io import (
     bioimage,
+    cellpose,
     coco,
     csv_table,
     ctc,
@@ -102,6 +103,7 @@ FORMATS: Final = (
     OME_ZARR,
     Format("DICOM SEG", dicom_seg.SUFFIXES, write=dicom_seg.write),
     DICOM,
+    Format("cellpose", cellpose.SUFFIXES, cellpose.read, cellpose.write),
     Format("numpy", (".npy",), _read_npy, _write_npy),
     Format("PNG", (".png",), image_files.read, image_files.write),
     Format("Image", image_files.SUFFIXES, image_files.read),

@@ -96,15 +96,24 @@ def read_labels(
     # Each kind of lazy array raises its own errors for damaged chunks.
     except Exception as error:
         raise ValueError(f"cannot read {path}: {error}") from error
-    # Three last planes are guessed to be colors where a file does not name its axes.
-    if "c" in file.axes and (volume is None or values.shape != volume.shape):
+    # Three or four planes, first or last, are guessed to be colors where a file does not name
+    # its axes.
+    is_stack = volume is not None and volume.shape in (values.shape, _planes_first(values).shape)
+    if "c" in file.axes and not is_stack:
         raise ValueError(f"{path} holds channels (axes {file.axes!r}) and no labels")
+    if "c" in file.axes and volume is not None and values.shape != volume.shape:
+        values = _planes_first(values)
     if values.dtype.kind == "f":
         values = _whole_numbers(values, path)
     if volume is not None:
         values = _aligned(values, file, volume, path, resample)
     legend = _legend(Path(path))
     return values, replace(legend, notes=(*file.notes, *legend.notes))
+
+
+def _planes_first(values: NDArray[Any]) -> NDArray[Any]:
+    """Return an array whose last axis is planes of (y, x) with that axis before them."""
+    return np.moveaxis(values, -1, -3) if values.ndim > 2 else values
 
 
 def _drawn(
@@ -159,10 +168,16 @@ def _aligned(
     values: NDArray[Any], file: Volume, volume: Volume, path: str | Path, resample: bool
 ) -> NDArray[Any]:
     """Bring labels to the axes of a volume, and check that they lie on it."""
-    solid = file.names == volume.names and file.names.endswith("zyx")
+    shape = (*volume.shape[:-2], 1, *volume.shape[-2:]) if volume.names == "yx" else volume.shape
+    solid_names = [
+        names.replace("yx", "zyx").replace("zz", "z") for names in (file.names, volume.names)
+    ]
+    solid = "tyx" not in (file.names, volume.names) and solid_names[0] == solid_names[1]
     matrix = _to_image(file, volume) if solid else None
     if matrix is not None:
-        values = _on_grid(values, matrix, volume, path, resample)
+        if file.names == "yx":
+            values = values[None]
+        values = _on_grid(values, matrix, shape, path, resample).reshape(volume.shape)
     elif values.shape == volume.shape:
         _check_spacing(file, volume, path)
     if values.shape != volume.shape and values.size == np.prod(volume.shape):
@@ -216,12 +231,12 @@ def _check_spacing(file: Volume, volume: Volume, path: str | Path) -> None:
 def _on_grid(
     values: NDArray[Any],
     matrix: NDArray[np.float64],
-    volume: Volume,
+    image_shape: tuple[int, ...],
     path: str | Path,
     resample: bool,
 ) -> NDArray[Any]:
-    """Bring labels of axes (..., z, y, x) to the voxels of the image."""
-    space, shape = values.shape[-3:], volume.shape[-3:]
+    """Bring labels of axes (..., z, y, x) to the voxels of an image of such axes."""
+    space, shape = values.shape[-3:], image_shape[-3:]
     grid = _nearest_grid(matrix)
     corners = np.array(np.meshgrid(*[[0, n - 1] for n in space[::-1]])).reshape(3, -1)
     offset = 0.0
@@ -230,7 +245,7 @@ def _on_grid(
         offset = float(np.abs(exact - (grid[:3, :3] @ corners + grid[:3, 3:])).max())
     if grid is None or offset > _MAX_OFFSET:
         if resample:
-            return _resampled(values, matrix, volume)
+            return _resampled(values, matrix, shape)
         first = np.round((matrix[:3, :3] @ corners + matrix[:3, 3:]).min(1), 2).tolist()
         where = (
             "lies on other voxels than the image"
@@ -238,7 +253,7 @@ def _on_grid(
             else f"lies up to {offset:.2g} voxels beside those of the image"
         )
         raise ValueError(
-            f"{path} {where}, the image has {volume.shape} and the labels {values.shape}, "
+            f"{path} {where}, the image has {image_shape} and the labels {values.shape}, "
             f"they begin at its voxel (x, y, z) {first}: resample it first, or pass resample=True"
         )
     turn = grid[:3, :3]
@@ -253,9 +268,9 @@ def _on_grid(
     ends = start + block.shape[-3:]
     if (start < 0).any() or (ends > shape).any():
         if resample:
-            return _resampled(values, matrix, volume)
+            return _resampled(values, matrix, shape)
         raise ValueError(
-            f"{path} holds labels of shape {values.shape}, the image has {volume.shape}, "
+            f"{path} holds labels of shape {values.shape}, the image has {image_shape}, "
             f"and they begin at its voxel (x, y, z) {start[::-1].astype(float).tolist()}"
         )
     if block.shape[-3:] == shape:
@@ -276,14 +291,15 @@ def _nearest_grid(matrix: NDArray[np.float64]) -> NDArray[np.float64] | None:
     return grid
 
 
-def _resampled(values: NDArray[Any], matrix: NDArray[np.float64], volume: Volume) -> NDArray[Any]:
+def _resampled(
+    values: NDArray[Any], matrix: NDArray[np.float64], shape: tuple[int, ...]
+) -> NDArray[Any]:
     """Return the nearest label at each voxel of the image."""
     from scipy.ndimage import affine_transform
 
     inverse = np.linalg.inv(matrix)
     # The library takes array order: (z, y, x) of the image to (z, y, x) of the labels.
     turn, shift = inverse[:3, :3][::-1, ::-1], inverse[:3, 3][::-1]
-    shape = volume.shape[-3:]
     stacks = values.reshape(-1, *values.shape[-3:])
     stacks_on_grid = [affine_transform(v, turn, shift, shape, order=0) for v in stacks]
     return np.stack(stacks_on_grid).reshape(*values.shape[:-3], *shape)
