@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 import xml.etree.ElementTree as ET
 from itertools import pairwise
@@ -200,3 +201,14 @@ def test_another_xml_is_refused(tmp_path):
     (tmp_path / "a.xml").write_text("<svg/>")
     with pytest.raises(ValueError, match=r"a\.xml: its root is 'svg'"):
         read_labels(tmp_path / "a.xml", series()[0])
+
+
+def test_without_geff_it_says_what_to_install(tmp_path, monkeypatch):
+    volume, labels = series()
+    for module in ("geff", "geff.core_io"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ImportError, match=r"napari-promptseg\[tracks\]"):
+        write_labels(tmp_path / "a.geff", labels, volume)
+    (tmp_path / "b.geff").mkdir()
+    with pytest.raises(ImportError, match=r"napari-promptseg\[tracks\]"):
+        read_labels(tmp_path / "b.geff", volume)

@@ -38,8 +38,8 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> N
         If there is no time axis or no object, or a parent ends after its daughter begins.
     """
     try:
+        from geff import GeffMetadata
         from geff.core_io import write_arrays
-        from geff_spec import Axis, GeffMetadata
     except ImportError as error:
         raise ImportError(f"cannot write {path.name}: {_INSTALL}") from error
     if "t" not in volume.names:
@@ -49,15 +49,21 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> N
         raise ValueError("there is no object to write: GEFF needs one node at least")
     unit = UNITS.get(volume.units) if volume.states(SPACING) else None
     axes = [
-        Axis(
-            name=name,
-            type="time" if name == "t" else "space",
-            unit="frame" if name == "t" else "pixel",
-            scale=volume.axis_spacing(axis) if unit and name != "t" else None,
-            scaled_unit=unit if name != "t" else None,
-        )
+        {
+            "name": name,
+            "type": "time" if name == "t" else "space",
+            "unit": "frame" if name == "t" else "pixel",
+            "scale": volume.axis_spacing(axis) if unit and name != "t" else None,
+            "scaled_unit": unit if name != "t" else None,
+        }
         for axis, name in enumerate(volume.names)
     ]
+    metadata = {
+        "directed": True,
+        "axes": axes,
+        "node_props_metadata": {},
+        "edge_props_metadata": {},
+    }
     ids, times = tracks.data[:, 0].astype(np.uint32), tracks.data[:, 1].astype(np.int64)
     sizes = [np.count_nonzero(labels[t] == label) for label, t in zip(ids, times, strict=True)]
     properties: dict[str, NDArray[Any]] = {
@@ -70,7 +76,7 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> N
         {name: {"values": values, "missing": None} for name, values in properties.items()},
         np.array(track_edges(tracks), np.uint32).reshape(-1, 2),
         {},
-        GeffMetadata(directed=True, axes=axes, node_props_metadata={}, edge_props_metadata={}),
+        GeffMetadata.model_validate(metadata),
     )
 
 

@@ -168,12 +168,12 @@ def _add_tracks(model: ET.Element, tracks: Tracks) -> None:
     matrix = coo_array((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(count, count))
     _, lineages = connected_components(matrix, directed=False)
     all_tracks = ET.SubElement(model, "AllTracks")
-    chosen = ET.SubElement(model, "FilteredTracks")
+    filtered_tracks = ET.SubElement(model, "FilteredTracks")
     for number in np.unique(lineages[edges[:, 0]]).tolist():
         track = ET.SubElement(all_tracks, "Track", name=f"Track_{number}", TRACK_ID=str(number))
         for source, target in edges[lineages[edges[:, 0]] == number].tolist():
             ET.SubElement(track, "Edge", SPOT_SOURCE_ID=str(source), SPOT_TARGET_ID=str(target))
-        ET.SubElement(chosen, "TrackID", TRACK_ID=str(number))
+        ET.SubElement(filtered_tracks, "TrackID", TRACK_ID=str(number))
 
 
 def _image(volume: Volume) -> dict[str, str]:
@@ -219,11 +219,11 @@ def read(path: Path, volume: Volume) -> tuple[NDArray[np.uint32], Legend]:
         for element in root.iterfind("Model/AllSpots/SpotsInFrame/Spot")
         if element.get("VISIBILITY", "1") != "0"
     }
-    accepted = {e.get("TRACK_ID") for e in root.iterfind("Model/FilteredTracks/TrackID")}
+    track_ids = {e.get("TRACK_ID") for e in root.iterfind("Model/FilteredTracks/TrackID")}
     edges = [
         (int(edge.attrib["SPOT_SOURCE_ID"]), int(edge.attrib["SPOT_TARGET_ID"]))
         for track in root.iterfind("Model/AllTracks/Track")
-        if not accepted or track.get("TRACK_ID") in accepted
+        if not track_ids or track.get("TRACK_ID") in track_ids
         for edge in track.iterfind("Edge")
     ]
     return draw(spots, edges, volume)
