@@ -186,6 +186,13 @@ def test_views_of_a_series_are_a_choice(tmp_path, modality):
     np.testing.assert_array_equal(open_volume(tmp_path, series="1.2/1.dcm").data, VALUES[1])
 
 
+def test_stills_of_several_sizes_are_a_choice(tmp_path):
+    for number, rows in enumerate((6, 5)):
+        saved(tmp_path / f"{number}.dcm", VALUES[number, :rows].astype(np.uint8), Modality="US")
+    assert [one.shape for one in list_series(tmp_path)] == [(6, 7), (5, 7)]
+    assert open_volume(tmp_path, series="1.2/1.dcm").shape == (5, 7)
+
+
 # Mosaics
 
 

@@ -130,6 +130,22 @@ def test_uneven_coordinates_state_no_spacing(tmp_path):
     assert (volume.axes, dict(volume.provenance)) == ("yx", {})
 
 
+def test_a_well_of_a_plate_names_its_fields(tmp_path):
+    group = zarr.create_group(tmp_path / "a.zarr", zarr_format=2)
+    group.attrs["plate"] = {"wells": [{"path": "A/1"}]}
+    group.create_group("A/1").attrs["well"] = {"images": [{"path": "0"}, {"path": "3"}]}
+    with pytest.raises(ValueError, match="it is a plate; choose a field"):
+        open_volume(tmp_path / "a.zarr")
+    with pytest.raises(ValueError, match="it is a well of a plate; its fields are 0, 3"):
+        open_volume(tmp_path / "a.zarr", series="A/1")
+
+
+def test_labels_with_nan_are_refused_as_such(tmp_path):
+    np.save(tmp_path / "a.npy", np.where(PLANE > 99, np.nan, 1))
+    with pytest.raises(ValueError, match="NaN or infinities"):
+        read_labels(tmp_path / "a.npy")
+
+
 # Orientation and frames of single images
 
 

@@ -129,8 +129,14 @@ def _series_key(ds: Dataset) -> str:
 
 
 def _clips(uid: str, headers: Headers) -> Iterator[tuple[str, Headers]]:
-    """Split a series into its clips and slides; images that form a stack stay together."""
-    single = {file: ds for file, ds in headers.items() if _stands_alone(ds)}
+    """Split a series into its clips, slides and views; images of a stack stay together."""
+    unplaced = {file: ds for file, ds in headers.items() if not ds.get("ImagePositionPatient")}
+    differ = len({(ds.Rows, ds.Columns) for ds in unplaced.values()}) > 1
+    single = {
+        file: ds
+        for file, ds in headers.items()
+        if _stands_alone(ds) or (differ and file in unplaced)
+    }
     if len(headers) == 1 or not single:
         yield uid, headers
         return

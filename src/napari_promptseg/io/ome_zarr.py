@@ -74,6 +74,9 @@ def read(path: Path | str, series: str | None = None) -> Content:
     if "plate" in metadata:
         wells = ", ".join(f"{well['path']}/0" for well in metadata["plate"].get("wells", ())[:5])
         raise ValueError(f"it is a plate; choose a field with series=, for example {wells}")
+    if "well" in metadata:
+        fields = ", ".join(str(entry["path"]) for entry in metadata["well"].get("images", ()))
+        raise ValueError(f"it is a well of a plate; its fields are {fields}, open one of them")
     if "bioformats2raw.layout" in metadata:
         return _first_converted(path, node, metadata)
     arrays = {name: array for name, array in node.arrays() if not _is_coordinate(name, array)}

@@ -15,6 +15,7 @@ from napari_promptseg.io import (
     dicom_headers,
     dicom_seg,
     geff,
+    geojson,
     image_files,
     nrrd,
     ome_zarr,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 _DRAWN: Final[Mapping[tuple[str, ...], Callable[[Path, Volume], tuple[NDArray[Any], Legend]]]] = {
     coco.SUFFIXES: coco.read,
+    geojson.SUFFIXES: geojson.read,
     trackmate.SUFFIXES: trackmate.read,
     geff.SUFFIXES: geff.read,
 }
@@ -54,7 +56,7 @@ def read_labels(
     ----------
     path : str or Path
         Any file or folder that `open_volume` reads; with the image also contours
-        (RTSTRUCT), annotations (COCO) and tracks (TrackMate, GEFF).
+        (RTSTRUCT), annotations (COCO, GeoJSON) and tracks (TrackMate, GEFF).
     volume : Volume, optional
         The image.
     resample : bool
@@ -125,6 +127,8 @@ def _drawn(
         raise FileNotFoundError(f"no such file or folder: {path}")
     try:
         return read(path, volume)
+    except (ImportError, MemoryError, PermissionError):
+        raise
     # Damaged files raise errors of many kinds.
     except Exception as error:
         raise ValueError(f"cannot read {path}: {error}") from error
@@ -142,10 +146,12 @@ def _whole_numbers(values: NDArray[Any], path: str | Path) -> NDArray[np.int64]:
     """Return labels that were stored as floats, or as scaled integers, as integers."""
     integers = np.rint(values)
     with np.errstate(invalid="ignore"):
-        if (
-            not np.isfinite(values).all()
-            or np.abs(values - integers).max(initial=0) > _MAX_ROUNDING
-        ):
+        if not np.isfinite(values).all():
+            raise ValueError(
+                f"{path} holds fractions, NaN or infinities ({values.dtype}) and no labels; "
+                "set what is no object to 0"
+            )
+        if np.abs(values - integers).max(initial=0) > _MAX_ROUNDING:
             raise ValueError(f"{path} holds fractions ({values.dtype}) and no labels")
         whole: NDArray[np.int64] = integers.astype(np.int64)
     if not np.array_equal(whole, integers):
