@@ -201,6 +201,20 @@ def test_planes_that_an_ome_tiff_lacks_are_counted(tmp_path):
     assert volume.notes == ("1 of 4 planes are not in the file, and are zeros",)
 
 
+def test_a_recording_of_imagej_that_was_cut_short_is_said(tmp_path):
+    stack = np.stack([PLANE] * 5)
+    for text in ("slices=8", "frames=2\nslices=4"):
+        header = f"ImageJ=1.54\nimages=8\n{text}\nhyperstack=true\n"
+        name = tmp_path / f"{len(text)}.tif"
+        options = {"metadata": None, "photometric": "minisblack"}
+        tifffile.imwrite(name, stack, description=header, **options)
+    volume = open_volume(tmp_path / "8.tif")
+    np.testing.assert_array_equal(volume.data, stack)
+    assert "states planes of shape (8, 5, 7), it holds (5, 5, 7)" in volume.notes[0]
+    with pytest.raises(ValueError, match="nothing says which; save it again"):
+        open_volume(tmp_path / "17.tif")
+
+
 @pytest.mark.parametrize("orientation", range(2, 9))
 @pytest.mark.parametrize("suffix", [".png", ".webp", ".jpg"])
 def test_the_orientation_of_photographs_is_applied(tmp_path, orientation, suffix):

@@ -69,6 +69,7 @@ def read(path: Path, series: str | None = None) -> Content:
         ]
         names, axis_notes = _names(entry.axes, entry.shape)
         keyframe, absent = entry.keyframe, sum(page is None for page in entry.pages)
+    notes += _cut_short(data.shape, entry.shape)
     data = _merge_channels(data, entry.axes)
     levels = [_merge_channels(level, entry.axes) for level in levels]
     (data, *levels), sizes, display_notes = as_shown([data, *levels], names, keyframe, sizes)
@@ -89,6 +90,22 @@ def read(path: Path, series: str | None = None) -> Content:
         facts=frozenset({SPACING} if has_spacing and not missing else ()),
         notes=(*notes, *axis_notes, *display_notes, *missing),
     )
+
+
+def _cut_short(shape: Sequence[int], stated_shape: Sequence[int]) -> tuple[str, ...]:
+    """Return a note if a recording ended before all planes that its header states.
+
+    Raises
+    ------
+    ValueError
+        If the planes that are there cannot be told apart by their axes.
+    """
+    if tuple(shape) == tuple(stated_shape):
+        return ()
+    text = f"its header states planes of shape {tuple(stated_shape)}, it holds {tuple(shape)}"
+    if len(shape) != len(stated_shape):
+        raise ValueError(f"{text}, and nothing says which; save it again in ImageJ")
+    return (text,)
 
 
 def _open_level(path: Path, series: int, level: int) -> Any:
