@@ -86,3 +86,29 @@ def test_what_does_not_fit_is_refused(tmp_path):
         read_labels(tmp_path / "c.json")
     with pytest.raises(FileNotFoundError):
         read_labels(tmp_path / "none.json", volume)
+
+
+def test_ids_that_are_no_labels_get_new_ones(tmp_path):
+    ids = (0, "a", 2**40, 2)
+    annotations = [
+        {
+            "id": key,
+            "image_id": 0,
+            "category_id": 7,
+            "segmentation": [[x, 1, x + 1, 1, x + 1, 4, x, 4]],
+        }
+        for x, key in enumerate(ids)
+    ]
+    volume = Volume(np.zeros((8, 9)), "yx")
+    path = coco(tmp_path / "a.json", [{"id": 0, "file_name": "x"}], annotations)
+    labels, legend = read_labels(path, volume)
+    np.testing.assert_array_equal(labels[1, :5], [1, 3, 4, 2, 0])
+    assert set(legend.names) == {1, 2, 3, 4}
+
+
+def test_run_lengths_of_another_size_are_refused(tmp_path):
+    lengths = {"counts": [8, 3, 61], "size": [9, 8]}
+    annotation = {"id": 1, "image_id": 0, "category_id": 7, "segmentation": lengths}
+    path = coco(tmp_path / "a.json", [image(0, "x")], [annotation])
+    with pytest.raises(ValueError, match=r"run lengths are of \[9, 8\] pixels"):
+        read_labels(path, Volume(np.zeros((8, 9)), "yx"))

@@ -67,6 +67,33 @@ def test_geojson_has_the_pixels_planes_names_and_colors(tmp_path, axes, key):
     np.testing.assert_array_equal(again, LABELS)
 
 
+@pytest.mark.parametrize("axes", ["zyx", "tyx"])
+def test_annotations_of_geojson_come_back(tmp_path, axes):
+    volume = Volume(np.zeros(SHAPE), axes)
+    path = write_labels(tmp_path / "a.geojson", LABELS, volume, NAMES, colors=COLORS)
+    labels, legend = read_labels(path, volume)
+    np.testing.assert_array_equal(labels, LABELS)
+    assert (legend.names, legend.colors, legend.notes) == (NAMES, COLORS, ())
+
+
+def test_annotations_that_qupath_drew_are_filled(tmp_path):
+    ring = [[1.2, 2.0], [5.0, 2.0], [5.0, 6.6], [1.2, 6.6], [1.2, 2.0]]
+    hole = [[2, 3], [4, 3], [4, 5], [2, 5], [2, 3]]
+    features = [
+        {"type": "Feature", "geometry": {"type": "Polygon", "coordinates": [ring, hole]}},
+        {"type": "Feature", "geometry": {"type": "Point", "coordinates": [1, 2]}},
+    ]
+    features[0]["properties"] = {"classification": {"name": "Tumor", "color": [200, 0, 0]}}
+    (tmp_path / "a.geojson").write_text(json.dumps(features))
+    labels, legend = read_labels(tmp_path / "a.geojson", Volume(np.zeros((9, 8)), "yx"))
+    expected = np.zeros((9, 8), bool)
+    expected[2:7, 1:5] = True
+    expected[3:5, 2:4] = False
+    np.testing.assert_array_equal(labels == 1, expected)
+    assert (legend.names, legend.colors) == ({1: "Tumor"}, {1: (200, 0, 0)})
+    assert legend.notes == ("1 annotations are no areas or lie in no plane, and are not taken",)
+
+
 def test_roi_set_has_the_pixels_planes_and_names(tmp_path):
     roifile = pytest.importorskip("roifile", reason="ROI sets need the extra imagej")
     volume = Volume(np.zeros(SHAPE), "zyx")
@@ -128,6 +155,25 @@ def test_a_contour_in_mm_of_another_tool_is_filled(tmp_path):
     expected = np.zeros(SHAPE, bool)
     expected[2, 3:5, 3:7] = True
     np.testing.assert_array_equal(labels == 1, expected)
+
+
+def test_a_structure_of_number_0_is_an_object_and_open_contours_are_none(tmp_path):
+    affine = np.diag([-0.5, -0.5, 2.0, 1.0])
+    volume = Volume(np.zeros(SHAPE), "zyx", (2, 0.5, 0.5), "mm", affine)
+    path = write_labels(tmp_path / "rtstruct.dcm", LABELS, volume, {1: "first"})
+    ds = pydicom.dcmread(path)
+    ds.StructureSetROISequence[0].ROINumber = ds.ROIContourSequence[0].ReferencedROINumber = 0
+    open_contour = ds.ROIContourSequence[1].ContourSequence[0]
+    open_contour.ContourGeometricType = "OPEN_PLANAR"
+    ds.ROIContourSequence[1].ContourSequence = [open_contour]
+    del ds.ROIContourSequence[2]
+    ds.save_as(path)
+    labels, legend = read_labels(path, volume)
+    np.testing.assert_array_equal(labels > 0, LABELS == 1)
+    assert legend.names[int(labels.max())] == "first"
+    assert legend.notes == (
+        "1 contours are open or lie in no plane of the image, and are not taken",
+    )
 
 
 def test_yolo_has_the_pixels_and_classes_of_each_image(tmp_path):

@@ -233,7 +233,9 @@ def test_names_of_any_alphabet_are_kept(tmp_path):
     assert labels_in_file == list(names.values())
 
 
-@pytest.mark.parametrize("missing", ["SliceThickness", "FrameOfReferenceUID", "StudyInstanceUID"])
+@pytest.mark.parametrize(
+    "missing", ["SliceThickness", "FrameOfReferenceUID", "StudyInstanceUID", "SOPClassUID"]
+)
 def test_series_that_lack_a_field_get_a_segmentation(tmp_path, missing):
     fields = {"StudyInstanceUID": "1.2.7", "FrameOfReferenceUID": "1.2.8"}
     write_series(tmp_path / "in", np.zeros(SHAPE, np.uint16), **fields)

@@ -97,15 +97,16 @@ def test_a_rotated_film_is_upright(tmp_path):
     assert np.abs(np.asarray(volume.data[0]).astype(int) - frame).mean() < 3
 
 
-def test_deep_grey_keeps_its_bits(tmp_path):
+@pytest.mark.parametrize("bits", [10, 12, 16])
+def test_deep_grey_keeps_its_bits(tmp_path, bits):
     import av
 
-    values = np.random.default_rng(0).integers(0, 65535, (3, 16, 32)).astype(np.uint16)
+    values = np.random.default_rng(0).integers(0, 2**bits - 1, (3, 16, 32)).astype(np.uint16)
     with av.open(str(tmp_path / "a.mkv"), "w") as container:
         stream = container.add_stream("ffv1", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 32, 16, "gray16le"
+        stream.width, stream.height, stream.pix_fmt = 32, 16, f"gray{bits}le"
         for value in values:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(value, format="gray16le")))
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(value, format=f"gray{bits}le")))
         container.mux(stream.encode(None))
     volume = open_volume(tmp_path / "a.mkv")
     assert (volume.axes, volume.data.dtype) == ("tyx", np.uint16)

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
+from napari_promptseg.data.exchange import exchange
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -127,7 +129,10 @@ def _replace(temporary: Path, path: Path) -> None:
     if not path.is_dir():
         os.replace(temporary, path)
         return
-    # A folder cannot be replaced in one step: the old one is removed after the rename.
+    if exchange(temporary, path):
+        _remove(temporary)
+        return
+    # Without an exchange in one step, the old folder is removed after the rename.
     old = path.with_name(f".old-{uuid4().hex}")
     os.rename(path, old)
     try:

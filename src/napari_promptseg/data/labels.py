@@ -1,18 +1,38 @@
-"""Bounding boxes of the labels in an array."""
+"""Labels of the objects in a file, and the bounding boxes of those in an array."""
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
     from napari_promptseg.data.geometry import Bounds
 
 _DENSE: Final = 2**16
 """Largest label that is used as a table index; larger ones are ranked first."""
+
+
+def labels_of(keys: Iterable[Any], limit: int) -> dict[Any, int]:
+    """Return a label for each key of a file: the key itself, if it can be one, else a free one.
+
+    Parameters
+    ----------
+    keys : iterable
+        Numbers or other names of objects; 0 is no label.
+    limit : int
+        Labels are smaller than it.
+    """
+    all_keys = list(keys)
+    labels = {key: key for key in all_keys if isinstance(key, int) and 0 < key < limit}
+    free = (label for label in count(1) if label not in labels)
+    labels |= {key: next(free) for key in dict.fromkeys(all_keys) if key not in labels}
+    return labels
 
 
 def label_boxes(labels: NDArray[Any]) -> dict[int, Bounds]:

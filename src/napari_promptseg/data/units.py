@@ -1,4 +1,4 @@
-"""Names of units of length, and conversion between them."""
+"""Names of units of length and time, and conversion between them."""
 
 from __future__ import annotations
 
@@ -29,6 +29,21 @@ _METRES: Final[Mapping[str, float]] = {
     "inch": 0.0254,
     "m": 1.0,
 }
+
+
+_SECONDS: Final[Mapping[str, float]] = {
+    **dict.fromkeys(("s", "sec", "second", "seconds"), 1.0),
+    **dict.fromkeys(("ms", "msec", "millisecond", "milliseconds"), 1e-3),
+    **dict.fromkeys(("µs", "μs", "us", "usec", "microsecond", "microseconds"), 1e-6),
+    **dict.fromkeys(("min", "minute", "minutes"), 60.0),
+    **dict.fromkeys(("h", "hr", "hour", "hours"), 3600.0),
+    **dict.fromkeys(("d", "day", "days"), 86400.0),
+}
+
+
+def seconds(unit: str | None) -> float:
+    """Return a unit of time in seconds; 1 for an unknown one."""
+    return _SECONDS.get((unit or "").strip().lower(), 1.0)
 
 
 def unit_name(text: str | None) -> str:

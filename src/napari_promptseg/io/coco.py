@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from napari_promptseg.data.geometry import mask_box
+from napari_promptseg.data.labels import labels_of
 from napari_promptseg.io import image_files
 from napari_promptseg.io.metadata import Legend
 from napari_promptseg.io.outlines import outlines
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 SUFFIXES: Final = (".json",)
 POLYGONS: Final = (".polygons.json",)
+_ID_LIMIT: Final = 2**32
 DEFAULT_CATEGORY: Final = "object"
 """Class of objects without a name."""
 
@@ -111,7 +113,8 @@ def read(path: Path, volume: Volume) -> tuple[NDArray[np.uint32], Legend]:
 
     Images of the file are planes of the volume by their ``z`` and ``t``, by the names of the
     files of a folder, or in their order. The label of an annotation is its ``object_id``, or
-    else its ``id``. Where annotations overlap, the later one is kept, and a note counts.
+    else its ``id``; a new one where that is 0, text or too large. Where annotations overlap,
+    the later one is kept, and a note counts.
 
     Parameters
     ----------
@@ -133,13 +136,14 @@ def read(path: Path, volume: Volume) -> tuple[NDArray[np.uint32], Legend]:
     labels = np.zeros(volume.shape, np.uint32)
     names: dict[int, str] = {}
     overlap = outside = 0
-    for annotation in content["annotations"]:
+    keys = [entry.get("object_id", entry.get("id")) for entry in content["annotations"]]
+    labels_by_id = labels_of(keys, _ID_LIMIT)
+    for annotation, key in zip(content["annotations"], keys, strict=True):
         index = planes.get(annotation["image_id"])
         if index is None or not annotation.get("segmentation"):
             outside += 1
             continue
-        label = int(annotation.get("object_id", annotation["id"]))
-        plane = labels[index]
+        plane, label = labels[index], labels_by_id[key]
         mask = _decoded(annotation["segmentation"], plane.shape)
         overlap += int(np.count_nonzero(mask & (plane > 0) & (plane != label)))
         plane[mask] = label
@@ -157,7 +161,7 @@ def _plane_indices(images: Sequence[Mapping[str, Any]], volume: Volume) -> dict[
     """Return the index of the plane of each image of a file by its id."""
     rows, columns = volume.shape[-2:]
     for image in images:
-        if (image.get("height"), image.get("width")) != (rows, columns):
+        if (image.get("height", rows), image.get("width", columns)) != (rows, columns):
             raise ValueError(
                 f"its image {image.get('file_name')!r} has {image.get('height')} x "
                 f"{image.get('width')} pixels, the planes have {rows} x {columns}"
@@ -197,6 +201,9 @@ def _decoded(segmentation: Any, shape: tuple[int, ...]) -> NDArray[np.bool_]:
         counts = segmentation["counts"]
         if isinstance(counts, str):
             counts = _unpacked(counts)
+        if list(segmentation.get("size", shape)) != list(shape):
+            size = segmentation["size"]
+            raise ValueError(f"its run lengths are of {size} pixels, the planes have {shape}")
         flat = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
         return flat.reshape(shape[::-1]).T
     mask = np.zeros(shape, bool)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from napari_promptseg.data.geometry import box_slices
 from napari_promptseg.data.units import unit_name
+from napari_promptseg.io.names import cell_text
 from napari_promptseg.measure.measure import MILLILITRES, measure_intensities, measure_labels
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> N
     ``z_stop`` and so on, ``centroid`` as ``centroid_z`` and so on; then ``mean``,
     ``deviation``, ``lowest`` and ``highest`` of the image in the object, with the number of
     the channel at the end where there are several. What does not apply, such as the volume
-    of a plane, has no column.
+    of a plane, has no column. A name that a spreadsheet would take for a formula begins with an
+    apostrophe.
     """
     solid, series = "z" in volume.names, "t" in volume.names
     sizes = ["volume", "surface_area"] if solid else ["area", "perimeter"]
@@ -49,8 +51,8 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> N
 
 def _row(one: Measurement, space: str) -> dict[str, Any]:
     row: dict[str, Any] = {
-        name: getattr(one, name) for name in ("label", "name", "t", "voxels", "units")
-    }
+        name: getattr(one, name) for name in ("label", "t", "voxels", "units")
+    } | {"name": cell_text(one.name)}
     for name in ("volume", "volume_ml", "surface_area", "area", "perimeter"):
         value = getattr(one, name)
         row[name] = "" if value is None else f"{value:.9g}"

@@ -26,7 +26,14 @@ if TYPE_CHECKING:
 
 _MAX_TILT: Final = 0.5  # degrees
 _UNEVEN: Final = 0.1  # of the step between slices; positions are rounded in many files
-_GUESSED_KEYS: Final = ("AcquisitionNumber", "InstanceNumber", "frame number")
+_GUESSED_KEYS: Final = (
+    "AcquisitionNumber",
+    "ContentDate",
+    "ContentTime",
+    "ImageIndex",
+    "InstanceNumber",
+    "frame number",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +119,9 @@ def read(path: Path, series: str | None = None, spacing: Sequence[float] | None 
         return dicom_slide.read(file, head)
     entries = [frame for file, ds in series_files[series].items() for frame in frames(file, ds)]
     grid, notes = _sort(entries)
+    uids = {str(ds.get("SeriesInstanceUID") or "") for ds in series_files[series].values()}
+    if len(uids) > 1:
+        notes = (*notes, f"{len(uids)} series of an image each are taken as one series")
     return _stack(grid, head, spacing, notes)
 
 
@@ -126,6 +136,8 @@ def _stack(
     values = read_pixels(grid)
     offsets, direction = _offsets([row[0] for row in grid])
     step = float(np.median(np.diff(offsets))) if len(offsets) > 1 else 1.0
+    if first.position is None:
+        offsets, step = offsets * (first.distance or 1.0), first.distance or 1.0
     problem = _uneven(offsets, first)
     if problem:
         if spacing is None:
@@ -154,7 +166,8 @@ def _stack(
     window, window_notes = _window(grid, head, values, "c" in axes)
     has_position = first.position is not None
     facts = {
-        SPACING: first.spacing is not None and (has_position or not many),
+        SPACING: first.spacing is not None
+        and (has_position or not many or first.distance is not None),
         ORIENTATION: first.orientation is not None,
         POSITION: has_position,
     }
@@ -177,8 +190,10 @@ def _sort(entries: Sequence[Frame]) -> tuple[list[list[Frame]], tuple[str, ...]]
     first = entries[0]
     for frame in entries:
         _check_alike(frame, first)
+    guesses = tuple(dict.fromkeys(frame.note for frame in entries if frame.note))
     if any(frame.position is None for frame in entries):
-        return _unplaced(entries)
+        grid, unplaced_notes = _unplaced(entries)
+        return grid, (*unplaced_notes, *guesses)
     places: dict[float, list[Frame]] = {}
     for frame in entries:
         assert frame.position is not None
@@ -190,9 +205,10 @@ def _sort(entries: Sequence[Frame]) -> tuple[list[list[Frame]], tuple[str, ...]]
         raise ValueError(f"most positions have {usual} images, but these, in mm, have {odd}")
     groups = [places[place] for place in sorted(places)]
     keys = _time_keys(groups)
-    notes: tuple[str, ...] = ()
+    notes = guesses
     if any(key in _GUESSED_KEYS for key in keys):
-        notes = (f"images of one position are ordered by {' and '.join(keys)}, no time is stated",)
+        order = f"images of one position are ordered by {' and '.join(keys)}, no time is stated"
+        notes = (*notes, order)
     return [sorted(group, key=lambda f: [f.time[k] for k in keys]) for group in groups], notes
 
 
@@ -219,6 +235,9 @@ def _check_alike(frame: Frame, first: Frame) -> None:
 def _unplaced(entries: Sequence[Frame]) -> tuple[list[list[Frame]], tuple[str, ...]]:
     """Return frames without positions: those of one file as a film, files as a stack."""
     if all(frame.path == entries[0].path for frame in entries):
+        if entries[0].distance is not None:
+            note = "the file states the distance of its slices, but not where they lie"
+            return [[frame] for frame in entries], (note,)
         guess = "the frames state neither place nor time; they are opened as a film"
         film = len(entries) == 1 or entries[0].is_film
         return [list(entries)], () if film else (guess,)

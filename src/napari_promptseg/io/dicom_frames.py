@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_promptseg.io import dicom_mosaic
 from napari_promptseg.io.dicom_headers import flatten_groups
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ TIME_KEYS: Final = (
     "AcquisitionTime",
     *_FRAME_VECTORS,
     "AcquisitionNumber",
+    "ContentDate",
+    "ContentTime",
+    "ImageIndex",
     "DimensionIndexValues",
     "InstanceNumber",
     "frame number",
@@ -47,6 +51,10 @@ TIME_KEYS: Final = (
 _TIME_POINTERS: Final = ("FrameTime", "FrameTimeVector", "FrameDelay")
 _CINE: Final = ("US", "IVUS", "XA", "RF", "ES", "GM", "XC", "OP", "ECG")
 """Modalities whose frames follow each other in time unless they say otherwise."""
+_MIN_LENGTH: Final = 0.5  # of directions, whose length is 1
+_CM: Final = 3  # code of a unit
+_SECTIONAL: Final = ("CT", "MR", "PT")
+"""Modalities whose frames are slices unless they say otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +81,10 @@ class Frame:
         Lowest and highest value on the screen, after rescaling.
     is_film : bool
         Whether the file says that its frames follow each other in time.
+    distance : float or None
+        Distance to the next frame of the file, of frames without positions.
+    note : str
+        What was guessed about its place.
     """
 
     path: Path
@@ -85,6 +97,8 @@ class Frame:
     time: Mapping[str, Any]
     window: tuple[float, float] | None = None
     is_film: bool = False
+    distance: float | None = None
+    note: str = ""
 
     @property
     def rows_columns(self) -> NDArray[np.float64]:
@@ -107,18 +121,16 @@ def frames(path: Path, ds: Dataset) -> Iterator[Frame]:
     ValueError
         If the file describes another number of frames than it has, or is a mosaic.
     """
-    if "MOSAIC" in (ds.get("ImageType") or ()):
-        raise ValueError(
-            f"{path.name} is a Siemens mosaic, slices as tiles of one image; convert it with "
-            "dcm2niix and open the NIfTI file"
-        )
+    if dicom_mosaic.is_mosaic(ds):
+        yield from _tiles(path, ds)
+        return
     count = int(ds.get("NumberOfFrames") or 1)
     common = flatten_groups(ds.get("SharedFunctionalGroupsSequence"))
     common |= flatten_groups([_detector(ds)])
     own = ds.get("PerFrameFunctionalGroupsSequence") or [None] * count
     if len(own) != count:
         raise ValueError(f"{path.name} describes {len(own)} of its {count} frames")
-    offsets = None if own[0] is not None else _offsets(ds, count)
+    offsets, note = (None, "") if own[0] is not None else _offsets(ds, count)
     pointer = _pointed(ds)
     is_film = count > 1 and (
         any(name in pointer for name in _TIME_POINTERS) or str(ds.get("Modality", "")) in _CINE
@@ -130,9 +142,8 @@ def frames(path: Path, ds: Dataset) -> Iterator[Frame]:
             value = fields.get(name)
             return ds.get(name) if value is None else value
 
-        position, orientation = get("ImagePositionPatient"), get("ImageOrientationPatient")
-        spacing = get("PixelSpacing") or get("ImagerPixelSpacing")
-        vectors = np.array(orientation, np.float64) if orientation else None
+        position = get("ImagePositionPatient") or get("ImagePositionVolume")
+        vectors = _directions(get("ImageOrientationPatient") or get("ImageOrientationVolume"))
         place = None
         # Frames without positions of their own follow each other in the file.
         if position and vectors is not None:
@@ -147,12 +158,76 @@ def frames(path: Path, ds: Dataset) -> Iterator[Frame]:
             (int(ds.Rows), int(ds.Columns)),
             place,
             vectors,
-            (float(spacing[0]), float(spacing[1])) if spacing else None,
+            _spacing(get) or _region_spacing(ds),
             _scale(get, ds),
             _time(get, ds, number),
             _window(get("WindowCenter"), get("WindowWidth")),
             is_film,
+            None if offsets is None or is_film else abs(offsets[1] - offsets[0]) or None,
+            note,
         )
+
+
+def _tiles(path: Path, ds: Dataset) -> Iterator[Frame]:
+    """Describe the slices of a mosaic.
+
+    Raises
+    ------
+    ValueError
+        If the file does not state where they lie.
+    """
+    layout = dicom_mosaic.read_layout(ds)
+    if layout is None:
+        raise ValueError(
+            f"{path.name} is a Siemens mosaic, slices as tiles of one image, without the private "
+            "header that places them; convert it with dcm2niix and open the NIfTI file"
+        )
+    for number in range(layout.count):
+        yield Frame(
+            path,
+            number,
+            layout.shape,
+            layout.origin + number * layout.step,
+            _directions(ds.get("ImageOrientationPatient")),
+            _spacing(ds.get),
+            _scale(ds.get, ds),
+            _time(ds.get, ds, 0),
+            _window(ds.get("WindowCenter"), ds.get("WindowWidth")),
+        )
+
+
+def _directions(values: Any) -> NDArray[np.float64] | None:
+    """Return unit vectors along a row and down a column; None where they are not stated."""
+    if not values or len(values) != 6:
+        return None
+    vectors = np.array(values, np.float64).reshape(2, 3)
+    lengths = np.linalg.norm(vectors, axis=1)
+    # Files keep few digits, and some hold zeros for what is unknown.
+    if not np.isfinite(lengths).all() or lengths.min() < _MIN_LENGTH:
+        return None
+    return np.asarray((vectors / lengths[:, None]).ravel())
+
+
+def _spacing(get: Any) -> tuple[float, float] | None:
+    """Return the distance of rows and columns; None where it is not stated."""
+    for name in ("PixelSpacing", "ImagerPixelSpacing"):
+        values = get(name)
+        if values and len(values) == 2 and all(float(value) > 0 for value in values):
+            return float(values[0]), float(values[1])
+    return None
+
+
+def _region_spacing(ds: Dataset) -> tuple[float, float] | None:
+    """Return the spacing of the only region of an ultrasound image that shows tissue, in mm."""
+    regions = [
+        region
+        for region in ds.get("SequenceOfUltrasoundRegions") or ()
+        if region.get("PhysicalUnitsXDirection") == region.get("PhysicalUnitsYDirection") == _CM
+    ]
+    sizes = {
+        (10 * abs(float(r.PhysicalDeltaY)), 10 * abs(float(r.PhysicalDeltaX))) for r in regions
+    }
+    return sizes.pop() if len(sizes) == 1 and min(*next(iter(sizes))) > 0 else None
 
 
 def _detector(ds: Dataset) -> Any:
@@ -179,22 +254,28 @@ def _is_sequence(value: Any) -> bool:
     return hasattr(value, "__iter__") and not isinstance(value, str)
 
 
-def _offsets(ds: Dataset, count: int) -> Sequence[float] | None:
-    """Return how far each frame of a file lies along the normal from its position."""
+def _offsets(ds: Dataset, count: int) -> tuple[Sequence[float] | None, str]:
+    """Return how far each frame of a file lies along the normal from its position, and a note."""
     if count == 1:
-        return None
+        return None, ""
     grid = ds.get("GridFrameOffsetVector")
     if grid is not None and len(grid) == count:
         # They begin with 0, or with the position itself.
-        return [float(entry) - float(grid[0]) for entry in grid]
-    step = ds.get("SpacingBetweenSlices")
-    if not step or any(name in _pointed(ds) for name in _TIME_POINTERS):
-        return None
+        return [float(entry) - float(grid[0]) for entry in grid], ""
+    if any(name in _pointed(ds) for name in _TIME_POINTERS):
+        return None, ""
+    modality, note = ds.get("Modality"), ""
+    step = float(ds.get("SpacingBetweenSlices") or 0)
+    if not step and modality in _SECTIONAL:
+        step = float(ds.get("SliceThickness") or 0)
+        note = f"the distance of the slices is not stated; their thickness, {step:g} mm, is taken"
     slices = ds.get("SliceVector")
-    if slices is None and ds.get("Modality") == "NM":
-        return None  # projections of a camera lie at no slice
+    if not step or (slices is None and modality == "NM"):
+        return None, ""  # projections of a camera lie at no slice
+    if modality != "NM":
+        step = abs(step)  # only nuclear medicine gives a negative distance a meaning
     slices = slices or range(1, count + 1)
-    return [(int(number) - 1) * float(step) for number in slices]
+    return [(int(number) - 1) * step for number in slices], note
 
 
 def _scale(get: Any, ds: Dataset) -> tuple[float, float]:
@@ -203,7 +284,8 @@ def _scale(get: Any, ds: Dataset) -> tuple[float, float]:
         return float(dose), 0.0
     slope, intercept = get("RescaleSlope"), get("RescaleIntercept")
     return (
-        1.0 if slope is None else float(slope),
+        # Zero would leave nothing of the image, and stands for a field that was not filled.
+        float(slope or 1),
         0.0 if intercept is None else float(intercept),
     )
 

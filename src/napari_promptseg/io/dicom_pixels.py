@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_promptseg.io import dicom_mosaic
 from napari_promptseg.io.metadata import rescale
 
 if TYPE_CHECKING:
@@ -40,8 +41,11 @@ def read_pixels(grid: Sequence[Sequence[Frame]]) -> NDArray[Any]:
     for path, group in groupby(in_files, key=lambda frame: frame.path):
         ds, values = _decode(path)
         many = int(ds.get("NumberOfFrames") or 1) > 1
+        is_mosaic = dicom_mosaic.is_mosaic(ds)
         for frame in group:
             plane = values[frame.number] if many else values
+            if is_mosaic:
+                plane = dicom_mosaic.tile(values, frame.shape, frame.number)
             images[path, frame.number] = _modality_values(plane, ds, frame.scale)
     series = [[images[row[t].path, row[t].number] for row in grid] for t in range(len(grid[0]))]
     return np.stack([np.stack(planes) for planes in series])

@@ -10,9 +10,11 @@ import numpy as np
 
 from napari_promptseg.data.requirements import require
 from napari_promptseg.data.units import unit_ratio
+from napari_promptseg.io import dicom_mosaic
 from napari_promptseg.io.dicom_frames import Frame, frames
 from napari_promptseg.io.dicom_headers import find_series, is_dicom
 from napari_promptseg.io.metadata import LPS_TO_RAS, Content, Legend, world
+from napari_promptseg.io.names import MAX_TEXT, dicom_text, line_text, read_dicom_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,7 +42,6 @@ _PATIENT_STUDY_FIELDS: Final = (
 _STORAGE: Final = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 """Storage classes of segmentations, and of segmentations as label maps."""
 _SHARED_UIDS: Final = ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID")
-_MAX_NAME: Final = 64  # characters of a long string in DICOM
 _ALL_FRAMES: Final = 2**30  # bits; of larger ones, frames without their segment are left out
 
 
@@ -76,10 +77,11 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> N
     algorithm = hd.AlgorithmIdentificationSequence(
         name=_NAME, family=codes.DCM.ArtificialIntelligence, version=version(_NAME)
     )
+    texts = {label: line_text(legend.names.get(label, "")) or f"object {label}" for label in ids}
     segments = [
         hd.seg.SegmentDescription(
             segment_number=number,
-            segment_label=(legend.names.get(label) or f"object {label}")[:_MAX_NAME],
+            segment_label=dicom_text(texts[label]),
             segmented_property_category=codes.SCT.Tissue,
             segmented_property_type=codes.SCT.Tissue,
             algorithm_type="SEMIAUTOMATIC",
@@ -90,6 +92,10 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> N
         )
         for number, label in enumerate(ids, start=1)
     ]
+    for segment, text in zip(segments, texts.values(), strict=True):
+        if segment.SegmentLabel != text:
+            # A name that does not fit as it is stands in the description.
+            segment.SegmentDescription = dicom_text(text, MAX_TEXT)
     segmentation: Any = hd.seg.Segmentation(
         source_images=source_images(volume),
         pixel_array=planes,
@@ -187,6 +193,8 @@ def _source(volume: Volume, place: _Place) -> list[Dataset]:
     to_voxels = np.linalg.inv(LPS_TO_RAS @ world(volume, "mm"))
     count = volume.shape[0] if "z" in volume.names else 1
     for files in series.values():
+        if any(dicom_mosaic.is_mosaic(ds) for ds in files.values()):
+            continue  # a segmentation refers to frames, and the slices are none
         try:
             images = [frame for file, ds in files.items() for frame in frames(file, ds)]
         except ValueError:
@@ -205,9 +213,10 @@ def _completed(images: list[Dataset], distance: float) -> list[Dataset]:
     """Add the fields that a reference needs; anonymised images lack some of them.
 
     Patient and study stay unknown, but a missing study, frame of reference or image gets a
-    UID, and a missing thickness is the distance of the slices.
+    UID, an image without class that of its file, and a missing thickness is the distance of the
+    slices.
     """
-    from pydicom.uid import generate_uid
+    from pydicom.uid import SecondaryCaptureImageStorage, generate_uid
     from pydicom.valuerep import format_number_as_ds
 
     common = {name: generate_uid() for name in _SHARED_UIDS}
@@ -219,6 +228,9 @@ def _completed(images: list[Dataset], distance: float) -> list[Dataset]:
         for name, uid in common.items():
             if not ds.get(name):
                 setattr(ds, name, uid)
+        if not ds.get("SOPClassUID"):
+            meta = getattr(ds, "file_meta", {})
+            ds.SOPClassUID = meta.get("MediaStorageSOPClassUID") or SecondaryCaptureImageStorage
         if not ds.get("SOPInstanceUID") or str(ds.SOPInstanceUID) in uids:
             ds.SOPInstanceUID = generate_uid()
         uids.add(str(ds.SOPInstanceUID))
@@ -348,7 +360,9 @@ def read_legend(path: Path) -> Legend:
     by_number = {int(item.SegmentNumber): item for item in ds.SegmentSequence}
     for label, number in _segments(ds).items():
         item = by_number[number]
-        names[label] = str(item.SegmentLabel)
+        names[label] = read_dicom_name(
+            str(item.get("SegmentLabel", "")), str(item.get("SegmentDescription", ""))
+        )
         if "RecommendedDisplayCIELabValue" in item:
             lab = CIELabColor.from_dicom_value(tuple(item.RecommendedDisplayCIELabValue))
             red, green, blue = lab.to_rgb()

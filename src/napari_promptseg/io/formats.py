@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 from napari_promptseg.data.volume import Volume
 from napari_promptseg.io import (
     bioimage,
+    cellpose,
     coco,
     csv_table,
     ctc,
     dicom,
     dicom_headers,
     dicom_seg,
+    geff,
     geojson,
     image_files,
     imagej_rois,
@@ -32,6 +34,7 @@ from napari_promptseg.io import (
     ome_zarr_labels,
     rtstruct,
     tiff,
+    trackmate,
     video,
     yolo,
 )
@@ -100,6 +103,7 @@ FORMATS: Final = (
     OME_ZARR,
     Format("DICOM SEG", dicom_seg.SUFFIXES, write=dicom_seg.write),
     DICOM,
+    Format("cellpose", cellpose.SUFFIXES, cellpose.read, cellpose.write),
     Format("numpy", (".npy",), _read_npy, _write_npy),
     Format("PNG", (".png",), image_files.read, image_files.write),
     Format("Image", image_files.SUFFIXES, image_files.read),
@@ -116,6 +120,8 @@ FORMATS: Final = (
     Format("DICOM RTSTRUCT", rtstruct.SUFFIXES, write=rtstruct.write, pattern=rtstruct.PATTERN),
     Format("nnU-Net data set", (), write=nnunet.write, pattern=nnunet.PATTERN),
     Format("Table of measurements", csv_table.SUFFIXES, write=csv_table.write),
+    Format("TrackMate", trackmate.SUFFIXES, write=trackmate.write),
+    Format("GEFF, tracks as a graph", geff.SUFFIXES, write=geff.write, extra="tracks"),
     Format("Cell Tracking Challenge", ctc.SUFFIXES, write=ctc.write),
 )
 """All formats, in the order of a file dialog."""

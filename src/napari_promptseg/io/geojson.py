@@ -8,19 +8,21 @@ from uuid import uuid4
 
 import numpy as np
 
-from napari_promptseg.data.labels import label_boxes
+from napari_promptseg.data.labels import label_boxes, labels_of
+from napari_promptseg.io.metadata import Legend
 from napari_promptseg.io.outlines import outlines
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from napari_promptseg.data.volume import Volume
-    from napari_promptseg.io.metadata import Legend
     from napari_promptseg.io.outlines import Outline
 
 SUFFIXES: Final = (".geojson",)
+_LABEL_LIMIT: Final = 2**32
 
 
 def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> None:
@@ -59,3 +61,86 @@ def _properties(label: int, legend: Legend) -> dict[str, Any]:
     elif color := legend.colors.get(label):
         properties["color"] = list(color)
     return properties
+
+
+def read(path: Path, volume: Volume) -> tuple[NDArray[np.uint32], Legend]:
+    """Draw the polygons of a file onto the pixels of an image.
+
+    The label of an annotation is its ``object_id``, or else a new one; its name is that of its
+    class, or else its own. Without a plane it lies in the first one. Where annotations overlap,
+    the later one is kept, and a note counts.
+
+    Parameters
+    ----------
+    path : Path
+        The file: a collection, a list or one feature.
+    volume : Volume
+        The image.
+
+    Raises
+    ------
+    ValueError
+        If the file is not GeoJSON.
+    """
+    content = json.loads(path.read_text("utf-8"))
+    if isinstance(content, dict):
+        content = content.get("features", [content])
+    if not all(isinstance(entry, dict) and "geometry" in entry for entry in content):
+        raise ValueError("it has no features with a geometry, and is not GeoJSON")
+    labels = np.zeros(volume.shape, np.uint32)
+    names: dict[int, str] = {}
+    colors: dict[int, tuple[int, int, int]] = {}
+    overlap = absent = 0
+    properties = [entry.get("properties") or {} for entry in content]
+    keys = [one.get("object_id", f"feature {number}") for number, one in enumerate(properties)]
+    ids = labels_of(keys, _LABEL_LIMIT)
+    for entry, one, key in zip(content, properties, keys, strict=True):
+        label, geometry = ids[key], entry["geometry"] or {}
+        polygons = geometry.get("coordinates", [])
+        if geometry.get("type") == "Polygon":
+            polygons = [polygons]
+        at = geometry.get("plane", {})
+        index = tuple(int(at.get(name, 0)) for name in volume.names[:-2])
+        is_inside = all(0 <= i < n for i, n in zip(index, volume.shape, strict=False))
+        if geometry.get("type") not in ("Polygon", "MultiPolygon") or not is_inside:
+            absent += 1
+            continue
+        plane = labels[index]
+        mask = _filled(polygons, plane.shape)
+        overlap += int(np.count_nonzero(mask & (plane > 0) & (plane != label)))
+        plane[mask] = label
+        _add_legend(one, label, names, colors)
+    notes = (
+        (overlap, f"annotations overlap in {overlap} pixels; there the later one is kept"),
+        (absent, f"{absent} annotations are no areas or lie in no plane, and are not taken"),
+    )
+    return labels, Legend(names, colors, notes=tuple(note for count, note in notes if count))
+
+
+def _filled(polygons: Sequence[Any], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Return the pixels whose centres lie in polygons, each an outer ring and its holes."""
+    from skimage.draw import polygon2mask
+
+    mask = np.zeros(shape, bool)
+    for rings in polygons:
+        piece = np.zeros(shape, bool)
+        for ring in rings:
+            corners = np.array([point[:2] for point in ring], np.float64)
+            piece ^= polygon2mask(shape, corners[:, ::-1] - 0.5)
+        mask |= piece
+    return mask
+
+
+def _add_legend(
+    properties: Mapping[str, Any],
+    label: int,
+    names: dict[int, str],
+    colors: dict[int, tuple[int, int, int]],
+) -> None:
+    group = properties.get("classification") or {}
+    if name := group.get("name") or properties.get("name"):
+        names[label] = str(name)
+    color = group.get("color") or properties.get("color")
+    if isinstance(color, list) and len(color) == 3:
+        red, green, blue = map(int, color)
+        colors[label] = red, green, blue

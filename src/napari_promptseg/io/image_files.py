@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from napari_promptseg.data.volume import Volume
 
 SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
+_INDEXED: Final = (".png", ".bmp", ".gif")
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
 _ORIENTATION = 0x112  # tag of EXIF
 _SWAPPING = (5, 6, 7, 8)  # orientations of EXIF that swap rows and columns
@@ -32,15 +33,20 @@ _GREY_OPACITY = 4  # of a PNG file
 def read(path: Path) -> Content:
     """Read one image, as it is shown; palettes become colors and opacity is left out.
 
-    The orientation that a camera recorded is applied. Several frames of a GIF are a film.
+    The orientation that a camera recorded is applied. Several frames of an animation (GIF,
+    WebP, PNG) are a film.
     """
-    if path.suffix.lower() == ".gif":
-        return _read_gif(path)
+    from PIL import Image
+
+    with Image.open(path, formats=_FORMATS) as image:
+        is_film = getattr(image, "n_frames", 1) > 1
+    if is_film or path.suffix.lower() == ".gif":
+        return _read_frames(path)
     values = _decode(path)
     return Content(values, "yx" + "c" * (values.ndim - 2))
 
 
-def _read_gif(path: Path) -> Content:
+def _read_frames(path: Path) -> Content:
     from PIL import Image, ImageSequence
 
     with Image.open(path, formats=_FORMATS) as image:
@@ -58,7 +64,7 @@ def read_folder(path: Path) -> Content:
 
 
 def read_indices(path: Path) -> NDArray[Any] | None:
-    """Return the palette indices of a PNG, as label images store them; None if it has none.
+    """Return the palette indices of an image, as label images store them; None without any.
 
     Returns
     -------
@@ -72,9 +78,9 @@ def read_indices(path: Path) -> NDArray[Any] | None:
         planes = [plane for file in files if (plane := read_indices(file)) is not None]
         alike = len({plane.shape for plane in planes}) == 1
         return np.stack(planes) if alike and len(planes) == len(files) else None
-    if path.suffix.lower() != ".png":
+    if path.suffix.lower() not in _INDEXED:
         return None
-    with Image.open(path, formats=("PNG",)) as image:
+    with Image.open(path, formats=_FORMATS) as image:
         return np.array(image) if image.mode == "P" else None
 
 
@@ -99,7 +105,7 @@ def read_stack(files: Sequence[Path]) -> Content:
     Volumes of one size become a series, each a time point.
     """
     first = _decode(files[0])
-    if first.ndim == 3 and files[0].suffix.lower() in tiff.SUFFIXES and _is_volume(files[0]):
+    if first.ndim >= 3 and files[0].suffix.lower() in tiff.SUFFIXES and _is_volume(files[0]):
         return _read_series(files)
     for file in files:
         if (shape := _shape(file)) != first.shape[:2]:
@@ -125,7 +131,7 @@ def read_stack(files: Sequence[Path]) -> Content:
 
 
 def _is_volume(path: Path) -> bool:
-    return tiff.read(path).axes in ("zyx", "tyx", "")
+    return tiff.read(path).axes in ("zyx", "tyx", "zyxc", "tyxc", "")
 
 
 def _read_series(files: Sequence[Path]) -> Content:
@@ -145,7 +151,7 @@ def _read_series(files: Sequence[Path]) -> Content:
     spacing = None if first.spacing is None or len(first.spacing) != 3 else (1.0, *first.spacing)
     return Content(
         Frames(len(files), shape, dtype, decode),
-        "tzyx",
+        "tzyx" + "c" * first.axes.endswith("c"),
         spacing,
         first.units,
         facts=first.stated_facts(),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from napari_promptseg.data.labels import label_boxes
+from napari_promptseg.io.names import line_text
 from napari_promptseg.io.outlines import outlines
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> N
         at = dict(zip(volume.names, index, strict=False))
         plane = labels[index]
         for label in label_boxes(plane):
-            name = "-".join(filter(None, [legend.names.get(label, ""), str(label)]))
+            name = "-".join(filter(None, [line_text(legend.names.get(label, "")), str(label)]))
             parts = [f"{axis}{i + 1:04d}" for axis, i in at.items()]
             for number, piece in enumerate(outlines(plane == label)):
                 roi = roifile.ImagejRoi.frompoints(

@@ -9,6 +9,7 @@ import numpy as np
 from napari_promptseg.data.geometry import box_slices
 from napari_promptseg.data.labels import label_boxes
 from napari_promptseg.data.volume import ORIENTATION
+from napari_promptseg.io.names import line_text
 from napari_promptseg.measure.surface import mask_surface
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def _obj(parts: Mapping[int, Trimesh], names: Mapping[int, str], header: str) ->
     scene = Scene()
     for label, mesh in parts.items():
         # A name ends at the end of the line, for some readers at a blank.
-        name = "_".join([str(label), *names.get(label, "").split()])
+        name = "_".join([str(label), *line_text(names.get(label, "")).split()])
         scene.add_geometry(mesh, geom_name=name)
     return str(export_obj(scene, header=header))  # type: ignore[no-untyped-call]
 

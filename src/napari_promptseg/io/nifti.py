@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.lib import recfunctions
 
-from napari_promptseg.data.units import unit_name, unit_ratio
+from napari_promptseg.data.units import seconds, unit_name, unit_ratio
 from napari_promptseg.data.volume import FACTS, ORIENTATION, SPACING
 from napari_promptseg.io.metadata import Content, Legend, axis_sizes, rescale, world
 
@@ -33,6 +33,11 @@ def read(path: Path) -> Content:
     import nibabel
 
     image: Any = nibabel.load(path, mmap="r")
+    if isinstance(image, nibabel.Cifti2Image):
+        raise ValueError(
+            "it is CIFTI, values of points on the brain and no volume; convert it with wb_command "
+            "-cifti-separate"
+        )
     values = image.dataobj.get_unscaled()
     names = "xyztc"[: values.ndim]
     if values.dtype.fields:
@@ -49,6 +54,8 @@ def read(path: Path) -> Content:
     axes = names.removesuffix("c")[::-1] + color
     # Zooms are float32: by way of their shortest decimal, 0.9 stays 0.9.
     zooms = {n: float(str(z)) for n, z in zip("xyzt", image.header.get_zooms(), strict=False)}
+    if "t" in zooms and hasattr(image.header, "get_xyzt_units"):
+        zooms["t"] *= seconds(image.header.get_xyzt_units()[1])
     unit, notes = _unit(image)
     has_place = _has_place(image)
     notes += _form_notes(image)
@@ -111,7 +118,8 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> N
     _set_forms(image, affine, volume)
     if "t" in volume.names:
         image.header.set_zooms((*image.header.get_zooms()[:3], volume.axis_spacing(0)))
-    image.header.set_xyzt_units(_UNITS.get(unit, "unknown"))
+    time = "sec" if "t" in volume.names else None
+    image.header.set_xyzt_units(_UNITS.get(unit, "unknown"), time)
     nibabel.save(image, path)
 
 

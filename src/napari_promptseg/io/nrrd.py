@@ -20,6 +20,7 @@ from napari_promptseg.io.metadata import (
     axis_sizes,
     missing_sizes,
 )
+from napari_promptseg.io.names import escaped_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -144,11 +145,11 @@ def _segments(header: Mapping[str, Any]) -> list[_Segment]:
     """Return the segments of a header; equal values in several layers get labels of their own."""
     segments: list[_Segment] = []
     labels: set[int] = set()
-    values = [int(header[key]) for key in header if key.endswith("_LabelValue")]
+    values = [1, *(int(header[key]) for key in header if key.endswith("_LabelValue"))]
     number = 0
-    while f"Segment{number}_LabelValue" in header:
+    while {f"Segment{number}_ID", f"Segment{number}_LabelValue"} & header.keys():
         prefix = f"Segment{number}_"
-        value = int(header[f"{prefix}LabelValue"])
+        value = int(header.get(f"{prefix}LabelValue", 1))
         label = value if value not in labels else max(*values, *labels) + 1
         labels.add(label)
         name = str(header.get(f"{prefix}Name", ""))
@@ -158,7 +159,9 @@ def _segments(header: Mapping[str, Any]) -> list[_Segment]:
             red, green, blue = (round(255 * min(max(part, 0.0), 1.0)) for part in parts)
             color = red, green, blue
         text = name.encode("ascii", "backslashreplace").decode("unicode_escape")
-        layer = int(header.get(f"{prefix}Layer", 0))
+        # Before version 4.11, each segment was a layer of its own, of the value 1.
+        default = 0 if f"{prefix}LabelValue" in header else number
+        layer = int(header.get(f"{prefix}Layer", default))
         segments.append(_Segment(layer, value, label, text, color))
         number += 1
     return segments
@@ -201,7 +204,7 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> N
         header[f"Segment{number}_LabelValue"] = str(label)
         header[f"Segment{number}_Layer"] = "0"
         name = legend.names.get(label, "")
-        names.append(name.replace("\\", r"\\").replace("\n", r"\n").encode())
+        names.append(escaped_text(name).encode())
         if label in legend.colors:
             parts = (f"{part / 255:.6g}" for part in legend.colors[label])
             header[f"Segment{number}_Color"] = " ".join(parts)

@@ -8,17 +8,37 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from napari_promptseg.data.lazy_array import arrange, arrange_as
-from napari_promptseg.data.units import common_unit
+from napari_promptseg.data.units import common_unit, seconds, unit_ratio
 from napari_promptseg.data.volume import POSITION, SPACING
-from napari_promptseg.io.metadata import Content, axis_sizes
+from napari_promptseg.io.metadata import Content, axis_sizes, missing_sizes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 SUFFIXES: Final = (".zarr",)
 MARKERS: Final = ("zarr.json", ".zgroup", ".zarray")
 """A folder that holds one of these files is zarr, whatever its name."""
+_WORDS: Final = {
+    "row": "y",
+    "rows": "y",
+    "lat": "y",
+    "latitude": "y",
+    "height": "y",
+    "col": "x",
+    "column": "x",
+    "columns": "x",
+    "lon": "x",
+    "longitude": "x",
+    "width": "x",
+    "depth": "z",
+    "plane": "z",
+    "slice": "z",
+    "frame": "t",
+    "band": "c",
+    "rgb": "c",
+}
+"""Axis by the name of a dimension that does not begin with its letter."""
 
 
 def read(path: Path | str, series: str | None = None) -> Content:
@@ -54,16 +74,19 @@ def read(path: Path | str, series: str | None = None) -> Content:
     if "plate" in metadata:
         wells = ", ".join(f"{well['path']}/0" for well in metadata["plate"].get("wells", ())[:5])
         raise ValueError(f"it is a plate; choose a field with series=, for example {wells}")
+    if "well" in metadata:
+        fields = ", ".join(str(entry["path"]) for entry in metadata["well"].get("images", ()))
+        raise ValueError(f"it is a well of a plate; its fields are {fields}, open one of them")
     if "bioformats2raw.layout" in metadata:
         return _first_converted(path, node, metadata)
-    arrays = dict(node.arrays())
+    arrays = {name: array for name, array in node.arrays() if not _is_coordinate(name, array)}
     if len(arrays) != 1:
         groups = [name for name, _ in node.groups()]
         raise ValueError(
             "it is a zarr group without one image: open one of the folders inside; "
             f"arrays: {sorted(arrays)}, groups: {sorted(groups)}"
         )
-    return _plain(next(iter(arrays.values())))
+    return _plain(next(iter(arrays.values())), dict(node.arrays()))
 
 
 def _first_converted(path: Path | str, node: Any, metadata: Mapping[str, Any]) -> Content:
@@ -97,13 +120,53 @@ def read_remote(url: str) -> Content:
         ) from error
 
 
-def _plain(array: Any) -> Content:
-    """Take the axes from the names of the dimensions, as zarr 3 or xarray store them."""
+def _dimensions(array: Any) -> list[str]:
+    """Return the names of the dimensions, as zarr 3 or xarray store them; empty without them."""
     own_names = getattr(array.metadata, "dimension_names", None)
-    dimension_names = own_names or array.attrs.get("_ARRAY_DIMENSIONS") or ()
-    names = "".join(str(name)[:1].lower() for name in dimension_names)
-    data, axes = arrange(array, names) if len(names) == array.ndim else (array, "")
-    return Content(data, axes)
+    names = own_names or array.attrs.get("_ARRAY_DIMENSIONS") or ()
+    return [str(name) for name in names]
+
+
+def _is_coordinate(name: str, array: Any) -> bool:
+    """Return whether an array holds the places along a dimension, and no image."""
+    return array.ndim == 0 or _dimensions(array) == [name]
+
+
+def _plain(array: Any, beside: Mapping[str, Any] | None = None) -> Content:
+    """Take the axes from the names of dimensions, and the spacing from coordinates beside."""
+    dimensions = _dimensions(array)
+    letters = [_WORDS.get(name.lower(), name[:1].lower()) for name in dimensions]
+    if len(letters) != array.ndim:
+        return Content(array)
+    data, axes = arrange(array, "".join(letters))
+    sizes, unit = common_unit(_coordinate_steps(dimensions, letters, beside or {}))
+    missing = missing_sizes(axes, sizes)
+    is_stated = bool(sizes) and not missing
+    return Content(
+        data,
+        axes,
+        axis_sizes(axes, sizes) if axes and sizes else None,
+        unit if sizes else "pixel",
+        facts=frozenset({SPACING} if is_stated else ()),
+        notes=missing,
+    )
+
+
+def _coordinate_steps(
+    dimensions: Sequence[str], letters: Sequence[str], arrays: Mapping[str, Any]
+) -> dict[str, tuple[float, str]]:
+    """Return the step and unit of the coordinates in space that are even."""
+    steps: dict[str, tuple[float, str]] = {}
+    for name, letter in zip(dimensions, letters, strict=True):
+        array = arrays.get(name)
+        if letter not in "zyx" or array is None or array.ndim != 1 or array.shape[0] < 2:
+            continue
+        unit = str(array.attrs.get("units", ""))
+        differences = np.diff(np.asarray(array[...], np.float64))
+        step = float(differences.mean())
+        if step and np.allclose(differences, step, rtol=1e-3) and unit_ratio(unit, "mm"):
+            steps[letter] = abs(step), unit
+    return steps
 
 
 def _image(group: Any, multiscale: Mapping[str, Any]) -> Content:
@@ -131,6 +194,8 @@ def _image(group: Any, multiscale: Mapping[str, Any]) -> Content:
         if name != "c"
     }
     sizes, unit = common_unit(axis_scales)
+    if "t" in sizes:
+        sizes["t"] *= seconds(axis_scales["t"][1])
     ratio = {name: sizes[name] / size for name, (size, _) in axis_scales.items()}
     affine = np.diag([*(sizes.get(name, 1.0) for name in "xyz"), 1.0])
     for name, start in zip(file_names, shift, strict=True):

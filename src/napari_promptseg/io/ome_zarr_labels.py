@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from napari_promptseg.data.volume import Volume
 
 _GREY = (128, 128, 128)
-_UNITS = {
+UNITS: Final = {
     "Å": "angstrom",
     "nm": "nanometer",
     "µm": "micrometer",
@@ -28,6 +28,7 @@ _UNITS = {
     "inch": "inch",
     "m": "meter",
 }
+"""Names of units in OME-Zarr, and in formats that follow it."""
 _CHUNKS = {"t": 1, "z": 16, "y": 256, "x": 256}
 
 
@@ -160,7 +161,7 @@ def _steps(volume: Volume, factors: Sequence[int]) -> list[dict[str, Any]]:
 
 
 def _axes(volume: Volume) -> list[dict[str, str]]:
-    unit = {"unit": _UNITS[volume.units]} if volume.units in _UNITS else {}
+    unit = {"unit": UNITS[volume.units]} if volume.units in UNITS else {}
     return [
         {"name": "t", "type": "time"} if name == "t" else {"name": name, "type": "space", **unit}
         for name in volume.names

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 import numpy as np
 
+from napari_promptseg.data.lazy_array import arrange_as
 from napari_promptseg.data.volume import FACTS, SPACING, Volume, is_url
 from napari_promptseg.io import dicom, dicom_headers, image_files, ome_zarr
 from napari_promptseg.io.formats import (
@@ -59,10 +61,11 @@ def open_volume(path: str | Path, **overrides: Unpack[Overrides]) -> Volume:
         fsspec), of which only the chunks in use are loaded.
     **overrides
         `axes`, `spacing`, `units`, `affine`, `window`, `channels` replace the metadata of the
-        file; `axes` name the array after reading (t, z, y, x, c). A `spacing` also scales the
-        affine, unless `affine` is given too; DICOM slices that lie unevenly are resampled to
-        it. `series` chooses among the series of a DICOM folder, of a TIFF or of an OME-Zarr
-        container.
+        file; `axes` name the array after reading (t, z, y, x, c). Of a file with time,
+        ``axes="zyxc"`` takes the time points as channels, and the reverse. A `spacing` also
+        scales the affine, unless `affine` is given too; DICOM slices that lie unevenly are
+        resampled to it. `series` chooses among the series of a DICOM folder, of a TIFF or of
+        an OME-Zarr container.
 
     Returns
     -------
@@ -138,8 +141,15 @@ def _choose(path: Path) -> Format:
         if is_zarr(path):
             return OME_ZARR
         images = image_files.stack_files(path)
-        if images and not any(dicom_headers.is_dicom(f) for f in path.iterdir() if f.is_file()):
+        files = [f for f in path.iterdir() if f.is_file() and not f.name.startswith(".")]
+        if any(dicom_headers.is_dicom(f) for f in files):
+            return DICOM
+        if images:
             return IMAGE_FOLDER
+        if others := [f.name for f in files if _is_other(f)]:
+            raise ValueError(
+                f"it is a folder of {len(others)} files such as {min(others)}; open one of them"
+            )
         return DICOM
     if (match := find_format(path.name)) is not None:
         return match[0]
@@ -148,7 +158,32 @@ def _choose(path: Path) -> Format:
     raise ValueError(f"unknown suffix {path.suffix!r}; valid: {', '.join(READ_SUFFIXES)}")
 
 
+def _is_other(file: Path) -> bool:
+    """Return whether a file has the suffix of an image that is not DICOM."""
+    match = find_format(file.name)
+    return match is not None and match[0] is not DICOM
+
+
+def _exchanged(content: Content, axes: str) -> Content:
+    """Take the time of a file as channels, or channels as time, if these axes ask for it."""
+    names, space = content.axes, content.axes.strip("tc")
+    if names == f"t{space}" and axes == f"{space}c":
+        before, spacing = f"c{space}", content.spacing and content.spacing[1:]
+    elif names == f"{space}c" and axes == f"t{space}":
+        before, spacing = f"{space}t", content.spacing and (1.0, *content.spacing)
+    else:
+        return content
+    return replace(
+        content,
+        data=arrange_as(content.data, before, axes),
+        axes=axes,
+        spacing=spacing,
+        levels=tuple(arrange_as(level, before, axes) for level in content.levels),
+    )
+
+
 def _volume(content: Content, replacements: Mapping[str, Any], source: str) -> Volume:
+    content = _exchanged(content, replacements.get("axes") or "")
     arguments = {name: getattr(content, name) for name in _VOLUME_FIELDS}
     axes = replacements.get("axes") or content.axes
     facts = content.stated_facts()

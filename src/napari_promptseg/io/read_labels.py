@@ -14,21 +14,30 @@ from napari_promptseg.io import (
     coco,
     dicom_headers,
     dicom_seg,
+    geff,
+    geojson,
     image_files,
     nrrd,
     ome_zarr,
     ome_zarr_labels,
     rtstruct,
+    trackmate,
 )
 from napari_promptseg.io.metadata import Legend
 from napari_promptseg.io.read import open_volume
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
-
+_DRAWN: Final[Mapping[tuple[str, ...], Callable[[Path, Volume], tuple[NDArray[Any], Legend]]]] = {
+    coco.SUFFIXES: coco.read,
+    geojson.SUFFIXES: geojson.read,
+    trackmate.SUFFIXES: trackmate.read,
+    geff.SUFFIXES: geff.read,
+}
+"""Readers of shapes that are drawn onto the pixels of an image, by suffix."""
 _MAX_OFFSET: Final = 0.1  # voxels; files keep positions with few digits
 _MAX_SPACING_ERROR: Final = 0.01  # relative
 _MAX_ROUNDING: Final = 1e-3  # of scaled integers, from the nearest label
@@ -47,7 +56,7 @@ def read_labels(
     ----------
     path : str or Path
         Any file or folder that `open_volume` reads; with the image also contours
-        (RTSTRUCT) and annotations (COCO).
+        (RTSTRUCT), annotations (COCO, GeoJSON) and tracks (TrackMate, GEFF).
     volume : Volume, optional
         The image.
     resample : bool
@@ -73,10 +82,11 @@ def read_labels(
         if volume is None:
             raise ValueError(f"{path} holds contours, which need the image that they belong to")
         return _drawn(rtstruct.read, path, volume)
-    if str(path).lower().endswith(coco.SUFFIXES):
-        if volume is None:
-            raise ValueError(f"{path} holds annotations, which need the image that they belong to")
-        return _drawn(coco.read, path, volume)
+    for suffixes, read in _DRAWN.items():
+        if str(path).lower().endswith(suffixes):
+            if volume is None:
+                raise ValueError(f"{path} holds shapes, which need the image that they belong to")
+            return _drawn(read, path, volume)
     file = open_volume(path)
     try:
         indices = image_files.read_indices(Path(path)) if "c" in file.axes else None
@@ -88,15 +98,24 @@ def read_labels(
     # Each kind of lazy array raises its own errors for damaged chunks.
     except Exception as error:
         raise ValueError(f"cannot read {path}: {error}") from error
-    # Three last planes are guessed to be colors where a file does not name its axes.
-    if "c" in file.axes and (volume is None or values.shape != volume.shape):
+    # Three or four planes, first or last, are guessed to be colors where a file does not name
+    # its axes.
+    is_stack = volume is not None and volume.shape in (values.shape, _planes_first(values).shape)
+    if "c" in file.axes and not is_stack:
         raise ValueError(f"{path} holds channels (axes {file.axes!r}) and no labels")
+    if "c" in file.axes and volume is not None and values.shape != volume.shape:
+        values = _planes_first(values)
     if values.dtype.kind == "f":
         values = _whole_numbers(values, path)
     if volume is not None:
         values = _aligned(values, file, volume, path, resample)
     legend = _legend(Path(path))
     return values, replace(legend, notes=(*file.notes, *legend.notes))
+
+
+def _planes_first(values: NDArray[Any]) -> NDArray[Any]:
+    """Return an array whose last axis is planes of (y, x) with that axis before them."""
+    return np.moveaxis(values, -1, -3) if values.ndim > 2 else values
 
 
 def _drawn(
@@ -108,6 +127,8 @@ def _drawn(
         raise FileNotFoundError(f"no such file or folder: {path}")
     try:
         return read(path, volume)
+    except (ImportError, MemoryError, PermissionError):
+        raise
     # Damaged files raise errors of many kinds.
     except Exception as error:
         raise ValueError(f"cannot read {path}: {error}") from error
@@ -125,10 +146,12 @@ def _whole_numbers(values: NDArray[Any], path: str | Path) -> NDArray[np.int64]:
     """Return labels that were stored as floats, or as scaled integers, as integers."""
     integers = np.rint(values)
     with np.errstate(invalid="ignore"):
-        if (
-            not np.isfinite(values).all()
-            or np.abs(values - integers).max(initial=0) > _MAX_ROUNDING
-        ):
+        if not np.isfinite(values).all():
+            raise ValueError(
+                f"{path} holds fractions, NaN or infinities ({values.dtype}) and no labels; "
+                "set what is no object to 0"
+            )
+        if np.abs(values - integers).max(initial=0) > _MAX_ROUNDING:
             raise ValueError(f"{path} holds fractions ({values.dtype}) and no labels")
         whole: NDArray[np.int64] = integers.astype(np.int64)
     if not np.array_equal(whole, integers):
@@ -151,10 +174,16 @@ def _aligned(
     values: NDArray[Any], file: Volume, volume: Volume, path: str | Path, resample: bool
 ) -> NDArray[Any]:
     """Bring labels to the axes of a volume, and check that they lie on it."""
-    solid = file.names == volume.names and file.names.endswith("zyx")
+    shape = (*volume.shape[:-2], 1, *volume.shape[-2:]) if volume.names == "yx" else volume.shape
+    solid_names = [
+        names.replace("yx", "zyx").replace("zz", "z") for names in (file.names, volume.names)
+    ]
+    solid = "tyx" not in (file.names, volume.names) and solid_names[0] == solid_names[1]
     matrix = _to_image(file, volume) if solid else None
     if matrix is not None:
-        values = _on_grid(values, matrix, volume, path, resample)
+        if file.names == "yx":
+            values = values[None]
+        values = _on_grid(values, matrix, shape, path, resample).reshape(volume.shape)
     elif values.shape == volume.shape:
         _check_spacing(file, volume, path)
     if values.shape != volume.shape and values.size == np.prod(volume.shape):
@@ -208,12 +237,12 @@ def _check_spacing(file: Volume, volume: Volume, path: str | Path) -> None:
 def _on_grid(
     values: NDArray[Any],
     matrix: NDArray[np.float64],
-    volume: Volume,
+    image_shape: tuple[int, ...],
     path: str | Path,
     resample: bool,
 ) -> NDArray[Any]:
-    """Bring labels of axes (..., z, y, x) to the voxels of the image."""
-    space, shape = values.shape[-3:], volume.shape[-3:]
+    """Bring labels of axes (..., z, y, x) to the voxels of an image of such axes."""
+    space, shape = values.shape[-3:], image_shape[-3:]
     grid = _nearest_grid(matrix)
     corners = np.array(np.meshgrid(*[[0, n - 1] for n in space[::-1]])).reshape(3, -1)
     offset = 0.0
@@ -222,7 +251,7 @@ def _on_grid(
         offset = float(np.abs(exact - (grid[:3, :3] @ corners + grid[:3, 3:])).max())
     if grid is None or offset > _MAX_OFFSET:
         if resample:
-            return _resampled(values, matrix, volume)
+            return _resampled(values, matrix, shape)
         first = np.round((matrix[:3, :3] @ corners + matrix[:3, 3:]).min(1), 2).tolist()
         where = (
             "lies on other voxels than the image"
@@ -230,7 +259,7 @@ def _on_grid(
             else f"lies up to {offset:.2g} voxels beside those of the image"
         )
         raise ValueError(
-            f"{path} {where}, the image has {volume.shape} and the labels {values.shape}, "
+            f"{path} {where}, the image has {image_shape} and the labels {values.shape}, "
             f"they begin at its voxel (x, y, z) {first}: resample it first, or pass resample=True"
         )
     turn = grid[:3, :3]
@@ -245,9 +274,9 @@ def _on_grid(
     ends = start + block.shape[-3:]
     if (start < 0).any() or (ends > shape).any():
         if resample:
-            return _resampled(values, matrix, volume)
+            return _resampled(values, matrix, shape)
         raise ValueError(
-            f"{path} holds labels of shape {values.shape}, the image has {volume.shape}, "
+            f"{path} holds labels of shape {values.shape}, the image has {image_shape}, "
             f"and they begin at its voxel (x, y, z) {start[::-1].astype(float).tolist()}"
         )
     if block.shape[-3:] == shape:
@@ -268,14 +297,15 @@ def _nearest_grid(matrix: NDArray[np.float64]) -> NDArray[np.float64] | None:
     return grid
 
 
-def _resampled(values: NDArray[Any], matrix: NDArray[np.float64], volume: Volume) -> NDArray[Any]:
+def _resampled(
+    values: NDArray[Any], matrix: NDArray[np.float64], shape: tuple[int, ...]
+) -> NDArray[Any]:
     """Return the nearest label at each voxel of the image."""
     from scipy.ndimage import affine_transform
 
     inverse = np.linalg.inv(matrix)
     # The library takes array order: (z, y, x) of the image to (z, y, x) of the labels.
     turn, shift = inverse[:3, :3][::-1, ::-1], inverse[:3, 3][::-1]
-    shape = volume.shape[-3:]
     stacks = values.reshape(-1, *values.shape[-3:])
     stacks_on_grid = [affine_transform(v, turn, shift, shape, order=0) for v in stacks]
     return np.stack(stacks_on_grid).reshape(*values.shape[:-3], *shape)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from pydicom.uid import UID
 
-from napari_promptseg.data.labels import label_boxes
+from napari_promptseg.data.labels import label_boxes, labels_of
 from napari_promptseg.io.dicom_seg import source_images
 from napari_promptseg.io.metadata import LPS_TO_RAS, Legend, world
+from napari_promptseg.io.names import MAX_TEXT, dicom_text, line_text, read_dicom_name
 from napari_promptseg.io.outlines import outlines
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ PATTERN: Final = r".*rtstruct.*\.dcm"
 """File names, in any case, that are structure sets and no segmentations."""
 _STORAGE: Final = UID("1.2.840.10008.5.1.4.1.1.481.3")
 _NAME: Final = "napari-promptseg"
+_LABEL_LIMIT: Final = 2**16
 _MAX_OFF_PLANE: Final = 0.5  # slices between a contour and the nearest one
 _PATIENT_STUDY_FIELDS: Final = (
     "PatientName",
@@ -89,13 +91,17 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> N
     ds.StructureSetROISequence, ds.ROIContourSequence = [], []
     ds.RTROIObservationsSequence = []
     for label in boxes:
-        name = legend.names.get(label) or f"object {label}"
+        name = line_text(legend.names.get(label, "")) or f"object {label}"
+        text = dicom_text(name)
+        # A name that does not fit as it is stands in the description.
+        description = {} if text == name else {"ROIDescription": dicom_text(name, MAX_TEXT)}
         ds.StructureSetROISequence.append(
             _group(
                 ROINumber=label,
                 ReferencedFrameOfReferenceUID=ds.FrameOfReferenceUID,
-                ROIName=name[:64],
+                ROIName=text,
                 ROIGenerationAlgorithm="SEMIAUTOMATIC",
+                **description,
             )
         )
         contours = _contours(labels == label, volume, uids)
@@ -200,34 +206,54 @@ def read(path: Path, volume: Volume) -> tuple[NDArray[np.uint16], Legend]:
     labels = np.zeros(volume.shape, np.uint16)
     count = np.zeros(volume.shape, np.uint8)
     outside = 0
+    numbers = _labels(ds)
     for structure in ds.get("ROIContourSequence", ()):
         mask = np.zeros(volume.shape, bool)
         for contour in structure.get("ContourSequence", ()):
             points = np.array(contour.ContourData, np.float64).reshape(-1, 3)
             x, y, z = to_voxels[:3, :3] @ points.T + to_voxels[:3, 3:]
             plane = round(float(z.mean()))
-            off = np.abs(z - plane).max() > _MAX_OFF_PLANE
+            off = np.abs(z - plane).max() > _MAX_OFF_PLANE or not _is_closed(contour)
             if off or not 0 <= plane < len(mask) or len(points) < 3:
                 outside += 1
                 continue
             mask[plane] ^= polygon2mask(volume.shape[1:], np.stack([y, x], 1))
-        labels[mask] = int(structure.ReferencedROINumber)
+        labels[mask] = numbers[int(structure.ReferencedROINumber)]
         count += mask
     if not labels.any():
         raise ValueError("none of its contours lies in the planes of the image")
     notes = []
     if outside:
-        notes.append(f"{outside} contours lie in no plane of the image and are not taken")
+        notes.append(
+            f"{outside} contours are open or lie in no plane of the image, and are not taken"
+        )
     if overlap := int(np.count_nonzero(count > 1)):
         notes.append(f"structures overlap in {overlap} voxels; there the later one is kept")
     return labels, _legend(ds, tuple(notes))
 
 
+def _labels(ds: Dataset) -> dict[int, int]:
+    """Return the label of each structure: its number, if it can be one."""
+    numbers = [int(roi.ROINumber) for roi in ds.get("StructureSetROISequence", ())]
+    numbers += [int(roi.ReferencedROINumber) for roi in ds.get("ROIContourSequence", ())]
+    return labels_of(numbers, _LABEL_LIMIT)
+
+
+def _is_closed(contour: Dataset) -> bool:
+    return str(contour.get("ContourGeometricType", "CLOSED")).startswith("CLOSED")
+
+
 def _legend(ds: Dataset, notes: tuple[str, ...]) -> Legend:
-    names = {int(roi.ROINumber): str(roi.ROIName) for roi in ds.get("StructureSetROISequence", ())}
+    numbers = _labels(ds)
+    names = {
+        numbers[int(roi.ROINumber)]: read_dicom_name(
+            str(roi.get("ROIName", "")), str(roi.get("ROIDescription", ""))
+        )
+        for roi in ds.get("StructureSetROISequence", ())
+    }
     colors = {}
     for structure in ds.get("ROIContourSequence", ()):
         if color := structure.get("ROIDisplayColor"):
             red, green, blue = map(int, color)
-            colors[int(structure.ReferencedROINumber)] = red, green, blue
+            colors[numbers[int(structure.ReferencedROINumber)]] = red, green, blue
     return Legend(names, colors, notes=notes)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from napari_promptseg.data.lazy_array import arrange, arrange_as
-from napari_promptseg.data.units import common_unit, unit_name
+from napari_promptseg.data.units import common_unit, seconds, unit_name
 from napari_promptseg.data.volume import SPACING
 from napari_promptseg.io.metadata import Content, Legend, axis_sizes, missing_sizes
+from napari_promptseg.io.tiff_display import as_shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,6 +26,7 @@ EAGER_BYTES = 256 * 2**20
 """Compressed images up to this size are read at once, larger ones page by page."""
 
 _LETTERS = {"T": "t", "Z": "z", "Y": "y", "X": "x", "C": "c", "S": "c"}
+_UNKNOWN_STEP = 1.0  # spacing of time where nobody stated it
 _OME_UNITS = {"inch": "in"}
 
 
@@ -66,8 +68,15 @@ def read(path: Path, series: str | None = None) -> Content:
             for i, level in enumerate(entry.levels[1:], start=1)
         ]
         names, axis_notes = _names(entry.axes, entry.shape)
+        keyframe, absent = entry.keyframe, sum(page is None for page in entry.pages)
+    notes += _cut_short(data.shape, entry.shape)
     data = _merge_channels(data, entry.axes)
     levels = [_merge_channels(level, entry.axes) for level in levels]
+    (data, *levels), sizes, display_notes = as_shown([data, *levels], names, keyframe, sizes)
+    names = names[: data.ndim]
+    if absent:
+        note = f"{absent} of {len(entry.pages)} planes are not in the file, and are zeros"
+        display_notes = (*display_notes, note)
     data, axes = arrange(data, names)
     smaller = tuple(arrange_as(level, names, axes) for level in levels) if axes else ()
     has_spacing = axes and any(name in sizes for name in axes if name in "zyx")
@@ -79,8 +88,24 @@ def read(path: Path, series: str | None = None) -> Content:
         unit if has_spacing else "pixel",
         levels=smaller,
         facts=frozenset({SPACING} if has_spacing and not missing else ()),
-        notes=(*notes, *axis_notes, *missing),
+        notes=(*notes, *axis_notes, *display_notes, *missing),
     )
+
+
+def _cut_short(shape: Sequence[int], stated_shape: Sequence[int]) -> tuple[str, ...]:
+    """Return a note if a recording ended before all planes that its header states.
+
+    Raises
+    ------
+    ValueError
+        If the planes that are there cannot be told apart by their axes.
+    """
+    if tuple(shape) == tuple(stated_shape):
+        return ()
+    text = f"its header states planes of shape {tuple(stated_shape)}, it holds {tuple(shape)}"
+    if len(shape) != len(stated_shape):
+        raise ValueError(f"{text}, and nothing says which; save it again in ImageJ")
+    return (text,)
 
 
 def _open_level(path: Path, series: int, level: int) -> Any:
@@ -218,7 +243,8 @@ def _sizes(tif: Any, image: Mapping[str, Any]) -> tuple[dict[str, float], str]:
             }
         )
         if "TimeIncrement" in pixels:
-            sizes["t"] = float(pixels["TimeIncrement"])
+            unit_of_time = seconds(pixels.get("TimeIncrementUnit", "s"))
+            sizes["t"] = float(pixels["TimeIncrement"]) * unit_of_time
         return sizes, unit
     if not tif.is_imagej:
         return {}, "pixel"
@@ -240,7 +266,7 @@ def _sizes(tif: Any, image: Mapping[str, Any]) -> tuple[dict[str, float], str]:
         known_steps = {}
     sizes, common = common_unit(known_steps)
     if metadata.get("finterval"):
-        sizes["t"] = float(metadata["finterval"])
+        sizes["t"] = float(metadata["finterval"]) * seconds(metadata.get("tunit"))
     return sizes, common
 
 
@@ -253,6 +279,8 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> N
 
     metadata: dict[str, Any] = {"axes": volume.names.upper()}
     for axis, name in enumerate(volume.names.upper()):
+        if name == "T" and volume.axis_spacing(axis) == _UNKNOWN_STEP:
+            continue
         if name == "T":
             metadata |= {"TimeIncrement": volume.axis_spacing(axis), "TimeIncrementUnit": "s"}
         elif volume.states(SPACING):

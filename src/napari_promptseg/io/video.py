@@ -60,7 +60,12 @@ def _layout(pixels: Any) -> tuple[str, tuple[str, ...]]:
     """Return the format that holds all bits of grey or RGB frames, else RGB of 8 bits."""
     bits = max(component.bits for component in pixels.components)
     if len(pixels.components) == 1 and not pixels.has_palette:
-        return ("gray" if bits <= 8 else "gray16le"), ()
+        # Another depth than that of the file scales the values; older versions know 16 bits alone.
+        from av.video import frame
+
+        exact = "gray" if bits <= 8 else f"gray{bits}le"
+        formats = getattr(frame, "supported_np_pix_fmts", ())
+        return (exact if bits <= 8 or exact in formats else "gray16le"), ()
     if bits > 8 and pixels.is_rgb:
         return "rgb48le", ()
     note = (f"pixels of {bits} bits ({pixels.name}) are decoded to 8 bits",) if bits > 8 else ()

@@ -15,6 +15,7 @@ from napari_promptseg.data.volume import Volume, is_url
 from napari_promptseg.io import ome_zarr_labels
 from napari_promptseg.io.formats import WRITE_SUFFIXES, find_format
 from napari_promptseg.io.metadata import Legend
+from napari_promptseg.io.names import valid_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,14 +38,14 @@ def write_labels(
     The suffix decides, see `formats.FORMATS`. NIfTI, NRRD and DICOM SEG (``.dcm``) keep the
     affine, TIFF (OME) and OME-Zarr the spacing; ``.npy`` and ``.png`` (2D) hold the array alone;
     ``.json`` is COCO, with run lengths, and ``.polygons.json`` COCO with polygons; ``.geojson``
-    is that of QuPath, ``.zip`` a ROI set of ImageJ and a ``.dcm`` name with "rtstruct" a DICOM
-    structure set; ``.stl``, ``.obj`` and ``.ply`` (3D) are the surfaces in world coordinates;
-    ``.csv`` is the table of measurements. Folders are made of names that end in ``_RES`` (tracks
-    for the Cell Tracking Challenge) or ``_YOLO``, and of names such as ``Dataset001_Liver``
-    (nnU-Net, with the image). ``IMAGE.zarr/labels/NAME`` are labels inside the group of an
-    OME-Zarr image. Formats that have no place for names or colors leave them out. Geometry that
-    nobody stated is not written, and sizes get the unit of the format. The target is
-    replaced atomically.
+    is that of QuPath, ``_seg.npy`` that of cellpose, ``.zip`` a ROI set of ImageJ and a ``.dcm``
+    name with "rtstruct" a DICOM structure set; ``.geff`` and ``.xml`` (TrackMate) are tracks;
+    ``.stl``, ``.obj`` and ``.ply`` (3D) are the surfaces in world coordinates; ``.csv`` is the
+    table of measurements. Folders are made of names that end in ``_RES`` (tracks for the Cell
+    Tracking Challenge) or ``_YOLO``, and of names such as ``Dataset001_Liver`` (nnU-Net, with
+    the image). ``IMAGE.zarr/labels/NAME`` are labels inside the group of an OME-Zarr image.
+    Formats that have no place for names or colors leave them out. Geometry that nobody stated
+    is not written, and sizes get the unit of the format. The target is replaced atomically.
 
     Parameters
     ----------
@@ -55,7 +56,8 @@ def write_labels(
     volume : Volume
         The image.
     names : mapping of int to str, optional
-        Names of the objects.
+        Names of the objects. Control characters and line ends become blanks in formats that
+        have no way to write them.
     colors : mapping of int to (int, int, int), optional
         Red, green and blue of the objects, 0 to 255.
     parents : mapping of int to int, optional
@@ -75,7 +77,8 @@ def write_labels(
     FileNotFoundError
         If the folder does not exist.
     ValueError
-        If the suffix is unknown, or the labels do not fit the volume or the format.
+        If the suffix is unknown, the labels do not fit the volume or the format, or the target
+        is the image itself.
     """
     if is_url(path):
         raise ValueError(f"cannot write labels to {path}: it is a URL, and not of this machine")
@@ -89,15 +92,25 @@ def write_labels(
             f"cannot write labels to {path}: unknown suffix {path.suffix!r}; "
             f"valid: {', '.join(WRITE_SUFFIXES)}"
         )
+    _check_not_image(path, volume)
     compact = _compact(labels, volume, in_parts=write is ome_zarr_labels.write)
     if ome_zarr_labels.image_around(path):
         path.parent.mkdir(exist_ok=True)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"no such folder: {path.parent}")
+    texts = {label: valid_text(name) for label, name in (names or {}).items()}
     with atomic_target(path, suffix, overwrite=overwrite) as temporary:
-        write(temporary, compact, volume, Legend(names or {}, colors or {}, parents or {}))
+        write(temporary, compact, volume, Legend(texts, colors or {}, parents or {}))
     ome_zarr_labels.register(path)
     return path
+
+
+def _check_not_image(path: Path, volume: Volume) -> None:
+    """Refuse to replace the image, or a folder that it lies in."""
+    if volume.source is None or is_url(volume.source) or not path.exists():
+        return
+    if Path(volume.source).resolve().is_relative_to(path.resolve()):
+        raise ValueError(f"cannot write labels to {path}: the image is there; choose another name")
 
 
 def _compact(labels: NDArray[Any], volume: Volume, in_parts: bool) -> NDArray[Any]:

@@ -79,6 +79,33 @@ def track_points(labels: NDArray[Any], parents: Mapping[int, int] | None = None)
     return Tracks(data, graph)
 
 
+def track_edges(tracks: Tracks) -> list[tuple[int, int]]:
+    """Return the links of tracks: pairs of rows of their data, the earlier point first.
+
+    Points of an object are linked one after the other, also over time points without it; the
+    last point of a parent is linked to the first one of its daughters.
+
+    Raises
+    ------
+    ValueError
+        If a parent ends after its daughter begins.
+    """
+    labels = tracks.data[:, 0].astype(int)
+    times = tracks.data[:, 1].astype(int)
+    edges = [(i, i + 1) for i in range(len(labels) - 1) if labels[i] == labels[i + 1]]
+    for child, parents in tracks.graph.items():
+        first = int(np.searchsorted(labels, child))
+        for parent in parents:
+            last = int(np.searchsorted(labels, parent, "right")) - 1
+            if times[last] >= times[first]:
+                raise ValueError(
+                    f"object {child} begins at time point {times[first]}, but its parent {parent} "
+                    f"ends at {times[last]}: a parent must end before its daughters begin"
+                )
+            edges.append((last, first))
+    return edges
+
+
 def label_frames(labels: NDArray[Any]) -> dict[int, list[int]]:
     """Return the time points in which each label is, in ascending order.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -156,18 +157,24 @@ def add_labels(
     state: SessionState,
     labels: ArrayLike | str | Path,
     names: Mapping[int, str] | None = None,
+    *,
+    resample: bool = False,
 ) -> dict[int, int]:
     """Import objects that are labelled already, as one step.
 
-    Ids that are free are kept, others get new ones; existing objects keep their pixels.
+    Ids that are free are kept, others get new ones; existing objects keep their pixels. What
+    was guessed or not taken when a file was read is told by the event `notice`, or as a warning
+    where nobody listens to it.
 
     Parameters
     ----------
     labels : integer array, or path
         Of the shape of the volume without channel; or a file or folder of labels, whose
-        names and colors are taken too (`read_labels`).
+        names, colors and parents are taken too (`read_labels`).
     names : mapping of int to str, optional
         Names of the objects; they go before those of a file.
+    resample : bool
+        Whether labels of a file on another grid are resampled onto the image.
 
     Returns
     -------
@@ -188,7 +195,7 @@ def add_labels(
     state.interrupt()
     legend = Legend()
     if isinstance(labels, str | Path):
-        labels, legend = read_labels(labels, state.volume)
+        labels, legend = read_labels(labels, state.volume, resample=resample)
     values = np.asarray(labels)
     if values.shape != state.volume.shape or values.dtype.kind not in "bui":
         raise ValueError(
@@ -197,7 +204,14 @@ def add_labels(
     if values.size and values.min() < 0:
         raise ValueError(f"labels must be 0 or more, got {values.min()}")
     all_names = {**legend.names, **(names or {})}
-    ids, change = object_edits.add_labels(state.store, values, all_names, legend.colors)
+    ids, change = object_edits.add_labels(
+        state.store, values, all_names, legend.colors, legend.parents
+    )
     if ids:
         state.store.do(change)
+    for note in legend.notes:
+        if len(state.store.events.notice):
+            state.store.events.notice.emit(note)
+        else:
+            warnings.warn(note, stacklevel=3)
     return ids

@@ -95,6 +95,7 @@ def add_labels(
     labels: NDArray[Any],
     names: Mapping[int, str],
     colors: Mapping[int, Color],
+    parents: Mapping[int, int],
 ) -> tuple[dict[int, int], Change]:
     """Make objects of labels from elsewhere; see `Session.add_labels`."""
     boxes = {label: box for label, box in label_boxes(labels).items() if label > 0}
@@ -117,13 +118,20 @@ def add_labels(
         new[free] = new_ids[np.searchsorted(old_ids, values[free])]
         placed_ids |= set(np.unique(new[free]).tolist())
         patches.append(ImagePatch.between("labels", part, old, new))
-    objects: ObjectChanges = {
-        new: (None, StoredObject(new, names.get(old, ""), (), boxes[old], color=colors.get(old)))
-        for old, new in ids.items()
-        if new in placed_ids
-    }
+    ids = {old: new for old, new in ids.items() if new in placed_ids}
+    objects: ObjectChanges = {}
+    for label, number in ids.items():
+        stored_object = StoredObject(
+            number,
+            names.get(label, ""),
+            (),
+            boxes[label],
+            parent=ids.get(parents.get(label, 0)),
+            color=colors.get(label),
+        )
+        objects[number] = (None, stored_object)
     change = Change("add labels", (store.draft, store.draft), objects, tuple(patches))
-    return {old: new for old, new in ids.items() if new in placed_ids}, change
+    return ids, change
 
 
 def _ended(store: Store, patches: Iterable[ImagePatch]) -> ObjectChanges:

@@ -76,7 +76,7 @@ class SessionEvents(SignalGroup):
     confidences = Signal()
     """The confidence of the active object on some plane changed."""
     notice = Signal(str)
-    """Inference falls back to a smaller crop or to the CPU."""
+    """Inference falls back to a smaller crop or to the CPU, or a file of labels was guessed at."""
     history = Signal()
     """The steps that can be undone or redone changed."""
 

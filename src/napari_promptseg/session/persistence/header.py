@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from napari_promptseg.data.intensity_window import Window
-from napari_promptseg.data.volume import ArrayLike, Volume
+from napari_promptseg.data.volume import FACTS, ArrayLike, Volume
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,8 +28,9 @@ class Header(BaseModel):
         Version of this layout.
     backend, model : str
         Name of the backend, and its identity if it was loaded.
-    axes, spacing, units, affine, window, channels, source
-        See `Volume`.
+    axes, spacing, units, affine, window, channels, source, provenance
+        See `Volume`. Without a provenance, as in files of earlier versions, all of the geometry
+        counts as stated by the caller.
     shape, dtype
         Of the image, which must be the same when it is opened again.
     pixels : str, optional
@@ -47,6 +48,7 @@ class Header(BaseModel):
     window: tuple[float, float] | None = None
     channels: tuple[int, ...] | None = None
     source: str | None = None
+    provenance: dict[str, str] | None = None
     shape: tuple[Annotated[int, Field(ge=0, le=2**40)], ...]
     dtype: str
     pixels: str | None = None
@@ -61,6 +63,13 @@ class Header(BaseModel):
         if kind not in "buif":
             raise ValueError(f"type {dtype!r} holds no numbers")
         return dtype
+
+    @field_validator("provenance")
+    @classmethod
+    def _check_provenance(cls, provenance: dict[str, str] | None) -> dict[str, str] | None:
+        if unknown := set(provenance or ()) - set(FACTS):
+            raise ValueError(f"unknown facts {sorted(unknown)}; valid: {list(FACTS)}")
+        return provenance
 
     @classmethod
     def describe(
@@ -80,6 +89,7 @@ class Header(BaseModel):
             window=(window.low, window.high) if isinstance(window, Window) else None,
             channels=None if volume.channels is None else tuple(volume.channels),
             source=volume.source,
+            provenance=None if volume.provenance is None else {**volume.provenance},
             shape=tuple(volume.data.shape),
             dtype=np.dtype(volume.data.dtype).str,
             pixels=pixels,
@@ -107,5 +117,6 @@ class Header(BaseModel):
             window=None if self.window is None else Window(*self.window),
             channels=self.channels,
             source=self.source,
+            provenance=None if self.provenance is None else {**self.provenance},
             levels=levels,
         )

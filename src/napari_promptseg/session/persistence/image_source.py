@@ -6,6 +6,7 @@ of the own account, or with the consent of the caller.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +52,7 @@ def read_volume(
 
         volume = open_volume(_allowed(container, header.source, open_source))
     if isinstance(volume, Volume):
-        return header.volume(volume.data, volume.levels)
+        return replace(header.volume(volume.data, volume.levels), notes=volume.notes)
     return header.volume(volume)
 
 
