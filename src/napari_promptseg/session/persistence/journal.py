@@ -16,9 +16,15 @@ from typing import IO, TYPE_CHECKING, Final
 from filelock import FileLock, Timeout
 
 from napari_promptseg.data.atomic_file import PRIVATE, private_opener, replacing
-from napari_promptseg.session.persistence import origin
-from napari_promptseg.session.persistence.arrays import Arrays, write_array
-from napari_promptseg.session.persistence.containers import Folder, read_header
+from napari_promptseg.session.persistence import checksums, origin
+from napari_promptseg.session.persistence.arrays import ARRAYS, Arrays, write_array
+from napari_promptseg.session.persistence.checksums import CHECKSUMS, DigestWriter, digest_of
+from napari_promptseg.session.persistence.containers import (
+    Folder,
+    check_part,
+    open_part,
+    read_header,
+)
 from napari_promptseg.session.persistence.folders import CLAIMS, claims_folder, journals_folder
 from napari_promptseg.session.persistence.header import HEADER, Header
 from napari_promptseg.session.persistence.origin import ORIGIN
@@ -60,6 +66,8 @@ class Journal:
     def __init__(self, folder: Path) -> None:
         self.folder = folder.absolute()
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for name in (HEADER, HISTORY, CHECKSUMS, ORIGIN, *ARRAYS):
+            check_part(self.folder / name)
         self._records = 0
         self._release = weakref.finalize(self, hold(self.folder / _LOCK, "journal").release)
         _journals[os.path.realpath(folder)] = self
@@ -85,13 +93,18 @@ class Journal:
             If the folder holds a journal already.
         """
         check_vacant(self.folder)
+        digests: dict[str, str] = {}
         for name, array in arrays.items():
             if array is not None:
                 with replacing(self.folder / name, PRIVATE) as file:
-                    write_array(file, array)
+                    writer = DigestWriter(file)
+                    write_array(writer, array)
+                digests[name] = writer.digest
         self._replace(HISTORY, b"")
         content = header.model_dump_json().encode()
         self._replace(ORIGIN, origin.sign(content))
+        digests[HEADER] = digest_of(content)
+        self._replace(CHECKSUMS, checksums.encode(digests))
         # The header comes last and whole: without one there is no journal.
         self._replace(HEADER, content)
 
@@ -132,15 +145,22 @@ class Journal:
         if not isinstance(record, Part):
             self._records += 1
 
+    @property
+    def position(self) -> int:
+        """Bytes of what the session has done, for `rewind`."""
+        return self._confirmed
+
     def confirm(self) -> None:
         """Note that the session has done what was appended."""
         self._confirmed = self._end
 
-    def rewind(self) -> None:
+    def rewind(self, position: int | None = None) -> None:
         """Drop what the session has not done: a step that failed, parts of a propagation.
 
         Where the disk refuses even that, it is dropped before the next record is written.
         """
+        if position is not None:
+            self._confirmed = position
         self._end = self._confirmed
         try:
             with open(self.folder / HISTORY, "ab", buffering=0, opener=private_opener) as file:
@@ -208,7 +228,11 @@ def hold(file: Path, subject: str) -> FileLock:
     BlockingIOError
         If it is locked.
     """
-    lock = FileLock(os.path.realpath(file), timeout=0, thread_local=False)
+    path = Path(os.path.realpath(file.parent)) / file.name
+    check_part(path)
+    if path.exists() and path.stat().st_size:  # locking empties it, also under another name
+        raise PermissionError(f"{str(path)!r} is no lock: it has content")
+    lock = FileLock(path, timeout=0, thread_local=False)
     for collect in (True, False):
         try:
             lock.acquire()
@@ -311,7 +335,7 @@ def list_kept(root: Path | None = None) -> list[Kept]:
         try:
             hold(folder / _LOCK, "journal").release()
             header = read_header(Folder(folder))
-            with history.open("rb") as lines:
+            with open_part(history) as lines:
                 steps = sum(1 for _ in lines)
             modified = datetime.fromtimestamp(history.stat().st_mtime).astimezone()
         except (OSError, ValueError):
