@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+FLIPS = int(os.environ.get("PROMPTSEG_FAULTS", "543"))
+"""Bits of a saved session that are flipped, all over it; see `test_faults.py`."""
+
 
 def begun(**options) -> Session:
     session = Session(make_scene("zyx").data, ToyBackend(), **options)
@@ -299,7 +302,7 @@ def test_no_flipped_bit_is_read_in_silence(saved: Path, tmp_path: Path) -> None:
     content, expected = saved.read_bytes(), load(saved)
     state = Snapshot.of(expected)
     refused = 0
-    for number in range(0, 8 * len(content), max(1, 8 * len(content) // 543) | 1):
+    for number in range(0, 8 * len(content), max(1, 8 * len(content) // FLIPS) | 1):
         damaged = bytearray(content)
         damaged[number // 8] ^= 1 << number % 8
         file = tmp_path / "flipped"
@@ -312,7 +315,7 @@ def test_no_flipped_bit_is_read_in_silence(saved: Path, tmp_path: Path) -> None:
         assert not Snapshot.of(session).differences(state), f"bit {number}"
         assert session.history == expected.history, f"bit {number}"
         np.testing.assert_array_equal(session.volume.data, expected.volume.data)
-    assert refused > 400
+    assert refused > 0.7 * min(FLIPS, 8 * len(content))
 
 
 def test_a_part_that_is_gone_is_missed(saved: Path) -> None:
