@@ -395,6 +395,11 @@ def test_others_overtake_a_model_that_takes_long(place, blobs, monkeypatch) -> N
         assert place.service._backend("ada") is own
         assert place.service._backend("eve") is not own
         assert {stored.name for stored in theirs.objects.values()} == {"while it takes long"}
+        shared = place.service._model
+        place.service.queue.submit("eve", lambda: place.service._separate("eve")).result(10)
+        assert place.service._model is own  # it was free
+        assert place.service._own_models == {"eve": shared}
+        session.add_point((8, 15, 15))
 
 
 def test_planes_are_on_disk_before_a_client_hears_of_them(place, blobs, tmp_path, monkeypatch):

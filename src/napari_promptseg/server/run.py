@@ -167,7 +167,7 @@ def serve(
         port=port,
         ssl_certfile=certificate,
         ssl_keyfile=key,
-        log_level="warning",
+        log_level="error",  # strangers could fill a log of warnings
         timeout_graceful_shutdown=5,
     )
     uvicorn.Server(options).run()

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _TURN: Final = 0.1
 """Seconds of a long call, until others have their turn."""
-_SLOW: Final = 2.0
+_SLOW: Final = 3.0
 """Seconds of one piece of work, after which other users go on with a model of their own."""
 _MAX_OWN_MODELS: Final = 2
 """Models, beside the shared one, of users whose work takes long."""
@@ -235,16 +235,16 @@ class Service:
                 self.queue.submit(user, partial(self._renew, user))
 
     def _separate(self, user: str) -> None:
-        """Leave the shared model to a user whose work takes long; the others get a new one."""
+        """Leave the shared model to a user whose work takes long; the others get another one.
+
+        That is one of a user whose work took long before, if there is any, or a new one.
+        """
         if user in self._own_models or self._model is None:
             return
-        for other in set(self._own_models) - self.queue.slow_users:
-            if len(self._own_models) >= _MAX_OWN_MODELS:
-                model = self._own_models.pop(other)
-                self._drop_model(other)
-                model.close()
-        self._own_models[user], self._model = self._model, None
-        for other in set(self._accounts) - set(self._own_models):
+        spare = next(iter(set(self._own_models) - self.queue.slow_users), None)
+        shared = None if spare is None else self._own_models.pop(spare)
+        self._own_models[user], self._model = self._model, shared
+        for other in set(self._accounts) - set(self._own_models) - {spare}:
             self._drop_model(other)
 
     def _drop_model(self, user: str) -> None:
