@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -277,7 +276,7 @@ def end_journal(state: SessionState, discard: bool = False) -> None:
     if journal is not None:
         journal.close()
         if discard:
-            shutil.rmtree(journal.folder, ignore_errors=True)
+            journal.discard()
 
 
 def give_up(state: SessionState) -> None:

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FileClaim", "Journal", "Kept", "has_journals", "journals_folder", "list_kept"]
 _LOCK: Final = "lock"
+_FILES: Final = (HEADER, HISTORY, CHECKSUMS, ORIGIN, *ARRAYS, _LOCK)
+_DAMAGED: Final = f"{HISTORY}.damaged-"
 _SLACK: Final = 64
 """Unreachable records, beside as many as are reachable, from which on it is compacted."""
 _log = logging.getLogger(__name__)
@@ -65,8 +67,13 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.absolute()
+        self._is_own_folder = (
+            not folder.is_dir()
+            or not any(folder.iterdir())
+            or Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(journals_folder()))
+        )
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for name in (HEADER, HISTORY, CHECKSUMS, ORIGIN, *ARRAYS):
+        for name in _FILES:
             check_part(self.folder / name)
         self._records = 0
         self._release = weakref.finalize(self, hold(self.folder / _LOCK, "journal").release)
@@ -78,6 +85,14 @@ class Journal:
     def close(self) -> None:
         """Let other sessions write; nothing is appended afterwards."""
         self._release()
+
+    def discard(self) -> None:
+        """Delete it, once it is closed; of a folder with other files, its own files alone."""
+        if self._is_own_folder:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            return
+        for path in (*map(self.folder.joinpath, _FILES), *self.folder.glob(f"{_DAMAGED}*")):
+            path.unlink(missing_ok=True)
 
     @property
     def is_open(self) -> bool:
@@ -120,7 +135,7 @@ class Journal:
     def keep_damaged(self) -> Path:
         """Copy the history to a name of its own, and return that."""
         number = 1
-        while (copy := self.folder / f"{HISTORY}.damaged-{number}").exists():
+        while (copy := self.folder / f"{_DAMAGED}{number}").exists():
             number += 1
         with (self.folder / HISTORY).open("rb") as source, replacing(copy, PRIVATE) as target:
             shutil.copyfileobj(source, target)
@@ -337,9 +352,17 @@ def list_kept(root: Path | None = None) -> list[Kept]:
             header = read_header(Folder(folder))
             with open_part(history) as lines:
                 steps = sum(1 for _ in lines)
-            modified = datetime.fromtimestamp(history.stat().st_mtime).astimezone()
+            modified = _local_time(history.stat().st_mtime)
         except (OSError, ValueError):
             continue
         if steps:
             journals.append(Kept(folder, header, modified, steps))
     return sorted(journals, key=lambda journal: journal.when, reverse=True)
+
+
+def _local_time(seconds: float) -> datetime:
+    """Return a time for people; the present one where a clock was far off."""
+    try:
+        return datetime.fromtimestamp(seconds).astimezone()
+    except (OSError, ValueError, OverflowError):
+        return datetime.now().astimezone()
