@@ -127,4 +127,4 @@ class Conversation:
                     return
 
     async def _send(self, reply: Reply) -> None:
-        await self._socket.send_text(reply.model_dump_json())
+        await self._socket.send_text(reply.model_dump_json(by_alias=True))
