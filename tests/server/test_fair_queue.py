@@ -122,8 +122,11 @@ def test_work_that_was_overtaken_can_be_given_up(engine) -> None:
     assert begun.wait(10)
     engine.overtake(0.0, lambda user: 1 / 0)  # whatever happens there, the others go on
     assert engine.submit("ada", lambda: 7).result(10) == 7
-    assert engine.abandon(0.0) == "eve"
+    order = []
+    waiting = engine.submit("eve", lambda: order.append("next"))
+    assert engine.abandon(0.0, order.append) == "eve"
     with pytest.raises(RuntimeError, match="no answer within"):
         hanging.result(10)
-    assert engine.submit("eve", lambda: 8).result(10) == 8
+    waiting.result(10)
+    assert order == ["eve", "next"]
     go.set()

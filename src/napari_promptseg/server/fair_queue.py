@@ -110,8 +110,15 @@ class FairQueue:
         _log.warning("work of %r takes longer than %.0f s: others go on", work.user, seconds)
         return work.user
 
-    def abandon(self, seconds: float) -> str | None:
+    def abandon(self, seconds: float, first: Callable[[str], None]) -> str | None:
         """Give up work that has run for longer than so many seconds, and go on without it.
+
+        Parameters
+        ----------
+        seconds : float
+            Of a piece of work.
+        first : callable
+            Called with the user of it before any other work of that user.
 
         Returns
         -------
@@ -123,7 +130,9 @@ class FairQueue:
             work = min(works, key=lambda work: work.start_time, default=None)
             if work is None or monotonic() - work.start_time < seconds:
                 return None
-            if self._slow.pop(work.user, None) is None:
+            user = work.user
+            self._waiting.setdefault(user, deque()).appendleft(_Work(user, lambda: first(user)))
+            if self._slow.pop(user, None) is None:
                 self._current = None
                 self._start()
             self._changed.notify_all()

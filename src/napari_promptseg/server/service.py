@@ -230,9 +230,7 @@ class Service:
             await asyncio.sleep(every)
             if not self._loads and len(self.queue.slow_users) < _MAX_OWN_MODELS:
                 self.queue.overtake(_SLOW, self._separate)
-            user = self.queue.abandon(self.quotas.work_seconds)
-            if user is not None:
-                self.queue.submit(user, partial(self._renew, user))
+            self.queue.abandon(self.quotas.work_seconds, self._renew)
 
     def _separate(self, user: str) -> None:
         """Leave the shared model to a user whose work takes long; the others get another one.
