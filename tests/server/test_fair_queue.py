@@ -102,7 +102,12 @@ def test_others_overtake_work_that_takes_long(engine) -> None:
     next_one = engine.submit("eve", lambda: "next")
     assert begun.wait(10)
     assert engine.overtake(60.0, separated.append) is None
+    assert not engine.is_blocked(0.0)  # the user alone waits
+    other = engine.submit("ada", lambda: None)
+    assert engine.is_blocked(0.0)
+    assert not engine.is_blocked(60.0)
     assert engine.overtake(0.0, separated.append) == "eve"
+    other.result(10)
     assert engine.submit("ada", lambda: separated.copy()).result(10) == ["eve"]
     assert engine.slow_users == {"eve"}
     assert not next_one.done()

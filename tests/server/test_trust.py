@@ -20,6 +20,7 @@ import pytest
 from fastapi.routing import APIRoute
 from websockets.exceptions import ConnectionClosed
 
+from failing_disk import failing_disk
 from helpers import ToyBackend
 from napari_promptseg.data.prompts import MaskPrompt, PointPrompt
 from napari_promptseg.data.volume import Volume
@@ -475,6 +476,32 @@ def test_half_written_files_lock_nobody_out(place, blobs) -> None:
             (images / key / "offer.json").write_bytes(offer)
         other = server.open(255 - blobs)
         other.add_point((5, 2, 2))
+
+
+def test_a_disk_that_fails_at_any_call_locks_nobody_out(place, blobs) -> None:
+    with place.client() as server:
+        server.open(blobs[:3]).add_point((1, 15, 15))
+        with failing_disk(place.folder) as disk:
+            server.open(blobs[:4]).add_point((1, 15, 15))
+        failures = 0
+        for number in range(0, disk.calls, max(1, disk.calls // 12)):
+            with failing_disk(place.folder, number):
+                try:
+                    session = server.open(blobs + np.uint8(number + 1))
+                    session.add_point((5, 15, 15))
+                    session.commit("one")
+                except (OSError, ValueError, RuntimeError):
+                    failures += 1
+            session = server.open(blobs + np.uint8(number + 1))
+            session.add_point((5, 15, 15))
+            assert session.commit("two") == 1
+        assert failures >= 6
+        place.stop()
+        place.start()
+        infos = server.sessions()
+        assert len(infos) >= disk.calls // max(1, disk.calls // 12)
+        for info in infos:
+            server.resume(info.id).add_point((2, 15, 15))
 
 
 def test_a_connection_without_a_request_is_dropped(make_place, monkeypatch) -> None:

@@ -85,6 +85,16 @@ class FairQueue:
         with self._changed:
             return set(self._slow)
 
+    def is_blocked(self, seconds: float) -> bool:
+        """Tell whether others wait for work that has run for longer than so many seconds."""
+        with self._changed:
+            work = self._current
+            return (
+                work is not None
+                and monotonic() - work.start_time >= seconds
+                and any(user != work.user for user in self._ready_users())
+            )
+
     def overtake(self, seconds: float, first: Callable[[str], None]) -> str | None:
         """Go on with other users beside work that has run for longer than so many seconds.
 

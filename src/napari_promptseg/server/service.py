@@ -72,6 +72,7 @@ class Service:
         self._make = partial(create_backend, backend, device=device)
         self._model: Backend | None = None
         self._own_models: dict[str, Backend] = {}
+        self._spare: Backend | None = None
         self._loads = False
         self._accounts: dict[str, Account] = {}
 
@@ -229,20 +230,35 @@ class Service:
         while True:
             await asyncio.sleep(every)
             if not self._loads and len(self.queue.slow_users) < _MAX_OWN_MODELS:
-                self.queue.overtake(_SLOW, self._separate)
+                await self._overtake()
             self.queue.abandon(self.quotas.work_seconds, self._renew)
+
+    async def _overtake(self) -> None:
+        """Let the users who wait for slow work go on, once there is a model for them."""
+        if not self.queue.is_blocked(_SLOW):
+            return
+        if self._spare is None and not set(self._own_models) - self.queue.slow_users:
+            try:
+                self._spare = await asyncio.to_thread(self._make)
+            except Exception:
+                _log.exception("there is no second model")
+                return
+        self.queue.overtake(_SLOW, self._separate)
 
     def _separate(self, user: str) -> None:
         """Leave the shared model to a user whose work takes long; the others get another one.
 
-        That is one of a user whose work took long before, if there is any, or a new one.
+        That is one of a user whose work took long before, if there is any, or the spare one.
         """
         if user in self._own_models or self._model is None:
             return
-        spare = next(iter(set(self._own_models) - self.queue.slow_users), None)
-        shared = None if spare is None else self._own_models.pop(spare)
+        former = next(iter(set(self._own_models) - self.queue.slow_users), None)
+        if former is None:
+            shared, self._spare = self._spare, None
+        else:
+            shared = self._own_models.pop(former)
         self._own_models[user], self._model = self._model, shared
-        for other in set(self._accounts) - set(self._own_models) - {spare}:
+        for other in set(self._accounts) - set(self._own_models) - {former}:
             self._drop_model(other)
 
     def _drop_model(self, user: str) -> None:
@@ -271,7 +287,7 @@ class Service:
         self.queue.close()
         for account in self._accounts.values():
             _spill(account, limit=float("inf"))
-        for model in (self._model, *self._own_models.values()):
+        for model in (self._model, self._spare, *self._own_models.values()):
             if model is not None:
                 model.close()
         self.audit.close()
