@@ -105,6 +105,11 @@ class Hosted:
             session.close()
             session.end_journal()
 
+    def use(self, backend: Backend) -> None:
+        """Go on with another model, if it is in memory; a propagation under way ends here."""
+        if self._session is not None:
+            self._session.set_backend(backend, refinement=Refinement())
+
     def abandon(self) -> None:
         """Give up a session that hangs in a model, but not its journal."""
         session, self._session, self.is_working = self._session, None, False

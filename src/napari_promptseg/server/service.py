@@ -259,7 +259,10 @@ class Service:
             shared = self._own_models.pop(former)
         self._own_models[user], self._model = self._model, shared
         for other in set(self._accounts) - set(self._own_models) - {former}:
-            self._drop_model(other)
+            account = self._accounts[other]
+            account.planes.close()
+            for hosted in account:
+                hosted.use(self._backend(other))
 
     def _drop_model(self, user: str) -> None:
         """Let what a user has in memory come back from disk, with the model of then."""
