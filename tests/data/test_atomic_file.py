@@ -85,7 +85,6 @@ def test_folder_is_replaced_as_a_whole(tmp_path):
     assert os.listdir(tmp_path) == ["labels.zarr"]
 
 
-<<<<<<< HEAD:tests/data/test_atomic_file.py
 def test_a_link_stays_and_its_target_is_replaced(tmp_path):
     (tmp_path / "real").write_text("old")
     (tmp_path / "link").symlink_to("real")
@@ -116,7 +115,8 @@ def test_a_file_never_takes_the_place_of_a_folder(tmp_path):
     with pytest.raises(IsADirectoryError, match="folder"):
         write_bytes(tmp_path / "folder", b"new")
     assert os.listdir(tmp_path / "folder") == ["precious"]
-=======
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="a call of Linux")
 def test_a_kill_at_any_rename_leaves_the_old_or_the_new_folder(tmp_path, monkeypatch):
     path = tmp_path / "labels.zarr"
@@ -131,4 +131,3 @@ def test_a_kill_at_any_rename_leaves_the_old_or_the_new_folder(tmp_path, monkeyp
         temporary.mkdir()
         (temporary / "new").touch()
     assert os.listdir(path) == ["new"]
->>>>>>> files:tests/io/test_atomic.py

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from napari_promptseg.server import fair_queue
 from napari_promptseg.server.fair_queue import FairQueue
 
 
@@ -48,3 +49,89 @@ def test_a_closed_engine_takes_nothing() -> None:
     engine.close()
     with pytest.raises(RuntimeError, match="shutting down"):
         engine.submit("ada", lambda: None)
+
+
+def test_who_had_much_time_waits_for_as_long(engine, monkeypatch) -> None:
+    now, go, order = [0.0], threading.Event(), []
+    monkeypatch.setattr(fair_queue, "monotonic", lambda: now[0])
+
+    def work(user: str, seconds: float) -> None:
+        order.append(user)
+        now[0] += seconds
+
+    engine.submit("first", lambda: go.wait(10))
+    futures = [engine.submit("eve", lambda: work("eve", 1.0)) for _ in range(2)]
+    futures += [engine.submit("ada", lambda: work("ada", 0.125)) for _ in range(12)]
+    go.set()
+    for future in futures:
+        future.result(10)
+    assert order == ["eve", *["ada"] * 8, "eve", *["ada"] * 4]
+
+
+def test_a_pause_saves_nothing_up(engine, monkeypatch) -> None:
+    now, order = [0.0], []
+    monkeypatch.setattr(fair_queue, "monotonic", lambda: now[0])
+
+    def work(user: str) -> None:
+        order.append(user)
+        now[0] += 1.0
+
+    engine.submit("eve", lambda: None).result(10)
+    for _ in range(9):
+        engine.submit("ada", lambda: work("ada")).result(10)
+    order.clear()
+    go = threading.Event()
+    engine.submit("first", lambda: go.wait(10))
+    futures = [engine.submit(user, lambda u=user: work(u)) for user in ["eve", "ada"] * 3]
+    go.set()
+    for future in futures:
+        future.result(10)
+    assert order.count("eve") == 3
+    assert "ada" in order[:3]
+
+
+def test_others_overtake_work_that_takes_long(engine) -> None:
+    go, begun, separated = threading.Event(), threading.Event(), []
+
+    def long_work() -> str:
+        begun.set()
+        go.wait(10)
+        return "done"
+
+    slow = engine.submit("eve", long_work)
+    next_one = engine.submit("eve", lambda: "next")
+    assert begun.wait(10)
+    assert engine.overtake(60.0, separated.append) is None
+    assert not engine.is_blocked(0.0)  # the user alone waits
+    other = engine.submit("ada", lambda: None)
+    assert engine.is_blocked(0.0)
+    assert not engine.is_blocked(60.0)
+    assert engine.overtake(0.0, separated.append) == "eve"
+    other.result(10)
+    assert engine.submit("ada", lambda: separated.copy()).result(10) == ["eve"]
+    assert engine.slow_users == {"eve"}
+    assert not next_one.done()
+    go.set()
+    assert (slow.result(10), next_one.result(10)) == ("done", "next")
+    assert engine.slow_users == set()
+
+
+def test_work_that_was_overtaken_can_be_given_up(engine) -> None:
+    go, begun = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        begun.set()
+        go.wait(10)
+
+    hanging = engine.submit("eve", hang)
+    assert begun.wait(10)
+    engine.overtake(0.0, lambda user: 1 / 0)  # whatever happens there, the others go on
+    assert engine.submit("ada", lambda: 7).result(10) == 7
+    order = []
+    waiting = engine.submit("eve", lambda: order.append("next"))
+    assert engine.abandon(0.0, order.append) == "eve"
+    with pytest.raises(RuntimeError, match="no answer within"):
+        hanging.result(10)
+    waiting.result(10)
+    assert order == ["eve", "next"]
+    go.set()

@@ -10,7 +10,7 @@ import stat
 import threading
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ import pytest
 from fastapi.routing import APIRoute
 from websockets.exceptions import ConnectionClosed
 
+from failing_disk import failing_disk
 from helpers import ToyBackend
 from napari_promptseg.data.prompts import MaskPrompt, PointPrompt
 from napari_promptseg.data.volume import Volume
@@ -30,6 +31,7 @@ from napari_promptseg.server.app import make_app
 from napari_promptseg.server.auth import Tokens
 from napari_promptseg.server.faults import fault
 from napari_promptseg.server.limits import check_strokes
+from napari_promptseg.server.quotas import RateLimit
 from napari_promptseg.server.run import close_to_others
 from napari_promptseg.session.session import Session
 
@@ -142,6 +144,93 @@ def test_sockets_and_unfinished_images_of_a_user_are_bounded(make_place, blobs) 
             server.ask("POST", "/api/images", json=offer.model_dump(mode="json"))
 
 
+def test_requests_of_a_user_at_a_time_are_bounded(make_place) -> None:
+    with make_place(sockets=1) as place, ExitStack() as stack:
+        token = place.token()
+        head = f"POST /api/sessions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
+        for _ in range(2):  # their bodies do not come
+            stream = stack.enter_context(socket.create_connection(("127.0.0.1", place.port)))
+            stream.sendall(f"{head}Content-Length: 20\r\n\r\n".encode())
+        audit = place.folder / "audit.jsonl"
+        while len(audit.read_text().splitlines()) < 2:
+            pass
+        assert head_of(place, "POST", "/api/sessions", token, 20) == 429
+        assert httpx.get(f"{place.url}/api/sessions", headers=header(place.token("eve"))).is_success
+
+
+@pytest.mark.parametrize("path", ["/api/images", f"/api/planes/{'a' * 32}"])
+def test_values_that_take_long_to_parse_are_refused(place, path: str) -> None:
+    content = b'{"strokes": [' + b"1," * 250_000 + b"1]}"
+    answer = httpx.post(place.url + path, content=content, headers=header(place.token()))
+    assert answer.status_code == 413
+
+
+def test_messages_with_too_many_values_are_refused_and_cost_turns(place, blobs) -> None:
+    with place.client() as server:
+        session = server.open(blobs)
+        with server.connect(session.id) as stream:
+            stream.send('{"id": 1, "call": {"do": "add", "prompts": [' + "1," * 250_000 + "1]}}")
+            reply = json.loads(stream.recv(timeout=20))
+            assert reply["fault"]["message"] == "a message may have 200000 values"
+            assert call(stream, 2, click(5))["fault"] is None
+
+
+def test_large_messages_count_as_several_requests() -> None:
+    now = [0.0]
+    rate = RateLimit(2.0, clock=lambda: now[0])
+    assert rate.take("ada") == 0
+    rate.charge("ada", 9.0)
+    assert rate.take("ada") == pytest.approx(3.5)
+    assert rate.take("eve") == 0
+    now[0] = 3.5
+    assert rate.take("ada") == 0
+
+
+# Connections before anybody has said who they are
+
+
+def answer_to(place, *chunks: bytes) -> bytes:
+    """What comes back until the server ends the connection or is silent."""
+    with socket.create_connection(("127.0.0.1", place.port), timeout=20) as stream:
+        received = b""
+        with suppress(ConnectionResetError, BrokenPipeError):
+            for chunk in chunks:
+                stream.sendall(chunk)
+            while piece := stream.recv(65_536):
+                received += piece
+        return received
+
+
+def test_a_head_has_a_limit(place) -> None:
+    long = [b"GET /api/sessions HTTP/1.1\r\nHost: x\r\nX: ", *[b"a" * 2**16] * 64]
+    assert answer_to(place, *long) == b""
+    many = b"GET /api/sessions HTTP/1.1\r\n" + b"A: b\r\n" * 65 + b"\r\n"
+    assert answer_to(place, many).startswith(b"HTTP/1.1 400")
+    few = b"GET /api/sessions HTTP/1.1\r\n" + b"A: b\r\n" * 60 + b"\r\n"
+    assert answer_to(place, few).startswith(b"HTTP/1.1 401")
+
+
+def test_few_requests_of_a_connection_wait(place) -> None:
+    answer = answer_to(place, b"GET /api/sessions HTTP/1.1\r\nHost: x\r\n\r\n" * 5000)
+    assert answer.startswith((b"HTTP/1.1 400", b"HTTP/1.1 401"))
+    assert answer.count(b"HTTP/1.1") <= 2
+
+
+def test_the_oldest_connection_without_a_request_makes_room(place, monkeypatch) -> None:
+    monkeypatch.setattr("napari_promptseg.server.run._MAX_PENDING", 3)
+    with ExitStack() as stack:
+        streams = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", place.port), timeout=20))
+            for _ in range(5)
+        ]
+        for stream in streams[:2]:
+            with suppress(ConnectionResetError):
+                assert stream.recv(10) == b""
+        request = "GET /api/sessions HTTP/1.1\r\nHost: x\r\n\r\n"
+        streams[-1].sendall(request.encode())
+        assert streams[-1].recv(12) == b"HTTP/1.1 401"
+
+
 def test_eight_tokens_at_once_are_eight_tokens(tmp_path: Path) -> None:
     file = tmp_path / "tokens.json"
     with ThreadPoolExecutor(8) as pool:
@@ -229,6 +318,8 @@ def test_a_request_number_in_use_is_an_error_and_the_socket_goes_on(place, blobs
         (ValueError("'/srv/my users/ada/journal' is damaged: line 3"), "'journal' is damaged"),
         (RuntimeError("cannot write /srv/users/ada/x.raw now"), "cannot write x.raw now"),
         (ValueError("range 1/2 is empty"), "range 1/2 is empty"),
+        (ValueError("no part [/srv/users/ada/x.raw]"), "no part [x.raw]"),
+        (RuntimeError("cannot open file:///srv/users/x"), "cannot open file://x"),
     ],
 )
 def test_errors_carry_no_paths(error: Exception, message: str) -> None:
@@ -282,6 +373,34 @@ def test_a_model_that_hangs_blocks_its_own_session_and_is_given_up(make_place, b
             Hanging.go.set()
             session.add_point((8, 15, 15))
             assert [p.position[0] for p in session.prompts] == [5, 7, 8]
+
+
+def test_others_overtake_a_model_that_takes_long(place, blobs, monkeypatch) -> None:
+    monkeypatch.setattr(service, "_SLOW", 0.1)
+    place.service._make = Hanging
+    Hanging.go.clear()
+    with place.client("ada") as server, place.client("eve") as other:
+        session, theirs = server.open(blobs), other.open(blobs)
+        theirs.add_point((5, 15, 15))
+        with ThreadPoolExecutor(1) as pool:
+            slow = pool.submit(session.add_point, (6, 9, 15))
+            while not place.service.queue.slow_users:
+                theirs.add_point((5, 16, 16))
+            theirs.commit("while it takes long")
+            assert not slow.done()
+            Hanging.go.set()
+            slow.result(30)
+        assert [p.position[0] for p in session.prompts] == [6]
+        session.add_point((7, 15, 15))
+        own = place.service._own_models["ada"]
+        assert place.service._backend("ada") is own
+        assert place.service._backend("eve") is not own
+        assert {stored.name for stored in theirs.objects.values()} == {"while it takes long"}
+        shared = place.service._model
+        place.service.queue.submit("eve", lambda: place.service._separate("eve")).result(10)
+        assert place.service._model is own  # it was free
+        assert place.service._own_models == {"eve": shared}
+        session.add_point((8, 15, 15))
 
 
 def test_planes_are_on_disk_before_a_client_hears_of_them(place, blobs, tmp_path, monkeypatch):
@@ -351,9 +470,38 @@ def test_half_written_files_lock_nobody_out(place, blobs) -> None:
         place.stop()
         place.start()
         assert [info.id for info in server.sessions()] == [session.id]
-        (place.folder / "users" / "ada" / "images" / ("e" * 32)).mkdir()
+        images = place.folder / "users" / "ada" / "images"
+        for key, offer in (("d" * 32, b'{"key": "dd'), ("e" * 32, b"")):
+            (images / key).mkdir()
+            (images / key / "offer.json").write_bytes(offer)
         other = server.open(255 - blobs)
         other.add_point((5, 2, 2))
+
+
+def test_a_disk_that_fails_at_any_call_locks_nobody_out(place, blobs) -> None:
+    with place.client() as server:
+        server.open(blobs[:3]).add_point((1, 15, 15))
+        with failing_disk(place.folder) as disk:
+            server.open(blobs[:4]).add_point((1, 15, 15))
+        failures = 0
+        for number in range(0, disk.calls, max(1, disk.calls // 12)):
+            with failing_disk(place.folder, number):
+                try:
+                    session = server.open(blobs + np.uint8(number + 1))
+                    session.add_point((5, 15, 15))
+                    session.commit("one")
+                except (OSError, ValueError, RuntimeError):
+                    failures += 1
+            session = server.open(blobs + np.uint8(number + 1))
+            session.add_point((5, 15, 15))
+            assert session.commit("two") == 1
+        assert failures >= 6
+        place.stop()
+        place.start()
+        infos = server.sessions()
+        assert len(infos) >= disk.calls // max(1, disk.calls // 12)
+        for info in infos:
+            server.resume(info.id).add_point((2, 15, 15))
 
 
 def test_a_connection_without_a_request_is_dropped(make_place, monkeypatch) -> None:

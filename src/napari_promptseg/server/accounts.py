@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from napari_promptseg.data.geometry import Bounds, Plane, box_union, boxes_meet
+from napari_promptseg.data.geometry import Bounds, Plane, box_slices, box_union, boxes_meet
+from napari_promptseg.data.memmap import slabs
 from napari_promptseg.remote.private_file import write_private_file
 from napari_promptseg.remote.protocol import (
     ArrayName,
@@ -104,6 +105,11 @@ class Hosted:
             session.close()
             session.end_journal()
 
+    def use(self, backend: Backend) -> None:
+        """Go on with another model, if it is in memory; a propagation under way ends here."""
+        if self._session is not None:
+            self._session.set_backend(backend, refinement=Refinement())
+
     def abandon(self) -> None:
         """Give up a session that hangs in a model, but not its journal."""
         session, self._session, self.is_working = self._session, None, False
@@ -177,36 +183,42 @@ class Hosted:
         to be sure, its first reply has everything.
         """
         boxes = self._dirty.get(id(client))
-        session = self.session
+        arrays = self._arrays()
         if boxes is None:
-            boxes = self._content()
+            changes = self._content()
+        else:
+            changes = tuple(
+                Changed.of(name, arrays[name], part)
+                for name, changed_boxes in boxes.items()
+                for box in changed_boxes
+                for part in slabs(box)
+            )
         self._dirty[id(client)] = {"mask": [], "labels": []}
-        arrays = {"mask": session.mask, "labels": session.labels}
-        return tuple(
-            Changed.of(name, arrays[name], box)
-            for name, changed_boxes in boxes.items()
-            for box in changed_boxes
-        )
+        return changes
 
-    def _content(self) -> dict[ArrayName, list[Bounds]]:
-        """Return boxes that hold every pixel of the session."""
-        session = self.session
+    def _arrays(self) -> dict[ArrayName, Any]:
+        return {"mask": self.session.mask, "labels": self.session.labels}
+
+    def _content(self) -> tuple[Changed, ...]:
+        """Return every pixel of the session, but for parts without any."""
+        session, arrays = self.session, self._arrays()
         extent = session.draft.extent
-        return {
+        boxes: dict[ArrayName, list[Bounds]] = {
             "labels": [stored_object.box for stored_object in session.objects.values()],
             "mask": [] if extent is None else [extent],
         }
+        return tuple(
+            Changed.of(name, arrays[name], part)
+            for name, content in boxes.items()
+            for box in content
+            for part in slabs(box)
+            if arrays[name][box_slices(part)].any()
+        )
 
     def whole(self) -> Whole:
         """Return all of it: objects, and every box that holds a pixel."""
-        session = self.session
-        arrays = {"mask": session.mask, "labels": session.labels}
-        changes = tuple(
-            Changed.of(name, arrays[name], box)
-            for name, boxes in self._content().items()
-            for box in boxes
-        )
-        return Whole(info=self.info, state=State.of(session), changes=changes)
+        changes = self._content()
+        return Whole(info=self.info, state=State.of(self.session), changes=changes)
 
 
 def _merged(boxes: list[Bounds], box: Bounds) -> list[Bounds]:

@@ -115,7 +115,7 @@ def make_app(service: Service) -> FastAPI:
     @app.get("/api/sessions/{session}")
     async def whole(user: User, session: SessionId) -> Response:
         state: Whole = await service.run(user, lambda a: a.get(session).whole())
-        return Response(state.model_dump_json(), media_type="application/json")
+        return Response(state.model_dump_json(by_alias=True), media_type="application/json")
 
     @app.delete("/api/sessions/{session}")
     async def delete(user: User, session: SessionId) -> Response:

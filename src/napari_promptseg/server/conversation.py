@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from napari_promptseg.remote.protocol import Reply, Request
 from napari_promptseg.server.faults import fault
 from napari_promptseg.server.gate import REFUSED
+from napari_promptseg.server.limits import BYTES_OF_A_REQUEST, MAX_VALUES
 
 if TYPE_CHECKING:
     from fastapi import WebSocket
@@ -76,9 +77,15 @@ class Conversation:
             await self._receive(text)
 
     async def _receive(self, text: str) -> None:
+        self._service.rate.charge(self._user, len(text) / BYTES_OF_A_REQUEST)
+        if text.count(",") > MAX_VALUES:
+            await self._slow_down()
+            await self._refuse(0, f"a message may have {MAX_VALUES} values")
+            return
         try:
             request = Request.model_validate_json(text)
         except ValidationError as error:
+            await self._slow_down()
             await self._refuse(0, f"no request: {error.error_count()} faults")
             return
         cancelled = self._cancelled.get(request.id)
@@ -89,10 +96,14 @@ class Conversation:
         if cancelled is not None:
             await self._refuse(request.id, f"request {request.id} is not answered yet")
             return
-        while wait := self._service.rate.take(self._user):
-            await asyncio.sleep(wait)
+        await self._slow_down()
         self._cancelled[request.id] = asyncio.Event()
         await self._calls.put(request)
+
+    async def _slow_down(self) -> None:
+        """Wait for the turn of a user who asks too often."""
+        while wait := self._service.rate.take(self._user):
+            await asyncio.sleep(wait)
 
     async def _refuse(self, number: int, message: str) -> None:
         await self._send(Reply(id=number, fault=fault(ValueError(message))))
@@ -116,4 +127,4 @@ class Conversation:
                     return
 
     async def _send(self, reply: Reply) -> None:
-        await self._socket.send_text(reply.model_dump_json())
+        await self._socket.send_text(reply.model_dump_json(by_alias=True))

@@ -11,7 +11,7 @@ from napari_promptseg.remote.protocol import KINDS, Fault
 
 _MAX_CHARACTERS: Final = 1000
 _QUOTED_PATH: Final = re.compile(r"(?<=['\"])(?:[A-Za-z]:)?[/\\][^'\"]*[/\\]")
-_PATH: Final = re.compile(r"(?<![^\s(=:])(?:[A-Za-z]:)?[/\\](?:[^\s'\"/\\]+[/\\])+")
+_PATH: Final = re.compile(r"(?<![\w.])(?:[A-Za-z]:)?[/\\](?:[^\s'\"/\\]+[/\\])+")
 """The folders of an absolute path; the name at its end stays."""
 _log = logging.getLogger(__name__)
 

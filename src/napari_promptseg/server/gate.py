@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter, defaultdict
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from fastapi import HTTPException
 
 from napari_promptseg.remote.protocol import CHUNK
+from napari_promptseg.server.limits import BYTES_OF_A_REQUEST, MAX_VALUES
 from napari_promptseg.server.predict_api import MAX_PLANE_BYTES
 
 if TYPE_CHECKING:
@@ -56,6 +58,7 @@ class Gate:
             lambda: asyncio.Semaphore(_BODIES)
         )
         self._sockets: Counter[str] = Counter()
+        self._requests: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
@@ -76,6 +79,8 @@ class Gate:
             await _answer(send, 401, "a valid token is needed", {"WWW-Authenticate": "Bearer"})
             return
         wait = service.rate.take(user)
+        if not wait and self._requests[user] >= 2 * service.quotas.sockets:
+            wait = 1.0
         if wait:
             await _answer(send, 429, "too many requests", {"Retry-After": f"{wait:.2f}"})
             return
@@ -88,11 +93,16 @@ class Gate:
         if method != "GET":
             service.audit.write(method, user, address, path=path)
         _set_state(scope, user, token)
-        if method == "GET":
-            await self._app(scope, receive, send)
-            return
-        async with self._bodies[user]:
-            await self._app(scope, _bounded(receive, limit), send)
+        self._requests[user] += 1
+        try:
+            if method == "GET":
+                await self._app(scope, receive, send)
+                return
+            async with self._bodies[user]:
+                charge = partial(service.rate.charge, user)
+                await self._app(scope, _bounded(receive, limit, charge), send)
+        finally:
+            self._requests[user] -= 1
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         service, token = self._service, bearer_token(scope)
@@ -149,21 +159,28 @@ def _body_limit(method: str, path: str) -> int:
     return MAX_BODY_BYTES
 
 
-def _bounded(receive: Receive, limit: int) -> Receive:
-    """Return a `receive` that refuses bodies that are too long or do not come."""
-    size, complete = 0, False
+def _bounded(receive: Receive, limit: int, charge: Callable[[float], None]) -> Receive:
+    """Return a `receive` that refuses bodies that are too long or do not come.
+
+    Their bytes are charged as requests, and values, which take time to parse, are bounded.
+    """
+    size, values, complete = 0, 0, False
 
     async def bounded() -> MutableMapping[str, Any]:
-        nonlocal size, complete
+        nonlocal size, values, complete
         if complete:
             return await receive()
         try:
             message = await asyncio.wait_for(receive(), _BODY_SECONDS)
         except TimeoutError as error:
             raise HTTPException(408, "the body did not come") from error
-        size += len(message.get("body", b""))
+        body = message.get("body", b"")
+        charge(len(body) / BYTES_OF_A_REQUEST)
+        size, values = size + len(body), values + body.count(b",")
         if size > limit:
             raise HTTPException(413, f"a body may have {limit} bytes here")
+        if values > MAX_VALUES:
+            raise HTTPException(413, f"a body may have {MAX_VALUES} values")
         complete = not message.get("more_body", False)
         return message
 

@@ -18,6 +18,10 @@ MAX_VERTICES: Final = 10_000
 """Vertices of a stroke or an outline."""
 MAX_PROMPTS: Final = 5000
 """Prompts of the active object."""
+MAX_VALUES: Final = 200_000
+"""Values of one message; they take time to parse, which nobody else is served in."""
+BYTES_OF_A_REQUEST: Final = 2**20
+"""Bytes of a body or a message that count as one request."""
 _MIN_PIXELS: Final = 10**8
 _MAX_COVERAGE: Final = 100
 """How often strokes may cover a plane altogether."""

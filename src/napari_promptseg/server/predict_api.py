@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _MAX_PLANES: Final = 8
 MAX_PLANE_BYTES: Final = 2**28
-"""Bytes of a plane."""
+"""Bytes of a plane, and of all that are kept of a user."""
 
 
 class Planes:
@@ -39,6 +39,7 @@ class Planes:
         self._make = backend
         self._refined: Backend | None = None
         self._embedded: OrderedDict[str, tuple[tuple[int, int], Any]] = OrderedDict()
+        self._sizes: dict[str, int] = {}
 
     @property
     def _backend(self) -> Backend:
@@ -72,8 +73,12 @@ class Planes:
         image = PlaneImage(values, Window(*plane.window), plane.spacing)
         self._embedded[key] = image.shape, self._backend.embed(image)
         self._embedded.move_to_end(key)
-        if len(self._embedded) > _MAX_PLANES:
-            self._embedded.popitem(last=False)
+        self._sizes[key] = size
+        while len(self._embedded) > _MAX_PLANES or (
+            len(self._embedded) > 1 and sum(self._sizes.values()) > MAX_PLANE_BYTES
+        ):
+            oldest, _ = self._embedded.popitem(last=False)
+            del self._sizes[oldest]
 
     def answer(self, key: str, question: PlaneQuestion) -> PlaneAnswered:
         """Answer prompts on a plane.
@@ -108,6 +113,7 @@ class Planes:
     def close(self) -> None:
         """Free the planes and the model; both come back with the next request."""
         self._embedded.clear()
+        self._sizes.clear()
         self._refined = None
 
 

@@ -22,7 +22,7 @@ class Quotas:
     unfinished_images : int
         Images whose parts are not all there.
     sockets : int
-        Open at a time.
+        Open at a time; twice as many requests.
     work_seconds : float
         After which a piece of work, one plane for a model, is given up.
     requests : float
@@ -67,3 +67,8 @@ class RateLimit:
             return (1 - tokens) / self.a_second
         self._buckets[user] = tokens - 1, now
         return 0.0
+
+    def charge(self, user: str, requests: float) -> None:
+        """Count something large as so many requests; the next ones wait for it."""
+        tokens, at = self._buckets.get(user, (max(2 * self.a_second, 1.0), self.clock()))
+        self._buckets[user] = tokens - requests, at

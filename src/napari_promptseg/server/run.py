@@ -16,9 +16,15 @@ if TYPE_CHECKING:
     from napari_promptseg.server.service import Service
 
 _MAX_MESSAGE_BYTES: Final = 16 * 2**20
-_MAX_CONNECTIONS: Final = 256
+_MAX_CONNECTIONS: Final = 512
 _REQUEST_SECONDS: Final = 10.0
 """Within which a new connection must send the head of its first request."""
+_MAX_PENDING: Final = 32
+"""Connections without a request; the oldest one makes room for another one."""
+_MAX_HEAD_BYTES: Final = 16 * 2**10
+_MAX_HEADERS: Final = 64
+_MAX_PIPELINED: Final = 4
+"""Requests of a connection that wait for the answer to an earlier one."""
 LOCAL_USER: Final = "local"
 
 
@@ -85,27 +91,55 @@ def make_config(service: Service, **options: Any) -> uvicorn.Config:
 
 
 def _http_protocol() -> type[Any]:
-    """Return an HTTP protocol that drops connections without a request."""
-    from uvicorn.protocols.http.auto import AutoHTTPProtocol
+    """Return an HTTP protocol that bounds what a connection costs before it is authenticated."""
+    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-    base: Any = AutoHTTPProtocol
+    base: Any = HttpToolsProtocol
+    pending: dict[Any, None] = {}
 
     class HttpProtocol(base):  # type: ignore[misc]
+        in_head = True
+        head_bytes = 0
+
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
-            if len(self.connections) > 2 * _MAX_CONNECTIONS:
-                transport.abort()
-                return
-            self.deadline = self.loop.call_later(_REQUEST_SECONDS, self.drop_idle)
+            self.deadline = self.loop.call_later(_REQUEST_SECONDS, self.drop_pending)
+            pending[self] = None
+            if len(pending) > _MAX_PENDING:
+                next(iter(pending)).drop_pending()
 
         def connection_lost(self, error: Exception | None) -> None:
-            if (deadline := getattr(self, "deadline", None)) is not None:
-                deadline.cancel()
+            self.deadline.cancel()
+            pending.pop(self, None)
             super().connection_lost(error)
 
-        def drop_idle(self) -> None:
-            if self.cycle is None and self.transport.get_protocol() is self:
+        def drop_pending(self) -> None:
+            if self in pending:
+                del pending[self]
                 self.transport.abort()
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            if self.in_head:
+                self.head_bytes += len(data)
+                if self.head_bytes > _MAX_HEAD_BYTES:
+                    self.transport.abort()
+
+        def on_message_begin(self) -> None:
+            super().on_message_begin()
+            self.in_head, self.head_bytes = True, 0
+
+        def on_header(self, name: bytes, value: bytes) -> None:
+            if len(self.headers) >= _MAX_HEADERS:
+                raise ValueError(f"more than {_MAX_HEADERS} headers")
+            super().on_header(name, value)
+
+        def on_headers_complete(self) -> None:
+            if len(self.pipeline) >= _MAX_PIPELINED:
+                raise ValueError(f"more than {_MAX_PIPELINED} requests wait")
+            super().on_headers_complete()
+            self.in_head = False
+            pending.pop(self, None)
 
     return HttpProtocol
 
@@ -133,7 +167,7 @@ def serve(
         port=port,
         ssl_certfile=certificate,
         ssl_keyfile=key,
-        log_level="warning",
+        log_level="error",  # strangers could fill a log of warnings
         timeout_graceful_shutdown=5,
     )
     uvicorn.Server(options).run()

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _TURN: Final = 0.1
 """Seconds of a long call, until others have their turn."""
+_SLOW: Final = 3.0
+"""Seconds of one piece of work, after which other users go on with a model of their own."""
+_MAX_OWN_MODELS: Final = 2
+"""Models, beside the shared one, of users whose work takes long."""
 _log = logging.getLogger(__name__)
 
 
@@ -67,18 +71,28 @@ class Service:
         self.queue = FairQueue()
         self._make = partial(create_backend, backend, device=device)
         self._model: Backend | None = None
+        self._own_models: dict[str, Backend] = {}
+        self._spare: Backend | None = None
+        self._loads = False
         self._accounts: dict[str, Account] = {}
 
     def account(self, user: str) -> Account:
         """Return images and sessions of a user; on the thread of the queue."""
         if user not in self._accounts:
             folder = self.folder / "users" / user
-            self._accounts[user] = Account(folder, self.quotas, self._backend)
+            self._accounts[user] = Account(folder, self.quotas, partial(self._backend, user))
         return self._accounts[user]
 
-    def _backend(self) -> Backend:
+    def _backend(self, user: str) -> Backend:
+        """Return the model that a user works with: the shared one, or one of their own."""
+        if user in self._own_models:
+            return self._own_models[user]
         if self._model is None:
-            self._model = self._make()
+            self._loads = True
+            try:
+                self._model = self._make()
+            finally:
+                self._loads = False
         return self._model
 
     async def run(self, user: str, work: Callable[[Account], T]) -> T:
@@ -209,31 +223,76 @@ class Service:
                 await self.run(user, partial(_spill, limit=limit))
 
     async def watch(self, every: float = 1.0) -> None:
-        """Give up work that hangs, for ever: its session goes on from its journal."""
+        """Let others overtake slow work, and give up work that hangs, for ever.
+
+        A session whose work is given up goes on from its journal.
+        """
         while True:
             await asyncio.sleep(every)
-            user = self.queue.abandon(self.quotas.work_seconds)
-            if user is not None:
-                self.queue.submit(user, self._renew)
+            if not self._loads and len(self.queue.slow_users) < _MAX_OWN_MODELS:
+                await self._overtake()
+            self.queue.abandon(self.quotas.work_seconds, self._renew)
 
-    def _renew(self) -> None:
-        """Go on without a model that hangs: all sessions come back with a new one."""
-        self._model = None
-        for account in self._accounts.values():
+    async def _overtake(self) -> None:
+        """Let the users who wait for slow work go on, once there is a model for them."""
+        if not self.queue.is_blocked(_SLOW):
+            return
+        if self._spare is None and not set(self._own_models) - self.queue.slow_users:
+            try:
+                self._spare = await asyncio.to_thread(self._make)
+            except Exception:
+                _log.exception("there is no second model")
+                return
+        self.queue.overtake(_SLOW, self._separate)
+
+    def _separate(self, user: str) -> None:
+        """Leave the shared model to a user whose work takes long; the others get another one.
+
+        That is one of a user whose work took long before, if there is any, or the spare one.
+        """
+        if user in self._own_models or self._model is None:
+            return
+        former = next(iter(set(self._own_models) - self.queue.slow_users), None)
+        if former is None:
+            shared, self._spare = self._spare, None
+        else:
+            shared = self._own_models.pop(former)
+        self._own_models[user], self._model = self._model, shared
+        for other in set(self._accounts) - set(self._own_models) - {former}:
+            account = self._accounts[other]
             account.planes.close()
             for hosted in account:
-                if hosted.is_working:
-                    hosted.abandon()
-                else:
-                    hosted.spill()
+                hosted.use(self._backend(other))
+
+    def _drop_model(self, user: str) -> None:
+        """Let what a user has in memory come back from disk, with the model of then."""
+        account = self._accounts.get(user)
+        if account is None:
+            return
+        account.planes.close()
+        for hosted in account:
+            if hosted.is_working:
+                hosted.abandon()
+            else:
+                hosted.spill()
+
+    def _renew(self, user: str) -> None:
+        """Go on without the model of a user that hangs: sessions come back with a new one."""
+        if self._own_models.pop(user, None) is not None:
+            self._drop_model(user)
+            return
+        self._model = None
+        for other in set(self._accounts) - set(self._own_models):
+            self._drop_model(other)
 
     def close(self) -> None:
         """Leave all sessions to their journals, and end."""
         self.queue.close()
         for account in self._accounts.values():
             _spill(account, limit=float("inf"))
-        if self._model is not None:
-            self._model.close()
+        for model in (self._model, self._spare, *self._own_models.values()):
+            if model is not None:
+                model.close()
         self.audit.close()
 
 

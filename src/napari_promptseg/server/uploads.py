@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import shutil
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from napari_promptseg.server.quotas import Quotas
 
 _OFFER, _PIXELS, _DONE = "offer.json", "pixels.raw", "parts"
+_log = logging.getLogger(__name__)
 _KEY: Final = re.compile("[0-9a-f]{32}")
 
 
@@ -52,7 +54,7 @@ class Uploads:
         """
         place = self._folder / _checked(image.key)
         with self._lock:
-            if (place / _OFFER).exists():
+            if self._has(image.key):
                 if self._read(image.key) != image:
                     raise ValueError(f"another image has the key {image.key!r}")
                 return self.state(image.key)
@@ -65,7 +67,8 @@ class Uploads:
                     f"{self._quotas.disk_bytes - usage} bytes are left, the image has {image.bytes}"
                 )
             _described(image, np.broadcast_to(np.zeros((), image.dtype), image.shape))
-            unfinished = sum(1 for key in self._keys() if self.state(key).missing)
+            keys = [offer.parent.name for offer in self._folder.glob(f"*/{_OFFER}")]
+            unfinished = sum(1 for key in keys if self._has(key) and self.state(key).missing)
             if unfinished >= self._quotas.unfinished_images:
                 raise ValueError(f"{unfinished} images are not complete: send their parts first")
             shutil.rmtree(place, ignore_errors=True)  # left by a disk that was full
@@ -76,8 +79,16 @@ class Uploads:
                 raise
         return self.state(image.key)
 
-    def _keys(self) -> list[str]:
-        return [offer.parent.name for offer in self._folder.glob(f"*/{_OFFER}")]
+    def _has(self, key: str) -> bool:
+        """Return whether there is an image; what a disk has damaged is sent again."""
+        try:
+            image = self._read(key)
+            return (self._folder / key / _DONE).stat().st_size == image.parts
+        except FileNotFoundError:
+            return False
+        except ValueError:
+            _log.warning("the image %s of a user is damaged", key, exc_info=True)
+            return False
 
     def _make_room(self, place: Path, image: ImageOffer) -> None:
         """Make the files of an image; without the offer, which comes last, there is none."""

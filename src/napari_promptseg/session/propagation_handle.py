@@ -86,8 +86,12 @@ class PropagationHandle(Iterator[PlaneResult]):
     def cancel(self) -> None:
         """Stop here and keep what is done."""
         if not self.finished:
-            self.finished = True
-            self._finish()
+            try:
+                self.finished = True
+                self._finish()
+            except KeyboardInterrupt:
+                self._finish()  # where the interrupt came before it was recorded
+                raise
 
     def __enter__(self) -> PropagationHandle:
         return self

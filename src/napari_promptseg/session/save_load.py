@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from napari_promptseg.propagation.registry import split_spec
 from napari_promptseg.session.damage import bridge
@@ -124,7 +123,7 @@ def recover(
         with corrupt_file_errors(folder):
             read_header(container)
     if is_written_here(folder):
-        state = _read_journal(container, volume, backend, open_source)[0]
+        state = _read_journal(container, volume, backend, open_source).state
         _warn(
             f"a session of this process writes to the journal in {str(folder)!r}; the recovered "
             "one has the same state, and no journal"
@@ -132,20 +131,29 @@ def recover(
         return state
     journal = Journal(folder)  # from here on nobody else writes
     try:
-        state, records, damaged_lines = _read_journal(container, volume, backend, open_source)
-        if damaged_lines:
-            copy = journal.keep_damaged()
+        content = _read_journal(container, volume, backend, open_source)
+        if container.damaged:
             _warn(
-                f"the journal in {str(folder)!r} is damaged at lines {damaged_lines}: the steps in "
-                f"them are lost, those before and after them are there; the file is kept as "
-                f"{copy.name!r}"
+                f"{sorted(container.damaged)} of the journal in {str(folder)!r} changed since they "
+                "were written: check the geometry, the image and the first labels of the session"
             )
-        journal.resume(records)
+        if content.damaged_lines or content.gaps:
+            copy = journal.keep_damaged()
+            places = (
+                f"is damaged at lines {content.damaged_lines}"
+                if content.damaged_lines
+                else f"lacks steps before records {content.gaps}"
+            )
+            _warn(
+                f"the journal in {str(folder)!r} {places}: these steps are lost, those before and "
+                f"after them are there; the file is kept as {copy.name!r}"
+            )
+        journal.resume(content.records)
     except BaseException:
         journal.close()
         raise
-    state.store.journal = journal
-    return state
+    content.state.store.journal = journal
+    return content.state
 
 
 def _warn(message: str) -> None:
@@ -153,30 +161,46 @@ def _warn(message: str) -> None:
     warnings.warn(message, UserWarning, stacklevel=4)
 
 
+class _JournalContent(NamedTuple):
+    """State and whole records of a journal, and where others are lost.
+
+    `gaps` are the numbers of records that did not begin from the state before them.
+    """
+
+    state: SessionState
+    records: list[Record]
+    damaged_lines: list[int]
+    gaps: list[int]
+
+
 def _read_journal(
-    container: Folder, volume: Any, backend: str | Backend | None, open_source: bool
-) -> tuple[SessionState, list[Record], list[int]]:
-    """Return state, whole records and the numbers of damaged lines."""
+    container: Container, volume: Any, backend: str | Backend | None, open_source: bool
+) -> _JournalContent:
+    """Return what is in a journal."""
     state = _begin(container, volume, backend, open_source)
     limit = max_line_bytes(state.volume.shape)
     with corrupt_file_errors(container.path), container.open(HISTORY) as file:
-        records, damaged_lines = _replay(state, list(salvage_records(file, limit)))
-    return state, records, damaged_lines
+        return _replay(state, list(salvage_records(file, limit)))
 
 
-def _replay(state: SessionState, records: list[Record | Damage]) -> tuple[list[Record], list[int]]:
-    """Do the steps of a journal again; return them, and the numbers of damaged lines.
+def _replay(state: SessionState, records: list[Record | Damage]) -> _JournalContent:
+    """Do the steps of a journal again.
 
     After damage, undo and redo cannot be done before the next finished change, which tells
-    the state that it began from.
+    the state that it began from. Where that is not the state of the step before, whole lines
+    are missing.
     """
     damaged_lines: list[int] = []
+    gaps: list[int] = []
     uncertain = False
-    for record in records:
+    for number, record in enumerate(records, 1):
         if isinstance(record, Damage):
             damaged_lines.append(record.line)
             uncertain = True
         elif isinstance(record, Done):
+            if not uncertain and not state.store.continues(record.change):
+                gaps.append(number)
+                uncertain = True
             if uncertain:
                 check_change(record.change, state.volume.shape)
                 bridge(state.store, record.change)
@@ -185,7 +209,9 @@ def _replay(state: SessionState, records: list[Record | Damage]) -> tuple[list[R
         elif not uncertain:
             state.store.replay(record)
     whole = [record for record in records if not isinstance(record, Damage)]
-    return from_history(state.store.history) if damaged_lines else whole, damaged_lines
+    if damaged_lines or gaps:
+        whole = from_history(state.store.history)
+    return _JournalContent(state, whole, damaged_lines, gaps)
 
 
 def read_labels(container: Container, shape: tuple[int, ...]) -> NDArray[Any] | None:
@@ -250,7 +276,7 @@ def end_journal(state: SessionState, discard: bool = False) -> None:
     if journal is not None:
         journal.close()
         if discard:
-            shutil.rmtree(journal.folder, ignore_errors=True)
+            journal.discard()
 
 
 def give_up(state: SessionState) -> None:

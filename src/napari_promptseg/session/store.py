@@ -33,7 +33,7 @@ from napari_promptseg.session.state import Draft, StoredObject
 from napari_promptseg.session.validation import check_change
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -110,32 +110,30 @@ class Store:
 
     def do(self, change: Change) -> None:
         """Carry out a new change and record it; nothing happens if the journal cannot."""
-        before = self.history.copy()
+        before = self._checkpoint()
         try:
             self.log(Done(change=change))
             self.apply(change, forward=True)
             self.history.record(change)
             self._confirm()
         except BaseException:  # a full disk, an interrupt: journal and memory agree
-            self.apply(change, forward=False)
-            self._take_back(before)
+            self._take_back(before, lambda: self.apply(change, forward=False))
             raise
         self._compact()
         self._announce(change)
 
     def record(self, change: Change) -> None:
         """Record a change whose patches were written already; they go if the journal cannot."""
-        before = self.history.copy()
+        before = self._checkpoint()
         try:
             self.log(Done(change=change))
+            for patch in change.patches[-1:]:  # an interrupt may have come before it was written
+                patch.write(self._array(patch), "new")
             self.draft = change.draft[1]
             self.history.record(change)
             self._confirm()
         except BaseException:
-            for patch in reversed(change.patches):
-                patch.write(self._array(patch), "old")
-            self.draft = change.draft[0]
-            self._take_back(before)
+            self._take_back(before, lambda: self.apply(change, forward=False))
             self._announce(change)
             raise
         self._compact()
@@ -159,27 +157,53 @@ class Store:
 
     def _move(self, kind: Literal["undo", "redo"]) -> bool:
         forward = kind == "redo"
-        if not (self.history.undone if forward else self.history.done):
+        steps = self.history.undone if forward else self.history.done
+        if not steps:
             return False
-        before = self.history.copy()
-        change = self.history.step_forward() if forward else self.history.step_back()
-        assert change is not None
+        change, before = steps[-1], self._checkpoint()
         try:
             self.log(Moved(kind=kind))
             self.apply(change, forward)
+            if forward:
+                self.history.step_forward()
+            else:
+                self.history.step_back()
             self._confirm()
         except BaseException:
-            self.apply(change, not forward)
-            self._take_back(before)
+            self._take_back(before, lambda: self.apply(change, not forward))
             raise
         self._announce(change)
         return True
 
-    def _take_back(self, history: History) -> None:
-        """Bring history and journal back to before a step that failed."""
-        self.history = history
-        if self.journal is not None:
-            self.journal.rewind()
+    def _checkpoint(self) -> tuple[History, int]:
+        """Return history and position in the journal, for `_take_back`."""
+        return self.history.copy(), 0 if self.journal is None else self.journal.position
+
+    def _take_back(self, checkpoint: tuple[History, int], restore: Callable[[], None]) -> None:
+        """Bring everything back to before a step that failed, also if the user interrupts that.
+
+        Parameters
+        ----------
+        checkpoint : (History, int)
+            From before the step.
+        restore : callable
+            Restores arrays, objects and draft.
+        """
+        while True:
+            try:
+                restore()
+                self.history = checkpoint[0].copy()
+                if self.journal is not None:
+                    self.journal.rewind(checkpoint[1])
+            except KeyboardInterrupt:
+                continue
+            return
+
+    def continues(self, change: Change) -> bool:
+        """Return True if a change began from the present objects, as far as it tells."""
+        return change.draft[0] == self.draft and all(
+            self.objects.get(label) == sides[0] for label, sides in change.objects.items()
+        )
 
     def _confirm(self) -> None:
         if self.journal is not None:

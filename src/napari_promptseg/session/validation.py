@@ -71,6 +71,14 @@ def _check_axes(prompt: Prompt, shape: Sequence[int]) -> None:
             positions = (prompt.index,)
     if not positions or any(len(position) != len(shape) for position in positions):
         raise CorruptFileError(f"a {prompt.kind} has other axes than an image of {tuple(shape)}")
+    if any(
+        entry is not None and not -1 <= entry <= n
+        for position in positions
+        for entry, n in zip(position, shape, strict=True)
+    ):
+        raise CorruptFileError(f"a {prompt.kind} lies outside of an image of {tuple(shape)}")
+    if isinstance(prompt, ScribblePrompt) and not 0 <= prompt.width < math.inf:
+        raise CorruptFileError(f"a scribble has width {prompt.width}")
     if isinstance(prompt, MaskPrompt):
         plane = tuple(n for n, entry in zip(shape, prompt.index, strict=True) if entry is None)
         if tuple(prompt.shape) != plane:

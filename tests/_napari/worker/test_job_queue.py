@@ -54,6 +54,29 @@ def test_an_exception_is_delivered_and_the_next_job_runs(worker, mail):
     assert got == [KeyError, "next"]
 
 
+class Panic(BaseException):
+    """As native extensions raise it."""
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), Panic("index 7 of 5")])
+def test_what_would_end_a_program_is_delivered_and_the_next_job_runs(worker, mail, caplog, error):
+    messages = []
+
+    def fail(_):
+        raise error
+
+    worker.submit(Job(fail, messages.append, lambda failure: messages.append(str(failure))))
+    worker.submit(Job(lambda _: "next", messages.append, _ignore))
+    with caplog.at_level("ERROR"):
+        mail.open(2)
+    assert messages == [
+        f"the work was ended by {type(error).__name__}: {error}".rstrip(": "),
+        "next",
+    ]
+    assert "Traceback" in caplog.text
+    assert not worker.busy
+
+
 def test_waiting_jobs_of_one_key_are_merged_up_to_another_one(worker, mail):
     got, go = [], threading.Event()
     worker.submit(Job(lambda _: go.wait(SECONDS), _ignore, _ignore))
@@ -144,6 +167,29 @@ queue.close(timeout=0)
 def test_the_interpreter_waits_for_a_running_job_at_its_exit():
     done = subprocess.run([sys.executable, "-c", EXIT], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "finished\n"), done.stderr
+
+
+HUNG_EXIT = """
+import threading
+from napari_promptseg._napari.worker import job_queue
+
+job_queue._EXIT_TIMEOUT = job_queue._LAST_SECONDS = 0.0
+started = threading.Event()
+
+def work(_):
+    started.set()
+    threading.Event().wait()
+
+queue = job_queue.JobQueue(lambda call: None)
+queue.submit(job_queue.Job(work, lambda _: None, lambda _: None))
+started.wait(10)
+queue.close(timeout=0)
+"""
+
+
+def test_a_job_that_hangs_does_not_keep_the_process():
+    done = subprocess.run([sys.executable, "-c", HUNG_EXIT], capture_output=True, timeout=120)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_traceback_of_a_bug_is_logged_and_a_mistake_of_the_user_is_not(caplog):

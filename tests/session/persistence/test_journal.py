@@ -179,6 +179,23 @@ def test_a_session_can_be_journalled_later(tmp_path: Path, folder: Path) -> None
     session.add_point((8, 1, 1))
 
 
+def test_a_discarded_journal_takes_no_file_of_the_user_along(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "notes.txt").write_text("precious")
+    session = begun(folder)
+    session.end_journal(discard=True)
+    assert [path.name for path in folder.iterdir()] == ["notes.txt"]
+    begun(folder)
+
+
+@pytest.mark.parametrize("seconds", [-(2**33), 2**33, 2**34 - 1])
+def test_a_journal_of_a_wrong_clock_is_offered(tmp_path: Path, seconds: int) -> None:
+    begun(tmp_path / "journal").end_journal()
+    os.utime(tmp_path / "journal" / records.HISTORY, (seconds, seconds))
+    (kept,) = list_kept(tmp_path)
+    assert kept.steps == 1
+
+
 def test_an_image_may_stay_outside(folder: Path) -> None:
     data = make_scene("zyx").data
     session = Session(data, ToyBackend())

@@ -11,24 +11,30 @@ from dataclasses import dataclass, field
 from functools import partial
 from time import monotonic
 from typing import Any, Final
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 from napari_promptseg.data.requirements import MissingPackageError
 
 Deliver = Callable[[Callable[[], None]], None]
 """Runs a call on the main thread."""
 _EXIT_TIMEOUT: Final = 60.0
-"""Seconds that the interpreter waits at its exit for jobs that still run."""
+"""Seconds from the start of a job for which the interpreter waits at its exit."""
+_LAST_SECONDS: Final = 2.0
+"""Seconds that a job gets at the exit when it has run for longer than that."""
 _log = logging.getLogger(__name__)
-_threads: WeakSet[threading.Thread] = WeakSet()
+_job_starts: WeakKeyDictionary[threading.Thread, float] = WeakKeyDictionary()
+"""Start times of the present job of each thread."""
 
 
 @atexit.register
 def _join_threads() -> None:
-    """Let running jobs end: native code that loads a model aborts a finalizing interpreter."""
-    deadline = monotonic() + _EXIT_TIMEOUT
-    for thread in list(_threads):
-        thread.join(max(deadline - monotonic(), 0))
+    """Let running jobs end: native code that loads a model aborts a finalizing interpreter.
+
+    A job that hangs does not keep the process from its end.
+    """
+    now = monotonic()
+    for thread, start_time in list(_job_starts.items()):
+        thread.join(max(start_time + _EXIT_TIMEOUT - now, _LAST_SECONDS))
 
 
 @dataclass(eq=False, slots=True)
@@ -112,7 +118,7 @@ class JobQueue:
 
     def _start_thread(self) -> None:
         self._thread = threading.Thread(target=self._run, name="promptseg", daemon=True)
-        _threads.add(self._thread)
+        _job_starts[self._thread] = monotonic()
         self._thread.start()
 
     def drop(self, owner: object) -> None:
@@ -149,7 +155,7 @@ class JobQueue:
             self._running.stop_event.set()
             self._running, self._began = None, None
             if self._thread is not None:
-                _threads.discard(self._thread)  # it may never end
+                _job_starts.pop(self._thread, None)  # it may never end
             self._start_thread()
             return True
 
@@ -193,20 +199,21 @@ class JobQueue:
             ):
                 job.items += self._queue.popleft().items
             self._running, self._began = job, monotonic()
+            _job_starts[threading.current_thread()] = self._began
             return job
 
     def _run(self) -> None:
         while (job := self._take()) is not None:
             try:
                 call = partial(job.on_result, job.work(job))
-            except Exception as error:
+            except BaseException as error:  # SystemExit, a panic: the thread goes on
                 # Imports of a job that is abandoned at the exit of the interpreter fail.
                 abandoned = self._thread is not threading.current_thread()
                 expected = abandoned or is_user_error(error)
                 _log.log(
                     logging.DEBUG if expected else logging.ERROR, "a job failed", exc_info=error
                 )
-                call = partial(job.on_error, error)
+                call = partial(job.on_error, _as_exception(error))
             with self._changed:
                 is_current = self._thread is threading.current_thread()
                 if is_current or self._running is job:
@@ -226,11 +233,20 @@ class JobQueue:
                 self._undelivered -= 1
 
 
-def is_user_error(error: Exception) -> bool:
+def is_user_error(error: BaseException) -> bool:
     """Return True if the message of an error is meant for the user; other errors are bugs."""
     return isinstance(
         error, ValueError | OSError | MemoryError | RuntimeError | MissingPackageError
     ) and not isinstance(error, UnicodeError | NotImplementedError | RecursionError)
+
+
+def _as_exception(error: BaseException) -> Exception:
+    """Return an error that callbacks can handle: `SystemExit` and panics end no program here."""
+    if isinstance(error, Exception):
+        return error
+    failure = RuntimeError(f"the work was ended by {type(error).__name__}: {error}".rstrip(": "))
+    failure.__cause__ = error
+    return failure
 
 
 def _same(one: Job, other: Job) -> bool:

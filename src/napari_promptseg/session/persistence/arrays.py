@@ -18,6 +18,7 @@ IMAGE: Final = "image.npy"
 """Name of the part that holds an image without a file of its own."""
 LABELS: Final = "labels.npy"
 """Name of the part that holds the labels that a session began with."""
+ARRAYS: Final = (IMAGE, LABELS)
 EMBED_LIMIT: Final = 4 * 2**30
 """Largest image, in bytes, that is stored with a session, or read from one."""
 _PART: Final = 64 * 2**20
@@ -38,6 +39,8 @@ class Writer(Protocol):
 def read_array(file: IO[bytes], shape: tuple[int, ...], dtype: str | None = None) -> NDArray[Any]:
     """Read an array of numbers to its end; nothing is allocated before its size is known.
 
+    Zeros take no memory, however many there are.
+
     Parameters
     ----------
     file : binary file
@@ -45,7 +48,8 @@ def read_array(file: IO[bytes], shape: tuple[int, ...], dtype: str | None = None
     shape : tuple of int
         The shape that it must have.
     dtype : str, optional
-        The type that it must have; any integer type or bool when not given.
+        The type that it must have, and then no more than `EMBED_LIMIT` bytes; any integer type
+        or bool when not given.
 
     Raises
     ------
@@ -64,18 +68,21 @@ def read_array(file: IO[bytes], shape: tuple[int, ...], dtype: str | None = None
         raise CorruptFileError("Object arrays are not read")
     fits = kind.kind in "bui" if dtype is None else kind == np.dtype(dtype)
     size = math.prod(shape) * kind.itemsize
-    if actual_shape != shape or not fits or size > max(EMBED_LIMIT, math.prod(shape) * 8):
+    if actual_shape != shape or not fits or (dtype is not None and size > EMBED_LIMIT):
         raise CorruptFileError(
-            f"an array of shape {actual_shape} and type {kind.str} for an image of shape {shape}"
+            f"an array of shape {actual_shape} and type {kind.str} for an image of shape {shape}; "
+            f"an image that is stored with a session has at most {EMBED_LIMIT} bytes"
         )
-    array = np.empty(shape[::-1] if fortran else shape, kind)
+    array = np.zeros(shape[::-1] if fortran else shape, kind)
     values = array.reshape(-1).view(np.uint8)
     position = 0
     while position < size:
         data = file.read(min(_PART, size - position))
         if not data:
             raise CorruptFileError(f"an array ends after {position} of {size} bytes")
-        values[position : position + len(data)] = np.frombuffer(data, np.uint8)
+        part = np.frombuffer(data, np.uint8)
+        if part.any():
+            values[position : position + len(data)] = part
         position += len(data)
     if file.read(1):
         raise CorruptFileError(f"an array has more than {size} bytes")

@@ -10,12 +10,17 @@ from typing import IO, TYPE_CHECKING, Any, Final
 from napari_promptseg.data.errors import CorruptFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 CHECKSUMS: Final = "checksums.json"
 """Name of the part that holds the checksums of the others."""
 MAX_BYTES: Final = 4096
 _DIGEST_BYTES: Final = 32
+
+
+def digest_of(content: bytes) -> str:
+    """Return the checksum of some bytes."""
+    return blake2b(content, digest_size=_DIGEST_BYTES).hexdigest()
 
 
 class DigestWriter:
@@ -42,8 +47,13 @@ class DigestWriter:
         return self._state.hexdigest()
 
 
+def refuse(name: str) -> None:
+    """Raise `CorruptFileError` for a part whose checksum is another one."""
+    raise CorruptFileError(f"the checksum of {name!r} is wrong")
+
+
 class CheckedReader(io.RawIOBase):
-    """Reads a file, and raises `CorruptFileError` at its end if the checksum is another one.
+    """Reads a file, and refuses it at its end if the checksum is another one.
 
     Parameters
     ----------
@@ -53,10 +63,19 @@ class CheckedReader(io.RawIOBase):
         Of the part, for the message.
     digest : str
         The checksum that it should have.
+    on_mismatch : callable
+        Called with the name if it has another one.
     """
 
-    def __init__(self, file: IO[bytes], name: str, digest: str) -> None:
+    def __init__(
+        self,
+        file: IO[bytes],
+        name: str,
+        digest: str,
+        on_mismatch: Callable[[str], object] = refuse,
+    ) -> None:
         self._file, self._name, self._digest = file, name, digest
+        self._on_mismatch = on_mismatch
         self._state = blake2b(digest_size=_DIGEST_BYTES)
 
     def readable(self) -> bool:
@@ -67,7 +86,7 @@ class CheckedReader(io.RawIOBase):
         """See `io.RawIOBase.readinto`."""
         data = self._file.read(len(buffer))
         if not data and len(buffer) and self._state.hexdigest() != self._digest:
-            raise CorruptFileError(f"the checksum of {self._name!r} is wrong")
+            self._on_mismatch(self._name)
         self._state.update(data)
         buffer[: len(data)] = data
         return len(data)
@@ -93,7 +112,7 @@ def decode(content: bytes) -> dict[str, str]:
     """
     try:
         digests = json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CorruptFileError(f"{CHECKSUMS!r} is not valid: {error}") from error
     if not isinstance(digests, dict) or not all(isinstance(d, str) for d in digests.values()):
         raise CorruptFileError(f"{CHECKSUMS!r} holds no checksums")

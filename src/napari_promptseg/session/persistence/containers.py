@@ -6,10 +6,11 @@ import errno
 import io
 import os
 import shutil
+import stat
 import struct
 import zipfile
 import zlib
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import pairwise
 from typing import IO, TYPE_CHECKING, Any, Final, Protocol
 
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 _PARTS: Final = {HEADER, HISTORY, IMAGE, LABELS, CHECKSUMS, ORIGIN}
 _CHECKED: Final = b"checksums"
 """Comment of a zip file that has checksums, also where its directory does not list them."""
+_HISTORY_BYTES: Final = 256 * 2**20
+_HISTORY_RATIO: Final = 200
+"""Compression of the history of a foreign file, beyond its first bytes; own ones reach 170."""
 _ZIP_ERRORS: Final = (
     zipfile.BadZipFile,
     NotImplementedError,
@@ -43,6 +47,31 @@ _ZIP_ERRORS: Final = (
 """Exceptions of `zipfile` for a directory whose bytes were changed."""
 _CONTENT_ERRORS: Final = (zipfile.BadZipFile, zlib.error, EOFError, struct.error)
 """Exceptions of `zipfile` for content whose bytes were changed."""
+
+
+def open_part(path: Path) -> IO[bytes]:
+    """Open a file for reading that is neither a link nor a device.
+
+    Raises
+    ------
+    PermissionError
+        If it is one.
+    """
+    check_part(path)
+    return path.open("rb")
+
+
+def check_part(path: Path) -> None:
+    """Refuse a part of a journal that is a link or a device; one that is not there is fine.
+
+    Raises
+    ------
+    PermissionError
+        If it is one.
+    """
+    with suppress(FileNotFoundError):
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise PermissionError(f"{str(path)!r} is no file of its own, but a link or a device")
 
 
 class Container(Protocol):
@@ -58,18 +87,51 @@ class Container(Protocol):
 
 
 class Folder:
-    """Parts as files of a folder."""
+    """Parts as files of a folder; all can be read, and those that are damaged are noted.
+
+    Attributes
+    ----------
+    damaged : set of str
+        Parts with another checksum than when they were written.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.damaged: set[str] = set()
+        self._digests: dict[str, str] | None = None
 
     def names(self) -> set[str]:
         """See `Container`."""
         return {p.name for p in self.path.iterdir()} if self.path.is_dir() else set()
 
     def open(self, name: str) -> IO[bytes]:
-        """See `Container`."""
-        return (self.path / name).open("rb")
+        """See `Container`.
+
+        Raises
+        ------
+        PermissionError
+            If it is a link, which may lead anywhere, or no file.
+        """
+        if self._digests is None:
+            self._digests = self._read_digests()
+        file = open_part(self.path / name)
+        if name not in self._digests:
+            return file
+        raw: Any = CheckedReader(file, name, self._digests[name], self.damaged.add)
+        return io.BufferedReader(raw)
+
+    def _read_digests(self) -> dict[str, str]:
+        """Return the checksums, none in a journal of version 0.1."""
+        try:
+            with open_part(self.path / CHECKSUMS) as file:
+                digests = checksums.decode(file.read(checksums.MAX_BYTES))
+        except FileNotFoundError:
+            return {}
+        except CorruptFileError:
+            digests = {}
+        if HEADER not in digests or not digests.keys() <= {HEADER, IMAGE, LABELS}:
+            self.damaged.add(CHECKSUMS)
+        return digests
 
 
 class Archive:
@@ -89,6 +151,8 @@ class Archive:
         if self._digests is None:
             self._digests = self._read_digests()
         member = self._member(name)
+        if name == HISTORY:
+            self._check_ratio()
         if not self._digests:  # a file of version 0.1: zip has a CRC-32 of each part
             return member
         raw: Any = CheckedReader(member, name, self._digests[name])
@@ -115,6 +179,16 @@ class Archive:
                 f"the parts are {sorted(names)}, but {CHECKSUMS!r} lists {sorted(digests)}"
             )
         return digests
+
+    def _check_ratio(self) -> None:
+        """Refuse a history of somebody else that unpacks to far more than histories do."""
+        with self._zip() as archive:
+            info = archive.getinfo(HISTORY)
+        limit = _HISTORY_BYTES + _HISTORY_RATIO * info.compress_size
+        if info.file_size > limit and not has_own_header(self):
+            raise CorruptFileError(
+                f"{HISTORY!r} would unpack from {info.compress_size} to {info.file_size} bytes"
+            )
 
     def _zip(self) -> zipfile.ZipFile:
         try:

@@ -6,9 +6,10 @@ of the own account, or with the consent of the caller.
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from napari_promptseg.data.volume import Volume, is_url
 from napari_promptseg.session.persistence.arrays import IMAGE, read_array
@@ -17,6 +18,11 @@ from napari_promptseg.session.persistence.folders import journals_folder
 
 if TYPE_CHECKING:
     from napari_promptseg.session.persistence.header import Header
+
+_FOREIGN: Final = (
+    "the session was written by somebody else and refers to {!r}, outside of its folder: "
+    "pass volume=, or open_source=True if that file may be opened"
+)
 
 
 def read_volume(
@@ -57,21 +63,30 @@ def read_volume(
 
 
 def _allowed(container: Container, source: str | None, open_source: bool) -> Path:
-    """Return the path of the source if it may be opened."""
+    """Return the path of the source if it may be opened.
+
+    Not even its existence is looked up before that: a path may name another machine.
+    """
     if source is not None and (is_url(source) or "::" in source or "\0" in source):
         raise PermissionError(
             f"the session refers to its image as {source!r}; a session file opens no URL: "
             "open the image and pass volume="
         )
-    if source is None or not Path(source).exists():
+    if source is None:
+        raise FileNotFoundError("the image of the session is not there; pass volume=")
+    folder = container.path.resolve()
+    trusted = (
+        open_source
+        or folder.is_relative_to(journals_folder().resolve())
+        or has_own_header(container)
+    )
+    path = Path(os.path.abspath(source))
+    beside = (folder.parent, container.path.absolute().parent)
+    if not trusted and not any(path.is_relative_to(parent) for parent in beside):
+        raise PermissionError(_FOREIGN.format(source))
+    if not (path.is_file() or path.is_dir()):
         raise FileNotFoundError(f"the image {source!r} of the session is not there; pass volume=")
-    path, folder = Path(source).resolve(), container.path.resolve()
-    own_folders = (folder.parent, journals_folder().resolve())
-    beside = path.is_relative_to(own_folders[0])
-    own = folder.is_relative_to(own_folders[1]) or has_own_header(container)
-    if not (beside or own or open_source):
-        raise PermissionError(
-            f"the session was written by somebody else and refers to {source!r}, outside of its "
-            "folder: pass volume=, or open_source=True if that file may be opened"
-        )
+    path = path.resolve()
+    if not trusted and not path.is_relative_to(folder.parent):
+        raise PermissionError(_FOREIGN.format(source))
     return path

@@ -16,9 +16,15 @@ from typing import IO, TYPE_CHECKING, Final
 from filelock import FileLock, Timeout
 
 from napari_promptseg.data.atomic_file import PRIVATE, private_opener, replacing
-from napari_promptseg.session.persistence import origin
-from napari_promptseg.session.persistence.arrays import Arrays, write_array
-from napari_promptseg.session.persistence.containers import Folder, read_header
+from napari_promptseg.session.persistence import checksums, origin
+from napari_promptseg.session.persistence.arrays import ARRAYS, Arrays, write_array
+from napari_promptseg.session.persistence.checksums import CHECKSUMS, DigestWriter, digest_of
+from napari_promptseg.session.persistence.containers import (
+    Folder,
+    check_part,
+    open_part,
+    read_header,
+)
 from napari_promptseg.session.persistence.folders import CLAIMS, claims_folder, journals_folder
 from napari_promptseg.session.persistence.header import HEADER, Header
 from napari_promptseg.session.persistence.origin import ORIGIN
@@ -35,6 +41,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FileClaim", "Journal", "Kept", "has_journals", "journals_folder", "list_kept"]
 _LOCK: Final = "lock"
+_FILES: Final = (HEADER, HISTORY, CHECKSUMS, ORIGIN, *ARRAYS, _LOCK)
+_DAMAGED: Final = f"{HISTORY}.damaged-"
 _SLACK: Final = 64
 """Unreachable records, beside as many as are reachable, from which on it is compacted."""
 _log = logging.getLogger(__name__)
@@ -59,7 +67,14 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.absolute()
+        self._is_own_folder = (
+            not folder.is_dir()
+            or not any(folder.iterdir())
+            or Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(journals_folder()))
+        )
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for name in _FILES:
+            check_part(self.folder / name)
         self._records = 0
         self._release = weakref.finalize(self, hold(self.folder / _LOCK, "journal").release)
         _journals[os.path.realpath(folder)] = self
@@ -70,6 +85,14 @@ class Journal:
     def close(self) -> None:
         """Let other sessions write; nothing is appended afterwards."""
         self._release()
+
+    def discard(self) -> None:
+        """Delete it, once it is closed; of a folder with other files, its own files alone."""
+        if self._is_own_folder:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            return
+        for path in (*map(self.folder.joinpath, _FILES), *self.folder.glob(f"{_DAMAGED}*")):
+            path.unlink(missing_ok=True)
 
     @property
     def is_open(self) -> bool:
@@ -85,13 +108,18 @@ class Journal:
             If the folder holds a journal already.
         """
         check_vacant(self.folder)
+        digests: dict[str, str] = {}
         for name, array in arrays.items():
             if array is not None:
                 with replacing(self.folder / name, PRIVATE) as file:
-                    write_array(file, array)
+                    writer = DigestWriter(file)
+                    write_array(writer, array)
+                digests[name] = writer.digest
         self._replace(HISTORY, b"")
         content = header.model_dump_json().encode()
         self._replace(ORIGIN, origin.sign(content))
+        digests[HEADER] = digest_of(content)
+        self._replace(CHECKSUMS, checksums.encode(digests))
         # The header comes last and whole: without one there is no journal.
         self._replace(HEADER, content)
 
@@ -107,7 +135,7 @@ class Journal:
     def keep_damaged(self) -> Path:
         """Copy the history to a name of its own, and return that."""
         number = 1
-        while (copy := self.folder / f"{HISTORY}.damaged-{number}").exists():
+        while (copy := self.folder / f"{_DAMAGED}{number}").exists():
             number += 1
         with (self.folder / HISTORY).open("rb") as source, replacing(copy, PRIVATE) as target:
             shutil.copyfileobj(source, target)
@@ -132,15 +160,22 @@ class Journal:
         if not isinstance(record, Part):
             self._records += 1
 
+    @property
+    def position(self) -> int:
+        """Bytes of what the session has done, for `rewind`."""
+        return self._confirmed
+
     def confirm(self) -> None:
         """Note that the session has done what was appended."""
         self._confirmed = self._end
 
-    def rewind(self) -> None:
+    def rewind(self, position: int | None = None) -> None:
         """Drop what the session has not done: a step that failed, parts of a propagation.
 
         Where the disk refuses even that, it is dropped before the next record is written.
         """
+        if position is not None:
+            self._confirmed = position
         self._end = self._confirmed
         try:
             with open(self.folder / HISTORY, "ab", buffering=0, opener=private_opener) as file:
@@ -208,7 +243,11 @@ def hold(file: Path, subject: str) -> FileLock:
     BlockingIOError
         If it is locked.
     """
-    lock = FileLock(os.path.realpath(file), timeout=0, thread_local=False)
+    path = Path(os.path.realpath(file.parent)) / file.name
+    check_part(path)
+    if path.exists() and path.stat().st_size:  # locking empties it, also under another name
+        raise PermissionError(f"{str(path)!r} is no lock: it has content")
+    lock = FileLock(path, timeout=0, thread_local=False)
     for collect in (True, False):
         try:
             lock.acquire()
@@ -311,11 +350,19 @@ def list_kept(root: Path | None = None) -> list[Kept]:
         try:
             hold(folder / _LOCK, "journal").release()
             header = read_header(Folder(folder))
-            with history.open("rb") as lines:
+            with open_part(history) as lines:
                 steps = sum(1 for _ in lines)
-            modified = datetime.fromtimestamp(history.stat().st_mtime).astimezone()
+            modified = _local_time(history.stat().st_mtime)
         except (OSError, ValueError):
             continue
         if steps:
             journals.append(Kept(folder, header, modified, steps))
     return sorted(journals, key=lambda journal: journal.when, reverse=True)
+
+
+def _local_time(seconds: float) -> datetime:
+    """Return a time for people; the present one where a clock was far off."""
+    try:
+        return datetime.fromtimestamp(seconds).astimezone()
+    except (OSError, ValueError, OverflowError):
+        return datetime.now().astimezone()

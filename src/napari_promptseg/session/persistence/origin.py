@@ -13,6 +13,8 @@ import logging
 import secrets
 from typing import TYPE_CHECKING, Final
 
+from filelock import FileLock
+
 from napari_promptseg.data.atomic_file import PRIVATE, replacing
 from napari_promptseg.session.persistence.folders import claims_folder
 
@@ -24,6 +26,7 @@ ORIGIN: Final = "origin.txt"
 MAX_BYTES: Final = 64
 _KEY: Final = "origin.key"
 _KEY_BYTES: Final = 32
+_LOCK_SECONDS: Final = 10.0
 _log = logging.getLogger(__name__)
 
 
@@ -54,8 +57,10 @@ def _key(make: bool) -> bytes:
     file: Path = claims_folder() / _KEY
     if make and not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with replacing(file, PRIVATE) as target:
-            target.write(secrets.token_bytes(_KEY_BYTES))
+        with FileLock(file.with_suffix(".lock"), timeout=_LOCK_SECONDS, mode=PRIVATE):
+            if not file.exists():
+                with replacing(file, PRIVATE) as target:
+                    target.write(secrets.token_bytes(_KEY_BYTES))
     key = file.read_bytes()
     if len(key) != _KEY_BYTES:
         raise OSError(f"the key in {str(file)!r} has {len(key)} bytes instead of {_KEY_BYTES}")

@@ -60,6 +60,7 @@ class Writer:
         self._prompts = store.draft.prompts
         self._patches: list[ImagePatch] = []
         self._saved, self._saved_at = 0, monotonic()
+        self._finished = False
         self.segments: list[Segment] = []
         self.done = self.total = 0
 
@@ -114,8 +115,8 @@ class Writer:
         patches = self._store.plane_patches(plane, answer)
         for patch in patches:
             self._store.underway.wrote(patch.box)
+            self._patches.append(patch)  # first: what is written is recorded, whatever happens
             self._store.write(patch)
-            self._patches.append(patch)
         self._autosave()
         self._store.events.confidences.emit()
         box = box_union([patch.box for patch in patches]) if patches else None
@@ -153,9 +154,12 @@ class Writer:
         return replace(change, model=self._model, arguments=self._arguments)
 
     def finish(self) -> None:
-        """Record all planes as one change."""
-        store = self._store
-        underway, store.underway = store.underway, Underway()
+        """Record all planes as one change; a second call does nothing."""
+        store, underway = self._store, self._store.underway
+        if self._finished:
+            return
         change = self._change(underway, self._patches)
         if self._patches or change.draft[1].propagated != store.draft.propagated:
+            store.underway, self._finished = Underway(), True
             store.record(change)
+        store.underway, self._finished = Underway(), True
