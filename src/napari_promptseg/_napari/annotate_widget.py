@@ -10,6 +10,7 @@ from qtpy.QtOpenGLWidgets import QOpenGLWidget
 from qtpy.QtWidgets import QMainWindow, QVBoxLayout, QWidget
 
 from napari_promptseg._napari.keybindings import (
+    CLASS_KEYS,
     LAYER_KEYS,
     VIEWER_KEYS,
     BoundKeys,
@@ -28,6 +29,7 @@ from napari_promptseg._napari.presenters.propagation import PropagationPresenter
 from napari_promptseg._napari.presenters.recovery import Recovery, RecoveryBar
 from napari_promptseg._napari.presenters.session_manager import SessionManager
 from napari_promptseg._napari.presenters.status import StatusPresenter
+from napari_promptseg._napari.widgets.active_object import ObjectSection
 from napari_promptseg._napari.widgets.event_filters import KeyActions, KeyRepeats, WheelGuard
 from napari_promptseg._napari.widgets.few_shot import FewShotSection
 from napari_promptseg._napari.widgets.image import ImageSection
@@ -39,7 +41,6 @@ from napari_promptseg._napari.widgets.questions import confirm
 from napari_promptseg._napari.widgets.refinement import RefinementSection
 from napari_promptseg._napari.widgets.sections import (
     FileSection,
-    ObjectSection,
     PromptSection,
     ScrollArea,
     collapsible,
@@ -93,8 +94,9 @@ class AnnotateWidget(QWidget):
 
     def _bind_keys(self) -> None:
         actions = {name: partial(self._act, run) for name, run in self._actions().items()}
-        self._viewer_keys = BoundKeys(self.viewer, (*VIEWER_KEYS, *LAYER_KEYS), actions)
-        by_key = {key_text(key): actions[key.action] for key in (*VIEWER_KEYS, *LAYER_KEYS)}
+        keys = (*VIEWER_KEYS, *CLASS_KEYS, *LAYER_KEYS)
+        self._viewer_keys = BoundKeys(self.viewer, keys, actions)
+        by_key = {key_text(key): actions[key.action] for key in keys}
         self._keys = KeyActions(by_key, tuple(map(key_text, LAYER_KEYS)), self)
         for view in (self.object_table.table, self.similar.table, self.similar.queue):
             view.installEventFilter(self._keys)
@@ -156,6 +158,7 @@ class AnnotateWidget(QWidget):
         self.few_shot = FewShotPresenter(self.similar, status, lambda: self.sessions.busy)
         self.few_shot.events.adapted.connect(self.images.update_models)
         self.few_shot.events.class_name.connect(self.objects.show_name)
+        self.object_table.selected.connect(status.show_selected)
         self.images.events.models.connect(self.prompt_presenter.show_text_remedy)
         self._presenters: tuple[Presenter, ...] = (
             status,
@@ -228,6 +231,14 @@ class AnnotateWidget(QWidget):
             "review": self.confidence_review.review,
             "commit": self.objects.ask_commit,
             "discard": objects.discard,
+            "reopen": objects.reopen_selected,
+            "delete": objects.delete_selected,
+            "merge": objects.merge_selected,
+            "hide": objects.toggle_hidden,
+            **{
+                key.action: partial(self.objects.classes.choose_number, number)
+                for number, key in enumerate(CLASS_KEYS)
+            },
             "toggle_mask": objects.toggle_mask,
             "toggle_map": self.advice.toggle_map,
             "choose_answer": prompts.choose_answer,

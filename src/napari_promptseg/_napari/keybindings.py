@@ -41,6 +41,10 @@ VIEWER_KEYS: Final = (
     Key("Shift-W", "review", "go to the plane that it is least sure of"),
     Key("N", "commit", "commit the object, go on with the next"),
     Key("Shift-N", "discard", "discard the active object"),
+    Key("Shift-R", "reopen", "correct the selected object: reopen it"),
+    Key("Shift-D", "delete", "delete the selected objects"),
+    Key("Shift-M", "merge", "merge the selected objects"),
+    Key("Shift-H", "hide", "hide the selected objects, or show all"),
     Key("U", "toggle_mask", "hide or show the active object"),
     Key("Shift-U", "toggle_map", "show or hide where the model is unsure"),
     Key("Shift-C", "choose_answer", "take another of the answers to an ambiguous prompt"),
@@ -59,8 +63,15 @@ LAYER_KEYS: Final = (
 )
 """Bound on the viewer, and on the layers of the dock, which have an undo of their own."""
 
+CLASS_KEYS: Final = tuple(
+    Key(f"Alt-{number}", f"class_{number}", f"class {number} of the list, 0 for none")
+    for number in range(10)
+)
+"""Bound on the viewer: the class of the next object."""
+
 MOUSE: Final = (
-    ("Click", "the object is here"),
+    ("Click", "the object is here; on a committed object: select it"),
+    ("Shift+click", "select several committed objects"),
     ("Ctrl+click, right click", "the object is not here"),
     ("Drag", "move the view"),
     ("Delete", "remove the selected points or shapes"),
@@ -70,7 +81,9 @@ MOUSE: Final = (
 
 def help_rows() -> list[tuple[str, str]]:
     """Return all keys and mouse actions with their explanation, as the user reads them."""
-    return [*MOUSE, *((key_text(k), k.text) for k in (*VIEWER_KEYS, *LAYER_KEYS))]
+    rows = [*MOUSE, *((key_text(k), k.text) for k in (*VIEWER_KEYS, *LAYER_KEYS))]
+    first, *_, last = (key_text(key) for key in CLASS_KEYS)
+    return [*rows, (f"{first} to {last}", "class of the object, 0 for none")]
 
 
 def key_text(key: Key) -> str:

@@ -12,11 +12,15 @@ from napari_promptseg._napari.worker.job_queue import is_user_error
 from napari_promptseg.session.propagation_record import PropagationRecord
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from napari_promptseg._napari.layers.layer_sync import LayerSync
     from napari_promptseg._napari.presenters.session_manager import SessionManager
     from napari_promptseg._napari.widgets.status_line import StatusLine
     from napari_promptseg._napari.worker.snapshot import Snapshot
 
+_SELECTED: Final = "Shift+R corrects it, Shift+D deletes it; a click on it begins one inside of it."
+_SEVERAL_SELECTED: Final = "Shift+M merges them, Shift+D deletes, Shift+H hides them."
 NO_IMAGE: Final = "Open an image, then click on an object."
 
 
@@ -36,7 +40,7 @@ class StatusPresenter:
         self._connections = Connections()
         self._layer_sync: LayerSync | None = None
         self._loading = False
-        self._clicked_object: int | None = None
+        self._selected: tuple[int, ...] = ()
         sessions.events.failed.connect(self.show_error)
         sessions.events.status.connect(self.show)
         sessions.events.stuck.connect(self._show_stuck)
@@ -59,7 +63,6 @@ class StatusPresenter:
         self._connections.connect(events.capabilities, self._model_loaded)
         self._connections.connect(events.failed, self._model_loaded)
         self._connections.connect(layer_sync.events.status, self.show)
-        self._connections.connect(layer_sync.events.object_clicked, self._show_clicked_object)
         self._show_next_step(layer_sync.controller.snapshot)
 
     def show(self, text: str) -> None:
@@ -82,16 +85,15 @@ class StatusPresenter:
             self._line.show_hint("Clicks are answered as soon as the model is there.")
         elif self._layer_sync.controller.propagation.running:
             self._line.show_hint("Click what is wrong at any time; Shift+G stops, and keeps it.")
-        elif self._clicked_object is not None and len(state.prompts) == 1:
-            self._line.show_hint(
-                f"This is on object {self._clicked_object}: Reopen corrects it, N keeps a new one."
-            )
+        elif self._selected and not state.has_object:
+            self._line.show_hint(_SELECTED if len(self._selected) == 1 else _SEVERAL_SELECTED)
         else:
-            self._clicked_object = None
             self._line.show_hint(next_step(state, self._layer_sync.layout.names))
 
-    def _show_clicked_object(self, label: int) -> None:
-        self._clicked_object = label
+    def show_selected(self, labels: Sequence[int]) -> None:
+        """Say what can be done with the selected objects."""
+        self._selected = tuple(labels)
+        self._show_running(False)
 
     def _show_running(self, _: bool) -> None:
         if self._layer_sync is not None:

@@ -6,10 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from qtpy.QtCore import QEvent, QObject, Qt, Signal  # type: ignore[attr-defined]
-from qtpy.QtGui import QColor, QIcon, QPainter, QPixmap
 from qtpy.QtWidgets import (
     QButtonGroup,
-    QCheckBox,
     QComboBox,
     QFrame,
     QGridLayout,
@@ -26,6 +24,7 @@ from superqt import QCollapsible
 
 from napari_promptseg._napari.keybindings import help_rows
 from napari_promptseg._napari.layers.prompt_layers import color
+from napari_promptseg._napari.widgets.icons import dot_icon
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -48,19 +47,6 @@ def push_button(text: str, tip: str, clicked: Callable[[], Any] | None = None) -
     if clicked is not None:
         button.clicked.connect(lambda _=False: clicked())
     return button
-
-
-def _dot(name: str) -> QIcon:
-    """Return a filled circle of a color."""
-    picture = QPixmap(32, 32)
-    picture.fill(Qt.GlobalColor.transparent)
-    painter = QPainter(picture)
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    painter.setBrush(QColor(name))
-    painter.setPen(QColor("white"))
-    painter.drawEllipse(4, 4, 24, 24)
-    painter.end()
-    return QIcon(picture)
 
 
 def side_by_side(*widgets: QWidget) -> QHBoxLayout:
@@ -156,7 +142,7 @@ class PromptSection(Section):
         ):
             button = push_button(text, f"{tip} (Q switches)")
             button.setCheckable(True)
-            button.setIcon(_dot(color(positive)))
+            button.setIcon(dot_icon(color(positive)))
             button.clicked.connect(partial(self._polarity_clicked, positive))
             self._polarities.addButton(button)
             self.polarities[positive] = button
@@ -219,69 +205,6 @@ class PromptSection(Section):
     def show_polarity(self, positive: bool) -> None:
         """Show what prompts say."""
         self.polarities[positive].setChecked(True)
-
-
-class ObjectSection(Section):
-    """The active object, and history."""
-
-    commit = Signal(str, bool)
-    discard = Signal()
-    undo = Signal()
-    redo = Signal()
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("Object", parent)
-        self._last_state = "", False
-        self.name = QLineEdit()
-        self.name.setPlaceholderText("Name (optional)")
-        self.name.returnPressed.connect(self.ask_commit)
-        self.name.returnPressed.connect(self.name.clearFocus)  # the keys go back to the viewer
-        self.overwrite = QCheckBox("Overwrite")
-        self.overwrite.setToolTip("Overwrite other objects: take their pixels too when committing")
-        self.commit_button = push_button(
-            "Commit", "Move the object into the labels (N)", self.ask_commit
-        )
-        self.discard_button = push_button("Discard", "Drop the active object (Shift+N)")
-        self.discard_button.clicked.connect(self.discard)
-        self.undo_button = push_button("Undo", "Ctrl+Z")
-        self.undo_button.clicked.connect(self.undo)
-        self.redo_button = push_button("Redo", "Ctrl+Shift+Z")
-        self.redo_button.clicked.connect(self.redo)
-        name_row = side_by_side(self.name, self.overwrite)
-        name_row.setStretch(0, 1)
-        self.column.addLayout(name_row)
-        self.column.addLayout(
-            side_by_side(
-                self.commit_button, self.discard_button, self.undo_button, self.redo_button
-            )
-        )
-
-    def ask_commit(self) -> None:
-        """Commit with the name and the choice that the user gave."""
-        self.commit.emit(self.name.text().strip(), self.overwrite.isChecked())
-
-    def show_name(self, name: str) -> None:
-        """Propose a name for the active object."""
-        self.name.setText(name)
-
-    def show_state(
-        self, name: str, label: int | None, has_object: bool, undo: bool, redo: bool
-    ) -> None:
-        """Show what can be done, and the name of the active object."""
-        self.commit_button.setEnabled(has_object)
-        self.discard_button.setEnabled(has_object)
-        self.undo_button.setEnabled(undo)
-        self.redo_button.setEnabled(redo)
-        self.commit_button.setText("Commit" if label is None else f"Commit {label}")
-        self.discard_button.setText("Discard" if label is None else "Revert")
-        self.discard_button.setToolTip(
-            "Drop the active object (Shift+N)"
-            if label is None
-            else "Leave the object as it was before it was reopened (Shift+N)"
-        )
-        if name != self._last_state[0] or has_object < self._last_state[1]:
-            self.name.setText(name)
-        self._last_state = name, has_object
 
 
 class FileSection(Section):

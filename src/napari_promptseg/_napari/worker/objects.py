@@ -2,36 +2,49 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from napari_promptseg.data.geometry import box_slices
+from napari_promptseg.session.store import as_labels
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from napari_promptseg._napari.worker.job_queue import Job
     from napari_promptseg._napari.worker.propagation import PropagationCommands
     from napari_promptseg._napari.worker.requests import Edit
     from napari_promptseg._napari.worker.session_proxy import SessionProxy
     from napari_promptseg.session.session import Session
+    from napari_promptseg.session.state import Classes
 
 _COVERED: Final = (
     "all pixels of the active object belong to other objects: "
     "tick Overwrite to take them, or discard it with Shift+N"
 )
+_MAX_LISTED: Final = 6
+"""More objects than this are counted in messages, not listed."""
 _OTHER_OBJECTS: Final = frozenset(
     {
         "accept proposals",
         "add labels",
+        "change objects",
+        "class",
+        "classes",
+        "color",
         "commit",
         "delete",
         "divide",
         "end track",
+        "hide",
+        "lock",
+        "merge",
         "paint",
         "relabel",
         "rename",
         "segment everything",
+        "show",
         "unlink",
+        "unlock",
     }
 )
 """Steps of the history that change committed objects."""
@@ -51,14 +64,16 @@ class ObjectCommands:
     def __init__(self, proxy: SessionProxy, propagation: PropagationCommands) -> None:
         self._proxy, self._propagation = proxy, propagation
 
-    def commit(self, name: str | None = None, overwrite: bool = False) -> None:
+    def commit(
+        self, name: str | None = None, overwrite: bool = False, class_name: str | None = None
+    ) -> None:
         """Move the active object into the labels."""
         if not self._proxy.snapshot.has_object:
             self._proxy.events.status.emit("Nothing to commit yet: click on an object first")
             return
         self._propagation.forget_pause()
         self._proxy.run(
-            lambda session, _: _commit(session, name, overwrite),
+            lambda session, _: _commit(session, name, overwrite, class_name),
             lambda label: self._proxy.events.status.emit(f"Committed object {label}"),
         )
 
@@ -149,11 +164,28 @@ class ObjectCommands:
             lambda session, _: session.rename(label, name), self._proxy.say(f"Named it {name!r}")
         )
 
-    def delete(self, label: int) -> None:
-        """Delete a committed object."""
+    def delete(self, labels: int | Sequence[int]) -> None:
+        """Delete committed objects."""
+        labels = as_labels(labels)
         self._proxy.run(
-            lambda session, _: session.delete(label), self._proxy.say(f"Deleted object {label}")
+            lambda session, _: session.delete(labels),
+            self._proxy.say(f"Deleted {objects_text(labels)}"),
         )
+
+    def merge(self, labels: Sequence[int]) -> None:
+        """Make one object of several."""
+        self._proxy.run(
+            lambda session, _: session.merge(labels),
+            self._proxy.say(f"Merged {objects_text(labels)} into {labels[0]}"),
+        )
+
+    def set_attributes(self, labels: Sequence[int], **attributes: Any) -> None:
+        """Set class, color, view or lock of committed objects; see `Session.set_attributes`."""
+        self._proxy.run(lambda session, _: session.set_attributes(labels, **attributes))
+
+    def set_classes(self, classes: Classes, renamed: Mapping[str, str]) -> None:
+        """Replace the classes; see `Session.set_classes`."""
+        self._proxy.run(lambda session, _: session.set_classes(classes, renamed))
 
     def paint_labels(self, edit: Edit) -> None:
         """Store pixels painted on the labels layer."""
@@ -169,12 +201,23 @@ class ObjectCommands:
         self._proxy.run(work, self._proxy.say("Painted labels"), settle=settle)
 
 
-def _commit(session: Session, name: str | None, overwrite: bool) -> int:
+def objects_text(labels: Sequence[int]) -> str:
+    """Return ids as the user reads them, such as "objects 2, 3 and 7"."""
+    if len(labels) == 1:
+        return f"object {labels[0]}"
+    if len(labels) > _MAX_LISTED:
+        return f"{len(labels)} objects"
+    return f"objects {', '.join(map(str, labels[:-1]))} and {labels[-1]}"
+
+
+def _commit(
+    session: Session, name: str | None, overwrite: bool, class_name: str | None = None
+) -> int:
     extent = session.draft.extent
     if extent is None or not session.mask[box_slices(extent)].any():
         raise ValueError("nothing to commit: the active object is empty")
     try:
-        return session.commit(name, overwrite)
+        return session.commit(name, overwrite, class_name)
     except ValueError as error:
         if overwrite:
             raise
