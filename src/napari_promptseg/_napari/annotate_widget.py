@@ -22,6 +22,7 @@ from napari_promptseg._napari.presenters.confidence_review import ConfidenceRevi
 from napari_promptseg._napari.presenters.few_shot import FewShotPresenter
 from napari_promptseg._napari.presenters.files import FilePresenter
 from napari_promptseg._napari.presenters.images import ImagePresenter
+from napari_promptseg._napari.presenters.label_edits import LabelEditPresenter
 from napari_promptseg._napari.presenters.object_results import ObjectResults
 from napari_promptseg._napari.presenters.objects import ObjectPresenter
 from napari_promptseg._napari.presenters.prompts import PromptPresenter
@@ -33,6 +34,7 @@ from napari_promptseg._napari.widgets.active_object import ObjectSection
 from napari_promptseg._napari.widgets.event_filters import KeyActions, KeyRepeats, WheelGuard
 from napari_promptseg._napari.widgets.few_shot import FewShotSection
 from napari_promptseg._napari.widgets.image import ImageSection
+from napari_promptseg._napari.widgets.label_edits import LabelEditSection
 from napari_promptseg._napari.widgets.object_table import ObjectTable
 from napari_promptseg._napari.widgets.precompute import PrecomputeSection
 from napari_promptseg._napari.widgets.propagation import PropagationSection
@@ -130,6 +132,7 @@ class AnnotateWidget(QWidget):
         self.propagation = PropagationSection()
         self.objects = ObjectSection()
         self.object_table = ObjectTable(self._swatch)
+        self.edits = LabelEditSection()
         self.similar = FewShotSection()
         self.files = FileSection()
         self.keys = key_help()
@@ -152,6 +155,7 @@ class AnnotateWidget(QWidget):
         self.file_presenter = FilePresenter(
             self.files, self.sessions, status.show, ask, lambda: self.objects.name.text().strip()
         )
+        self.edit_presenter = LabelEditPresenter(self.edits, self.object_table, status.show)
         self.results = ObjectResults(self.object_table, status.show)
         self.confidence_review = ConfidenceReview(self.propagation, status.show)
         self.advice = AdvicePresenter(self.refinement, self.notes, status.show)
@@ -166,6 +170,7 @@ class AnnotateWidget(QWidget):
             self.prompt_presenter,
             self.propagation_presenter,
             self.object_presenter,
+            self.edit_presenter,
             self.file_presenter,
             self.results,
             self.confidence_review,
@@ -191,7 +196,9 @@ class AnnotateWidget(QWidget):
         ):
             column.addWidget(section)
         column.addWidget(self.object_table, 1)
-        for section in (self.files, settings, self.similar, self.keys):
+        edits = collapsible("Edit objects")
+        edits.addWidget(self.edits)
+        for section in (edits, self.files, settings, self.similar, self.keys):
             column.addWidget(section)
         self._scroll = ScrollArea(inner)
         WheelGuard(inner)
