@@ -21,6 +21,7 @@ from napari_promptseg._napari.presenters.advice import AdvicePresenter
 from napari_promptseg._napari.presenters.confidence_review import ConfidenceReview
 from napari_promptseg._napari.presenters.few_shot import FewShotPresenter
 from napari_promptseg._napari.presenters.files import FilePresenter
+from napari_promptseg._napari.presenters.image_series import ImageSeriesPresenter
 from napari_promptseg._napari.presenters.images import ImagePresenter
 from napari_promptseg._napari.presenters.label_edits import LabelEditPresenter
 from napari_promptseg._napari.presenters.object_results import ObjectResults
@@ -34,6 +35,7 @@ from napari_promptseg._napari.widgets.active_object import ObjectSection
 from napari_promptseg._napari.widgets.event_filters import KeyActions, KeyRepeats, WheelGuard
 from napari_promptseg._napari.widgets.few_shot import FewShotSection
 from napari_promptseg._napari.widgets.image import ImageSection
+from napari_promptseg._napari.widgets.image_series import ImageSeriesBar
 from napari_promptseg._napari.widgets.label_edits import LabelEditSection
 from napari_promptseg._napari.widgets.object_table import ObjectTable
 from napari_promptseg._napari.widgets.precompute import PrecomputeSection
@@ -125,6 +127,7 @@ class AnnotateWidget(QWidget):
 
     def _make_widgets(self) -> None:
         self.recovery_bar = RecoveryBar()
+        self.series_bar = ImageSeriesBar()
         self.images = ImageSection(self.viewer)
         self.preparation = PrecomputeSection()
         self.refinement = RefinementSection()
@@ -155,6 +158,10 @@ class AnnotateWidget(QWidget):
         self.file_presenter = FilePresenter(
             self.files, self.sessions, status.show, ask, lambda: self.objects.name.text().strip()
         )
+        self.series = ImageSeriesPresenter(
+            self.series_bar, self.images, self.sessions, status, ask, self.objects.ask_commit
+        )
+        self.files.folder.connect(self.series.ask_folder)
         self.edit_presenter = LabelEditPresenter(self.edits, self.object_table, status.show)
         self.results = ObjectResults(self.object_table, status.show)
         self.confidence_review = ConfidenceReview(self.propagation, status.show)
@@ -171,6 +178,7 @@ class AnnotateWidget(QWidget):
             self.propagation_presenter,
             self.object_presenter,
             self.edit_presenter,
+            self.series,
             self.file_presenter,
             self.results,
             self.confidence_review,
@@ -188,6 +196,7 @@ class AnnotateWidget(QWidget):
             settings.addWidget(part)
         for section in (
             self.recovery_bar,
+            self.series_bar,
             self.images.widget,
             self.preparation,
             self.prompts,
@@ -250,6 +259,8 @@ class AnnotateWidget(QWidget):
             "toggle_map": self.advice.toggle_map,
             "choose_answer": prompts.choose_answer,
             "suggest": self.advice.suggest,
+            "next_image": partial(self.series.step, 1),
+            "previous_image": partial(self.series.step, -1),
             "accept": partial(review.decide, "accept"),
             "accept_all": partial(review.decide, "accept all"),
             "reject": partial(review.decide, "reject"),

@@ -213,6 +213,7 @@ class FileSection(Section):
     save = Signal()
     load = Signal()
     export = Signal()
+    folder = Signal()
     add_layer = Signal(int)
     """Row of the labels layer whose objects are to be added."""
 
@@ -224,7 +225,12 @@ class FileSection(Section):
         self.load_button.clicked.connect(self.load)
         self.export_button = push_button("Export…", "Labels, meshes, a table of sizes, tracks …")
         self.export_button.clicked.connect(self.export)
-        self.column.addLayout(side_by_side(self.save_button, self.load_button, self.export_button))
+        self.folder_button = push_button(
+            "Folder…", "A folder of images as a series: next, previous, saved beside"
+        )
+        self.folder_button.clicked.connect(self.folder)
+        buttons = (self.save_button, self.load_button, self.export_button, self.folder_button)
+        self.column.addLayout(side_by_side(*buttons))
         self.labels_layer = QComboBox()
         self.labels_layer.setToolTip("Labels layers of the viewer that fit the image")
         self.labels_layer.setFocusPolicy(Qt.FocusPolicy.TabFocus)
