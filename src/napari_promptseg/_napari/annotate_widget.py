@@ -26,6 +26,7 @@ from napari_promptseg._napari.presenters.images import ImagePresenter
 from napari_promptseg._napari.presenters.label_edits import LabelEditPresenter
 from napari_promptseg._napari.presenters.object_results import ObjectResults
 from napari_promptseg._napari.presenters.objects import ObjectPresenter
+from napari_promptseg._napari.presenters.orthogonal_views import OrthogonalViews
 from napari_promptseg._napari.presenters.prompts import PromptPresenter
 from napari_promptseg._napari.presenters.propagation import PropagationPresenter
 from napari_promptseg._napari.presenters.recovery import Recovery, RecoveryBar
@@ -162,6 +163,8 @@ class AnnotateWidget(QWidget):
             self.series_bar, self.images, self.sessions, status, ask, self.objects.ask_commit
         )
         self.files.folder.connect(self.series.ask_folder)
+        self.orthogonal = OrthogonalViews(self.viewer, status.show)
+        self.images.views_button.clicked.connect(self.orthogonal.toggle)
         self.edit_presenter = LabelEditPresenter(self.edits, self.object_table, status.show)
         self.results = ObjectResults(self.object_table, status.show)
         self.confidence_review = ConfidenceReview(self.propagation, status.show)
@@ -179,6 +182,7 @@ class AnnotateWidget(QWidget):
             self.object_presenter,
             self.edit_presenter,
             self.series,
+            self.orthogonal,
             self.file_presenter,
             self.results,
             self.confidence_review,
@@ -259,6 +263,7 @@ class AnnotateWidget(QWidget):
             "toggle_map": self.advice.toggle_map,
             "choose_answer": prompts.choose_answer,
             "suggest": self.advice.suggest,
+            "orthogonal_views": self.orthogonal.toggle,
             "next_image": partial(self.series.step, 1),
             "previous_image": partial(self.series.step, -1),
             "accept": partial(review.decide, "accept"),

@@ -53,6 +53,7 @@ VIEWER_KEYS: Final = (
     Key(",", "reject", "reject the selected proposals"),
     Key("Shift-K", "next_proposal", "go to the next proposal"),
     Key("Shift-J", "previous_proposal", "go to the proposal before"),
+    Key("Shift-O", "orthogonal_views", "show or hide the two other planes of a volume"),
     Key("Alt-Right", "next_image", "save, and go to the next image of the folder"),
     Key("Alt-Left", "previous_image", "save, and go to the image before"),
     Key("H", "suggest", "mark where the next click helps most"),

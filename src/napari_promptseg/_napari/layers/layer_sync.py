@@ -49,7 +49,7 @@ class LayerSyncEvents(SignalGroup):
     """Another tool is active now."""
     object_clicked = Signal(int, bool)
     """This committed object was clicked on; whether it adds to the selection."""
-    drawn = Signal()
+    pixels = Signal()
     """Masks or labels were drawn anew."""
     status = Signal(str)
     """A message for the user."""
@@ -260,7 +260,7 @@ class LayerSync:
             self._mirrors[role].take(box, visible)
         if any(boxes_meet(box, visible) for box in boxes):
             self._refresh(role)
-        self.events.drawn.emit()
+        self.events.pixels.emit()
         if not self._draining:
             self._go_on()
 
@@ -271,7 +271,7 @@ class LayerSync:
         if self._draining:
             self._later(self._go_on)
             return
-        self.events.drawn.emit()
+        self.events.pixels.emit()
         if self.viewer.dims.ndisplay == 3:
             for role in self._mirrors:
                 self._refresh(role)

@@ -81,7 +81,9 @@ class ImageSection:
             tooltip="More appear once a model is loaded",
         )
         self.widget, self.settings = QWidget(), QWidget()
-        first = side_by_side(QLabel(self.image.label), self.image.native)
+        self.views_button = push_button("⊞", "Orthogonal views of a volume (Shift+O)")
+        self.views_button.setFixedWidth(28)
+        first = side_by_side(QLabel(self.image.label), self.image.native, self.views_button)
         first.setStretch(1, 1)
         self.channels = ChannelPicker()
         self.channels.setVisible(False)
