@@ -50,7 +50,7 @@ def test_an_unknown_class_is_refused_and_the_object_stays_in_work(session: Sessi
 def test_classes_are_renamed_and_removed_with_their_objects(session: Session) -> None:
     session.set_attributes([1, 2], class_name="liver")
     session.set_attributes(3, class_name="tumor")
-    session.set_classes({"lesion": (1, 2, 3)}, renamed={"tumor": "lesion"})
+    session.set_classes({"lesion": (1, 2, 3)}, new_names={"tumor": "lesion"})
     assert [one.class_name for one in session.objects.values()] == ["", "", "lesion"]
     session.undo()
     assert session.classes == CLASSES

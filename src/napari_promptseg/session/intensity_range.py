@@ -44,12 +44,12 @@ def allowed_pixels(
 ) -> NDArray[np.bool_]:
     """Return where the pixels of a box of a volume are in a range; everywhere without one."""
     shape = tuple(stop - start for start, stop in box)
-    allowed = np.ones(shape, np.bool_)
+    inside = np.ones(shape, np.bool_)
     if intensity_range is None:
-        return allowed
+        return inside
     crop = Crop(box[-2], box[-1])
     for place in np.ndindex(*shape[:-2]):
         index = [start + i for (start, _), i in zip(box[:-2], place, strict=True)]
         values = volume.read(Plane((*index, None, None)), crop)
-        allowed[place] = intensity_range.allows(np.asarray(values))
-    return allowed
+        inside[place] = intensity_range.allows(np.asarray(values))
+    return inside

@@ -151,8 +151,8 @@ def interpolate(state: SessionState, label: int | None = None, axis: str | None 
     def operation(mask: Mask) -> Mask:
         series = "t" in names and normal != "t"
         stacks = mask if series else mask[None]
-        filled = [_between(np.moveaxis(one, along - series, 0), (rows, columns)) for one in stacks]
-        whole = np.stack([np.moveaxis(one, 0, along - series) for one in filled])
+        results = [_between(np.moveaxis(one, along - series, 0), (rows, columns)) for one in stacks]
+        whole = np.stack([np.moveaxis(one, 0, along - series) for one in results])
         return whole if series else whole[0]
 
     _edit(state, "interpolate", label, 0.0, operation, by_time=False)
@@ -307,11 +307,11 @@ def _edit(
         new = np.stack(frames)
     else:
         new = operation(target.mask)
-    added = new & ~target.mask
-    if added.any():
-        added &= _free(state, target)
-        added &= allowed_pixels(state.volume, state.predictor.intensity_range, target.box)
-    new = (new & target.mask) | added
+    growth = new & ~target.mask
+    if growth.any():
+        growth &= _free(state, target)
+        growth &= allowed_pixels(state.volume, state.predictor.intensity_range, target.box)
+    new = (new & target.mask) | growth
     what = "the active object" if label is None else f"object {label}"
     if not new.any():
         raise ValueError(f"nothing of {what} would be left")

@@ -46,7 +46,7 @@ def checked_color(color: Sequence[int]) -> Color:
 def set_classes(
     state: SessionState,
     classes: Classes,
-    renamed: Mapping[str, str] | None = None,
+    new_names: Mapping[str, str] | None = None,
 ) -> None:
     """Replace the classes that objects can be of, as one step of undo.
 
@@ -56,7 +56,7 @@ def set_classes(
     ----------
     classes : mapping of str to (int, int, int)
         All of them: red, green and blue, 0 to 255, by name.
-    renamed : mapping of str to str, optional
+    new_names : mapping of str to str, optional
         New names of classes by their former ones; their objects follow.
 
     Raises
@@ -71,7 +71,7 @@ def set_classes(
     store = state.store
 
     def current_name(name: str) -> str:
-        name = (renamed or {}).get(name, name)
+        name = (new_names or {}).get(name, name)
         return name if name in new else ""
 
     objects = {

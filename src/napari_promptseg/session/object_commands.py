@@ -184,10 +184,10 @@ def paint(state: SessionState, box: Bounds, values: NDArray[Any]) -> None:
         If the box is outside, the values do not fit it, or all objects there are locked.
     """
     state.interrupt()
-    allowed = None
+    may_add = None
     if state.predictor.intensity_range is not None:
-        allowed = partial(allowed_pixels, state.volume, state.predictor.intensity_range)
-    state.store.do(object_edits.paint(state.store, box, values, allowed))
+        may_add = partial(allowed_pixels, state.volume, state.predictor.intensity_range)
+    state.store.do(object_edits.paint(state.store, box, values, may_add))
 
 
 def add_labels(

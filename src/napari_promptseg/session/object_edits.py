@@ -272,7 +272,7 @@ def paint(
     store: Store,
     box: Bounds,
     values: NDArray[Any],
-    allowed: Callable[[Bounds], NDArray[np.bool_]] | None = None,
+    may_add: Callable[[Bounds], NDArray[np.bool_]] | None = None,
 ) -> Change:
     """Write ids into a box of the labels by hand; new ids become objects.
 
@@ -282,7 +282,7 @@ def paint(
         What is painted on.
     box, values
         See `Session.paint`.
-    allowed : callable, optional
+    may_add : callable, optional
         From a box to where pixels of objects may be added.
     """
     shape, values = store.labels.shape, np.asarray(values)
@@ -301,8 +301,8 @@ def paint(
     old = store.labels[box_slices(box)]
     protected = (values != old) & (store.locked_pixels(old) | store.locked_pixels(values))
     values = np.where(protected, old, values)
-    if allowed is not None:
-        values = np.where((values > 0) & ~allowed(box), old, values)
+    if may_add is not None:
+        values = np.where((values > 0) & ~may_add(box), old, values)
     if protected.any() and not (values != old).any():
         raise ValueError("the objects painted on are locked; unlock them to change them")
     patch = ImagePatch.between("labels", box, old, values.astype(LABEL_TYPE))
