@@ -9,11 +9,13 @@ from qtpy.QtCore import QEvent, QObject
 from qtpy.QtOpenGLWidgets import QOpenGLWidget
 from qtpy.QtWidgets import QMainWindow, QVBoxLayout, QWidget
 
+from napari_promptseg._napari.commands import OPEN_DOCKS
 from napari_promptseg._napari.keybindings import (
     CLASS_KEYS,
     LAYER_KEYS,
-    VIEWER_KEYS,
     BoundKeys,
+    current_keys,
+    key_name,
     key_text,
 )
 from napari_promptseg._napari.layers.canvas import bind_clicks
@@ -89,6 +91,7 @@ class AnnotateWidget(QWidget):
         self.destroyed.connect(self.sessions.close)
         self.sessions.events.current.connect(self._follow)
         self._bind_keys()
+        OPEN_DOCKS.add(self)
         self._unbind_clicks = bind_clicks(napari_viewer, self._image_in_hand)
         self._follow(None)
         active = napari_viewer.layers.selection.active
@@ -99,13 +102,17 @@ class AnnotateWidget(QWidget):
 
     def _bind_keys(self) -> None:
         actions = {name: partial(self._act, run) for name, run in self._actions().items()}
-        keys = (*VIEWER_KEYS, *CLASS_KEYS, *LAYER_KEYS)
+        self.commands = actions
+        keys = tuple(current_keys().values())
         self._viewer_keys = BoundKeys(self.viewer, keys, actions)
         by_key = {key_text(key): actions[key.action] for key in keys}
-        self._keys = KeyActions(by_key, tuple(map(key_text, LAYER_KEYS)), self)
+        history = [key_name(key.action) for key in LAYER_KEYS]
+        self._keys = KeyActions(by_key, tuple(history), self)
         for view in (self.object_table.table, self.similar.table, self.similar.queue):
             view.installEventFilter(self._keys)
-        repeats = {key_text(key): partial(self._repeat, actions[key.action]) for key in LAYER_KEYS}
+        repeats = {
+            key_name(key.action): partial(self._repeat, actions[key.action]) for key in LAYER_KEYS
+        }
         self._repeats = KeyRepeats(repeats, tuple(repeats), self)
 
     def _act(self, action: Callable[[], None]) -> None:
@@ -324,6 +331,7 @@ class AnnotateWidget(QWidget):
         if self._closed:
             return
         self._closed = True
+        OPEN_DOCKS.discard(self)
         for presenter in self._presenters:
             presenter.follow(None)
         self.few_shot.close()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -82,10 +83,59 @@ MOUSE: Final = (
 """What the mouse does, for the help."""
 
 
+@cache
+def current_keys() -> Mapping[str, Key]:
+    """Return all keys by action, as the user has changed them in the preferences of napari.
+
+    A key that is none, or belongs to two actions, is as it was.
+    """
+    keys = {key.action: key for key in (*VIEWER_KEYS, *CLASS_KEYS, *LAYER_KEYS)}
+    for action, text in _preferences().items():
+        other_keys = {_normal(key.key) for key in keys.values() if key.action != action}
+        if action in keys and _normal(text) and _normal(text) not in other_keys:
+            keys[action] = replace(
+                keys[action], key=text.replace("+", "-").replace("Ctrl", "Control")
+            )
+    return keys
+
+
+def _preferences() -> dict[str, str]:
+    """Return keys by action from the preferences; versions of napari without them have none."""
+    try:
+        from napari.settings import get_plugin_settings
+
+        return dict(get_plugin_settings("napari-promptseg").shortcuts.model_dump())
+    except (ImportError, AttributeError, KeyError, ValueError):
+        return {}
+
+
+def _normal(text: str) -> str:
+    """Return a key as napari prints it, empty if it is none."""
+    from napari.utils.key_bindings import coerce_keybinding
+
+    try:
+        binding = coerce_keybinding(text.replace("-", "+").replace("Control", "Ctrl"))
+    except (ValueError, TypeError, AttributeError):
+        return ""
+    keys = [part.key for part in binding.parts]
+    return str(binding) if len(keys) == 1 and keys[0] else ""
+
+
+def history_keys() -> tuple[Key, ...]:
+    """Return the keys of undo and redo, which layers have too."""
+    return tuple(current_keys()[key.action] for key in LAYER_KEYS)
+
+
+def key_name(action: str) -> str:
+    """Return the key of an action as the user reads it, such as "Ctrl+Z"."""
+    return key_text(current_keys()[action])
+
+
 def help_rows() -> list[tuple[str, str]]:
     """Return all keys and mouse actions with their explanation, as the user reads them."""
-    rows = [*MOUSE, *((key_text(k), k.text) for k in (*VIEWER_KEYS, *LAYER_KEYS))]
-    first, *_, last = (key_text(key) for key in CLASS_KEYS)
+    keys = [current_keys()[key.action] for key in (*VIEWER_KEYS, *LAYER_KEYS)]
+    rows = [*MOUSE, *((key_text(key), key.text) for key in keys)]
+    first, *_, last = (key_name(key.action) for key in CLASS_KEYS)
     return [*rows, (f"{first} to {last}", "class of the object, 0 for none")]
 
 

@@ -45,10 +45,10 @@ def write_layer(path: str, data: Any, attributes: Mapping[str, Any]) -> list[str
     labels = layer.data[0] if layer.multiscale else layer.data
     axes = _axes(labels.ndim, layer.axis_labels)
     geometry = volume_geometry(layer, LayerAxes(axes))
-    known: dict[str, Any] = {}
+    geometry_arguments: dict[str, Any] = {}
     if geometry.units != "pixel" or not np.allclose(geometry.affine, np.eye(4)):
-        known = geometry._asdict()
-    volume = Volume(labels, axes=axes, **known)
+        geometry_arguments = geometry._asdict()
+    volume = Volume(labels, axes=axes, **geometry_arguments)
     write_labels(path, np.asarray(labels), volume, _names(layer.features), overwrite=True)
     return [path]
 

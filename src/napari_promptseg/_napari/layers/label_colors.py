@@ -73,17 +73,17 @@ def _colors(
     usual: Any,
     largest: int,
     selected: frozenset[int],
-    changed: tuple[tuple[int, tuple[int, int, int] | None, bool], ...],
+    special: tuple[tuple[int, tuple[int, int, int] | None, bool], ...],
 ) -> NDArray[np.float32]:
     """Return one RGBA color an id, which a cyclic colormap of so many colors maps exactly."""
     count = max(_MIN_COLORS, 1 << largest.bit_length())
     colors = np.array(usual.map(np.arange(count, dtype=np.uint32)), np.float32)
-    for label, color, _ in changed:
+    for label, color, _ in special:
         if color is not None:
             colors[label, :3] = np.array(color, np.float32) / 255
     if selected:
         others = np.ones(count, np.bool_)
         others[[0, *selected]] = False
         colors[others, 3] = _BESIDE_SELECTION
-    colors[[label for label, _, hidden in changed if hidden], 3] = 0
+    colors[[label for label, _, is_hidden in special if is_hidden], 3] = 0
     return colors

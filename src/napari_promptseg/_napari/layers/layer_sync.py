@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal, SignalGroup
 
-from napari_promptseg._napari.keybindings import LAYER_KEYS, BoundKeys
+from napari_promptseg._napari.keybindings import BoundKeys, history_keys
 from napari_promptseg._napari.layers.factory import (
     ROLES,
     TOOLS,
@@ -101,7 +101,7 @@ class LayerSync:
             "object": Mirror(controller.mask, layout),
             "labels": Mirror(controller.labels, layout),
         }
-        self._image_keys = BoundKeys(image, LAYER_KEYS, self._history())
+        self._image_keys = BoundKeys(image, history_keys(), self._history())
         for name in TRANSFORM:
             getattr(image.events, name).connect(self._move)
         self._image_changes = ImageChanges(
@@ -151,7 +151,7 @@ class LayerSync:
         self.layers[role] = layer
         if role in self._mirrors and not self._mirrors[role].paintable:
             layer.editable = False
-        hooks: list[Any] = [BoundKeys(layer, LAYER_KEYS, self._history())]
+        hooks: list[Any] = [BoundKeys(layer, history_keys(), self._history())]
         shape, undo = self.controller.volume.shape, self._history()
         if role in self._mirrors:
             on_painted = self._labels_painted if role == "labels" else self._object_painted

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_promptseg._napari.keybindings import key_name
 from napari_promptseg._napari.layers.prompt_layers import drawn_prompt
 from napari_promptseg.data.prompts import PointPrompt, ScribblePrompt, check_prompt
 
@@ -61,7 +62,9 @@ class PromptEntry:
         if not self._layer_sync.layers["object"].visible and first:
             self._layer_sync.layers["object"].visible = True
         elif not self._layer_sync.layers["object"].visible:
-            self._layer_sync.events.status.emit("The object is hidden: U shows it")
+            self._layer_sync.events.status.emit(
+                f"The object is hidden: {key_name('toggle_mask')} shows it"
+            )
         return True
 
     def move(self, old: Prompt, vertices: NDArray[np.float64], kind: str) -> bool:

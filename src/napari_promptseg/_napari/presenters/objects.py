@@ -154,9 +154,9 @@ class ObjectPresenter:
         if commands := self._commands:
             commands.set_attributes(labels, **attributes)
 
-    def _set_classes(self, classes: Classes, renamed: dict[str, str]) -> None:
+    def _set_classes(self, classes: Classes, new_names: dict[str, str]) -> None:
         if commands := self._commands:
-            commands.set_classes(classes, renamed)
+            commands.set_classes(classes, new_names)
 
     def _select(self, label: int, add: bool) -> None:
         """Select an object that was clicked on, and say what can be done with it."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from napari.utils.notifications import show_error, show_warning
 
+from napari_promptseg._napari.keybindings import key_name
 from napari_promptseg._napari.presenters.connections import Connections
 from napari_promptseg._napari.worker.job_queue import is_user_error
 from napari_promptseg.session.propagation_record import PropagationRecord
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from napari_promptseg._napari.widgets.status_line import StatusLine
     from napari_promptseg._napari.worker.snapshot import Snapshot
 
-_SELECTED: Final = "Shift+R corrects it, Shift+D deletes it; a click on it begins one inside of it."
-_SEVERAL_SELECTED: Final = "Shift+M merges them, Shift+D deletes, Shift+H hides them."
 NO_IMAGE: Final = "Open an image, then click on an object."
 
 
@@ -76,7 +75,7 @@ class StatusPresenter:
         show_error(text)
 
     def _show_stuck(self, seconds: float) -> None:
-        self.show(f"No answer for {seconds:.0f} s: wait, or press Shift+G to give up on it")
+        self.show(f"No answer for {seconds:.0f} s: wait, or press {key_name('cancel')} to give up")
 
     def _show_next_step(self, state: Snapshot) -> None:
         if self._layer_sync is None:
@@ -84,9 +83,10 @@ class StatusPresenter:
         if self._loading:
             self._line.show_hint("Clicks are answered as soon as the model is there.")
         elif self._layer_sync.controller.propagation.running:
-            self._line.show_hint("Click what is wrong at any time; Shift+G stops, and keeps it.")
+            stop = key_name("cancel")
+            self._line.show_hint(f"Click what is wrong at any time; {stop} stops, and keeps it.")
         elif self._selected and not state.has_object:
-            self._line.show_hint(_SELECTED if len(self._selected) == 1 else _SEVERAL_SELECTED)
+            self._line.show_hint(_selected_text(len(self._selected)))
         else:
             self._line.show_hint(next_step(state, self._layer_sync.layout.names))
 
@@ -102,6 +102,15 @@ class StatusPresenter:
     def _model_loaded(self, _: object) -> None:
         self._loading = False
         self._show_running(False)
+
+
+def _selected_text(count: int) -> str:
+    """Return what can be done with selected objects."""
+    delete = f"{key_name('delete')} deletes"
+    if count > 1:
+        return f"{key_name('merge')} merges them, {delete}, {key_name('hide')} hides them."
+    reopen = key_name("reopen")
+    return f"{reopen} corrects it, {delete} it; a click on it begins one inside of it."
 
 
 def error_text(error: Exception) -> str:
@@ -130,8 +139,9 @@ def next_step(state: Snapshot, names: str) -> str:
         return "Click on the next object, or Export… the labels."
     steps = ["Ctrl+click what is wrong"]
     if len(names) > 2 and state.propagated == PropagationRecord():
-        steps.append("G for all time points" if names == "tyx" else "G for all planes")
+        planes = "time points" if names == "tyx" else "planes"
+        steps.append(f"{key_name('propagate')} for all {planes}")
     elif len(names) > 2:
-        steps.append("Shift+W for the least sure plane")
-    steps.append("N to keep it")
+        steps.append(f"{key_name('review')} for the least sure plane")
+    steps.append(f"{key_name('commit')} to keep it")
     return ", ".join(steps) + "."

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QCheckBox, QLineEdit
 
+from napari_promptseg._napari.keybindings import key_name
 from napari_promptseg._napari.widgets.class_picker import ClassPicker
 from napari_promptseg._napari.widgets.sections import Section, push_button, side_by_side
 
@@ -36,13 +37,13 @@ class ObjectSection(Section):
         self.overwrite = QCheckBox("Overwrite")
         self.overwrite.setToolTip("Overwrite other objects: take their pixels too when committing")
         self.commit_button = push_button(
-            "Commit", "Move the object into the labels (N)", self.ask_commit
+            "Commit", "Move the object into the labels", self.ask_commit, action="commit"
         )
-        self.discard_button = push_button("Discard", "Drop the active object (Shift+N)")
+        self.discard_button = push_button("Discard", "Drop the active object", action="discard")
         self.discard_button.clicked.connect(self.discard)
-        self.undo_button = push_button("Undo", "Ctrl+Z")
+        self.undo_button = push_button("Undo", key_name("undo"))
         self.undo_button.clicked.connect(self.undo)
-        self.redo_button = push_button("Redo", "Ctrl+Shift+Z")
+        self.redo_button = push_button("Redo", key_name("redo"))
         self.redo_button.clicked.connect(self.redo)
         self.classes = ClassPicker()
         self.classes.edited.connect(self.classes_edited)
@@ -77,9 +78,9 @@ class ObjectSection(Section):
         self.commit_button.setText("Commit" if label is None else f"Commit {label}")
         self.discard_button.setText("Discard" if label is None else "Revert")
         self.discard_button.setToolTip(
-            "Drop the active object (Shift+N)"
+            f"Drop the active object ({key_name('discard')})"
             if label is None
-            else "Leave the object as it was before it was reopened (Shift+N)"
+            else f"Leave the object as it was before it was reopened ({key_name('discard')})"
         )
         if name != self._last_state[0] or has_object < self._last_state[1]:
             self.name.setText(name)

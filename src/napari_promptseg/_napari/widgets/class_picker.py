@@ -91,11 +91,11 @@ class ClassPicker(QComboBox):
         self.choose(self._chosen)
         dialog = ClassesDialog(self.classes, self)
         if dialog.exec() == QDialog.DialogCode.Accepted:
-            classes, renamed = dialog.classes(), dialog.renamed()
-            self._chosen = renamed.get(self._chosen, self._chosen)
+            classes, new_names = dialog.classes(), dialog.new_names()
+            self._chosen = new_names.get(self._chosen, self._chosen)
             if not self.classes:
                 self._chosen = next(iter(classes), "")
-            self.edited.emit(classes, renamed)
+            self.edited.emit(classes, new_names)
 
 
 class ClassesDialog(QDialog):
@@ -192,6 +192,6 @@ class ClassesDialog(QDialog):
                 classes.setdefault(name, color)
         return classes
 
-    def renamed(self) -> dict[str, str]:
+    def new_names(self) -> dict[str, str]:
         """Return new names by former ones."""
         return {former: name for former, name, _ in self._rows() if former and former != name}

@@ -58,8 +58,8 @@ def lock_icon(closed: bool) -> QIcon:
     def draw(painter: QPainter) -> None:
         color = QColor("#e0a030" if closed else _FAINT)
         painter.setPen(QPen(color, 3))
-        left = 9 if closed else 16
-        painter.drawArc(QRectF(left, 4, 14, 18), 0, 180 * 16)
+        arc_left = 9 if closed else 16
+        painter.drawArc(QRectF(arc_left, 4, 14, 18), 0, 180 * 16)
         painter.setBrush(color if closed else Qt.BrushStyle.NoBrush)
         painter.drawRoundedRect(QRectF(6, 14, 20, 14), 3, 3)
 

@@ -29,13 +29,18 @@ class ImageSeriesBar(QFrame):
         self.title = QLabel()
         self.title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.previous = push_button(
-            "◀ Previous", "Save, then go to the image before (Alt+Left)", lambda: self._step(-1)
+            "◀ Previous",
+            "Save, then go to the image before",
+            lambda: self._step(-1),
+            action="previous_image",
         )
         self.next = push_button(
-            "Next ▶", "Save, then go to the next image (Alt+Right)", lambda: self._step(1)
+            "Next ▶", "Save, then go to the next image", lambda: self._step(1), action="next_image"
         )
         self.is_done = QCheckBox("Done")
-        self.is_done.setToolTip("This image needs no more work; so do those with objects")
+        self.is_done.setToolTip(
+            "This image needs no more work; Next says so of an image with objects"
+        )
         self.is_done.clicked.connect(self.done)
         self.skip_done = QCheckBox("Skip done")
         self.skip_done.setToolTip("Pass over images that are done")

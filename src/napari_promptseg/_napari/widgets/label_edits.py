@@ -21,7 +21,7 @@ _ROWS: Final = (
     },
     {
         "split": ("Split", "Make objects of the pieces, or cut one piece where it is narrowest"),
-        "merge": ("Merge", "Make one object of those that are selected (Shift+M)"),
+        "merge": ("Merge", "Make one object of those that are selected"),
         "smooth": ("Smooth", "Round off corners and bumps smaller than the distance"),
     },
     {

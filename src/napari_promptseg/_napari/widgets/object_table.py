@@ -161,6 +161,9 @@ class ObjectTable(QWidget):
         before = [item.label for item in self.selection()]
         self.model.show(rows)
         self.select(*before)
+        labels = [item.label for item in self.selection()]
+        if labels != before:  # a model that is reset says nothing of its selection
+            self.selected.emit(labels)
 
     def show_classes(self, classes: Sequence[str]) -> None:
         """Offer these classes in the menu, and show those of objects."""
@@ -255,9 +258,11 @@ class ObjectTable(QWidget):
             menu.addAction(texts[on], partial(self.attributes.emit, labels, {name: not on}))
         if others:
             menu.addAction("Hide others", partial(self.attributes.emit, others, {"hidden": True}))
-        hidden = [item.label for item in self.model.rows if item.hidden]
-        if hidden:
-            menu.addAction("Show all", partial(self.attributes.emit, hidden, {"hidden": False}))
+        hidden_labels = [item.label for item in self.model.rows if item.hidden]
+        if hidden_labels:
+            menu.addAction(
+                "Show all", partial(self.attributes.emit, hidden_labels, {"hidden": False})
+            )
         menu.addAction("Color…", partial(self._ask_color, labels))
         if self.classes:
             classes = menu.addMenu("Class")

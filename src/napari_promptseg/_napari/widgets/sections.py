@@ -22,7 +22,7 @@ from qtpy.QtWidgets import (
 )
 from superqt import QCollapsible
 
-from napari_promptseg._napari.keybindings import help_rows
+from napari_promptseg._napari.keybindings import help_rows, key_name
 from napari_promptseg._napari.layers.prompt_layers import color
 from napari_promptseg._napari.widgets.icons import dot_icon
 
@@ -35,13 +35,26 @@ TOOL_TIPS: Final = {
     "Scribble": "Draw a stroke on the object",
     "Lasso": "Draw an outline around the object",
 }
+_MIN_WIDTH: Final = 320
 _NAME_IT: Final = "Or name the object, then press Enter"
 
 
-def push_button(text: str, tip: str, clicked: Callable[[], Any] | None = None) -> QPushButton:
-    """Return a button that leaves the keys to the viewer after a click."""
+def push_button(
+    text: str, tip: str, clicked: Callable[[], Any] | None = None, action: str = ""
+) -> QPushButton:
+    """Return a button that leaves the keys to the viewer after a click.
+
+    Parameters
+    ----------
+    text, tip : str
+        What it says, and its explanation.
+    clicked : callable, optional
+        Called when it is clicked.
+    action : str
+        Action of the keyboard that does the same; the tip names its key.
+    """
     button = QPushButton(text)
-    button.setToolTip(tip)
+    button.setToolTip(f"{tip} ({key_name(action)})" if action else tip)
     button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
     button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
     if clicked is not None:
@@ -76,7 +89,7 @@ def collapsible(title: str) -> QCollapsible:
 
 
 class ScrollArea(QScrollArea):
-    """Vertical scroll area that is always as wide as its content needs, in any font.
+    """Scroll area that is as wide as its content needs, up to a third of the window.
 
     Parameters
     ----------
@@ -97,7 +110,11 @@ class ScrollArea(QScrollArea):
             content, bar, viewport = self.widget(), self.verticalScrollBar(), self.viewport()
             if content is not None and bar is not None and viewport is not None:
                 beside = max(bar.sizeHint().width(), self.width() - viewport.width())
-                self.setMinimumWidth(content.minimumSizeHint().width() + beside)
+                wide = content.minimumSizeHint().width() + beside
+                # In the largest fonts it scrolls sideways, so that the image keeps some room.
+                window = self.window()
+                limit = _MIN_WIDTH if window is None else max(window.width() // 3, _MIN_WIDTH)
+                self.setMinimumWidth(min(wide, limit))
         return bool(super().eventFilter(watched, event))
 
 
@@ -153,7 +170,10 @@ class PromptSection(Section):
         self.text.returnPressed.connect(self._word_entered)
         self.column.addWidget(self.text)
         self.other_button = push_button(
-            "Other answer", "Take the model's next best answer (Shift+C)", self.other.emit
+            "Other answer",
+            "Take the model's next best answer",
+            self.other.emit,
+            action="choose_answer",
         )
         self.everything_button = push_button(
             "Find all", "Commit all objects on this plane, without prompts", self.everything.emit
@@ -263,6 +283,7 @@ def key_help() -> QCollapsible:
         grid.addWidget(heading(key), row, 0, Qt.AlignmentFlag.AlignTop)
         meaning = QLabel(text)
         meaning.setWordWrap(True)
+        meaning.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         grid.addWidget(meaning, row, 1)
     grid.setColumnStretch(1, 1)
     folded = collapsible("Keys")

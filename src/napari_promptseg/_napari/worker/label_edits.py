@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from napari_promptseg._napari.keybindings import key_name
 from napari_promptseg._napari.worker.objects import objects_text
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class LabelEditCommands:
                 getattr(session, method)(label, **arguments)
 
         what = objects_text(labels) if labels else "the active object"
-        done = f"{method.replace('_', ' ').capitalize()}: {what}. Ctrl+Z undoes it"
+        done = f"{method.replace('_', ' ').capitalize()}: {what}. {key_name('undo')} undoes it"
         self._proxy.run(work, self._proxy.say(done))
 
     def split(self, labels: Sequence[int]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from napari_promptseg._napari.keybindings import key_name
 from napari_promptseg.data.geometry import box_slices
 from napari_promptseg.session.store import as_labels
 
@@ -17,10 +18,6 @@ if TYPE_CHECKING:
     from napari_promptseg.session.session import Session
     from napari_promptseg.session.state import Classes
 
-_COVERED: Final = (
-    "all pixels of the active object belong to other objects: "
-    "tick Overwrite to take them, or discard it with Shift+N"
-)
 _MAX_LISTED: Final = 6
 """More objects than this are counted in messages, not listed."""
 _OTHER_OBJECTS: Final = frozenset(
@@ -154,7 +151,7 @@ class ObjectCommands:
             elif may_discard():
                 self._proxy.run(_discard, lambda _: self.reopen(label))
             else:
-                self._proxy.events.status.emit(f"Not reopened: {_COVERED}")
+                self._proxy.events.status.emit(f"Not reopened: {_covered_text()}")
 
         self._proxy.run(work, then)
 
@@ -221,7 +218,14 @@ def _commit(
     except ValueError as error:
         if overwrite:
             raise
-        raise ValueError(_COVERED) from error
+        raise ValueError(_covered_text()) from error
+
+
+def _covered_text() -> str:
+    return (
+        "all pixels of the active object belong to other objects: "
+        f"tick Overwrite to take them, or discard it with {key_name('discard')}"
+    )
 
 
 def _is_covered(session: Session) -> bool:
@@ -248,7 +252,7 @@ def _undo_reopening(session: Session, label: int) -> None:
     if _OTHER_OBJECTS.intersection(history[first + 1 :]):
         raise ValueError(
             f"other objects were changed since object {label} was reopened: "
-            "commit it with N, or undo with Ctrl+Z"
+            f"commit it with {key_name('commit')}, or undo with {key_name('undo')}"
         )
     while len(session.history) > first:
         session.undo()
