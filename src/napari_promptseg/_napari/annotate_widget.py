@@ -270,6 +270,8 @@ class AnnotateWidget(QWidget):
             "toggle_map": self.advice.toggle_map,
             "choose_answer": prompts.choose_answer,
             "suggest": self.advice.suggest,
+            "collect": prompts.toggle_collecting,
+            "answer": prompts.answer,
             "orthogonal_views": self.orthogonal.toggle,
             "next_image": partial(self.series.step, 1),
             "previous_image": partial(self.series.step, -1),

@@ -48,6 +48,8 @@ VIEWER_KEYS: Final = (
     Key("Shift-H", "hide", "hide the selected objects, or show all"),
     Key("U", "toggle_mask", "hide or show the active object"),
     Key("Shift-U", "toggle_map", "show or hide where the model is unsure"),
+    Key("Shift-X", "collect", "collect prompts, or answer each by itself again"),
+    Key("Control-Enter", "answer", "answer all collected prompts"),
     Key("Shift-C", "choose_answer", "take another of the answers to an ambiguous prompt"),
     Key(".", "accept", "accept the selected proposals"),
     Key("Shift-Y", "accept_all", "accept all proposals that are sure"),

@@ -137,6 +137,8 @@ class PromptSection(Section):
     polarity = Signal(bool)
     word = Signal(str)
     other = Signal()
+    collect = Signal(bool)
+    answer = Signal()
     everything = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -178,6 +180,15 @@ class PromptSection(Section):
         self.everything_button = push_button(
             "Find all", "Commit all objects on this plane, without prompts", self.everything.emit
         )
+        self.collect_button = push_button(
+            "Collect", "Give several prompts, then have one answer", action="collect"
+        )
+        self.collect_button.setCheckable(True)
+        self.collect_button.clicked.connect(self._collect_clicked)
+        self.answer_button = push_button(
+            "Answer", "Answer all collected prompts", self.answer.emit, action="answer"
+        )
+        self.column.addLayout(side_by_side(self.collect_button, self.answer_button))
         self._more = QWidget()
         row = side_by_side(self.other_button, self.everything_button)
         row.setContentsMargins(0, 0, 0, 0)
@@ -186,7 +197,16 @@ class PromptSection(Section):
         # As with the shipped model, so that little moves when it is loaded.
         self.show_capabilities(2, everything=False)
         self.other_button.setEnabled(False)
+        self.show_collected(0)
         self.text.hide()
+
+    def _collect_clicked(self, on: bool) -> None:
+        self.collect.emit(on)
+
+    def show_collected(self, count: int) -> None:
+        """Show how many prompts wait."""
+        self.answer_button.setText(f"Answer {count}" if count else "Answer")
+        self.answer_button.setEnabled(count > 0)
 
     def _word_entered(self) -> None:
         if word := self.text.text().strip():

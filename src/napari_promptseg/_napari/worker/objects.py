@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from napari_promptseg._napari.worker.job_queue import Job
+    from napari_promptseg._napari.worker.prompts import PromptCommands
     from napari_promptseg._napari.worker.propagation import PropagationCommands
     from napari_promptseg._napari.worker.requests import Edit
     from napari_promptseg._napari.worker.session_proxy import SessionProxy
@@ -56,10 +57,14 @@ class ObjectCommands:
         The session.
     propagation : PropagationCommands
         Stopped by whatever changes the object.
+    prompts : PromptCommands
+        Collected prompts are answered before a commit, and the first to be undone.
     """
 
-    def __init__(self, proxy: SessionProxy, propagation: PropagationCommands) -> None:
-        self._proxy, self._propagation = proxy, propagation
+    def __init__(
+        self, proxy: SessionProxy, propagation: PropagationCommands, prompts: PromptCommands
+    ) -> None:
+        self._proxy, self._propagation, self._prompts = proxy, propagation, prompts
 
     def commit(
         self, name: str | None = None, overwrite: bool = False, class_name: str | None = None
@@ -69,6 +74,7 @@ class ObjectCommands:
             self._proxy.events.status.emit("Nothing to commit yet: click on an object first")
             return
         self._propagation.forget_pause()
+        self._prompts.answer()
         self._proxy.run(
             lambda session, _: _commit(session, name, overwrite, class_name),
             lambda label: self._proxy.events.status.emit(f"Committed object {label}"),
@@ -77,6 +83,7 @@ class ObjectCommands:
     def discard(self) -> None:
         """Drop the active object; a reopened one becomes what it was before."""
         label = self._proxy.snapshot.label
+        self._prompts.drop([*self._prompts.collected])
         self._propagation.cancel()
         if label is None:
             self._proxy.run(
@@ -89,7 +96,12 @@ class ObjectCommands:
             )
 
     def undo(self) -> None:
-        """Undo the last step."""
+        """Undo the last step, or take back the last collected prompt."""
+        if self._prompts.collected:
+            self._prompts.drop(self._prompts.collected[-1:])
+            self._proxy.events.status.emit("Took back the last collected prompt")
+            self._proxy.emit_snapshot()
+            return
         self._propagation.cancel()
         self._proxy.run(
             lambda session, _: self._step_history(session, session.undo), self._report_step("Undid")
@@ -180,9 +192,9 @@ class ObjectCommands:
         """Set class, color, view or lock of committed objects; see `Session.set_attributes`."""
         self._proxy.run(lambda session, _: session.set_attributes(labels, **attributes))
 
-    def set_classes(self, classes: Classes, renamed: Mapping[str, str]) -> None:
+    def set_classes(self, classes: Classes, new_names: Mapping[str, str]) -> None:
         """Replace the classes; see `Session.set_classes`."""
-        self._proxy.run(lambda session, _: session.set_classes(classes, renamed))
+        self._proxy.run(lambda session, _: session.set_classes(classes, new_names))
 
     def paint_labels(self, edit: Edit) -> None:
         """Store pixels painted on the labels layer."""

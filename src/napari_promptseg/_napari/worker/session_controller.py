@@ -42,7 +42,7 @@ class SessionController:
         proxy = self.proxy = SessionProxy(session, worker, deliver)
         self.propagation = PropagationCommands(proxy)
         self.prompts = PromptCommands(proxy, self.propagation)
-        self.objects = ObjectCommands(proxy, self.propagation)
+        self.objects = ObjectCommands(proxy, self.propagation, self.prompts)
         self.edits = LabelEditCommands(proxy, self.propagation)
         self.results = ResultCommands(proxy)
         self.proposals = ProposalCommands(proxy)
