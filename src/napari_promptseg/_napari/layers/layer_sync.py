@@ -49,6 +49,8 @@ class LayerSyncEvents(SignalGroup):
     """Another tool is active now."""
     object_clicked = Signal(int, bool)
     """This committed object was clicked on; whether it adds to the selection."""
+    begun_inside = Signal(int)
+    """A new object was begun with a click inside of this committed one."""
     pixels = Signal()
     """Masks or labels were drawn anew."""
     status = Signal(str)
@@ -339,7 +341,9 @@ class LayerSync:
             return
         if self.before_click is not None:
             self.before_click(position)
-        self._entry.add_point(position, positive, normal)
+        is_prompt = self._entry.add_point(position, positive, normal)
+        if is_prompt and begins and label is not None:
+            self.events.begun_inside.emit(label)
 
     def select(self, world: Sequence[float]) -> None:
         """Add the committed object at a click to the selection, or take it out."""

@@ -46,9 +46,9 @@ class PromptEntry:
             self._layer_sync.events.status.emit(f"No prompt: {error}")
             return None
 
-    def add_point(self, position: Sequence[float], positive: bool, normal: str | None) -> None:
-        """Add a click in a view normal to an axis."""
-        self._add(np.array([position]), "point", positive, normal)
+    def add_point(self, position: Sequence[float], positive: bool, normal: str | None) -> bool:
+        """Add a click in a view normal to an axis; return whether it is a prompt."""
+        return self._add(np.array([position]), "point", positive, normal)
 
     def _add(
         self, vertices: NDArray[np.float64], kind: str, positive: bool, normal: str | None

@@ -40,6 +40,7 @@ class StatusPresenter:
         self._layer_sync: LayerSync | None = None
         self._loading = False
         self._selected: tuple[int, ...] = ()
+        self._surrounding: int | None = None
         sessions.events.failed.connect(self.show_error)
         sessions.events.status.connect(self.show)
         sessions.events.stuck.connect(self._show_stuck)
@@ -62,6 +63,7 @@ class StatusPresenter:
         self._connections.connect(events.capabilities, self._model_loaded)
         self._connections.connect(events.failed, self._model_loaded)
         self._connections.connect(layer_sync.events.status, self.show)
+        self._connections.connect(layer_sync.events.begun_inside, self._show_surrounding)
         self._show_next_step(layer_sync.controller.snapshot)
 
     def show(self, text: str) -> None:
@@ -87,8 +89,17 @@ class StatusPresenter:
             self._line.show_hint(f"Click what is wrong at any time; {stop} stops, and keeps it.")
         elif self._selected and not state.has_object:
             self._line.show_hint(_selected_text(len(self._selected)))
+        elif self._surrounding is not None and len(state.prompts) == 1:
+            keep = f"{key_name('commit')} keeps a new one"
+            self._line.show_hint(
+                f"This is on object {self._surrounding}: Reopen corrects it, {keep}."
+            )
         else:
+            self._surrounding = None
             self._line.show_hint(next_step(state, self._layer_sync.layout.names))
+
+    def _show_surrounding(self, label: int) -> None:
+        self._surrounding = label
 
     def show_selected(self, labels: Sequence[int]) -> None:
         """Say what can be done with the selected objects."""
