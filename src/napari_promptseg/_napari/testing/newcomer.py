@@ -72,7 +72,9 @@ class Newcomer:
         open_image()
         self._wait("the model")
         self._picture("opened")
-        robot = Robot(self._viewer, self._viewer.layers[0])
+        if self._dock.layer_sync is None:
+            raise RuntimeError("the dock does not use the image that was opened")
+        robot = Robot(self._viewer, self._dock.layer_sync.image)
         plane = int(truth.sum((1, 2)).argmax())
         self._expect("Click on an object")
         self._click(robot, truth, plane)
