@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from napari_promptseg._napari.widgets.image_series import ImageSeriesBar
     from napari_promptseg._napari.worker.snapshot import Snapshot
     from napari_promptseg.session.session import Session
+    from napari_promptseg.session.state import Classes
 
 
 class ImageSeriesPresenter:
@@ -60,6 +61,7 @@ class ImageSeriesPresenter:
         self._layer_sync: LayerSync | None = None
         self._own: LayerSync | None = None
         self._moving = self._is_open = False
+        self._classes: Classes = {}
         bar.stepped.connect(self.step)
         bar.done.connect(self._set_done)
         bar.ranked.connect(self._rank)
@@ -75,8 +77,10 @@ class ImageSeriesPresenter:
     def _take_classes(self, state: Snapshot) -> None:
         """Remember classes that were edited for the images that follow."""
         series = self._series
-        if series is not None and self._layer_sync is self._own and state.can_undo:
-            series.classes = dict(state.classes)
+        if series is None or self._layer_sync is not self._own:
+            return
+        if [*state.classes.items()] != [*self._classes.items()]:
+            self._classes = series.classes = dict(state.classes)
 
     def ask_folder(self) -> None:
         """Ask for a folder, and open its images as a series."""
@@ -189,6 +193,7 @@ class ImageSeriesPresenter:
             session.close()
             return
         series.current = name
+        self._classes = session.classes
         self._sessions.open_session(session, name)
         self._own = self._sessions.current
         if former is not None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def open_session(
     series: ImageSeries, name: str, backend: str, device: str, refinement: Refinement
 ) -> Session:
-    """Return the saved session of an image, or a new one with the classes of the series.
+    """Return the saved session of an image, or a new one; with the classes of the series.
 
     Raises
     ------
@@ -29,9 +29,10 @@ def open_session(
     volume = open_volume(series.path(name))
     path = series.session_path(name)
     if path.is_file():
-        return Session.load(path, volume=volume)
-    session = Session(volume, backend, device=device, refinement=refinement)
-    session.set_classes(series.classes)
+        session = Session.load(path, volume=volume)
+    else:
+        session = Session(volume, backend, device=device, refinement=refinement)
+    session.set_classes({**series.classes, **session.classes})
     return session
 
 
