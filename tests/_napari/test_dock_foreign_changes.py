@@ -86,6 +86,15 @@ def test_the_objects_of_a_labels_layer_can_be_added(bench, blobs):
     assert len(b.snapshot.objects) == 2
     assert (b.controller.labels == 7).sum() == 6 * 10 * 8
     assert "1 renumbered, such as 70000 to" in b.status
+    assert combo.count() == 0
+    # The layer of the other plugin gets what is committed here, and the new ids.
+    b.click(FIRST)
+    b.click(FIRST)  # on an object: the first click selects it
+    b.press("N")
+    np.testing.assert_array_equal(labels, b.controller.labels)
+    assert len(b.snapshot.objects) == 3
+    b.press("Ctrl+Z")
+    np.testing.assert_array_equal(labels, b.controller.labels)
 
 
 def test_all_layers_deleted_at_once(bench, blobs):

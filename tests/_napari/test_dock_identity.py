@@ -116,6 +116,7 @@ def test_reopening_below_the_active_object_asks_to_discard_it(bench, blobs, answ
     b = bench(blobs)
     b.click(FIRST)
     b.press("N")
+    b.click(FIRST)  # selects it; the next click begins an object inside of it
     b.click(FIRST)
     assert [s.label for s in b.dock.object_table.selection()] == [1]
     assert "on object 1: Reopen" in b.dock.status.hint.text()

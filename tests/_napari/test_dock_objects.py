@@ -65,6 +65,7 @@ def test_other_objects_are_overwritten_only_when_asked(bench, blobs):
     b = bench(blobs)
     b.click(FIRST)
     b.press("N")
+    b.click(FIRST)  # selects it; the next click begins an object inside of it
     b.click(FIRST)
     b.press("N")
     assert "belong to other objects" in b.status

@@ -13,9 +13,11 @@ from npe2 import PluginManifest
 from napari_promptseg._napari.layers.transforms import world_affine
 from napari_promptseg._napari.reader import get_reader, image_layer
 from napari_promptseg._napari.samples import sample_layers
+from napari_promptseg._napari.writer import write_layer
 from napari_promptseg.data.intensity_window import CT_WINDOWS
 from napari_promptseg.data.volume import Volume
-from napari_promptseg.io.formats import READ_SUFFIXES
+from napari_promptseg.io.formats import READ_SUFFIXES, WRITE_SUFFIXES
+from napari_promptseg.io.read import open_volume
 from napari_promptseg.io.sample_data import list_samples
 
 if TYPE_CHECKING:
@@ -49,6 +51,36 @@ def test_the_reader_takes_every_suffix_that_napari_does_not(manifest):
     patterns = {p.removeprefix("*") for p in reader.filename_patterns}
     assert patterns == set(READ_SUFFIXES) - set(PICTURES)
     assert reader.accepts_directories
+
+
+def test_the_writer_offers_every_suffix_that_napari_does_not(manifest):
+    (writer,) = manifest.contributions.writers
+    by_napari = {".tif", ".tiff", ".png", ".npy"}
+    by_name = {"_YOLO", "_RES", "_rtstruct.dcm"}
+    assert set(writer.filename_extensions) == set(WRITE_SUFFIXES) - by_napari - by_name
+
+
+def test_a_labels_layer_is_written_with_its_geometry_and_names(tmp_path: Path):
+    values = np.zeros((4, 6, 9), np.uint8)
+    values[1:3, 2:5, 3:8] = 2
+    features = {"index": [2], "name": ["liver"]}
+    layer = Labels(
+        values,
+        scale=(3.0, 0.5, 0.8),
+        translate=(-20, 7, 11),
+        units=("mm",) * 3,
+        features=features,
+    )
+    data, attributes, _ = layer.as_layer_data_tuple()
+    path = str(tmp_path / "labels.seg.nrrd")
+    assert write_layer(path, data, attributes) == [path]
+    again = open_volume(path)
+    np.testing.assert_array_equal(again.data[:], values)
+    assert again.spacing == pytest.approx((3.0, 0.5, 0.8))
+    assert again.affine[:3, 3] == pytest.approx((11, 7, -20))
+    assert b"liver" in (tmp_path / "labels.seg.nrrd").read_bytes()
+    with pytest.raises(ValueError, match="labels of 5 axes cannot be written"):
+        write_layer(path, np.zeros((1, 2, 1, 3, 2), int), {})
 
 
 @pytest.mark.parametrize("key", [s.key for s in list_samples()])

@@ -9,10 +9,13 @@ from qtpy.QtCore import QEvent, QObject
 from qtpy.QtOpenGLWidgets import QOpenGLWidget
 from qtpy.QtWidgets import QMainWindow, QVBoxLayout, QWidget
 
+from napari_promptseg._napari.commands import OPEN_DOCKS
 from napari_promptseg._napari.keybindings import (
+    CLASS_KEYS,
     LAYER_KEYS,
-    VIEWER_KEYS,
     BoundKeys,
+    current_keys,
+    key_name,
     key_text,
 )
 from napari_promptseg._napari.layers.canvas import bind_clicks
@@ -20,17 +23,23 @@ from napari_promptseg._napari.presenters.advice import AdvicePresenter
 from napari_promptseg._napari.presenters.confidence_review import ConfidenceReview
 from napari_promptseg._napari.presenters.few_shot import FewShotPresenter
 from napari_promptseg._napari.presenters.files import FilePresenter
+from napari_promptseg._napari.presenters.image_series import ImageSeriesPresenter
 from napari_promptseg._napari.presenters.images import ImagePresenter
+from napari_promptseg._napari.presenters.label_edits import LabelEditPresenter
 from napari_promptseg._napari.presenters.object_results import ObjectResults
 from napari_promptseg._napari.presenters.objects import ObjectPresenter
+from napari_promptseg._napari.presenters.orthogonal_views import OrthogonalViews
 from napari_promptseg._napari.presenters.prompts import PromptPresenter
 from napari_promptseg._napari.presenters.propagation import PropagationPresenter
 from napari_promptseg._napari.presenters.recovery import Recovery, RecoveryBar
 from napari_promptseg._napari.presenters.session_manager import SessionManager
 from napari_promptseg._napari.presenters.status import StatusPresenter
+from napari_promptseg._napari.widgets.active_object import ObjectSection
 from napari_promptseg._napari.widgets.event_filters import KeyActions, KeyRepeats, WheelGuard
 from napari_promptseg._napari.widgets.few_shot import FewShotSection
 from napari_promptseg._napari.widgets.image import ImageSection
+from napari_promptseg._napari.widgets.image_series import ImageSeriesBar
+from napari_promptseg._napari.widgets.label_edits import LabelEditSection
 from napari_promptseg._napari.widgets.object_table import ObjectTable
 from napari_promptseg._napari.widgets.precompute import PrecomputeSection
 from napari_promptseg._napari.widgets.propagation import PropagationSection
@@ -39,7 +48,6 @@ from napari_promptseg._napari.widgets.questions import confirm
 from napari_promptseg._napari.widgets.refinement import RefinementSection
 from napari_promptseg._napari.widgets.sections import (
     FileSection,
-    ObjectSection,
     PromptSection,
     ScrollArea,
     collapsible,
@@ -83,6 +91,7 @@ class AnnotateWidget(QWidget):
         self.destroyed.connect(self.sessions.close)
         self.sessions.events.current.connect(self._follow)
         self._bind_keys()
+        OPEN_DOCKS.add(self)
         self._unbind_clicks = bind_clicks(napari_viewer, self._image_in_hand)
         self._follow(None)
         active = napari_viewer.layers.selection.active
@@ -93,12 +102,17 @@ class AnnotateWidget(QWidget):
 
     def _bind_keys(self) -> None:
         actions = {name: partial(self._act, run) for name, run in self._actions().items()}
-        self._viewer_keys = BoundKeys(self.viewer, (*VIEWER_KEYS, *LAYER_KEYS), actions)
-        by_key = {key_text(key): actions[key.action] for key in (*VIEWER_KEYS, *LAYER_KEYS)}
-        self._keys = KeyActions(by_key, tuple(map(key_text, LAYER_KEYS)), self)
+        self.commands = actions
+        keys = tuple(current_keys().values())
+        self._viewer_keys = BoundKeys(self.viewer, keys, actions)
+        by_key = {key_text(key): actions[key.action] for key in keys}
+        history = [key_name(key.action) for key in LAYER_KEYS]
+        self._keys = KeyActions(by_key, tuple(history), self)
         for view in (self.object_table.table, self.similar.table, self.similar.queue):
             view.installEventFilter(self._keys)
-        repeats = {key_text(key): partial(self._repeat, actions[key.action]) for key in LAYER_KEYS}
+        repeats = {
+            key_name(key.action): partial(self._repeat, actions[key.action]) for key in LAYER_KEYS
+        }
         self._repeats = KeyRepeats(repeats, tuple(repeats), self)
 
     def _act(self, action: Callable[[], None]) -> None:
@@ -121,6 +135,7 @@ class AnnotateWidget(QWidget):
 
     def _make_widgets(self) -> None:
         self.recovery_bar = RecoveryBar()
+        self.series_bar = ImageSeriesBar()
         self.images = ImageSection(self.viewer)
         self.preparation = PrecomputeSection()
         self.refinement = RefinementSection()
@@ -128,6 +143,7 @@ class AnnotateWidget(QWidget):
         self.propagation = PropagationSection()
         self.objects = ObjectSection()
         self.object_table = ObjectTable(self._swatch)
+        self.edits = LabelEditSection()
         self.similar = FewShotSection()
         self.files = FileSection()
         self.keys = key_help()
@@ -150,12 +166,20 @@ class AnnotateWidget(QWidget):
         self.file_presenter = FilePresenter(
             self.files, self.sessions, status.show, ask, lambda: self.objects.name.text().strip()
         )
+        self.series = ImageSeriesPresenter(
+            self.series_bar, self.images, self.sessions, status, ask, self.objects.ask_commit
+        )
+        self.files.folder.connect(self.series.ask_folder)
+        self.orthogonal = OrthogonalViews(self.viewer, status.show)
+        self.images.views_button.clicked.connect(self.orthogonal.toggle)
+        self.edit_presenter = LabelEditPresenter(self.edits, self.object_table, status.show)
         self.results = ObjectResults(self.object_table, status.show)
         self.confidence_review = ConfidenceReview(self.propagation, status.show)
         self.advice = AdvicePresenter(self.refinement, self.notes, status.show)
         self.few_shot = FewShotPresenter(self.similar, status, lambda: self.sessions.busy)
         self.few_shot.events.adapted.connect(self.images.update_models)
         self.few_shot.events.class_name.connect(self.objects.show_name)
+        self.object_table.selected.connect(status.show_selected)
         self.images.events.models.connect(self.prompt_presenter.show_text_remedy)
         self._presenters: tuple[Presenter, ...] = (
             status,
@@ -163,6 +187,9 @@ class AnnotateWidget(QWidget):
             self.prompt_presenter,
             self.propagation_presenter,
             self.object_presenter,
+            self.edit_presenter,
+            self.series,
+            self.orthogonal,
             self.file_presenter,
             self.results,
             self.confidence_review,
@@ -180,6 +207,7 @@ class AnnotateWidget(QWidget):
             settings.addWidget(part)
         for section in (
             self.recovery_bar,
+            self.series_bar,
             self.images.widget,
             self.preparation,
             self.prompts,
@@ -188,7 +216,9 @@ class AnnotateWidget(QWidget):
         ):
             column.addWidget(section)
         column.addWidget(self.object_table, 1)
-        for section in (self.files, settings, self.similar, self.keys):
+        edits = collapsible("Edit objects")
+        edits.addWidget(self.edits)
+        for section in (edits, self.files, settings, self.similar, self.keys):
             column.addWidget(section)
         self._scroll = ScrollArea(inner)
         WheelGuard(inner)
@@ -228,10 +258,23 @@ class AnnotateWidget(QWidget):
             "review": self.confidence_review.review,
             "commit": self.objects.ask_commit,
             "discard": objects.discard,
+            "reopen": objects.reopen_selected,
+            "delete": objects.delete_selected,
+            "merge": objects.merge_selected,
+            "hide": objects.toggle_hidden,
+            **{
+                key.action: partial(self.objects.classes.choose_number, number)
+                for number, key in enumerate(CLASS_KEYS)
+            },
             "toggle_mask": objects.toggle_mask,
             "toggle_map": self.advice.toggle_map,
             "choose_answer": prompts.choose_answer,
             "suggest": self.advice.suggest,
+            "collect": prompts.toggle_collecting,
+            "answer": prompts.answer,
+            "orthogonal_views": self.orthogonal.toggle,
+            "next_image": partial(self.series.step, 1),
+            "previous_image": partial(self.series.step, -1),
             "accept": partial(review.decide, "accept"),
             "accept_all": partial(review.decide, "accept all"),
             "reject": partial(review.decide, "reject"),
@@ -290,6 +333,7 @@ class AnnotateWidget(QWidget):
         if self._closed:
             return
         self._closed = True
+        OPEN_DOCKS.discard(self)
         for presenter in self._presenters:
             presenter.follow(None)
         self.few_shot.close()

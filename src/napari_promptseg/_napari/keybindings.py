@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -41,14 +42,23 @@ VIEWER_KEYS: Final = (
     Key("Shift-W", "review", "go to the plane that it is least sure of"),
     Key("N", "commit", "commit the object, go on with the next"),
     Key("Shift-N", "discard", "discard the active object"),
+    Key("Shift-R", "reopen", "correct the selected object: reopen it"),
+    Key("Shift-D", "delete", "delete the selected objects"),
+    Key("Shift-M", "merge", "merge the selected objects"),
+    Key("Shift-H", "hide", "hide the selected objects, or show all"),
     Key("U", "toggle_mask", "hide or show the active object"),
     Key("Shift-U", "toggle_map", "show or hide where the model is unsure"),
+    Key("Shift-X", "collect", "collect prompts, or answer each by itself again"),
+    Key("Control-Enter", "answer", "answer all collected prompts"),
     Key("Shift-C", "choose_answer", "take another of the answers to an ambiguous prompt"),
     Key(".", "accept", "accept the selected proposals"),
     Key("Shift-Y", "accept_all", "accept all proposals that are sure"),
     Key(",", "reject", "reject the selected proposals"),
     Key("Shift-K", "next_proposal", "go to the next proposal"),
     Key("Shift-J", "previous_proposal", "go to the proposal before"),
+    Key("Shift-O", "orthogonal_views", "show or hide the two other planes of a volume"),
+    Key("Alt-Right", "next_image", "save, and go to the next image of the folder"),
+    Key("Alt-Left", "previous_image", "save, and go to the image before"),
     Key("H", "suggest", "mark where the next click helps most"),
 )
 """Bound on the viewer; none is a key of napari or of its layers."""
@@ -59,8 +69,15 @@ LAYER_KEYS: Final = (
 )
 """Bound on the viewer, and on the layers of the dock, which have an undo of their own."""
 
+CLASS_KEYS: Final = tuple(
+    Key(f"Alt-{number}", f"class_{number}", f"class {number} of the list, 0 for none")
+    for number in range(10)
+)
+"""Bound on the viewer: the class of the next object."""
+
 MOUSE: Final = (
-    ("Click", "the object is here"),
+    ("Click", "the object is here; on a committed object: select it"),
+    ("Shift+click", "select several committed objects"),
     ("Ctrl+click, right click", "the object is not here"),
     ("Drag", "move the view"),
     ("Delete", "remove the selected points or shapes"),
@@ -68,9 +85,60 @@ MOUSE: Final = (
 """What the mouse does, for the help."""
 
 
+@cache
+def current_keys() -> Mapping[str, Key]:
+    """Return all keys by action, as the user has changed them in the preferences of napari.
+
+    A key that is none, or belongs to two actions, is as it was.
+    """
+    keys = {key.action: key for key in (*VIEWER_KEYS, *CLASS_KEYS, *LAYER_KEYS)}
+    for action, text in _preferences().items():
+        other_keys = {_normal(key.key) for key in keys.values() if key.action != action}
+        if action in keys and _normal(text) and _normal(text) not in other_keys:
+            keys[action] = replace(
+                keys[action], key=text.replace("+", "-").replace("Ctrl", "Control")
+            )
+    return keys
+
+
+def _preferences() -> dict[str, str]:
+    """Return keys by action from the preferences; versions of napari without them have none."""
+    try:
+        from napari.settings import get_plugin_settings
+
+        return dict(get_plugin_settings("napari-promptseg").shortcuts.model_dump())
+    except (ImportError, AttributeError, KeyError, ValueError):
+        return {}
+
+
+def _normal(text: str) -> str:
+    """Return a key as napari prints it, empty if it is none."""
+    from napari.utils.key_bindings import coerce_keybinding
+
+    try:
+        binding = coerce_keybinding(text.replace("-", "+").replace("Control", "Ctrl"))
+    except (ValueError, TypeError, AttributeError):
+        return ""
+    keys = [part.key for part in binding.parts]
+    return str(binding) if len(keys) == 1 and keys[0] else ""
+
+
+def history_keys() -> tuple[Key, ...]:
+    """Return the keys of undo and redo, which layers have too."""
+    return tuple(current_keys()[key.action] for key in LAYER_KEYS)
+
+
+def key_name(action: str) -> str:
+    """Return the key of an action as the user reads it, such as "Ctrl+Z"."""
+    return key_text(current_keys()[action])
+
+
 def help_rows() -> list[tuple[str, str]]:
     """Return all keys and mouse actions with their explanation, as the user reads them."""
-    return [*MOUSE, *((key_text(k), k.text) for k in (*VIEWER_KEYS, *LAYER_KEYS))]
+    keys = [current_keys()[key.action] for key in (*VIEWER_KEYS, *LAYER_KEYS)]
+    rows = [*MOUSE, *((key_text(key), key.text) for key in keys)]
+    first, *_, last = (key_name(key.action) for key in CLASS_KEYS)
+    return [*rows, (f"{first} to {last}", "class of the object, 0 for none")]
 
 
 def key_text(key: Key) -> str:

@@ -317,6 +317,18 @@ def boxes_meet(one: Bounds, other: Bounds) -> bool:
     return all(a < d and c < b for (a, b), (c, d) in zip(one, other, strict=True))
 
 
+def disjoint_boxes(boxes: Sequence[Bounds]) -> list[Bounds]:
+    """Return boxes that cover others and have no pixel in common; those that meet are joined."""
+    disjoint: list[Bounds] = []
+    for box in boxes:
+        joined = box
+        while meeting := [other for other in disjoint if boxes_meet(other, joined)]:
+            disjoint = [other for other in disjoint if other not in meeting]
+            joined = box_union([joined, *meeting])
+        disjoint.append(joined)
+    return disjoint
+
+
 def mask_box(mask: np.ndarray) -> Bounds | None:
     """Return the smallest box that holds the true pixels of an array; None if there are none."""
     box = []

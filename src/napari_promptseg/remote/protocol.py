@@ -84,6 +84,7 @@ class Commit(Message):
     do: Literal["commit"] = "commit"
     name: Text | None = None
     overwrite: bool = False
+    class_name: Text | None = None
 
 
 class Plain(Message):

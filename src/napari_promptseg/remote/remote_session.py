@@ -197,9 +197,12 @@ class RemoteSession:
         entries = None if index is None else index.index
         return int(self._call(Choose(number=number, index=entries)) or 0)
 
-    def commit(self, name: str | None = None, overwrite: bool = False) -> int:
+    def commit(
+        self, name: str | None = None, overwrite: bool = False, class_name: str | None = None
+    ) -> int:
         """See `Session.commit`."""
-        return int(self._call(Commit(name=name, overwrite=overwrite)) or 0)
+        call = Commit(name=name, overwrite=overwrite, class_name=class_name)
+        return int(self._call(call) or 0)
 
     def discard(self) -> None:
         """See `Session.discard`."""

@@ -151,7 +151,7 @@ class Hosted:
                 plane = None if call.index is None else Plane(call.index)
                 return session.choose(call.number, plane)
             case Commit():
-                return session.commit(call.name, call.overwrite)
+                return session.commit(call.name, call.overwrite, call.class_name)
             case Plain(do="discard"):
                 session.discard()
             case Plain(do="undo"):

@@ -12,7 +12,7 @@ from pydantic import Base64Bytes
 from napari_promptseg.data.array_codec import pack, unpack
 from napari_promptseg.data.errors import CorruptFileError
 from napari_promptseg.data.geometry import Bounds, box_slices
-from napari_promptseg.session.state import Draft, StoredObject
+from napari_promptseg.session.state import Classes, Draft, StoredObject
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,6 +99,8 @@ class Change:
         model did.
     arguments : mapping of str to value
         Of a propagation that came to its end; see `Session.propagate`.
+    classes : (Classes, Classes), optional
+        Classes of the session before and after, if they changed.
     """
 
     name: str
@@ -109,6 +111,7 @@ class Change:
     patches: tuple[ImagePatch, ...] = ()
     model: str = ""
     arguments: Mapping[str, int | tuple[int, ...] | str | None] = field(default_factory=dict)
+    classes: tuple[Classes, Classes] | None = None
 
 
 @dataclass(slots=True)

@@ -228,16 +228,16 @@ def export(
 
 
 def _names(store: Store) -> dict[int, str]:
-    return {
-        label: stored_object.name
-        for label, stored_object in store.objects.items()
-        if stored_object.name
-    }
+    names = {label: one.name or one.class_name for label, one in store.objects.items()}
+    return {label: name for label, name in names.items() if name}
 
 
 def _colors(store: Store) -> dict[int, Color]:
-    stored_object = store.objects.items()
-    return {label: one.color for label, one in stored_object if one.color is not None}
+    colors = {
+        label: one.color or store.classes.get(one.class_name)
+        for label, one in store.objects.items()
+    }
+    return {label: color for label, color in colors.items() if color is not None}
 
 
 def _parents(store: Store) -> dict[int, int]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_promptseg.session import object_edits
+from napari_promptseg.session.intensity_range import allowed_pixels
 from napari_promptseg.session.state import Draft
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -20,7 +22,12 @@ if TYPE_CHECKING:
     from napari_promptseg.session.session_state import SessionState
 
 
-def commit(state: SessionState, name: str | None = None, overwrite: bool = False) -> int:
+def commit(
+    state: SessionState,
+    name: str | None = None,
+    overwrite: bool = False,
+    class_name: str | None = None,
+) -> int:
     """Move the active object into the labels.
 
     Parameters
@@ -28,7 +35,9 @@ def commit(state: SessionState, name: str | None = None, overwrite: bool = False
     name : str, optional
         Name of the object; its present name when not given.
     overwrite : bool
-        Take pixels of other objects too; otherwise they keep them.
+        Take pixels of other objects too; otherwise they keep them, and locked ones always.
+    class_name : str, optional
+        Class of the object, one of `Session.classes`; its present class when not given.
 
     Returns
     -------
@@ -38,10 +47,10 @@ def commit(state: SessionState, name: str | None = None, overwrite: bool = False
     Raises
     ------
     ValueError
-        If there is no object, or all its pixels belong to other objects.
+        If there is no object or no such class, or all its pixels belong to other objects.
     """
     state.interrupt()
-    label, change = object_edits.commit(state.store, name, overwrite)
+    label, change = object_edits.commit(state.store, name, overwrite, class_name)
     state.store.do(change)
     state.review.restart()
     return label
@@ -71,7 +80,7 @@ def reopen(state: SessionState, label: int) -> None:
         If there is no such object.
     """
     state.interrupt()
-    state.store.object(label)
+    state.store.unlocked_object(label)
     if state.store.mask_extent() is not None:
         commit(state)
     else:
@@ -79,21 +88,45 @@ def reopen(state: SessionState, label: int) -> None:
     state.store.do(object_edits.reopen(state.store, label))
 
 
-def delete(state: SessionState, label: int) -> None:
-    """Delete a committed object from the labels.
+def delete(state: SessionState, label: int | Sequence[int]) -> None:
+    """Delete a committed object, or several, from the labels as one step.
 
     Parameters
     ----------
-    label : int
-        A committed object.
+    label : int or sequence of int
+        Committed objects.
 
     Raises
     ------
     ValueError
-        If there is no such object.
+        If there is no such object, or it is locked.
     """
     state.interrupt()
     state.store.do(object_edits.delete(state.store, label))
+
+
+def merge(state: SessionState, labels: Sequence[int]) -> int:
+    """Make one object of several, with the id, name and class of the first.
+
+    Parameters
+    ----------
+    labels : sequence of int
+        Committed objects, two or more.
+
+    Returns
+    -------
+    int
+        Its id.
+
+    Raises
+    ------
+    ValueError
+        If there is no such object, one is locked, or there are fewer than two.
+    """
+    state.interrupt()
+    label, change = object_edits.merge(state.store, labels)
+    state.store.do(change)
+    return label
 
 
 def rename(state: SessionState, label: int, name: str) -> None:
@@ -137,6 +170,8 @@ def relabel(state: SessionState, label: int, to: int) -> None:
 def paint(state: SessionState, box: Bounds, values: NDArray[Any]) -> None:
     """Write ids into a box of the labels by hand; new ids become objects.
 
+    Pixels of locked objects, and those outside of the intensity range, stay as they are.
+
     Parameters
     ----------
     box : tuple of (int, int)
@@ -147,10 +182,13 @@ def paint(state: SessionState, box: Bounds, values: NDArray[Any]) -> None:
     Raises
     ------
     ValueError
-        If the box is outside, or the values do not fit it.
+        If the box is outside, the values do not fit it, or all objects there are locked.
     """
     state.interrupt()
-    state.store.do(object_edits.paint(state.store, box, values))
+    may_add = None
+    if state.predictor.intensity_range is not None:
+        may_add = partial(allowed_pixels, state.volume, state.predictor.intensity_range)
+    state.store.do(object_edits.paint(state.store, box, values, may_add))
 
 
 def add_labels(

@@ -8,23 +8,39 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_promptseg.data.geometry import Bounds, Plane, box_slices, box_union
+from napari_promptseg.data.geometry import (
+    Bounds,
+    Plane,
+    box_slices,
+    box_union,
+    disjoint_boxes,
+)
 from napari_promptseg.data.labels import label_boxes
 from napari_promptseg.data.memmap import slabs
 from napari_promptseg.session.history import Change, ImagePatch
 from napari_promptseg.session.lineage import without_orphans
+from napari_promptseg.session.object_attributes import checked_class
+from napari_promptseg.session.propagation_record import PropagationRecord
 from napari_promptseg.session.state import Color, Draft, StoredObject
-from napari_promptseg.session.store import LABEL_TYPE, LARGEST_LABEL, Store, checked_integer
+from napari_promptseg.session.store import (
+    LABEL_TYPE,
+    LARGEST_LABEL,
+    Store,
+    as_labels,
+    checked_integer,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
 ObjectChanges = dict[int, tuple[StoredObject | None, StoredObject | None]]
 
 
-def commit(store: Store, name: str | None, overwrite: bool) -> tuple[int, Change]:
+def commit(
+    store: Store, name: str | None, overwrite: bool, class_name: str | None = None
+) -> tuple[int, Change]:
     """Move the active object into the labels; see `Session.commit`."""
     draft, box = store.draft, store.mask_extent()
     if box is None:
@@ -34,11 +50,14 @@ def commit(store: Store, name: str | None, overwrite: bool) -> tuple[int, Change
     pixels = free = 0
     for part in slabs(box):
         mask = store.mask[box_slices(part)]
-        taken_mask = mask if overwrite else mask & (store.labels[box_slices(part)] == 0)
+        others = store.labels[box_slices(part)]
+        taken_mask = mask & (~store.locked_pixels(others) if overwrite else others == 0)
         pixels, free = pixels + int(mask.sum()), free + int(taken_mask.sum())
         if mask.any():
             clearing = ImagePatch.between("mask", part, mask, np.zeros_like(mask))
             patches += [store.labels_patch(part, taken_mask, label), clearing]
+    if not free and overwrite:
+        raise ValueError(f"all {pixels} pixels belong to locked objects; unlock them first")
     if not free:
         raise ValueError(
             f"all {pixels} pixels belong to other objects; commit with overwrite=True to take them"
@@ -48,7 +67,14 @@ def commit(store: Store, name: str | None, overwrite: bool) -> tuple[int, Change
     whole = box if pixels_by_hand is None else box_union([box, pixels_by_hand.box])
     new_name = draft.name if name is None else str(name)
     stored_object = StoredObject(
-        label, new_name, draft.prompts, whole, draft.propagated, draft.parent, draft.color
+        label,
+        new_name,
+        draft.prompts,
+        whole,
+        draft.propagated,
+        draft.parent,
+        draft.color,
+        draft.class_name if class_name is None else checked_class(store, class_name),
     )
     objects = {**_ended(store, patches), label: (pixels_by_hand, stored_object)}
     change = Change("commit", (draft, Draft()), objects, tuple(patches))
@@ -156,11 +182,15 @@ def _ended(store: Store, patches: Iterable[ImagePatch]) -> ObjectChanges:
     return changes
 
 
-def _recolored(store: Store, stored_object: StoredObject, to: int) -> tuple[ImagePatch, ...]:
-    """Patches that give the pixels of a committed object another id."""
+def _reassigned(
+    store: Store, stored_objects: Sequence[StoredObject], to: int
+) -> tuple[ImagePatch, ...]:
+    """Patches that give the pixels of committed objects another id."""
+    labels = [one.label for one in stored_objects]
     parts = (
-        (part, store.labels[box_slices(part)] == stored_object.label)
-        for part in slabs(stored_object.box)
+        (part, np.isin(store.labels[box_slices(part)], labels))
+        for box in disjoint_boxes([one.box for one in stored_objects])
+        for part in slabs(box)
     )
     return tuple(store.labels_patch(part, mask, to) for part, mask in parts if mask.any())
 
@@ -175,8 +205,8 @@ def discard(store: Store) -> Change:
 
 def reopen(store: Store, label: int) -> Change:
     """Take a committed object back into work; there must be none in work."""
-    stored_object = store.object(label)
-    removals = _recolored(store, stored_object, 0)
+    stored_object = store.unlocked_object(label)
+    removals = _reassigned(store, [stored_object], 0)
     masks = ((patch.box, patch.values("old") == stored_object.label) for patch in removals)
     additions = (ImagePatch.between("mask", box, np.zeros_like(mask), mask) for box, mask in masks)
     draft = Draft(
@@ -187,17 +217,40 @@ def reopen(store: Store, label: int) -> Change:
         stored_object.propagated,
         stored_object.parent,
         stored_object.color,
+        stored_object.class_name,
     )
     objects: ObjectChanges = {stored_object.label: (stored_object, None)}
     return Change("reopen", (store.draft, draft), objects, (*removals, *additions))
 
 
-def delete(store: Store, label: int) -> Change:
-    """Delete a committed object from the labels."""
-    stored_object = store.object(label)
-    objects: ObjectChanges = {stored_object.label: (stored_object, None)}
-    patches = _recolored(store, stored_object, 0)
+def delete(store: Store, labels: int | Iterable[int]) -> Change:
+    """Delete committed objects from the labels."""
+    stored_objects = {label: store.unlocked_object(label) for label in as_labels(labels)}
+    if not stored_objects:
+        raise ValueError(f"no object to delete; valid labels: {sorted(store.objects)}")
+    objects: ObjectChanges = {label: (one, None) for label, one in stored_objects.items()}
+    patches = _reassigned(store, [*stored_objects.values()], 0)
     return without_orphans(store, Change("delete", (store.draft,) * 2, objects, patches))
+
+
+def merge(store: Store, labels: Sequence[int]) -> tuple[int, Change]:
+    """Give the pixels of committed objects to the first of them; see `Session.merge`."""
+    stored_objects = {label: store.unlocked_object(label) for label in as_labels(labels)}
+    if len(stored_objects) < 2:
+        raise ValueError(f"two objects or more are needed to merge, got {[*stored_objects]}")
+    first, *others = stored_objects.values()
+    patches = _reassigned(store, others, first.label)
+    whole = replace(
+        first,
+        prompts=tuple(prompt for one in stored_objects.values() for prompt in one.prompts),
+        box=box_union([one.box for one in stored_objects.values()]),
+        propagated=PropagationRecord(),
+        parent=None if first.parent in stored_objects else first.parent,
+    )
+    objects: ObjectChanges = {one.label: (one, None) for one in others}
+    objects[first.label] = first, whole
+    change = Change("merge", (store.draft,) * 2, objects, patches)
+    return first.label, without_orphans(store, change, {one.label: first.label for one in others})
 
 
 def rename(store: Store, label: int, name: str) -> Change:
@@ -209,7 +262,7 @@ def rename(store: Store, label: int, name: str) -> Change:
 
 def relabel(store: Store, label: int, to: int) -> Change:
     """Give a committed object another id."""
-    stored_object, to = store.object(label), checked_integer(to)
+    stored_object, to = store.unlocked_object(label), checked_integer(to)
     if not 1 <= to <= LARGEST_LABEL:
         raise ValueError(f"label {to!r} is out of range; valid: 1 to {LARGEST_LABEL}")
     if to in store.objects or to == store.draft.label:
@@ -218,12 +271,28 @@ def relabel(store: Store, label: int, to: int) -> Change:
         stored_object.label: (stored_object, None),
         to: (None, replace(stored_object, label=to)),
     }
-    change = Change("relabel", (store.draft,) * 2, objects, _recolored(store, stored_object, to))
+    patches = _reassigned(store, [stored_object], to)
+    change = Change("relabel", (store.draft,) * 2, objects, patches)
     return without_orphans(store, change, {stored_object.label: to})
 
 
-def paint(store: Store, box: Bounds, values: NDArray[Any]) -> Change:
-    """Write ids into a box of the labels by hand; new ids become objects."""
+def paint(
+    store: Store,
+    box: Bounds,
+    values: NDArray[Any],
+    may_add: Callable[[Bounds], NDArray[np.bool_]] | None = None,
+) -> Change:
+    """Write ids into a box of the labels by hand; new ids become objects.
+
+    Parameters
+    ----------
+    store : Store
+        What is painted on.
+    box, values
+        See `Session.paint`.
+    may_add : callable, optional
+        From a box to where pixels of objects may be added.
+    """
     shape, values = store.labels.shape, np.asarray(values)
     box = tuple((int(start), int(stop)) for start, stop in box)
     if len(box) != len(shape) or any(
@@ -238,6 +307,12 @@ def paint(store: Store, box: Bounds, values: NDArray[Any]) -> Change:
     if not 0 <= int(values.min()) <= int(values.max()) <= LARGEST_LABEL:
         raise ValueError(f"ids must be 0 to {LARGEST_LABEL}, got {values.min()} to {values.max()}")
     old = store.labels[box_slices(box)]
+    protected = (values != old) & (store.locked_pixels(old) | store.locked_pixels(values))
+    values = np.where(protected, old, values)
+    if may_add is not None:
+        values = np.where((values > 0) & ~may_add(box), old, values)
+    if protected.any() and not (values != old).any():
+        raise ValueError("the objects painted on are locked; unlock them to change them")
     patch = ImagePatch.between("labels", box, old, values.astype(LABEL_TYPE))
     objects = _ended(store, [patch])
     for label in np.unique(values[values > 0]).tolist():

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from napari_promptseg.data.volume import Volume
     from napari_promptseg.models.base import Backend
     from napari_promptseg.propagation.base import Propagator
+    from napari_promptseg.session.intensity_range import IntensityRange
     from napari_promptseg.session.uncertainty import Uncertainty
 
 _KEPT_PLANES: Final = 4
@@ -102,6 +103,8 @@ class Predictor:
         """Called when inference falls back to a smaller crop or to the CPU."""
         self._embedded: OrderedDict[tuple[Plane, Crop | None], Any] = OrderedDict()
         self.propagator = propagator
+        self.intensity_range: IntensityRange | None = None
+        """Values that pixels of answers keep to."""
 
     @property
     def name(self) -> str:
@@ -164,7 +167,8 @@ class Predictor:
     def describe(self) -> str:
         """Return all that an answer depends on beside prompts and image, as one text."""
         engine = BackendTraits.of(self._base).engine
-        return f"{self.spec} {self.identity} {engine} {self._volume.window}"
+        kept_to = "" if self.intensity_range is None else f" {self.intensity_range}"
+        return f"{self.spec} {self.identity} {engine} {self._volume.window}{kept_to}"
 
     @property
     def identity(self) -> str | None:
@@ -295,12 +299,40 @@ class Predictor:
         if any(not region.positive for region in prompts.regions):
             local = prompts.mapped(offset=(-corner[0], -corner[1]))
             mask = mask & ~excluded_pixels(local, answer.probability.shape)
+        mask = self._in_range(plane, mask, corner, crop or whole)
         if crop is None:
             return PlaneAnswer(mask, corner)
         (top, bottom), (left, right) = mask_box(mask) or ((0, 0), (0, 0))
         row = crop.rows[0] + (corner[0] + top) * crop.step
         column = crop.columns[0] + (corner[1] + left) * crop.step
         return PlaneAnswer(mask[top:bottom, left:right], (row, column), crop.step, crop)
+
+    def _in_range(
+        self, plane: Plane, mask: NDArray[np.bool_], corner: tuple[int, int], crop: Crop
+    ) -> NDArray[np.bool_]:
+        """Return a part of a crop without the pixels outside of the intensity range."""
+        if self.intensity_range is None:
+            return mask
+        values = np.asarray(self._volume.read(plane, crop))
+        rows, columns = (slice(c, c + n) for c, n in zip(corner, mask.shape, strict=True))
+        return mask & self.intensity_range.allows(values[rows, columns])
+
+    def keep_to_range(
+        self, plane: Plane, mask: NDArray[np.bool_], before: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.bool_]:
+        """Return the mask of a plane without pixels outside of the intensity range.
+
+        Parameters
+        ----------
+        plane : Plane
+            Which plane.
+        mask : (H, W) bool array
+            All of it.
+        before : (H, W) bool array, optional
+            Pixels that stay, whatever their values.
+        """
+        limited = self._in_range(plane, mask, (0, 0), Crop.whole(mask.shape))
+        return limited if before is None else limited | (mask & before)
 
     def segment_everything(self, plane: Plane) -> NDArray[np.int32]:
         """Return numbers of all objects that the backend finds on a plane without prompts.

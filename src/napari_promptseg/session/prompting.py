@@ -380,7 +380,9 @@ def _answer(
     answer = PlaneAnswer(np.zeros((0, 0), np.bool_))
     if starts:  # the last mask or text replaces the mask of the plane
         if isinstance(starts[-1], MaskPrompt):
-            answer = PlaneAnswer(unpack_mask(starts[-1]))
+            drawn_mask = unpack_mask(starts[-1])
+            before = store.plane_mask(plane)
+            answer = PlaneAnswer(state.predictor.keep_to_range(plane, drawn_mask, before))
         mask = answer.mask if crop is None else answer.mask[crop.slices]
         prior = mask if mask.any() else None
     if by_text or any(not isinstance(prompt, MaskPrompt | TextPrompt) for prompt in new):

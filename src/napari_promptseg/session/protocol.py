@@ -107,7 +107,9 @@ class SessionProtocol(Protocol):
     ) -> PropagationHandle:
         """See `Session.propagate`."""
 
-    def commit(self, name: str | None = None, overwrite: bool = False) -> int:
+    def commit(
+        self, name: str | None = None, overwrite: bool = False, class_name: str | None = None
+    ) -> int:
         """See `Session.commit`."""
 
     def discard(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -11,16 +10,19 @@ from napari_promptseg.propagation.registry import AUTO
 from napari_promptseg.session import (
     advice,
     few_shot,
+    label_edits,
+    object_attributes,
     object_commands,
     precompute,
     prompting,
     review,
     save_load,
+    settings,
 )
 from napari_promptseg.session import measurements as results
 from napari_promptseg.session import verify as reproducibility
 from napari_promptseg.session.delegation import delegate
-from napari_promptseg.session.predictor import Predictor
+from napari_promptseg.session.intensity_range import IntensityRange
 from napari_promptseg.session.propagation import runner
 from napari_promptseg.session.session_state import SessionState
 
@@ -32,12 +34,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_promptseg.data.geometry import Plane
-    from napari_promptseg.data.intensity_window import Window
     from napari_promptseg.data.prompts import Prompt
     from napari_promptseg.data.volume import Volume
     from napari_promptseg.models.base import Backend
     from napari_promptseg.models.text_models import TextMatch
-    from napari_promptseg.session.state import Draft, StoredObject
+    from napari_promptseg.session.state import Classes, Draft, StoredObject
     from napari_promptseg.session.store import SessionEvents
     from napari_promptseg.wrappers.options import Refinement
 
@@ -165,6 +166,11 @@ class Session:
         return MappingProxyType(self._state.store.objects)
 
     @property
+    def classes(self) -> Classes:
+        """Colors of the classes that objects can be of, by name; see `set_classes`."""
+        return MappingProxyType(dict(self._state.store.classes))
+
+    @property
     def history(self) -> tuple[str, ...]:
         """Names of the steps that can be undone, oldest first."""
         return tuple(change.name for change in self._state.store.history.done)
@@ -217,6 +223,20 @@ class Session:
     def propagator(self, name: str) -> None:
         self._state.interrupt()
         self._state.predictor.propagator = name
+
+    @property
+    def intensity_range(self) -> tuple[float, float] | None:
+        """Smallest and largest raw value of pixels that prompts, painting and growing add.
+
+        None, as in the beginning, sets no limit. Setting raises ``ValueError`` for an empty one.
+        """
+        limits = self._state.predictor.intensity_range
+        return None if limits is None else (limits.low, limits.high)
+
+    @intensity_range.setter
+    def intensity_range(self, limits: tuple[float, float] | None) -> None:
+        self._state.interrupt()
+        self._state.predictor.intensity_range = None if limits is None else IntensityRange(*limits)
 
     # Prompts
 
@@ -274,10 +294,20 @@ class Session:
     discard = delegate(object_commands.discard)
     reopen = delegate(object_commands.reopen)
     delete = delegate(object_commands.delete)
+    merge = delegate(object_commands.merge)
     rename = delegate(object_commands.rename)
     relabel = delegate(object_commands.relabel)
     paint = delegate(object_commands.paint)
     add_labels = delegate(object_commands.add_labels)
+    split = delegate(label_edits.split)
+    fill_holes = delegate(label_edits.fill_holes)
+    remove_islands = delegate(label_edits.remove_islands)
+    grow = delegate(label_edits.grow)
+    shrink = delegate(label_edits.shrink)
+    smooth = delegate(label_edits.smooth)
+    interpolate = delegate(label_edits.interpolate)
+    set_attributes = delegate(object_attributes.set_attributes)
+    set_classes = delegate(object_attributes.set_classes)
 
     # Few-shot classes
 
@@ -377,52 +407,11 @@ class Session:
 
     # The model and the view of the image
 
-    def set_backend(
-        self, backend: str | Backend, device: str = "auto", refinement: Refinement | None = None
-    ) -> None:
-        """Use another backend from now on; the active object stays.
-
-        Parameters are those of the session; the propagator stays where none is named.
-        Raises ``ValueError`` if no backend has that name.
-        """
-        self._state.interrupt()
-        predictor = Predictor(self.volume, backend, device, refinement, self.propagator)
-        predictor.tell = self.events.notice.emit
-        self._state.predictor.close()
-        self._state.predictor = predictor
-
-    def free(self) -> None:
-        """Free the memory of the backend; the next prompt loads it again."""
-        self._state.interrupt()
-        self._state.predictor.close()
-
-    def set_window(self, window: Window | str | None) -> None:
-        """Use another intensity window from now on: one, the name of a CT window, or None.
-
-        None derives one from the data. Raises ``ValueError`` if no CT window has that name.
-        """
-        self.set_volume(replace(self.volume, window=window))
-
-    def set_channels(self, channels: Sequence[int]) -> None:
-        """Use other channels of the image from now on, one to three of them.
-
-        Raises ``ValueError`` if the image has none of that number, or no channels at all.
-        """
-        self.set_volume(replace(self.volume, channels=tuple(channels)))
-
-    def set_volume(self, volume: Volume) -> None:
-        """Use other pixels or another geometry of the same shape from now on; objects stay.
-
-        Raises ``ValueError`` if the axes or the shape differ.
-        """
-        if (volume.names, volume.shape) != (self.volume.names, self.volume.shape):
-            raise ValueError(
-                f"an image of axes {volume.names!r} and shape {volume.shape} cannot take the place "
-                f"of one of {self.volume.names!r} and {self.volume.shape}"
-            )
-        self._state.interrupt()
-        self._state.volume = volume
-        self._state.predictor.look_at(volume)
+    set_backend = delegate(settings.set_backend)
+    free = delegate(settings.free)
+    set_window = delegate(settings.set_window)
+    set_channels = delegate(settings.set_channels)
+    set_volume = delegate(settings.set_volume)
 
     def warm_up(self) -> None:
         """Load the backend and let it answer once, so that the first prompt is quick."""

@@ -80,6 +80,7 @@ class SessionState:
         predictor = self.predictor
         state = SessionState.create(self.volume, predictor.source, device=predictor.device)
         state.predictor.refinement = predictor.refinement
+        state.predictor.intensity_range = predictor.intensity_range
         state.predictor.propagator = predictor.propagator
         if self.store.initial_labels is not None:
             state.store.take_labels(self.store.initial_labels)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -17,6 +18,8 @@ StoredColor = Annotated[
     Field(validation_alias=AliasChoices("color", "colour"), serialization_alias="colour"),
 ]
 """A color or None; files have it under its British name."""
+Classes = Mapping[str, Color]
+"""Colors of the classes that objects can be of, by name, in the order of the user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,8 @@ class Draft:
         Id of the object it comes from, if it was reopened and has one.
     color : Color or None
         Its color, if it was reopened and has one.
+    class_name : str
+        Its class, if it was reopened and has one.
     """
 
     prompts: tuple[Prompt, ...] = ()
@@ -48,6 +53,7 @@ class Draft:
     propagated: PropagationRecord = field(default_factory=PropagationRecord)
     parent: int | None = None
     color: StoredColor = None
+    class_name: str = ""
 
     def anchors(self, axes: str) -> tuple[Plane, ...]:
         """Return the planes that have prompts, in the order of the first one."""
@@ -78,7 +84,13 @@ class StoredObject:
     parent : int or None
         Id of the object it comes from by a division.
     color : Color or None
-        Red, green and blue, 0 to 255, if it came with a color.
+        Red, green and blue, 0 to 255, if it has a color of its own.
+    class_name : str
+        Name of its class, empty if it has none.
+    hidden : bool
+        Whether it is left out of the view.
+    locked : bool
+        Whether its pixels are protected from changes.
     """
 
     label: int
@@ -88,3 +100,6 @@ class StoredObject:
     propagated: PropagationRecord = field(default_factory=PropagationRecord)
     parent: int | None = None
     color: StoredColor = None
+    class_name: str = ""
+    hidden: bool = False
+    locked: bool = False

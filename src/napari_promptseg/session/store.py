@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import operator
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -29,7 +30,7 @@ from napari_promptseg.session.persistence.records import (
     from_history,
 )
 from napari_promptseg.session.propagation_record import PropagationRecord, Underway
-from napari_promptseg.session.state import Draft, StoredObject
+from napari_promptseg.session.state import Classes, Draft, StoredObject
 from napari_promptseg.session.validation import check_change
 
 if TYPE_CHECKING:
@@ -62,6 +63,12 @@ def checked_integer(value: Any, what: str = "label") -> int:
         raise ValueError(f"{what} {value!r} is no integer") from error
 
 
+def as_labels(labels: int | Iterable[int]) -> list[int]:
+    """Return one id or several as a list of different ones; see `checked_integer`."""
+    several = labels if isinstance(labels, Iterable) else [labels]
+    return list(dict.fromkeys(checked_integer(label) for label in several))
+
+
 class SessionEvents(SignalGroup):
     """Signals of a session; emitted on the thread that called it."""
 
@@ -72,7 +79,7 @@ class SessionEvents(SignalGroup):
     draft = Signal()
     """The prompts or the name of the active object changed."""
     objects = Signal()
-    """Committed objects changed."""
+    """Committed objects or the classes changed."""
     confidences = Signal()
     """The confidence of the active object on some plane changed."""
     notice = Signal(str)
@@ -100,6 +107,7 @@ class Store:
         self.draft = Draft()
         self.underway = Underway()
         self.objects: dict[int, StoredObject] = {}
+        self.classes: Classes = {}
         self.history = History()
         self.events = SessionEvents()
         self.journal: Journal | None = None
@@ -221,12 +229,14 @@ class Store:
             else:
                 self.objects[label] = stored_object
         self.draft = change.draft[forward]
+        if change.classes is not None:
+            self.classes = change.classes[forward]
 
     def _announce(self, change: Change) -> None:
         """Tell what a change touched, once all of it is done: a listener sees one state."""
         for patch in change.patches:
             self._emit_box(patch)
-        if change.objects:
+        if change.objects or change.classes is not None:
             self.events.objects.emit()
         if change.draft[0] != change.draft[1]:
             self.events.draft.emit()
@@ -414,6 +424,24 @@ class Store:
         if stored_object is None:
             raise ValueError(f"no object {label!r}; valid labels: {sorted(self.objects)}")
         return stored_object
+
+    def unlocked_object(self, label: int) -> StoredObject:
+        """Return a committed object that may be changed.
+
+        Raises
+        ------
+        ValueError
+            If there is none of that id, or it is locked.
+        """
+        stored_object = self.object(label)
+        if stored_object.locked:
+            raise ValueError(f"object {stored_object.label} is locked; unlock it to change it")
+        return stored_object
+
+    def locked_pixels(self, values: NDArray[Any]) -> NDArray[np.bool_]:
+        """Return where an array of ids holds those of locked objects."""
+        locked = [label for label, one in self.objects.items() if one.locked]
+        return np.isin(values, locked) if locked else np.zeros(values.shape, np.bool_)
 
     def take_labels(self, labels: NDArray[Any]) -> None:
         """Begin with objects that are there already.

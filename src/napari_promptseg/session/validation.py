@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 MAX_LABEL: Final = 2**16 - 1
 """Largest id that the labels hold."""
+MAX_COLOR: Final = 255
 _MAX_WRITES: Final = 64
 """Pixels that one change may write, as a multiple of those of the image."""
 
@@ -51,6 +52,9 @@ def check_change(change: Change, shape: tuple[int, ...]) -> None:
     wrong += [d.label for d in change.draft if d.label is not None and not d.label > 0]
     if wrong:
         raise CorruptFileError(f"labels {wrong} must be 1 to {MAX_LABEL}")
+    colors = [color for classes in change.classes or () for color in classes.values()]
+    if not all(0 <= value <= MAX_COLOR for color in colors for value in color):
+        raise CorruptFileError(f"colors of classes {colors} must be 0 to {MAX_COLOR}")
     entries: list[Draft | StoredObject] = [*change.draft, *stored_object]
     for entry in entries:
         entry.propagated.check(shape)

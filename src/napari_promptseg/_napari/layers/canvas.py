@@ -52,6 +52,9 @@ def bind_clicks(
         layer_sync = image_in_hand()
         if layer_sync is None:
             return
+        if modifiers == {"Shift"} and button == 1:
+            layer_sync.select(world)
+            return
         if modifiers - {"Control"}:
             layer_sync.events.status.emit(CLICK_HELP)
             return

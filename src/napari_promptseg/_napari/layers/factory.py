@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from napari.layers import Labels, Points, Shapes
-
-    from napari_promptseg.session.state import StoredObject
 
 OBJECT_COLOR: Final = "#f032e6"
 """Far from all greys, and from the blue and orange of prompts."""
@@ -48,21 +46,6 @@ def make_labels(role: str, data: Any, name: str, place: Mapping[str, Any]) -> La
     colors = {None: "transparent", 0: "transparent", 1: OBJECT_COLOR}
     colormap = DirectLabelColormap(color_dict=colors)
     return Labels(data, name=name, opacity=0.45, colormap=colormap, **place)
-
-
-def paint_own_colors(layer: Labels, objects: Sequence[StoredObject]) -> None:
-    """Show objects that have colors of their own in them, all others as before."""
-    from napari.utils.colormaps import DirectLabelColormap, label_colormap
-
-    if all(item.color is None for item in objects):
-        return
-    usual = label_colormap()
-    colors: dict[int | None, Any] = {None: "transparent", 0: "transparent"}
-    for item in objects:
-        own = item.color
-        colors[item.label] = usual.map(item.label) if own is None else np.array([*own, 255]) / 255
-    if {*getattr(layer.colormap, "color_dict", ())} != {*colors}:
-        layer.colormap = DirectLabelColormap(color_dict=colors)
 
 
 def make_prompts(

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from psygnal import Signal, SignalGroup
 
-from napari_promptseg._napari.keybindings import LAYER_KEYS, BoundKeys
+from napari_promptseg._napari.keybindings import BoundKeys, history_keys
 from napari_promptseg._napari.layers.factory import (
     ROLES,
     TOOLS,
     make_labels,
     make_prompts,
-    paint_own_colors,
 )
 from napari_promptseg._napari.layers.image_changes import ImageChanges
+from napari_promptseg._napari.layers.label_colors import LabelColors
 from napari_promptseg._napari.layers.painting import ArrayHook, Mirror, PaintHook
+from napari_promptseg._napari.layers.prompt_entry import PromptEntry
 from napari_promptseg._napari.layers.prompt_layers import (
     ClickLayer,
     PromptLayer,
     StrokeLayer,
-    drawn_prompt,
 )
 from napari_promptseg._napari.layers.transforms import TRANSFORM, placement
 from napari_promptseg._napari.layers.viewport import Viewport
 from napari_promptseg.data.geometry import boxes_meet
-from napari_promptseg.data.prompts import PointPrompt, ScribblePrompt, check_prompt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -41,8 +38,7 @@ if TYPE_CHECKING:
     from napari_promptseg._napari.worker.requests import Edit
     from napari_promptseg._napari.worker.session_controller import SessionController
     from napari_promptseg._napari.worker.snapshot import Snapshot
-    from napari_promptseg.data.geometry import Bounds
-    from napari_promptseg.data.prompts import Prompt
+    from napari_promptseg.data.geometry import Bounds, Plane
     from napari_promptseg.session.state import Color, StoredObject
 
 
@@ -51,8 +47,12 @@ class LayerSyncEvents(SignalGroup):
 
     tool = Signal(str)
     """Another tool is active now."""
-    object_clicked = Signal(int)
-    """A new object was begun with a click on this committed one."""
+    object_clicked = Signal(int, bool)
+    """This committed object was clicked on; whether it adds to the selection."""
+    begun_inside = Signal(int)
+    """A new object was begun with a click inside of this committed one."""
+    pixels = Signal()
+    """Masks or labels were drawn anew."""
     status = Signal(str)
     """A message for the user."""
 
@@ -93,6 +93,9 @@ class LayerSync:
         self.view = Viewport(viewer, image, layout, controller.volume.shape)
         self.layers: dict[str, Layer] = {}
         self.overlays: list[Layer] = []
+        self._entry = PromptEntry(self)
+        self._selected: frozenset[int] = frozenset()
+        self._label_colors = LabelColors()
         self._later = later
         self._hooks: dict[str, list[Any]] = {}
         self._draining = self._closed = False
@@ -100,7 +103,7 @@ class LayerSync:
             "object": Mirror(controller.mask, layout),
             "labels": Mirror(controller.labels, layout),
         }
-        self._image_keys = BoundKeys(image, LAYER_KEYS, self._history())
+        self._image_keys = BoundKeys(image, history_keys(), self._history())
         for name in TRANSFORM:
             getattr(image.events, name).connect(self._move)
         self._image_changes = ImageChanges(
@@ -150,7 +153,7 @@ class LayerSync:
         self.layers[role] = layer
         if role in self._mirrors and not self._mirrors[role].paintable:
             layer.editable = False
-        hooks: list[Any] = [BoundKeys(layer, LAYER_KEYS, self._history())]
+        hooks: list[Any] = [BoundKeys(layer, history_keys(), self._history())]
         shape, undo = self.controller.volume.shape, self._history()
         if role in self._mirrors:
             on_painted = self._labels_painted if role == "labels" else self._object_painted
@@ -165,9 +168,9 @@ class LayerSync:
                 self.layout,
                 shape,
                 self._later,
-                self._drawn,
+                self._entry.add,
                 self.controller.prompts.remove,
-                self._moved,
+                self._entry.move,
             )
             prompts.set_polarity(self.positive)
             hooks.append(prompts)
@@ -230,10 +233,22 @@ class LayerSync:
     # From the controller
 
     def _show(self, state: Snapshot) -> None:
-        if "labels" in self.layers:
-            paint_own_colors(self.layers["labels"], state.objects)
+        self._show_colors(state)
         for layer in self._prompt_layers():
             layer.show(state.prompts)
+
+    def _show_colors(self, state: Snapshot) -> None:
+        if "labels" in self.layers:
+            self._label_colors.show(
+                self.layers["labels"], state.objects, state.classes, self._selected
+            )
+
+    def show_selected(self, labels: Sequence[int]) -> None:
+        """Let objects stand out; hand painting takes the id of the first."""
+        self._selected = frozenset(labels)
+        self._show_colors(self.controller.snapshot)
+        if labels and "labels" in self.layers:
+            self.layers["labels"].selected_label = labels[0]
 
     def _mask_changed(self, boxes: list[Bounds]) -> None:
         self._take("object", boxes)
@@ -247,6 +262,7 @@ class LayerSync:
             self._mirrors[role].take(box, visible)
         if any(boxes_meet(box, visible) for box in boxes):
             self._refresh(role)
+        self.events.pixels.emit()
         if not self._draining:
             self._go_on()
 
@@ -256,7 +272,9 @@ class LayerSync:
         self._draining = bool(unfinished) and not self._closed
         if self._draining:
             self._later(self._go_on)
-        elif self.viewer.dims.ndisplay == 3:
+            return
+        self.events.pixels.emit()
+        if self.viewer.dims.ndisplay == 3:
             for role in self._mirrors:
                 self._refresh(role)
 
@@ -264,6 +282,10 @@ class LayerSync:
         for mirror in self._mirrors.values():
             while mirror.go_on():
                 pass
+
+    def plane_values(self, role: str, plane: Plane, step: int = 1) -> NDArray[Any]:
+        """Return every `step`-th value of a plane of the labels or the active object."""
+        return self._mirrors[role].plane(plane, step)
 
     def _refresh(self, role: str) -> None:
         # A volume in 3D takes long to draw: it waits for the end of a propagation.
@@ -296,65 +318,53 @@ class LayerSync:
     # From the user
 
     def click(self, world: Sequence[float], positive: bool) -> None:
-        """Take a click on the canvas as a prompt."""
+        """Take a click on the canvas as a prompt, or select the committed object there.
+
+        A click on the object that is selected already begins a new one inside of it.
+        """
         if self.viewer.dims.ndisplay == 3:
             self.events.status.emit("Clicks need a 2D view: press Ctrl+Y to switch")
             return
-        position = self.view.position(world)
-        if self.before_click is not None:
-            self.before_click(position)
-        start_time = not self.controller.snapshot.has_object
-        if self._drawn(np.array([position]), "point", positive) and start_time:
-            label = self._mirrors["labels"].value(position)
-            if label:
-                self.events.object_clicked.emit(label)
-
-    def _drawn(
-        self, vertices: NDArray[np.float64], kind: str, positive: bool | None = None
-    ) -> bool:
-        """Add what the user drew as a prompt; return whether it is one."""
-        self.ensure_layers()
-        prompt = self._make_prompt(
-            vertices, kind, self.positive if positive is None else positive, self._stroke_width()
-        )
-        if prompt is None:
-            return False
-        first = not self.controller.snapshot.has_object
-        self.controller.prompts.add(prompt)
-        if not self.layers["object"].visible and first:
-            self.layers["object"].visible = True
-        elif not self.layers["object"].visible:
-            self.events.status.emit("The object is hidden: U shows it")
-        return True
-
-    def _moved(self, old: Prompt, vertices: NDArray[np.float64], kind: str) -> bool:
-        """Put what the user moved or changed in the place of a prompt."""
-        width = old.width if isinstance(old, ScribblePrompt) else self._stroke_width()
-        prompt = self._make_prompt(vertices, kind, getattr(old, "positive", True), width)
-        if prompt is None:
-            return False
-        self.controller.prompts.replace(old, prompt)
-        return True
-
-    def _stroke_width(self) -> float:
-        strokes = self.layers.get("strokes")
-        return 3.0 if strokes is None else float(strokes.current_edge_width)
-
-    def _make_prompt(
-        self, vertices: NDArray[np.float64], kind: str, positive: bool, width: float
-    ) -> Prompt | None:
-        """Make a valid prompt; without one, a message says why."""
-        volume = self.controller.volume
         try:
-            prompt = drawn_prompt(
-                vertices, kind, volume.shape, self.layout.names, self.view.normal(), positive, width
-            )
-            if isinstance(prompt, PointPrompt | ScribblePrompt):
-                prompt = replace(prompt, step=self.view.step())
-            return check_prompt(prompt, volume.names, volume.shape)
+            normal = self.view.normal()
         except ValueError as error:
             self.events.status.emit(f"No prompt: {error}")
+            return
+        self.click_at(self.view.position(world), positive, normal)
+
+    def click_at(self, position: Sequence[float], positive: bool, normal: str | None) -> None:
+        """Take a click at a position, in a view normal to an axis; see `click`."""
+        label = self._object_at(position)
+        begins = positive and not self.controller.snapshot.has_object
+        if begins and label is not None and self._selected != {label}:
+            self.events.object_clicked.emit(label, False)
+            return
+        if self.before_click is not None:
+            self.before_click(position)
+        is_prompt = self._entry.add_point(position, positive, normal)
+        if is_prompt and begins and label is not None:
+            self.events.begun_inside.emit(label)
+
+    def select(self, world: Sequence[float]) -> None:
+        """Add the committed object at a click to the selection, or take it out."""
+        self.select_at(self.view.position(world))
+
+    def select_at(self, position: Sequence[float]) -> None:
+        """Add the committed object at a position to the selection, or take it out."""
+        label = None if self.viewer.dims.ndisplay == 3 else self._object_at(position)
+        if label is None:
+            self.events.status.emit("Shift+click: on a committed object, to select several")
+        else:
+            self.events.object_clicked.emit(label, True)
+
+    def _object_at(self, position: Sequence[float]) -> int | None:
+        """Return the object at a position that can be clicked on: not hidden, not locked."""
+        shape = self.controller.volume.shape
+        if not all(-0.5 <= p < n - 0.5 for p, n in zip(position, shape, strict=True)):
             return None
+        label = self._mirrors["labels"].value(position)
+        items = [item for item in self.controller.snapshot.objects if item.label == label]
+        return next((i.label for i in items if not (i.hidden or i.locked)), None)
 
     def _labels_painted(self, edit: Edit) -> None:
         self.controller.objects.paint_labels(edit)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_promptseg._napari.keybindings import LAYER_KEYS, BoundKeys
+from napari_promptseg._napari.keybindings import BoundKeys, history_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +52,7 @@ class Overlay:
             "undo": layer_sync.controller.objects.undo,
             "redo": layer_sync.controller.objects.redo,
         }
-        self._keys = BoundKeys(layer, LAYER_KEYS, actions)
+        self._keys = BoundKeys(layer, history_keys(), actions)
         self.layer = layer
         layer_sync.overlays.append(layer)
         viewer.layers.events.removed.connect(self._removed)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_promptseg._napari.layers.axes import LayerAxes
+    from napari_promptseg.data.geometry import Plane
 
 
 def _atom_box(atom: Any) -> Bounds:
@@ -231,6 +232,11 @@ class Mirror:
         if self._late:
             self._copy(self._late.pop(0))
         return bool(self._late)
+
+    def plane(self, plane: Plane, step: int = 1) -> NDArray[Any]:
+        """Return every `step`-th value of a plane."""
+        values = np.asarray(self._data[plane.slices])
+        return values[::step, ::step]
 
     def value(self, position: Sequence[float]) -> int:
         """Return the value at a position inside of the volume."""

@@ -96,6 +96,13 @@ class Viewport:
             if axis >= first:
                 self._viewer.dims.set_point(axis, world[axis - first])
 
+    def point_at(self, position: Sequence[float]) -> None:
+        """Move the point of the viewer, which is the cross-hair, on all axes of the image."""
+        inside = [min(max(p, 0.0), n - 1.0) for p, n in zip(position, self._shape, strict=True)]
+        world = self._image.data_to_world(self._image_coordinates(inside))
+        first = self._viewer.dims.ndim - len(world)
+        self._viewer.dims.set_point([first + axis for axis in range(len(world))], list(world))
+
     def look_at(self, position: Sequence[float]) -> None:
         """Move the sliders to a position, and the camera if it is out of view; never zoom."""
         self.go_to(position)

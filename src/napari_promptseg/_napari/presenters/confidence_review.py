@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from napari_promptseg._napari.keybindings import key_name
 from napari_promptseg._napari.layers.viewport import VIEW_EVENTS
 from napari_promptseg.data.prompts import prompt_plane
 from napari_promptseg.session.propagation.writer import DOUBT
@@ -163,7 +164,7 @@ class ConfidenceReview:
             f"{n} {i}" for n, i in zip(names, plane_to_review.index, strict=True) if i is not None
         )
         percent = round(100 * remaining[plane_to_review])
-        self._show_status(f"{at}: {percent} % sure. Correct it, or go on with Shift+W")
+        self._show_status(f"{at}: {percent} % sure. Correct it, or go on with {key_name('review')}")
 
     def _go_to(self, plane: Plane) -> None:
         layer_sync = self._layer_sync

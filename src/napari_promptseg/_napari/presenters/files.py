@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_promptseg._napari.layers.continued_layer import ContinuedLayer
 from napari_promptseg._napari.layers.overlay import is_overlay
 from napari_promptseg._napari.presenters.connections import Connections
 from napari_promptseg._napari.presenters.status import NO_IMAGE
@@ -56,6 +57,7 @@ class FilePresenter:
         self._connections = Connections()
         self._layer_sync: LayerSync | None = None
         self._labels_layers: list[Labels] = []
+        self._continued: dict[Labels, ContinuedLayer] = {}
         section.save.connect(self._save)
         section.load.connect(self._load)
         section.export.connect(self._export)
@@ -64,6 +66,10 @@ class FilePresenter:
     def follow(self, layer_sync: LayerSync | None) -> None:
         """See `Presenter`."""
         self._layer_sync = layer_sync
+        if layer_sync is None:
+            for continued in self._continued.values():
+                continued.release()
+            self._continued.clear()
         for button in (self._section.save_button, self._section.export_button):
             button.setEnabled(layer_sync is not None)
         self._connections.release()
@@ -121,6 +127,7 @@ class FilePresenter:
                 layer
                 for layer in layer_sync.viewer.layers
                 if isinstance(layer, Labels)
+                and layer not in self._continued
                 and not (layer_sync.owns(layer) or is_overlay(layer) or layer.multiscale)
                 and tuple(n for n in layer.data.shape if n > 1) == tuple(n for n in shape if n > 1)
             ]
@@ -133,5 +140,10 @@ class FilePresenter:
         layer = self._labels_layers[row]
         labels = np.array(layer.data).reshape(layer_sync.controller.volume.shape)
         layer_sync.ensure_layers()
+        try:
+            self._continued[layer] = ContinuedLayer(layer_sync, layer)
+        except ValueError as error:
+            self._show_status(str(error))
         layer_sync.controller.files.add_label_array(labels, layer.name)
         layer.visible = False
+        self._update_layers()

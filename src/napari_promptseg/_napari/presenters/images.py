@@ -77,6 +77,7 @@ class ImagePresenter:
         connect(events.devices, self._section.show_devices)
         connect(events.capabilities, self._show_capabilities)
         connect(layer_sync.image.events.contrast_limits, self._limits_changed)
+        self._section.show_image(layer_sync.image)
         self._section.show_axes(*layer_axes(layer_sync))
         volume, layout = layer_sync.controller.volume, layer_sync.layout
         count = volume.data.shape[-1] if "c" in layout.axes and not layout.rgb else 1

@@ -40,6 +40,8 @@ class PromptPresenter:
         section.word.connect(self._segment_text)
         section.other.connect(self.choose_answer)
         section.everything.connect(self._segment_everything)
+        section.collect.connect(self._collect)
+        section.answer.connect(self.answer)
 
     def follow(self, layer_sync: LayerSync | None) -> None:
         """See `Presenter`."""
@@ -55,6 +57,8 @@ class PromptPresenter:
         self._connections.connect(layer_sync.controller.events.snapshot, self._show_state)
         self._show_state(layer_sync.controller.snapshot)
         layer_sync.set_polarity(self._section.positive)
+        if self._section.collect_button.isChecked():
+            self._collect(True)
         layer_sync.use("click")
 
     def use(self, tool: str) -> None:
@@ -86,6 +90,23 @@ class PromptPresenter:
         else:
             self._layer_sync.controller.prompts.choose_answer()
 
+    def toggle_collecting(self) -> None:
+        """Collect prompts, or answer each again."""
+        self._section.collect_button.click()
+
+    def _collect(self, on: bool) -> None:
+        if self._layer_sync is not None:
+            self._layer_sync.controller.prompts.collect(on)
+
+    def answer(self) -> None:
+        """Answer all collected prompts."""
+        if self._layer_sync is None:
+            self._show_status(NO_IMAGE)
+        elif not self._layer_sync.controller.prompts.collected:
+            self._show_status("No prompt waits; Collect lets them wait")
+        else:
+            self._layer_sync.controller.prompts.answer()
+
     def _segment_text(self, text: str) -> None:
         if self._layer_sync is None:
             return
@@ -108,6 +129,8 @@ class PromptPresenter:
 
     def _show_state(self, state: Snapshot) -> None:
         self._section.other_button.setEnabled(bool(state.prompts))
+        if self._layer_sync is not None:
+            self._section.show_collected(len(self._layer_sync.controller.prompts.collected))
 
     def show_text_remedy(self) -> None:
         """Show whether text is understood, or what to install for it."""

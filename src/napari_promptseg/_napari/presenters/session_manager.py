@@ -215,8 +215,7 @@ class SessionManager:
         """
         current = self.current
         if current is None or same is False:
-            self.refinement = session.refinement or Refinement()
-            self._open(session, name)
+            self.open_session(session, name)
             if current is not None:
                 text = f"{name} is of another image, which was opened; {current.image.name} is kept"
                 self.say_when_ready(text)
@@ -243,8 +242,8 @@ class SessionManager:
             proxy = self.current.controller.proxy
             proxy.run(lambda *_: None, proxy.say(text))
 
-    def _open(self, session: Session, name: str) -> None:
-        """Add the image of a loaded session as a layer."""
+    def open_session(self, session: Session, name: str) -> None:
+        """Add the image of a session as a layer, and use it."""
         from napari.layers import Image
 
         from napari_promptseg._napari.reader import image_layer
@@ -252,9 +251,22 @@ class SessionManager:
         data, attributes, _ = image_layer(session.volume, name)
         image = Image(data, **attributes)
         layout = LayerAxes(attributes["metadata"]["promptseg"]["axes"], image.rgb)
-        self._viewer.add_layer(image)
-        self._layer_syncs[image] = self._start(image, layout, session)
-        self._use(self._layer_syncs[image])
+        self.refinement = session.refinement or Refinement()
+        _PARKED[image] = session, layout, {}
+        self._viewer.add_layer(image)  # it may be chosen by this already
+        self.choose(image, None, session.backend, "auto")
+        self._viewer.reset_view()
+
+    def remove(self, layer_sync: LayerSync) -> None:
+        """Remove an image with all layers beside it; its session is over."""
+        layers = [*layer_sync.layers.values(), *layer_sync.overlays]
+        layers += [
+            layer
+            for layer in self._viewer.layers
+            if layer.metadata.get("promptseg", {}).get("image") == layer_sync.image.unique_id
+        ]
+        self._viewer.layers.remove(layer_sync.image)
+        self._remove_layers(layers)
 
     def _removed(self, event: Event) -> None:
         image: Any = event.value

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 from napari.utils.notifications import show_error, show_warning
 
+from napari_promptseg._napari.keybindings import key_name
 from napari_promptseg._napari.presenters.connections import Connections
 from napari_promptseg._napari.worker.job_queue import is_user_error
 from napari_promptseg.session.propagation_record import PropagationRecord
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from napari_promptseg._napari.layers.layer_sync import LayerSync
     from napari_promptseg._napari.presenters.session_manager import SessionManager
     from napari_promptseg._napari.widgets.status_line import StatusLine
@@ -36,7 +39,8 @@ class StatusPresenter:
         self._connections = Connections()
         self._layer_sync: LayerSync | None = None
         self._loading = False
-        self._clicked_object: int | None = None
+        self._selected: tuple[int, ...] = ()
+        self._surrounding: int | None = None
         sessions.events.failed.connect(self.show_error)
         sessions.events.status.connect(self.show)
         sessions.events.stuck.connect(self._show_stuck)
@@ -59,7 +63,7 @@ class StatusPresenter:
         self._connections.connect(events.capabilities, self._model_loaded)
         self._connections.connect(events.failed, self._model_loaded)
         self._connections.connect(layer_sync.events.status, self.show)
-        self._connections.connect(layer_sync.events.object_clicked, self._show_clicked_object)
+        self._connections.connect(layer_sync.events.begun_inside, self._show_surrounding)
         self._show_next_step(layer_sync.controller.snapshot)
 
     def show(self, text: str) -> None:
@@ -73,7 +77,7 @@ class StatusPresenter:
         show_error(text)
 
     def _show_stuck(self, seconds: float) -> None:
-        self.show(f"No answer for {seconds:.0f} s: wait, or press Shift+G to give up on it")
+        self.show(f"No answer for {seconds:.0f} s: wait, or press {key_name('cancel')} to give up")
 
     def _show_next_step(self, state: Snapshot) -> None:
         if self._layer_sync is None:
@@ -81,17 +85,26 @@ class StatusPresenter:
         if self._loading:
             self._line.show_hint("Clicks are answered as soon as the model is there.")
         elif self._layer_sync.controller.propagation.running:
-            self._line.show_hint("Click what is wrong at any time; Shift+G stops, and keeps it.")
-        elif self._clicked_object is not None and len(state.prompts) == 1:
+            stop = key_name("cancel")
+            self._line.show_hint(f"Click what is wrong at any time; {stop} stops, and keeps it.")
+        elif self._selected and not state.has_object:
+            self._line.show_hint(_selected_text(len(self._selected)))
+        elif self._surrounding is not None and len(state.prompts) == 1:
+            keep = f"{key_name('commit')} keeps a new one"
             self._line.show_hint(
-                f"This is on object {self._clicked_object}: Reopen corrects it, N keeps a new one."
+                f"This is on object {self._surrounding}: Reopen corrects it, {keep}."
             )
         else:
-            self._clicked_object = None
+            self._surrounding = None
             self._line.show_hint(next_step(state, self._layer_sync.layout.names))
 
-    def _show_clicked_object(self, label: int) -> None:
-        self._clicked_object = label
+    def _show_surrounding(self, label: int) -> None:
+        self._surrounding = label
+
+    def show_selected(self, labels: Sequence[int]) -> None:
+        """Say what can be done with the selected objects."""
+        self._selected = tuple(labels)
+        self._show_running(False)
 
     def _show_running(self, _: bool) -> None:
         if self._layer_sync is not None:
@@ -100,6 +113,15 @@ class StatusPresenter:
     def _model_loaded(self, _: object) -> None:
         self._loading = False
         self._show_running(False)
+
+
+def _selected_text(count: int) -> str:
+    """Return what can be done with selected objects."""
+    delete = f"{key_name('delete')} deletes"
+    if count > 1:
+        return f"{key_name('merge')} merges them, {delete}, {key_name('hide')} hides them."
+    reopen = key_name("reopen")
+    return f"{reopen} corrects it, {delete} it; a click on it begins one inside of it."
 
 
 def error_text(error: Exception) -> str:
@@ -128,8 +150,9 @@ def next_step(state: Snapshot, names: str) -> str:
         return "Click on the next object, or Export… the labels."
     steps = ["Ctrl+click what is wrong"]
     if len(names) > 2 and state.propagated == PropagationRecord():
-        steps.append("G for all time points" if names == "tyx" else "G for all planes")
+        planes = "time points" if names == "tyx" else "planes"
+        steps.append(f"{key_name('propagate')} for all {planes}")
     elif len(names) > 2:
-        steps.append("Shift+W for the least sure plane")
-    steps.append("N to keep it")
+        steps.append(f"{key_name('review')} for the least sure plane")
+    steps.append(f"{key_name('commit')} to keep it")
     return ", ".join(steps) + "."

@@ -98,10 +98,12 @@ class FewShotSection(QWidget):
         self.running.setLayout(row)
         self.table = self._make_table()
         self.decisions = {
-            "accept": push_button("Accept", "Commit the selected ones (.)"),
-            "reject": push_button("Reject", "Not of the class: it learns from that (,)"),
+            "accept": push_button("Accept", "Commit the selected ones", action="accept"),
+            "reject": push_button(
+                "Reject", "Not of the class: it learns from that", action="reject"
+            ),
             "fix": push_button("Fix", "Go on with clicks; a click on a proposal does the same"),
-            "accept all": push_button("Accept all", "Commit all green ones (Shift+Y)"),
+            "accept all": push_button("Accept all", "Commit all green ones", action="accept_all"),
         }
         for what, button in self.decisions.items():
             button.clicked.connect(partial(self._decide, what))

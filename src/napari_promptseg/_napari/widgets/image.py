@@ -81,7 +81,11 @@ class ImageSection:
             tooltip="More appear once a model is loaded",
         )
         self.widget, self.settings = QWidget(), QWidget()
-        first = side_by_side(QLabel(self.image.label), self.image.native)
+        self.views_button = push_button(
+            "⊞", "Orthogonal views of a volume", action="orthogonal_views"
+        )
+        self.views_button.setFixedWidth(28)
+        first = side_by_side(QLabel(self.image.label), self.image.native, self.views_button)
         first.setStretch(1, 1)
         self.channels = ChannelPicker()
         self.channels.setVisible(False)
@@ -177,6 +181,12 @@ class ImageSection:
             self._image_changed(image)
         else:
             self.image.value = image
+
+    def show_image(self, image: Image) -> None:
+        """Show which image is in use."""
+        with self._silence():
+            if image in self.image.choices:
+                self.image.value = image
 
     def show_axes(self, choices: Sequence[str], axes: str) -> None:
         """Offer these axes, with one of them chosen."""

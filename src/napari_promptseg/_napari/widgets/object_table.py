@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from qtpy.QtCore import QItemSelectionModel, Qt, Signal  # type: ignore[attr-defined]
-from qtpy.QtGui import QCursor
+from qtpy.QtGui import QCursor, QKeySequence, QShortcut  # type: ignore[attr-defined]
 from qtpy.QtWidgets import (
     QAbstractItemView,
+    QColorDialog,
     QHBoxLayout,
     QHeaderView,
     QMenu,
@@ -21,9 +22,12 @@ from qtpy.QtWidgets import (
 
 from napari_promptseg._napari.widgets.lineage_menu import lineage_offers
 from napari_promptseg._napari.widgets.object_table_model import (
+    CLASS,
     ID,
+    LOCKED,
     NAME,
     PROMPTS,
+    SHOWN,
     SIZE,
     ObjectTableModel,
 )
@@ -32,8 +36,13 @@ from napari_promptseg._napari.widgets.sections import push_button
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from qtpy.QtCore import QModelIndex
+
     from napari_promptseg._napari.worker.object_sizes import ObjectSizes
     from napari_promptseg.session.state import StoredObject
+
+_ICON_WIDTH: Final = 26
+"""Of the columns that hide and lock, in pixels."""
 
 
 class ObjectTable(QWidget):
@@ -46,7 +55,12 @@ class ObjectTable(QWidget):
     """
 
     reopen = Signal(int)
-    delete = Signal(int)
+    delete = Signal(list)
+    merge = Signal(list)
+    attributes = Signal(list, dict)
+    """Objects get another class, color, view or lock; see `Session.set_attributes`."""
+    selected = Signal(list)
+    """Ids of the objects that are selected now."""
     jump = Signal(object)
     renamed = Signal(int, str)
     lineage = Signal(str, tuple)
@@ -59,6 +73,8 @@ class ObjectTable(QWidget):
         super().__init__(parent)
         self.time_point: Callable[[], int | None] = lambda: None
         """Returns the time point in view, None without time."""
+        self.classes: tuple[str, ...] = ()
+        """Names of the classes that objects can be of."""
         self.model = ObjectTableModel(swatch, self)
         self.model.renamed.connect(self.renamed)
         self.table = self._make_table()
@@ -89,6 +105,9 @@ class ObjectTable(QWidget):
         assert selection_model is not None
         self._selection_model = selection_model
         selection_model.selectionChanged.connect(self._update)
+        selection_model.selectionChanged.connect(
+            lambda *_: self.selected.emit([item.label for item in self.selection()])
+        )
         self.model.modelReset.connect(self._update)
         self._update()
         self.show_axes("")
@@ -105,8 +124,19 @@ class ObjectTable(QWidget):
         assert header is not None
         rows.hide()
         rows.setDefaultSectionSize(22)
-        for column in (ID, SIZE, PROMPTS):
+        for column in (ID, SIZE, PROMPTS, CLASS):
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
+        header.setMinimumSectionSize(_ICON_WIDTH)
+        for column in (SHOWN, LOCKED):
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode.Fixed)
+            table.setColumnWidth(column, _ICON_WIDTH)
+        header.moveSection(header.visualIndex(CLASS), header.visualIndex(SIZE))
+        table.setColumnHidden(CLASS, True)
+        table.clicked.connect(self._cell_clicked)
+        table.doubleClicked.connect(self._cell_double_clicked)
+        delete = QShortcut(QKeySequence(Qt.Key.Key_Delete), table)
+        delete.setContext(Qt.ShortcutContext.WidgetShortcut)
+        delete.activated.connect(self._delete)
         header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
         table.setMinimumHeight(76)
         table.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
@@ -117,7 +147,7 @@ class ObjectTable(QWidget):
             "Reopen": lambda: self._emit_selected(self.reopen),
             "Rename": self._rename,
             "Jump to": lambda: self._emit_selected(self.jump, whole=True),
-            "Delete": lambda: self._emit_selected(self.delete),
+            "Delete": self._delete,
         }
 
     def show_axes(self, axes: str) -> None:
@@ -131,6 +161,15 @@ class ObjectTable(QWidget):
         before = [item.label for item in self.selection()]
         self.model.show(rows)
         self.select(*before)
+        labels = [item.label for item in self.selection()]
+        if labels != before:  # a model that is reset says nothing of its selection
+            self.selected.emit(labels)
+
+    def show_classes(self, classes: Sequence[str]) -> None:
+        """Offer these classes in the menu, and show those of objects."""
+        self.classes = tuple(classes)
+        self.table.setColumnHidden(CLASS, not classes)
+        self.table.setColumnHidden(PROMPTS, bool(classes))  # names need the room
 
     def show_sizes(self, sizes: Mapping[int, ObjectSizes]) -> None:
         """Show how large objects are, by label."""
@@ -159,19 +198,80 @@ class ObjectTable(QWidget):
             self.table.setFocus()
             self.table.edit(rows[0])
 
+    def toggle_selected(self, label: int) -> None:
+        """Add an object to the selection, or take it out."""
+        labels = {item.label for item in self.selection()} ^ {label}
+        self.select(*labels)
+
+    def _delete(self) -> None:
+        labels = [item.label for item in self.selection()]
+        if labels:
+            self.delete.emit(labels)
+
+    def _cell_clicked(self, index: QModelIndex) -> None:
+        """Hide, show, lock or unlock an object, and the others that are selected with it."""
+        if index.column() not in (SHOWN, LOCKED):
+            return
+        item = self.model.rows[index.row()]
+        name = "hidden" if index.column() == SHOWN else "locked"
+        self.attributes.emit([item.label], {name: not getattr(item, name)})
+
+    def _cell_double_clicked(self, index: QModelIndex) -> None:
+        if index.column() == ID:
+            self._ask_color([self.model.rows[index.row()].label])
+
+    def _ask_color(self, labels: list[int]) -> None:
+        color = QColorDialog.getColor(parent=self, title="Color of the selected objects")
+        if color.isValid():
+            rgb = color.red(), color.green(), color.blue()
+            self.attributes.emit(labels, {"color": rgb})
+
     def _menu(self, _: Any) -> None:
-        selected = self.selection()
-        menu = QMenu(self)
-        if len(selected) == 1:
-            for text, action in self._actions().items():
-                menu.addAction(text, action)
-        for offer in lineage_offers(selected, self.model.sizes, self.time_point()):
-            menu.addAction(offer.text, partial(self.lineage.emit, offer.method, offer.arguments))
+        menu = self.make_menu()
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         if menu.actions():
             menu.popup(QCursor.pos())
 
+    def make_menu(self) -> QMenu:
+        """Return the menu of the selected objects."""
+        selected = self.selection()
+        labels = [item.label for item in selected]
+        menu = QMenu(self)
+        if len(selected) == 1:
+            for text, action in self._actions().items():
+                menu.addAction(text, action)
+        if len(selected) > 1:
+            menu.addAction("Merge", lambda: self.merge.emit(labels))
+            menu.addAction("Delete", self._delete)
+        if selected:
+            self._add_attributes(menu, selected)
+        for offer in lineage_offers(selected, self.model.sizes, self.time_point()):
+            menu.addAction(offer.text, partial(self.lineage.emit, offer.method, offer.arguments))
+        return menu
+
+    def _add_attributes(self, menu: QMenu, selected: Sequence[StoredObject]) -> None:
+        labels = [item.label for item in selected]
+        others = [item.label for item in self.model.rows if item.label not in labels]
+        menu.addSeparator()
+        for name, texts in (("hidden", ("Hide", "Show")), ("locked", ("Lock", "Unlock"))):
+            on = all(getattr(item, name) for item in selected)
+            menu.addAction(texts[on], partial(self.attributes.emit, labels, {name: not on}))
+        if others:
+            menu.addAction("Hide others", partial(self.attributes.emit, others, {"hidden": True}))
+        hidden_labels = [item.label for item in self.model.rows if item.hidden]
+        if hidden_labels:
+            menu.addAction(
+                "Show all", partial(self.attributes.emit, hidden_labels, {"hidden": False})
+            )
+        menu.addAction("Color…", partial(self._ask_color, labels))
+        if self.classes:
+            classes = menu.addMenu("Class")
+            assert classes is not None
+            for name in ("", *self.classes):
+                change = partial(self.attributes.emit, labels, {"class_name": name})
+                classes.addAction(name or "No class", change)
+
     def _update(self) -> None:
-        single = len(self.selection()) == 1
-        for button in self.buttons.values():
-            button.setEnabled(single)
+        count = len(self.selection())
+        for text, button in self.buttons.items():
+            button.setEnabled(count == 1 or (count > 1 and text == "Delete"))

@@ -13,6 +13,8 @@ from qtpy.QtCore import (  # type: ignore[attr-defined]
 )
 from qtpy.QtGui import QColor
 
+from napari_promptseg._napari.widgets.icons import eye_icon, lock_icon
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -21,9 +23,15 @@ if TYPE_CHECKING:
     from napari_promptseg._napari.worker.object_sizes import ObjectSizes
     from napari_promptseg.session.state import StoredObject
 
-ID, NAME, SIZE, PROMPTS = range(4)
+ID, NAME, SIZE, PROMPTS, CLASS, SHOWN, LOCKED = range(7)
 _SIZE_TITLES: Final = {"yx": "Area", "zyx": "Volume"}
 """Of the column of sizes, by axes; a series shows time points there."""
+_TIPS: Final = {
+    ID: "Double-click to choose a color",
+    NAME: "Double-click to rename",
+    SHOWN: "Hide or show it",
+    LOCKED: "Lock it: its pixels are protected, and clicks go through it",
+}
 _QUIET: Final = "#7c8087"
 """Grey that can be read on light and on dark themes."""
 
@@ -44,7 +52,11 @@ class ObjectTableModel(QAbstractTableModel):
         self._swatch = swatch
         self.rows: tuple[StoredObject, ...] = ()
         self.sizes: Mapping[int, ObjectSizes] = {}
-        self._titles = ["Id", "Name", "Size", "Prompts"]
+        self._titles = ["Id", "Name", "Size", "Prompts", "Class", "", ""]
+        self._icons = {
+            SHOWN: {False: eye_icon(crossed=False), True: eye_icon(crossed=True)},
+            LOCKED: {False: lock_icon(closed=False), True: lock_icon(closed=True)},
+        }
 
     def show(self, rows: Sequence[StoredObject]) -> None:
         """Show these objects."""
@@ -94,10 +106,14 @@ class ObjectTableModel(QAbstractTableModel):
             if color is None:
                 return None
             return QColor.fromRgbF(*(float(c) for c in np.asarray(color)[:3]))
+        if role == Qt.ItemDataRole.DecorationRole and index.column() in self._icons:
+            return self._icons[index.column()][
+                item.hidden if index.column() == SHOWN else item.locked
+            ]
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.EditRole):
             return self._texts(item)[index.column()]
-        if role == Qt.ItemDataRole.ToolTipRole and index.column() == NAME:
-            return "Double-click to rename"
+        if role == Qt.ItemDataRole.ToolTipRole and index.column() in _TIPS:
+            return _TIPS[index.column()]
         if role == Qt.ItemDataRole.ToolTipRole and index.column() == SIZE:
             size = self.sizes.get(item.label)
             return None if size is None else size.tip
@@ -107,10 +123,11 @@ class ObjectTableModel(QAbstractTableModel):
             return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         return None
 
-    def _texts(self, item: StoredObject) -> tuple[str, str, str, str]:
+    def _texts(self, item: StoredObject) -> tuple[str, ...]:
         size = self.sizes.get(item.label)
         text = "" if size is None else size.text
-        return str(item.label), item.name, text, str(len(item.prompts))
+        prompts = str(len(item.prompts))
+        return str(item.label), item.name, text, prompts, item.class_name, "", ""
 
     def setData(  # noqa: N802
         self, index: QModelIndex, value: Any, role: int = Qt.ItemDataRole.EditRole

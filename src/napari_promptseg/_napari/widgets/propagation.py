@@ -80,11 +80,17 @@ class PropagationSection(Section):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Propagate", parent)
         self._sizes: dict[str, int] = {}
-        self.both = push_button("Whole volume", "Both ways, from all prompted planes (G)")
+        self.both = push_button(
+            "Whole volume", "Both ways, from all prompted planes", action="propagate"
+        )
         self.both.clicked.connect(lambda: self.direction_requested.emit("both"))
-        self.backward = push_button("◀ Back", "From this plane to the first (J)")
+        self.backward = push_button(
+            "◀ Back", "From this plane to the first", action="propagate_backward"
+        )
         self.backward.clicked.connect(lambda: self.direction_requested.emit("backward"))
-        self.forward = push_button("Forward ▶", "From this plane to the last (K)")
+        self.forward = push_button(
+            "Forward ▶", "From this plane to the last", action="propagate_forward"
+        )
         self.forward.clicked.connect(lambda: self.direction_requested.emit("forward"))
         directions = QWidget()
         row = side_by_side(self.backward, self.both, self.forward)
@@ -103,7 +109,7 @@ class PropagationSection(Section):
         self.bar = QProgressBar()
         self.bar.setTextVisible(True)
         self.bar.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.cancel = push_button("Cancel", "Stop; what is done is kept (Shift+G)")
+        self.cancel = push_button("Cancel", "Stop; what is done is kept", action="cancel")
         self.cancel.clicked.connect(self.cancel_requested)
         self.cancel.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         progress = QWidget()
@@ -123,7 +129,7 @@ class PropagationSection(Section):
     def _add_review(self) -> None:
         self.plot = ConfidencePlot()
         self.review = push_button(
-            "Next doubtful plane", "Go to the plane that it is least sure of (Shift+W)"
+            "Next doubtful plane", "Go to the plane that it is least sure of", action="review"
         )
         self.review.clicked.connect(self.review_requested)
         self.reviewing = Section()

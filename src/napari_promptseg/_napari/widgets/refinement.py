@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from qtpy.QtCore import QSignalBlocker, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QCheckBox, QGridLayout, QVBoxLayout, QWidget
 
+from napari_promptseg._napari.keybindings import key_name
 from napari_promptseg._napari.widgets.sections import collapsible, push_button
 
 if TYPE_CHECKING:
@@ -111,10 +112,13 @@ class RefinementSection(QWidget):
         with QSignalBlocker(self.map):
             self.map.setChecked(has_uncertainty and self._map_wanted)
         self.map.setToolTip(
-            f"Where the model is not sure about this plane, as a layer (Shift+U){missing}"
+            "Where the model is not sure about this plane, as a layer "
+            f"({key_name('toggle_map')}){missing}"
         )
         self.suggest_button.setEnabled(has_uncertainty)
-        self.suggest_button.setToolTip(f"Mark where a click would help most (H){missing}")
+        self.suggest_button.setToolTip(
+            f"Mark where a click would help most ({key_name('suggest')}){missing}"
+        )
 
     def _map_toggled(self, on: bool) -> None:
         self._map_wanted = on

@@ -6,10 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from qtpy.QtCore import QEvent, QObject, Qt, Signal  # type: ignore[attr-defined]
-from qtpy.QtGui import QColor, QIcon, QPainter, QPixmap
 from qtpy.QtWidgets import (
     QButtonGroup,
-    QCheckBox,
     QComboBox,
     QFrame,
     QGridLayout,
@@ -24,8 +22,9 @@ from qtpy.QtWidgets import (
 )
 from superqt import QCollapsible
 
-from napari_promptseg._napari.keybindings import help_rows
+from napari_promptseg._napari.keybindings import help_rows, key_name
 from napari_promptseg._napari.layers.prompt_layers import color
+from napari_promptseg._napari.widgets.icons import dot_icon
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,31 +35,31 @@ TOOL_TIPS: Final = {
     "Scribble": "Draw a stroke on the object",
     "Lasso": "Draw an outline around the object",
 }
+_MIN_WIDTH: Final = 320
 _NAME_IT: Final = "Or name the object, then press Enter"
 
 
-def push_button(text: str, tip: str, clicked: Callable[[], Any] | None = None) -> QPushButton:
-    """Return a button that leaves the keys to the viewer after a click."""
+def push_button(
+    text: str, tip: str, clicked: Callable[[], Any] | None = None, action: str = ""
+) -> QPushButton:
+    """Return a button that leaves the keys to the viewer after a click.
+
+    Parameters
+    ----------
+    text, tip : str
+        What it says, and its explanation.
+    clicked : callable, optional
+        Called when it is clicked.
+    action : str
+        Action of the keyboard that does the same; the tip names its key.
+    """
     button = QPushButton(text)
-    button.setToolTip(tip)
+    button.setToolTip(f"{tip} ({key_name(action)})" if action else tip)
     button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
     button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
     if clicked is not None:
         button.clicked.connect(lambda _=False: clicked())
     return button
-
-
-def _dot(name: str) -> QIcon:
-    """Return a filled circle of a color."""
-    picture = QPixmap(32, 32)
-    picture.fill(Qt.GlobalColor.transparent)
-    painter = QPainter(picture)
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    painter.setBrush(QColor(name))
-    painter.setPen(QColor("white"))
-    painter.drawEllipse(4, 4, 24, 24)
-    painter.end()
-    return QIcon(picture)
 
 
 def side_by_side(*widgets: QWidget) -> QHBoxLayout:
@@ -90,7 +89,7 @@ def collapsible(title: str) -> QCollapsible:
 
 
 class ScrollArea(QScrollArea):
-    """Vertical scroll area that is always as wide as its content needs, in any font.
+    """Scroll area that is as wide as its content needs, up to a third of the window.
 
     Parameters
     ----------
@@ -111,7 +110,11 @@ class ScrollArea(QScrollArea):
             content, bar, viewport = self.widget(), self.verticalScrollBar(), self.viewport()
             if content is not None and bar is not None and viewport is not None:
                 beside = max(bar.sizeHint().width(), self.width() - viewport.width())
-                self.setMinimumWidth(content.minimumSizeHint().width() + beside)
+                wide = content.minimumSizeHint().width() + beside
+                # In the largest fonts it scrolls sideways, so that the image keeps some room.
+                window = self.window()
+                limit = _MIN_WIDTH if window is None else max(window.width() // 3, _MIN_WIDTH)
+                self.setMinimumWidth(min(wide, limit))
         return bool(super().eventFilter(watched, event))
 
 
@@ -134,6 +137,8 @@ class PromptSection(Section):
     polarity = Signal(bool)
     word = Signal(str)
     other = Signal()
+    collect = Signal(bool)
+    answer = Signal()
     everything = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -156,7 +161,7 @@ class PromptSection(Section):
         ):
             button = push_button(text, f"{tip} (Q switches)")
             button.setCheckable(True)
-            button.setIcon(_dot(color(positive)))
+            button.setIcon(dot_icon(color(positive)))
             button.clicked.connect(partial(self._polarity_clicked, positive))
             self._polarities.addButton(button)
             self.polarities[positive] = button
@@ -167,11 +172,23 @@ class PromptSection(Section):
         self.text.returnPressed.connect(self._word_entered)
         self.column.addWidget(self.text)
         self.other_button = push_button(
-            "Other answer", "Take the model's next best answer (Shift+C)", self.other.emit
+            "Other answer",
+            "Take the model's next best answer",
+            self.other.emit,
+            action="choose_answer",
         )
         self.everything_button = push_button(
             "Find all", "Commit all objects on this plane, without prompts", self.everything.emit
         )
+        self.collect_button = push_button(
+            "Collect", "Give several prompts, then have one answer", action="collect"
+        )
+        self.collect_button.setCheckable(True)
+        self.collect_button.clicked.connect(self._collect_clicked)
+        self.answer_button = push_button(
+            "Answer", "Answer all collected prompts", self.answer.emit, action="answer"
+        )
+        self.column.addLayout(side_by_side(self.collect_button, self.answer_button))
         self._more = QWidget()
         row = side_by_side(self.other_button, self.everything_button)
         row.setContentsMargins(0, 0, 0, 0)
@@ -180,7 +197,16 @@ class PromptSection(Section):
         # As with the shipped model, so that little moves when it is loaded.
         self.show_capabilities(2, everything=False)
         self.other_button.setEnabled(False)
+        self.show_collected(0)
         self.text.hide()
+
+    def _collect_clicked(self, on: bool) -> None:
+        self.collect.emit(on)
+
+    def show_collected(self, count: int) -> None:
+        """Show how many prompts wait."""
+        self.answer_button.setText(f"Answer {count}" if count else "Answer")
+        self.answer_button.setEnabled(count > 0)
 
     def _word_entered(self) -> None:
         if word := self.text.text().strip():
@@ -221,75 +247,13 @@ class PromptSection(Section):
         self.polarities[positive].setChecked(True)
 
 
-class ObjectSection(Section):
-    """The active object, and history."""
-
-    commit = Signal(str, bool)
-    discard = Signal()
-    undo = Signal()
-    redo = Signal()
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("Object", parent)
-        self._last_state = "", False
-        self.name = QLineEdit()
-        self.name.setPlaceholderText("Name (optional)")
-        self.name.returnPressed.connect(self.ask_commit)
-        self.name.returnPressed.connect(self.name.clearFocus)  # the keys go back to the viewer
-        self.overwrite = QCheckBox("Overwrite")
-        self.overwrite.setToolTip("Overwrite other objects: take their pixels too when committing")
-        self.commit_button = push_button(
-            "Commit", "Move the object into the labels (N)", self.ask_commit
-        )
-        self.discard_button = push_button("Discard", "Drop the active object (Shift+N)")
-        self.discard_button.clicked.connect(self.discard)
-        self.undo_button = push_button("Undo", "Ctrl+Z")
-        self.undo_button.clicked.connect(self.undo)
-        self.redo_button = push_button("Redo", "Ctrl+Shift+Z")
-        self.redo_button.clicked.connect(self.redo)
-        name_row = side_by_side(self.name, self.overwrite)
-        name_row.setStretch(0, 1)
-        self.column.addLayout(name_row)
-        self.column.addLayout(
-            side_by_side(
-                self.commit_button, self.discard_button, self.undo_button, self.redo_button
-            )
-        )
-
-    def ask_commit(self) -> None:
-        """Commit with the name and the choice that the user gave."""
-        self.commit.emit(self.name.text().strip(), self.overwrite.isChecked())
-
-    def show_name(self, name: str) -> None:
-        """Propose a name for the active object."""
-        self.name.setText(name)
-
-    def show_state(
-        self, name: str, label: int | None, has_object: bool, undo: bool, redo: bool
-    ) -> None:
-        """Show what can be done, and the name of the active object."""
-        self.commit_button.setEnabled(has_object)
-        self.discard_button.setEnabled(has_object)
-        self.undo_button.setEnabled(undo)
-        self.redo_button.setEnabled(redo)
-        self.commit_button.setText("Commit" if label is None else f"Commit {label}")
-        self.discard_button.setText("Discard" if label is None else "Revert")
-        self.discard_button.setToolTip(
-            "Drop the active object (Shift+N)"
-            if label is None
-            else "Leave the object as it was before it was reopened (Shift+N)"
-        )
-        if name != self._last_state[0] or has_object < self._last_state[1]:
-            self.name.setText(name)
-        self._last_state = name, has_object
-
-
 class FileSection(Section):
     """Sessions and labels in files."""
 
     save = Signal()
     load = Signal()
     export = Signal()
+    folder = Signal()
     add_layer = Signal(int)
     """Row of the labels layer whose objects are to be added."""
 
@@ -301,7 +265,12 @@ class FileSection(Section):
         self.load_button.clicked.connect(self.load)
         self.export_button = push_button("Export…", "Labels, meshes, a table of sizes, tracks …")
         self.export_button.clicked.connect(self.export)
-        self.column.addLayout(side_by_side(self.save_button, self.load_button, self.export_button))
+        self.folder_button = push_button(
+            "Folder…", "A folder of images as a series: next, previous, saved beside"
+        )
+        self.folder_button.clicked.connect(self.folder)
+        buttons = (self.save_button, self.load_button, self.export_button, self.folder_button)
+        self.column.addLayout(side_by_side(*buttons))
         self.labels_layer = QComboBox()
         self.labels_layer.setToolTip("Labels layers of the viewer that fit the image")
         self.labels_layer.setFocusPolicy(Qt.FocusPolicy.TabFocus)
@@ -334,6 +303,7 @@ def key_help() -> QCollapsible:
         grid.addWidget(heading(key), row, 0, Qt.AlignmentFlag.AlignTop)
         meaning = QLabel(text)
         meaning.setWordWrap(True)
+        meaning.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         grid.addWidget(meaning, row, 1)
     grid.setColumnStretch(1, 1)
     folded = collapsible("Keys")

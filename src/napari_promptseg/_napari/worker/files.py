@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from napari_promptseg._napari.keybindings import key_name
 from napari_promptseg.session.persistence.containers import Archive, read_header
 from napari_promptseg.session.persistence.image_source import read_volume
 from napari_promptseg.session.session import Session
@@ -66,7 +67,8 @@ class FileCommands:
         def then(complete: bool) -> None:
             text = f"Exported {path.name}"
             if not complete:
-                text += " without the active object: commit it with N and export again"
+                commit = key_name("commit")
+                text += f" without the active object: commit it with {commit} and export again"
             self._proxy.events.status.emit(text)
 
         self._proxy.run(work, then)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -9,13 +10,16 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from napari_promptseg.data.geometry import box_slices, boxes_meet
-from napari_promptseg.measure.measure import size_text
+from napari_promptseg.measure.measure import pixel_size, size_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from napari_promptseg._napari.worker.session_controller import SessionController
     from napari_promptseg.data.geometry import Bounds
+    from napari_promptseg.data.volume import Volume
     from napari_promptseg.session.session import Session
     from napari_promptseg.session.state import StoredObject
 
@@ -34,11 +38,20 @@ class ObjectSizes(NamedTuple):
         In a sentence.
     times : tuple of int
         Time points in which it is, ascending; empty without time.
+    pixels : int
+        Number of its pixels, in all time points.
+    size : float
+        Its area or volume in units of the image, on average over its time points.
+    intensity : (float, float, float)
+        Mean, smallest and largest value of the image in it; NaN where that takes long.
     """
 
     text: str
     tip: str
     times: tuple[int, ...] = ()
+    pixels: int = 0
+    size: float = math.nan
+    intensity: tuple[float, float, float] = (math.nan, math.nan, math.nan)
 
 
 def object_sizes(session: Session, objects: Sequence[StoredObject]) -> dict[int, ObjectSizes]:
@@ -57,10 +70,13 @@ def _object_sizes(session: Session, item: StoredObject) -> ObjectSizes:
     volume = session.volume
     mask = session.labels[box_slices(item.box)] == item.label
     count = int(np.count_nonzero(mask))
+    pixel = pixel_size(volume)
+    intensity = _intensity(volume, item.box, mask)
     if "t" not in volume.names:
         text = size_text(volume, count)
         unit = "voxels" if "z" in volume.names else "pixels"
-        return ObjectSizes(text, text if unit in text else f"{text}, {count:,} {unit}")
+        tip = text if unit in text else f"{text}, {count:,} {unit}"
+        return ObjectSizes(text, tip, (), count, count * pixel, intensity)
     present = np.flatnonzero(mask.any(axis=tuple(range(1, mask.ndim)))) + item.box[0][0]
     times = tuple(int(t) for t in present)
     first, last = times[0], times[-1]
@@ -68,7 +84,16 @@ def _object_sizes(session: Session, item: StoredObject) -> ObjectSizes:
     tip += f", on average {size_text(volume, round(count / len(times)))}"
     if item.parent is not None:
         tip += f"; comes from object {item.parent}"
-    return ObjectSizes(f"{first}–{last}" if last > first else str(first), tip, times)
+    span = f"{first}–{last}" if last > first else str(first)
+    return ObjectSizes(span, tip, times, count, count * pixel / len(times), intensity)
+
+
+def _intensity(volume: Volume, box: Bounds, mask: NDArray[np.bool_]) -> tuple[float, float, float]:
+    """Return mean, smallest and largest value in a mask, of images in memory without channels."""
+    if "c" in volume.axes or not isinstance(volume.data, np.ndarray) or not mask.any():
+        return math.nan, math.nan, math.nan
+    values = volume.data[box_slices(box)][mask]
+    return float(values.mean()), float(values.min()), float(values.max())
 
 
 class ObjectSizesPresenter:
@@ -101,6 +126,7 @@ class ObjectSizesPresenter:
     def refresh(self) -> None:
         """Measure what is not known."""
         objects = {item.label: item for item in self._controller.snapshot.objects}
+        before = len(self._measured)
         self._measured = {
             label: entry
             for label, entry in self._measured.items()
@@ -110,6 +136,8 @@ class ObjectSizesPresenter:
         if unmeasured:
             work = partial(object_sizes, objects=unmeasured)
             self._controller.ask("figures", work, partial(self._take, objects))
+        elif len(self._measured) < before:  # some were deleted
+            self._take(objects, {})
 
     def _take(self, objects: Mapping[int, StoredObject], sizes: Mapping[int, ObjectSizes]) -> None:
         self._measured |= {label: (objects[label], value) for label, value in sizes.items()}

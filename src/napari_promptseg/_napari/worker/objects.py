@@ -2,36 +2,47 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from napari_promptseg._napari.keybindings import key_name
 from napari_promptseg.data.geometry import box_slices
+from napari_promptseg.session.store import as_labels
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from napari_promptseg._napari.worker.job_queue import Job
+    from napari_promptseg._napari.worker.prompts import PromptCommands
     from napari_promptseg._napari.worker.propagation import PropagationCommands
     from napari_promptseg._napari.worker.requests import Edit
     from napari_promptseg._napari.worker.session_proxy import SessionProxy
     from napari_promptseg.session.session import Session
+    from napari_promptseg.session.state import Classes
 
-_COVERED: Final = (
-    "all pixels of the active object belong to other objects: "
-    "tick Overwrite to take them, or discard it with Shift+N"
-)
+_MAX_LISTED: Final = 6
+"""More objects than this are counted in messages, not listed."""
 _OTHER_OBJECTS: Final = frozenset(
     {
         "accept proposals",
         "add labels",
+        "change objects",
+        "class",
+        "classes",
+        "color",
         "commit",
         "delete",
         "divide",
         "end track",
+        "hide",
+        "lock",
+        "merge",
         "paint",
         "relabel",
         "rename",
         "segment everything",
+        "show",
         "unlink",
+        "unlock",
     }
 )
 """Steps of the history that change committed objects."""
@@ -46,25 +57,33 @@ class ObjectCommands:
         The session.
     propagation : PropagationCommands
         Stopped by whatever changes the object.
+    prompts : PromptCommands
+        Collected prompts are answered before a commit, and the first to be undone.
     """
 
-    def __init__(self, proxy: SessionProxy, propagation: PropagationCommands) -> None:
-        self._proxy, self._propagation = proxy, propagation
+    def __init__(
+        self, proxy: SessionProxy, propagation: PropagationCommands, prompts: PromptCommands
+    ) -> None:
+        self._proxy, self._propagation, self._prompts = proxy, propagation, prompts
 
-    def commit(self, name: str | None = None, overwrite: bool = False) -> None:
+    def commit(
+        self, name: str | None = None, overwrite: bool = False, class_name: str | None = None
+    ) -> None:
         """Move the active object into the labels."""
         if not self._proxy.snapshot.has_object:
             self._proxy.events.status.emit("Nothing to commit yet: click on an object first")
             return
         self._propagation.forget_pause()
+        self._prompts.answer()
         self._proxy.run(
-            lambda session, _: _commit(session, name, overwrite),
+            lambda session, _: _commit(session, name, overwrite, class_name),
             lambda label: self._proxy.events.status.emit(f"Committed object {label}"),
         )
 
     def discard(self) -> None:
         """Drop the active object; a reopened one becomes what it was before."""
         label = self._proxy.snapshot.label
+        self._prompts.drop([*self._prompts.collected])
         self._propagation.cancel()
         if label is None:
             self._proxy.run(
@@ -77,7 +96,12 @@ class ObjectCommands:
             )
 
     def undo(self) -> None:
-        """Undo the last step."""
+        """Undo the last step, or take back the last collected prompt."""
+        if self._prompts.collected:
+            self._prompts.drop(self._prompts.collected[-1:])
+            self._proxy.events.status.emit("Took back the last collected prompt")
+            self._proxy.emit_snapshot()
+            return
         self._propagation.cancel()
         self._proxy.run(
             lambda session, _: self._step_history(session, session.undo), self._report_step("Undid")
@@ -139,7 +163,7 @@ class ObjectCommands:
             elif may_discard():
                 self._proxy.run(_discard, lambda _: self.reopen(label))
             else:
-                self._proxy.events.status.emit(f"Not reopened: {_COVERED}")
+                self._proxy.events.status.emit(f"Not reopened: {_covered_text()}")
 
         self._proxy.run(work, then)
 
@@ -149,11 +173,28 @@ class ObjectCommands:
             lambda session, _: session.rename(label, name), self._proxy.say(f"Named it {name!r}")
         )
 
-    def delete(self, label: int) -> None:
-        """Delete a committed object."""
+    def delete(self, labels: int | Sequence[int]) -> None:
+        """Delete committed objects."""
+        labels = as_labels(labels)
         self._proxy.run(
-            lambda session, _: session.delete(label), self._proxy.say(f"Deleted object {label}")
+            lambda session, _: session.delete(labels),
+            self._proxy.say(f"Deleted {objects_text(labels)}"),
         )
+
+    def merge(self, labels: Sequence[int]) -> None:
+        """Make one object of several."""
+        self._proxy.run(
+            lambda session, _: session.merge(labels),
+            self._proxy.say(f"Merged {objects_text(labels)} into {labels[0]}"),
+        )
+
+    def set_attributes(self, labels: Sequence[int], **attributes: Any) -> None:
+        """Set class, color, view or lock of committed objects; see `Session.set_attributes`."""
+        self._proxy.run(lambda session, _: session.set_attributes(labels, **attributes))
+
+    def set_classes(self, classes: Classes, new_names: Mapping[str, str]) -> None:
+        """Replace the classes; see `Session.set_classes`."""
+        self._proxy.run(lambda session, _: session.set_classes(classes, new_names))
 
     def paint_labels(self, edit: Edit) -> None:
         """Store pixels painted on the labels layer."""
@@ -169,16 +210,34 @@ class ObjectCommands:
         self._proxy.run(work, self._proxy.say("Painted labels"), settle=settle)
 
 
-def _commit(session: Session, name: str | None, overwrite: bool) -> int:
+def objects_text(labels: Sequence[int]) -> str:
+    """Return ids as the user reads them, such as "objects 2, 3 and 7"."""
+    if len(labels) == 1:
+        return f"object {labels[0]}"
+    if len(labels) > _MAX_LISTED:
+        return f"{len(labels)} objects"
+    return f"objects {', '.join(map(str, labels[:-1]))} and {labels[-1]}"
+
+
+def _commit(
+    session: Session, name: str | None, overwrite: bool, class_name: str | None = None
+) -> int:
     extent = session.draft.extent
     if extent is None or not session.mask[box_slices(extent)].any():
         raise ValueError("nothing to commit: the active object is empty")
     try:
-        return session.commit(name, overwrite)
+        return session.commit(name, overwrite, class_name)
     except ValueError as error:
         if overwrite:
             raise
-        raise ValueError(_COVERED) from error
+        raise ValueError(_covered_text()) from error
+
+
+def _covered_text() -> str:
+    return (
+        "all pixels of the active object belong to other objects: "
+        f"tick Overwrite to take them, or discard it with {key_name('discard')}"
+    )
 
 
 def _is_covered(session: Session) -> bool:
@@ -205,7 +264,7 @@ def _undo_reopening(session: Session, label: int) -> None:
     if _OTHER_OBJECTS.intersection(history[first + 1 :]):
         raise ValueError(
             f"other objects were changed since object {label} was reopened: "
-            "commit it with N, or undo with Ctrl+Z"
+            f"commit it with {key_name('commit')}, or undo with {key_name('undo')}"
         )
     while len(session.history) > first:
         session.undo()

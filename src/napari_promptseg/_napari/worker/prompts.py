@@ -35,6 +35,47 @@ class PromptCommands:
 
     def __init__(self, proxy: SessionProxy, propagation: PropagationCommands) -> None:
         self._proxy, self._propagation = proxy, propagation
+        self._collecting = False
+        self.collected: list[Prompt] = []
+        """Prompts that wait until `answer` is called."""
+        proxy.reset.connect(self.collected.clear)
+
+    def collect(self, on: bool) -> None:
+        """Collect prompts from now on, or answer those that wait and each that follows."""
+        self._collecting = on
+        if on:
+            self._proxy.events.status.emit("Prompts are collected: Answer has one answer for all")
+        else:
+            self.answer()
+
+    def answer(self) -> None:
+        """Answer all collected prompts, as one step."""
+        prompts = [*self.collected]
+        self.collected.clear()
+        if not prompts:
+            return
+        self._propagation.pause()
+
+        def work(session: Session, _: Job) -> None:
+            session.add_prompts(prompts)
+
+        def settle(_: Job) -> None:
+            for prompt in prompts:
+                self._proxy.pending.remove(prompt)
+
+        text = f"{len(prompts)} prompt{'s' * (len(prompts) > 1)} answered"
+        self._proxy.run(work, self._proxy.say(text), settle=settle)
+
+    def drop(self, prompts: Sequence[Prompt]) -> list[Prompt]:
+        """Forget those of some prompts that are only collected; return the others."""
+        others = []
+        for prompt in prompts:
+            if prompt in self.collected:
+                self.collected.remove(prompt)
+                self._proxy.pending.remove(prompt)
+            else:
+                others.append(prompt)
+        return others
 
     def add(self, prompt: Prompt) -> None:
         """Add a prompt; prompts of one plane that wait together get one answer.
@@ -48,6 +89,12 @@ class PromptCommands:
         """
         prompt = check_prompt(prompt, self._proxy.volume.names, self._proxy.volume.shape)
         plane = prompt_plane(prompt, self._proxy.volume.names)
+        if self._collecting:
+            self.collected.append(prompt)
+            self._proxy.pending.append(prompt)
+            self._proxy.events.status.emit(f"{len(self.collected)} prompts wait for Answer")
+            self._proxy.emit_snapshot()
+            return
         self._propagation.pause()
         self._proxy.pending.append(prompt)
 
@@ -92,7 +139,9 @@ class PromptCommands:
 
     def remove(self, prompts: Sequence[Prompt]) -> None:
         """Remove prompts one after the other."""
-        self._propagation.cancel()
+        prompts = self.drop(prompts)
+        if prompts:
+            self._propagation.cancel()
         for prompt in prompts:
             self._proxy.removing.append(prompt)
 
@@ -116,6 +165,9 @@ class PromptCommands:
             If the new one is not valid in the volume.
         """
         new = check_prompt(new, self._proxy.volume.names, self._proxy.volume.shape)
+        if not self.drop([old]):
+            self.add(new)
+            return
         self._propagation.cancel()
         self._proxy.removing.append(old)
         self._proxy.pending.append(new)

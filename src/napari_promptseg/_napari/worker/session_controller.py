@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from napari_promptseg._napari.worker.files import FileCommands
+from napari_promptseg._napari.worker.label_edits import LabelEditCommands
 from napari_promptseg._napari.worker.model import ModelCommands
 from napari_promptseg._napari.worker.objects import ObjectCommands
 from napari_promptseg._napari.worker.precompute import PrecomputeCommands
@@ -41,7 +42,8 @@ class SessionController:
         proxy = self.proxy = SessionProxy(session, worker, deliver)
         self.propagation = PropagationCommands(proxy)
         self.prompts = PromptCommands(proxy, self.propagation)
-        self.objects = ObjectCommands(proxy, self.propagation)
+        self.objects = ObjectCommands(proxy, self.propagation, self.prompts)
+        self.edits = LabelEditCommands(proxy, self.propagation)
         self.results = ResultCommands(proxy)
         self.proposals = ProposalCommands(proxy)
         self.precompute = PrecomputeCommands(proxy)

@@ -12,7 +12,7 @@ from napari_promptseg.data.geometry import Bounds, Plane
 from napari_promptseg.data.prompts import Prompt
 from napari_promptseg.propagation.registry import AUTO
 from napari_promptseg.session.propagation_record import PropagationRecord
-from napari_promptseg.session.state import StoredObject
+from napari_promptseg.session.state import Classes, StoredObject
 
 if TYPE_CHECKING:
     from napari_promptseg.session.session import Session
@@ -28,10 +28,12 @@ class Snapshot:
         Of the active object; those that still wait for an answer are last.
     objects : tuple of StoredObject
         Committed objects by id.
+    classes : mapping of str to (int, int, int)
+        Colors of the classes that objects can be of, by name.
     label : int or None
         Id of the active object, if it was reopened.
-    name : str
-        Its name.
+    name, class_name : str
+        Its name, and its class if it was reopened.
     has_object : bool
         Whether there is an active object.
     extent : Bounds or None
@@ -48,8 +50,10 @@ class Snapshot:
 
     prompts: tuple[Prompt, ...] = ()
     objects: tuple[StoredObject, ...] = ()
+    classes: Classes = field(default_factory=dict)
     label: int | None = None
     name: str = ""
+    class_name: str = ""
     has_object: bool = False
     extent: Bounds | None = None
     can_undo: bool = False
@@ -65,8 +69,10 @@ class Snapshot:
         return cls(
             draft.prompts,
             tuple(item for _, item in sorted(session.objects.items())),
+            session.classes,
             draft.label,
             draft.name,
+            draft.class_name,
             bool(draft.prompts) or draft.extent is not None,
             draft.extent,
             session.can_undo,

@@ -65,7 +65,7 @@ class PropagationRunner:
             )
         self._range = range(start, stop)
         self._near = self._check_near(near)
-        self._writer = Writer(store, predictor.make_propagator(), predictor.describe(), arguments)
+        self._writer = Writer(store, predictor, arguments)
         self._understood = predictor.backend.capabilities.prompts
         self._model = predictor.describe()
         self.finish, self.save = self._writer.finish, self._writer.save

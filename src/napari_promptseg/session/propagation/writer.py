@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_promptseg.data.geometry import Plane
-    from napari_promptseg.propagation.base import Propagator, Stack
+    from napari_promptseg.propagation.base import Stack
     from napari_promptseg.session.history import Change, ImagePatch
+    from napari_promptseg.session.predictor import Predictor
     from napari_promptseg.session.propagation.constraints import Constraints
     from napari_promptseg.session.propagation.sweeps import Sweep
     from napari_promptseg.session.propagation_record import Segment
@@ -43,19 +44,21 @@ class Writer:
     ----------
     store : Store
         Written to; its prompts are those of the propagation.
-    propagator : Propagator
-        Answers.
-    model : str
-        See `Change`.
+    predictor : Predictor
+        Its propagator answers.
     arguments : mapping of str to value
         Of the propagation; noted if it comes to its end, `complete`.
     """
 
     def __init__(
-        self, store: Store, propagator: Propagator, model: str, arguments: Mapping[str, Any]
+        self,
+        store: Store,
+        predictor: Predictor,
+        arguments: Mapping[str, Any],
     ) -> None:
-        self._store, self._propagator = store, propagator
-        self._model, self._arguments = model, arguments
+        self._store, self._predictor = store, predictor
+        self._propagator = predictor.make_propagator()
+        self._model, self._arguments = predictor.describe(), arguments
         self.complete = False
         self._prompts = store.draft.prompts
         self._patches: list[ImagePatch] = []
@@ -111,6 +114,7 @@ class Writer:
             raise RuntimeError(f"a mask of {mask.shape} was answered for a plane of {size}")
         sure, empty = 1.0 if confidence is None else float(confidence), not mask.any()
         self._store.underway.confidences[plane] = None if empty and sure > DOUBT else sure
+        mask = self._predictor.keep_to_range(plane, mask)
         answer = PlaneAnswer(evidence.with_lines(plane, mask))
         patches = self._store.plane_patches(plane, answer)
         for patch in patches:

@@ -1,0 +1,74 @@
+"""Settings of a session: its model, and the intensity window, channels and pixels of its image."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from napari_promptseg.session.predictor import Predictor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_promptseg.data.intensity_window import Window
+    from napari_promptseg.data.volume import Volume
+    from napari_promptseg.models.base import Backend
+    from napari_promptseg.session.session_state import SessionState
+    from napari_promptseg.wrappers.options import Refinement
+
+
+def set_backend(
+    state: SessionState,
+    backend: str | Backend,
+    device: str = "auto",
+    refinement: Refinement | None = None,
+) -> None:
+    """Use another backend from now on; the active object stays.
+
+    Parameters are those of the session; the propagator stays where none is named.
+    Raises ``ValueError`` if no backend has that name.
+    """
+    state.interrupt()
+    former = state.predictor
+    predictor = Predictor(state.volume, backend, device, refinement, former.propagator)
+    predictor.tell = state.store.events.notice.emit
+    predictor.intensity_range = former.intensity_range
+    former.close()
+    state.predictor = predictor
+
+
+def free(state: SessionState) -> None:
+    """Free the memory of the backend; the next prompt loads it again."""
+    state.interrupt()
+    state.predictor.close()
+
+
+def set_window(state: SessionState, window: Window | str | None) -> None:
+    """Use another intensity window from now on: one, the name of a CT window, or None.
+
+    None derives one from the data. Raises ``ValueError`` if no CT window has that name.
+    """
+    set_volume(state, replace(state.volume, window=window))
+
+
+def set_channels(state: SessionState, channels: Sequence[int]) -> None:
+    """Use other channels of the image from now on, one to three of them.
+
+    Raises ``ValueError`` if the image has none of that number, or no channels at all.
+    """
+    set_volume(state, replace(state.volume, channels=tuple(channels)))
+
+
+def set_volume(state: SessionState, volume: Volume) -> None:
+    """Use other pixels or another geometry of the same shape from now on; objects stay.
+
+    Raises ``ValueError`` if the axes or the shape differ.
+    """
+    if (volume.names, volume.shape) != (state.volume.names, state.volume.shape):
+        raise ValueError(
+            f"an image of axes {volume.names!r} and shape {volume.shape} cannot take the place "
+            f"of one of {state.volume.names!r} and {state.volume.shape}"
+        )
+    state.interrupt()
+    state.volume = volume
+    state.predictor.look_at(volume)
