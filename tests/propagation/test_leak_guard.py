@@ -55,3 +55,8 @@ def test_an_object_that_comes_back_after_empty_planes_is_measured_against_all_be
         PlanePrediction(3, square(39), 0.9),
     ]
     assert [s.confidence for s in reject_leaks(steps, stack_of(square(10)))] == [0.9, 0.9, 0.0]
+
+
+def test_an_anchor_is_not_revised_to_a_leak() -> None:
+    steps = [PlanePrediction(0, square(40), 0.9), PlanePrediction(1, square(11), 0.8)]
+    assert list(reject_leaks(steps, stack_of(square(10)))) == steps[1:]

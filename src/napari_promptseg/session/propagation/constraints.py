@@ -232,9 +232,9 @@ class Constraints:
         return as_clicks(strokes) if "point" in self._understood else ()
 
     def _crossing(self, plane: Plane) -> Iterator[tuple[Plane, Line]]:
-        """Find the fixed planes that cross an open one, and where."""
+        """Find the fixed planes that cross another one, and where."""
         for other in self.planes:
-            line = crossing_line(plane, other)
+            line = None if other == plane else crossing_line(plane, other)
             if line is not None:
                 yield other, line
 
