@@ -62,3 +62,8 @@ def test_the_largest_anchor_is_the_measure() -> None:
     stack = Stack(pytest.fail, anchors, 0, 9)
     steps = [PlanePrediction(5, square(40), 0.9)]
     assert list(reject_leaks(steps, stack)) == steps
+
+
+def test_an_anchor_is_not_revised_to_a_leak() -> None:
+    steps = [PlanePrediction(0, square(40), 0.9), PlanePrediction(1, square(11), 0.8)]
+    assert list(reject_leaks(steps, stack_of(square(10)))) == steps[1:]

@@ -271,3 +271,68 @@ def test_an_answer_that_fills_the_frame_is_not_written(monkeypatch: pytest.Monke
     assert results == [(6, 0.9), (7, 0.0), (8, 0.9)]
     assert np.flatnonzero(session.mask.any((1, 2))).tolist() == [5, 6, 8]
     assert session.worst_plane() == Plane((7, None, None))
+
+
+# Anchors that a propagator predicts once more
+
+
+class Growing:
+    """Predicts every plane as its anchor grown by a row, and revises the anchors likewise."""
+
+    name = "growing"
+
+    def fill(self, stack: Stack) -> Iterator[PlanePrediction]:
+        for index in (*sorted(stack.anchors), *stack.open):
+            anchor = min(stack.anchors, key=lambda a: abs(a - index))
+            yield PlanePrediction(index, stack.anchors[anchor] | grown(square(6)), 0.9)
+
+
+def grown(mask: np.ndarray) -> np.ndarray:
+    return mask | np.roll(mask, 1, 0)
+
+
+@pytest.fixture
+def revised(monkeypatch: pytest.MonkeyPatch) -> Session:
+    """A click at 4 and a drawn mask at 20, propagated by `Growing`."""
+    monkeypatch.setattr(predictor, "create_propagator", lambda name, backend: Growing())
+    session = Session(bright(TUBE), ScriptedBackend(carried))
+    session.add_point((4, 12, 12))
+    session.add_mask(square(6), index=20)
+    session.propagate().run()
+    return session
+
+
+def test_a_clicked_plane_may_be_revised_and_a_drawn_one_stays(revised: Session) -> None:
+    assert revised.mask[4, 16, 12], "row 16 belongs to the answer with the planes around"
+    np.testing.assert_array_equal(revised.mask[20], square(6))
+    assert {r.plane.index[0] for r in revised.propagate()} == set(), "it is done once"
+
+
+def test_revised_planes_are_part_of_the_step_of_their_propagation(revised: Session) -> None:
+    after = revised.mask.copy()
+    revised.undo()
+    assert not revised.mask[4, 16, 12]
+    assert revised.mask[4].sum() == 25
+    revised.redo()
+    np.testing.assert_array_equal(revised.mask, after)
+
+
+def test_a_plane_is_revised_again_after_another_click(revised: Session) -> None:
+    revised.add_point((4, 3, 3))
+    assert {r.plane.index[0] for r in revised.propagate()} == set(range(20))
+    assert {r.plane.index[0] for r in revised.propagate(start=0, stop=9)} == {*range(9)} - {4}
+
+
+@pytest.mark.parametrize(
+    "fix",
+    [
+        lambda s: s.add_lasso([(7, 9, 9), (7, 9, 15), (7, 15, 15), (7, 15, 9)]),
+        lambda s: s.add_mask(square(5), index=7),
+    ],
+    ids=["lasso", "mask"],
+)
+def test_what_was_outlined_is_not_revised(revised: Session, fix) -> None:
+    fix(revised)
+    before = revised.mask[7].copy()
+    revised.propagate().run()
+    np.testing.assert_array_equal(revised.mask[7], before)

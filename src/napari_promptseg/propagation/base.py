@@ -59,6 +59,9 @@ class Stack:
         Distance of neighbouring planes in the units of their spacing; 0 along time.
     mask_anchors : frozenset of int
         Anchors whose mask the user drew; the others were predicted from prompts.
+    revisable : frozenset of int
+        Anchors predicted from clicks, scribbles and boxes of their plane alone, which a
+        propagator may predict once more with the planes around them.
     prompts : callable
         Returns the prompts of an index: clicks on anchors, the cross-section of a 3D box,
         and strokes where annotated planes of other orientations cross.
@@ -77,6 +80,7 @@ class Stack:
     stop: int
     step: float = 1.0
     mask_anchors: frozenset[int] = frozenset()
+    revisable: frozenset[int] = frozenset()
     prompts: Callable[[int], PlanePrompts] = no_prompts
     prior: Callable[[int], Mask | None] = no_prior
     origin: int | None = None
@@ -113,10 +117,10 @@ class Propagator(Protocol):
         Yields
         ------
         PlanePrediction
-            Open planes with the object; planes without it may be left out, and predictions
-            for other planes are ignored. A later prediction for the same plane replaces an
-            earlier one. Propagations are cancelled by leaving the loop between two
-            predictions, so none may take long.
+            Open planes with the object, without which planes may be left out, and revisable
+            anchors whose mask changes; predictions for other planes are ignored. A later
+            prediction for the same plane replaces an earlier one. Propagations are cancelled
+            by leaving the loop between two predictions, so none may take long.
 
         Raises
         ------

@@ -32,12 +32,15 @@ def reject_leaks(steps: Iterable[PlanePrediction], stack: Stack) -> Iterator[Pla
     Yields
     ------
     PlanePrediction
-        The same predictions; instead of a leak the prior, with confidence 0.
+        The same predictions; instead of a leak the prior, with confidence 0, or nothing for an
+        anchor, which then keeps its mask.
     """
     largest = max((int(mask.sum()) for mask in stack.anchors.values()), default=0)
     for step in steps:
         size = int(step.mask.sum())
         if size > MAX_GROWTH * largest and size > MAX_FRACTION * step.mask.size:
+            if step.index in stack.anchors:
+                continue
             before = stack.prior(step.index)
             yield PlanePrediction(
                 step.index, np.zeros_like(step.mask) if before is None else before, 0.0

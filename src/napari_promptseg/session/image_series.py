@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from napari_promptseg.data.atomic_file import atomic_target
 from napari_promptseg.data.errors import CorruptFileError
-from napari_promptseg.io.atomic import atomic_target
 from napari_promptseg.io.formats import READ_SUFFIXES
 from napari_promptseg.io.read import is_dicom_folder
 from napari_promptseg.session.state import Classes, Color

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_promptseg.data.geometry import mask_box, nearest_pixel
-from napari_promptseg.models.encoding.prompt_maps import draw_stroke, fill_region
+from napari_promptseg.data.geometry import mask_box
+from napari_promptseg.models.encoding.prompt_maps import fill_region, stroke_pixels
 from napari_promptseg.wrappers.base import Wrapper
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Cleanup(Wrapper):
         prior : (H, W) bool array, optional
             Previous mask.
         """
-        on, off = (_stroke_pixels(prompts, side, mask.shape) for side in (True, False))
+        on, off = (stroke_pixels(prompts, side, mask.shape) for side in (True, False))
         cleaner = _fill_holes(self._smooth(mask), off, self.hole)
         cleaner = (cleaner | (mask & on)) & ~(off & ~mask)
         if not (prompts.strokes or prompts.regions or prompts.text):
@@ -107,20 +107,6 @@ class Cleanup(Wrapper):
         if smooth.sum() < _THIN * mask.sum():
             smooth = mask.astype(np.uint8)
         return np.asarray(cv2.morphologyEx(smooth, cv2.MORPH_CLOSE, kernel) > 0)
-
-
-def _stroke_pixels(prompts: PlanePrompts, positive: bool, shape: tuple[int, ...]) -> Mask:
-    """Return the pixels of the positive, or of the negative, clicks and scribbles."""
-    canvas = np.zeros(shape, np.uint8)
-    for stroke in prompts.strokes:
-        if stroke.positive != positive:
-            continue
-        row, column = (nearest_pixel(p) for p in stroke.path[0])
-        if len(stroke.path) > 1:
-            draw_stroke(canvas, stroke, 0.5)
-        elif 0 <= row < shape[0] and 0 <= column < shape[1]:
-            canvas[row, column] = 1
-    return canvas > 0
 
 
 def _fill_holes(mask: Mask, background: Mask, share: float) -> Mask:

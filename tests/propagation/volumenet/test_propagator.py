@@ -36,7 +36,7 @@ class ToyModel:
         self.told.append(list(planes))
         self.gaps.append(gaps)
         self.views.append(images)
-        return (0.9 * (images[..., 0] > 0.5)).astype(np.float32)
+        return (0.95 * (images[..., 0] > 0.5)).astype(np.float32)
 
 
 @pytest.fixture
@@ -226,3 +226,45 @@ def test_the_shipped_network_follows_a_body() -> None:
     rng = np.random.default_rng(0)
     noisy = np.clip(bright(OBJECT, 170, 60) + rng.normal(0, 12, SHAPE), 0, 255).astype(np.uint8)
     assert dice(filled(stack_of(noisy, {15: OBJECT[15]})), OBJECT) > 0.85
+
+
+def leaked_anchor(**more) -> Stack:
+    """A stack whose clicked plane has a leak to the lower right, and clicks on and beside it."""
+    leak = OBJECT[12].copy()
+    leak[40:58, 40:68] = True
+    clicks = PlanePrompts(
+        strokes=(
+            Stroke(np.array([[30.0, 35.0]])),
+            Stroke(np.array([[5.0, 4.0]])),
+            Stroke(np.array([[30.0, 40.0]]), positive=False),
+        )
+    )
+    return stack_of(
+        bright(OBJECT),
+        {12: leak},
+        mask_anchors=frozenset(),
+        prompts=lambda i: clicks if i == 12 else PlanePrompts(),
+        **more,
+    )
+
+
+def test_a_clicked_plane_is_predicted_with_the_planes_around_it(toy: ToyModel) -> None:
+    (revised,) = (s for s in fill(leaked_anchor(revisable=frozenset({12}))) if s.index == 12)
+    assert dice(revised.mask, OBJECT[12]) > 0.95
+    assert revised.mask[5, 4], "a positive click holds against the network"
+    assert not revised.mask[30, 40], "and a negative one"
+    assert next(p for p in toy.told[0] if p.strokes).known == CLICKED, "its mask is evidence"
+
+
+def test_a_plane_that_may_not_be_revised_stays(toy: ToyModel) -> None:
+    assert 12 not in {s.index for s in fill(leaked_anchor())}
+
+
+def test_an_anchor_is_not_revised_to_nothing(toy: ToyModel) -> None:
+    dark = stack_of(
+        np.zeros(SHAPE, np.uint8),
+        {12: OBJECT[12]},
+        mask_anchors=frozenset(),
+        revisable=frozenset({12}),
+    )
+    assert 12 not in {s.index for s in fill(dark)}

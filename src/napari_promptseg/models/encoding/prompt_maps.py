@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_promptseg.data.geometry import nearest_pixel
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -55,6 +57,22 @@ def draw_stroke(target: NDArray[np.uint8], stroke: Stroke, radius: float, value:
 def fill_region(target: NDArray[np.uint8], region: Region, value: int = 1) -> None:
     """Fill a polygon in place."""
     cv2.fillPoly(target, [_fixed_point(region.vertices)], value, cv2.LINE_8, _SHIFT)
+
+
+def stroke_pixels(
+    prompts: PlanePrompts, positive: bool, shape: tuple[int, ...]
+) -> NDArray[np.bool_]:
+    """Return the (H, W) pixels of the positive, or of the negative, clicks and scribbles."""
+    canvas = np.zeros(shape, np.uint8)
+    for stroke in prompts.strokes:
+        if stroke.positive != positive:
+            continue
+        row, column = (nearest_pixel(p) for p in stroke.path[0])
+        if len(stroke.path) > 1:
+            draw_stroke(canvas, stroke, 0.5)
+        elif 0 <= row < shape[0] and 0 <= column < shape[1]:
+            canvas[row, column] = 1
+    return canvas > 0
 
 
 def excluded_pixels(prompts: PlanePrompts, shape: tuple[int, int]) -> NDArray[np.bool_]:

@@ -83,6 +83,7 @@ def _window(
     """Predict the pending planes around one; thin planes are subsampled and interpolated.
 
     Planes outside the range are predicted as well, because those behind them depend on them.
+    Anchors that may be revised are predicted with the planes around them.
     """
     stack = state.stack
     thick = _thickness(state, centre)
@@ -96,7 +97,13 @@ def _window(
     images = np.stack([crop.image(state.read(i)) for i in planes])
     knowledge = [state.knowledge(i, crop) for i in planes]
     answers = state.predict(planes, images, knowledge, crop)
+    revised = [i for i in planes if i in state.revisable]
+    for index in revised:  # evidence, from here on one of two answers
+        knowledge[planes.index(index)].mask = None
     answers = _to_edges(answers, images, knowledge, every * stack.step / thick)
+    for index in revised:
+        if step := state.revise(index, answers[planes.index(index)], crop):
+            yield step
     new = sorted(pending & set(range(planes[0], planes[-1] + 1)), key=lambda i: abs(i - centre))
     for index in new:
         pending.discard(index)

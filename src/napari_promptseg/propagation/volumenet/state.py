@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from napari_promptseg.data.geometry import Bounds, box_slices, box_union, mask_box
 from napari_promptseg.models.base import certainty
+from napari_promptseg.models.encoding.prompt_maps import stroke_pixels
 from napari_promptseg.models.encoding.stack_maps import CLICKED, EARLIER, GIVEN, PlaneKnowledge
 from napari_promptseg.propagation.anchors import MIN_AREA, clip_to_prompts, plane_shape
 from napari_promptseg.propagation.base import Mask, PlanePrediction
@@ -78,6 +79,7 @@ class InferenceState:
         self.masks: dict[int, KnownPlane] = {}
         for index, mask in stack.anchors.items():
             self.record(index, mask, GIVEN if index in stack.mask_anchors else CLICKED)
+        self.revisable = {i for i in stack.revisable if self.holds(i)}
         for index in stack.skip:
             prior = stack.prior(index)
             self.record(index, self._empty if prior is None else prior, EARLIER)
@@ -129,6 +131,21 @@ class InferenceState:
         steps = [steps[0] if steps else 1, *steps]
         gaps = np.array([n * self.stack.step / side for n in steps], np.float32)
         return self._model.answer(images, knowledge, gaps)
+
+    def revise(self, index: int, answer: Float32, crop: SquareCrop) -> PlanePrediction | None:
+        """Replace the mask of an anchor by the probability of a crop; None if that is empty."""
+        self.revisable.discard(index)
+        prompts = self.stack.prompts(index)
+        part, where = crop.back(answer, self.shape)
+        mask = self._empty
+        mask[where] = part > 0.5
+        mask = clip_to_prompts(mask, prompts)
+        on, off = (stroke_pixels(prompts, side, self.shape) for side in (True, False))
+        mask = (mask | on) & ~off
+        if np.count_nonzero(mask) < MIN_AREA:
+            return None
+        self.record(index, mask, CLICKED)
+        return PlanePrediction(index, mask, certainty(part))
 
     def accept(self, index: int, answer: Float32, crop: SquareCrop) -> PlanePrediction:
         """Record the probability of a crop as known, and return it as a prediction."""

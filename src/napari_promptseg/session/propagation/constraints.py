@@ -12,7 +12,15 @@ import numpy as np
 
 from napari_promptseg.data.geometry import normal_axis
 from napari_promptseg.data.plane_prompts import PlanePrompts, box_region
-from napari_promptseg.data.prompts import BoxPrompt, MaskPrompt, Prompt, prompt_plane, prompt_span
+from napari_promptseg.data.prompts import (
+    BoxPrompt,
+    MaskPrompt,
+    PointPrompt,
+    Prompt,
+    ScribblePrompt,
+    prompt_plane,
+    prompt_span,
+)
 from napari_promptseg.propagation.base import Stack
 from napari_promptseg.session.propagation.cross_plane import as_clicks, crossing_line, line_strokes
 
@@ -142,6 +150,7 @@ class Constraints:
             mask_anchors=frozenset(
                 i for i, p in fixed.items() if isinstance(self._last(p), MaskPrompt)
             ),
+            revisable=frozenset(i for i, p in fixed.items() if self._is_revisable(p)),
             prompts=lambda index: self._on(row.plane(index), index, boxes),
             prior=lambda index: self._before(row.plane(index)),
             origin=near,
@@ -171,6 +180,15 @@ class Constraints:
 
     def _last(self, plane: Plane) -> Prompt | None:
         return self.planes[plane][-1] if plane in self.planes else None
+
+    def _is_revisable(self, plane: Plane) -> bool:
+        """Return whether a plane has a mask of the backend that no propagation has revised yet."""
+        prompts = self.planes.get(plane, ())
+        return (
+            bool(prompts)
+            and plane not in self._written
+            and all(isinstance(p, (PointPrompt, ScribblePrompt, BoxPrompt)) for p in prompts)
+        )
 
     def _before(self, plane: Plane) -> NDArray[np.bool_] | None:
         return self._store.plane_mask(plane) if plane in self._written else None
@@ -214,9 +232,9 @@ class Constraints:
         return as_clicks(strokes) if "point" in self._understood else ()
 
     def _crossing(self, plane: Plane) -> Iterator[tuple[Plane, Line]]:
-        """Find the fixed planes that cross an open one, and where."""
+        """Find the fixed planes that cross another one, and where."""
         for other in self.planes:
-            line = crossing_line(plane, other)
+            line = None if other == plane else crossing_line(plane, other)
             if line is not None:
                 yield other, line
 

@@ -30,7 +30,7 @@ class _Plan:
 
     row: Sweep
     todo: frozenset[int]
-    segments: tuple[Segment, ...]
+    segments: tuple[range, ...]
 
 
 class PropagationRunner:
@@ -101,18 +101,21 @@ class PropagationRunner:
 
         Who asks for a range wants an answer, even of segments that are up to date.
         """
-        shape, former = self._volume.shape, set(self._store.draft.propagated.segments)
+        former = set(self._store.draft.propagated.segments)
         todo: set[int] = set()
         segments = []
-        for part in row.segments(shape[row.along]):
+        for part in row.segments(self._volume.shape[row.along]):
             inside = range(max(part.start, planes.start), min(part.stop, planes.stop))
-            segment = Segment(row.box(part, shape), evidence.key(row, part, self._model))
-            if not inside or (segment in former and not self._limited):
+            if not inside or (not self._limited and self._segment(evidence, row, part) in former):
                 continue
             todo.update(inside)
             if inside == part:
-                segments.append(segment)
+                segments.append(part)
         return _Plan(row, frozenset(todo), tuple(segments))
+
+    def _segment(self, evidence: Constraints, row: Sweep, part: range) -> Segment:
+        """Return a part of a row with the present state of all that its answer depends on."""
+        return Segment(row.box(part, self._volume.shape), evidence.key(row, part, self._model))
 
     def steps(self) -> Iterator[PlaneResult]:
         """Fill plane by plane, then empty what an earlier propagation filled too far."""
@@ -130,7 +133,10 @@ class PropagationRunner:
                 near = self._near.get(self._along)
                 stack = evidence.stack(plan.row, planes, plan.todo, near)
                 yield from writer.answer(evidence, plan.row, stack, plan.todo)
-                writer.segments += plan.segments
+                # The keys of anchors as they are now: the propagator may have revised some.
+                writer.segments += [
+                    self._segment(evidence, plan.row, part) for part in plan.segments
+                ]
         if series:
             yield from series.steps()
         writer.complete = True

@@ -85,7 +85,7 @@ class Writer:
         """
         open_planes = set(todo)
         for step in reject_leaks(self._propagator.fill(stack), stack):
-            if step.index in todo:
+            if step.index in todo or step.index in stack.revisable:
                 self.done += step.index in open_planes
                 open_planes.discard(step.index)
                 plane = row.plane(step.index)
