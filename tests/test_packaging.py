@@ -49,7 +49,16 @@ NEVER_IMPORTED = {
 
 
 def distribution_names(requirements: list[str]) -> set[str]:
-    return {re.split(r"[\[<>=!~; ]", text)[0].lower() for text in requirements}
+    """Names of distributions; those of own extras in the place of a reference to them."""
+    names = set()
+    for text in requirements:
+        name, *own = re.split(r"[\[\],<>=!~; ]+", text)
+        if name == "napari-promptseg":
+            for extra in filter(None, own):
+                names |= distribution_names(PROJECT["project"]["optional-dependencies"][extra])
+        else:
+            names.add(name.lower())
+    return names
 
 
 BASE = distribution_names(PROJECT["project"]["dependencies"])
@@ -91,6 +100,30 @@ def test_every_model_that_needs_a_package_names_an_extra_with_it() -> None:
         if model.package is not None:
             assert model.extra in EXTRAS, model.name
             assert distribution(model.package) in EXTRAS[model.extra], model.name
+
+
+def test_the_base_needs_neither_torch_nor_qt() -> None:
+    heavy = {"torch", "torchvision", "timm", "onnx", "pyqt6", "pyside6", "transformers"}
+    for name in ("client", "server", "qt", "video", "dicom-seg"):
+        assert heavy & (BASE | EXTRAS[name]) == set(), name
+
+
+def test_the_extra_all_has_every_other_extra_but_one_that_needs_a_build_of_its_own() -> None:
+    others = set().union(*(EXTRAS[name] for name in EXTRAS if name not in ("all", "sam2")))
+    assert EXTRAS["all"] == others
+
+
+def test_the_conda_recipe_has_the_requirements_of_the_package() -> None:
+    recipe = (Path(__file__).parents[1] / "packaging" / "conda" / "recipe.yaml").read_text("utf-8")
+    run = recipe.split("\n  run:\n")[1].split("\n\n")[0]
+    lines = {line.strip().removeprefix("- ").replace(" ", "") for line in run.splitlines()}
+    lines -= {"python>=${{python_min}}"}
+    conda = {"opencv-python-headless": "py-opencv"}
+    expected = set()
+    for text in PROJECT["project"]["dependencies"]:
+        name = re.split(r"[<>=!~]", text)[0]
+        expected.add(text.replace(name, conda.get(name, name)))
+    assert lines == expected
 
 
 @pytest.mark.parametrize("compression", ["lzw", "zlib", "jpeg", "zstd"])

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_promptseg.cli.options import fail
+from napari_promptseg.data.requirements import require
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,10 +53,11 @@ def train(
     early where it gains nothing more; it keeps the weights it started from unless others
     need fewer clicks on scenes that were held out. MODEL_CARD.md is the report.
     """
-    from napari_promptseg.training.config import TrainConfig
-    from napari_promptseg.training.trainer import Trainer
-
     try:
+        _require_training()
+        from napari_promptseg.training.config import TrainConfig
+        from napari_promptseg.training.trainer import Trainer
+
         if len(sources) == 1 and sources[0].suffix == ".toml":
             config = TrainConfig.read(sources[0])
             if open_terms:
@@ -66,6 +68,11 @@ def train(
     except (ValueError, OSError, ImportError) as error:
         fail(error)
     _run(trainer, name)
+
+
+def _require_training() -> None:
+    """Raise `ImportError` unless the packages of training are installed."""
+    require("torch", "timm", extra="train", purpose="Training")
 
 
 def _own_recipe(sources: list[Path], output: Path | None, steps: int) -> TrainConfig:
@@ -98,10 +105,11 @@ def pretrain(
     The weights are a start for `promptseg train` where labels are few: name them as
     `initial` in a recipe. The report is MODEL_CARD.md beside them.
     """
-    from napari_promptseg.training.pretrain import pretraining
-    from napari_promptseg.training.trainer import Trainer
-
     try:
+        _require_training()
+        from napari_promptseg.training.pretrain import pretraining
+        from napari_promptseg.training.trainer import Trainer
+
         config = pretraining(
             folder,
             output.absolute(),
@@ -175,11 +183,12 @@ def card(
     ] = None,
 ) -> None:
     """Write the model card of a run again, after its text in the recipe was changed."""
-    from napari_promptseg.training.config import TrainConfig
-    from napari_promptseg.training.tracking.model_card import write_card
-
     try:
+        _require_training()
+        from napari_promptseg.training.config import TrainConfig
+        from napari_promptseg.training.tracking.model_card import write_card
+
         path = write_card(TrainConfig.read(recipe), output)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
         fail(error)
     typer.echo(str(path))

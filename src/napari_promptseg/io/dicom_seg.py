@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from napari_promptseg.data.requirements import require
 from napari_promptseg.data.units import unit_ratio
 from napari_promptseg.io.dicom_frames import Frame, frames
 from napari_promptseg.io.dicom_headers import find_series, is_dicom
@@ -55,7 +56,10 @@ def write(path: Path, labels: NDArray[Any], volume: Volume, legend: Legend) -> N
     ------
     ValueError
         If there is a time axis or no object, or rows are not at right angles to columns.
+    ImportError
+        If highdicom is not installed.
     """
+    require("highdicom", extra="dicom-seg", purpose="DICOM SEG")
     import highdicom as hd
     from pydicom.sr.codedict import codes
     from pydicom.uid import generate_uid

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from napari_promptseg.data.requirements import require
 from napari_promptseg.data.volume import SPACING
 from napari_promptseg.io.dicom_headers import flatten_groups
 from napari_promptseg.io.metadata import Content
@@ -30,7 +31,10 @@ def read(path: Path, ds: Dataset) -> Content:
     ------
     ValueError
         If the plane is too large to be decoded as a whole.
+    ImportError
+        If highdicom is not installed.
     """
+    require("highdicom", extra="dicom-seg", purpose="A DICOM slide")
     import highdicom as hd
 
     shape = int(ds.TotalPixelMatrixRows), int(ds.TotalPixelMatrixColumns)
