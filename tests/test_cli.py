@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from importlib.metadata import version
 
 import numpy as np
@@ -12,7 +13,7 @@ from typer.testing import CliRunner
 from datasets import write_images
 from helpers import make_scene
 from napari_promptseg.cli import app
-from napari_promptseg.cli.options import with_options
+from napari_promptseg.cli.options import hide_foreign_warnings, with_options
 from napari_promptseg.evaluation.speed import ellipsoid_volume
 from napari_promptseg.io.read import open_volume
 from napari_promptseg.session.session import Session
@@ -53,6 +54,32 @@ def test_notes_on_the_image_are_lines_on_stderr(tmp_path):
     assert "note:" not in result.stdout
 
 
+@pytest.mark.parametrize("command", ["segment", "propagate"])
+def test_an_output_that_cannot_be_written_is_refused_before_the_work(volume, tmp_path, command):
+    existing = tmp_path / "labels.npy"
+    existing.write_bytes(b"mine")
+    for output, message in (
+        (existing, "--overwrite"),
+        (tmp_path / "labels.docx", "unknown suffix '.docx'"),
+        (tmp_path / "nowhere" / "labels.npy", "no such folder"),
+    ):
+        # The image does not exist either, which would be said if the work had begun.
+        result = run(command, tmp_path / "none.npy", "-o", output, "--point", "4,24,24")
+        assert result.exit_code == 1
+        assert message in result.stderr, result.stderr
+    assert existing.read_bytes() == b"mine"
+
+
+def test_warnings_of_other_packages_are_hidden_and_own_ones_are_not():
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.resetwarnings()
+        assert run("--version").exit_code == 0
+        hide_foreign_warnings()
+        warnings.warn_explicit("theirs", UserWarning, "x.py", 1, module="torch.jit")
+        warnings.warn_explicit("ours", UserWarning, "y.py", 1, module="napari_promptseg.io")
+    assert [str(w.message) for w in caught] == ["ours"]
+
+
 def test_propagate_fills_the_planes_asked_for(volume, tmp_path):
     output = tmp_path / "labels.npy"
     arguments = ("--box", "4,12,12:4,36,36", "--start", "2", "--backend", "grabcut")
@@ -72,7 +99,7 @@ def test_propagate_goes_the_way_and_along_the_axis_that_it_is_told(tmp_path):
     assert np.load(output).any((2, 3)).sum() == 3
     assert run(*arguments, "--axis", "zt", "--overwrite").exit_code == 0
     assert np.load(output).any((2, 3)).all()
-    wrong = run(*arguments, "--propagator", "glue")
+    wrong = run(*arguments, "--propagator", "glue", "--overwrite")
     assert "unknown propagator 'glue'" in wrong.output
 
 

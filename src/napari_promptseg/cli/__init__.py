@@ -15,7 +15,7 @@ from napari_promptseg.cli.engines import engines
 from napari_promptseg.cli.evaluate import evaluate
 from napari_promptseg.cli.live import live
 from napari_promptseg.cli.models import backends
-from napari_promptseg.cli.options import fail
+from napari_promptseg.cli.options import fail, hide_foreign_warnings
 from napari_promptseg.cli.segment import Backend, export, propagate, segment, verify
 from napari_promptseg.cli.serve import connect, serve, token
 from napari_promptseg.cli.train import card, pretrain, train
@@ -43,6 +43,7 @@ def main(
     ] = False,
 ) -> None:
     """Interactive segmentation of images, volumes and videos."""
+    hide_foreign_warnings()
 
 
 app.command()(segment)

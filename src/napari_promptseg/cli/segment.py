@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_promptseg.cli.engines import export_model
-from napari_promptseg.cli.options import Device, fail, show_notes, with_options
+from napari_promptseg.cli.options import Device, check_output, fail, show_notes, with_options
 from napari_promptseg.cli.prompt_table import read_prompt_table
 from napari_promptseg.propagation.registry import AUTO, list_propagators
 
@@ -155,6 +155,7 @@ def _segment_table(
     failures = 0
     for image, objects in images.items():
         try:
+            check_output(output / targets[image], overwrite)
             volume = open_volume(folder / image)
             show_notes(volume)
             session = Session(volume, backend, device=device)
@@ -216,6 +217,7 @@ def segment(
                 )
             _segment_table(image, prompts, output, suffix, backend, device, overwrite)
             return
+        check_output(output, overwrite)
         volume = _open(image, axes, spacing, series)
         if everything:
             session = Session(volume, backend, device=device)
@@ -250,6 +252,7 @@ def propagate(
 ) -> None:
     """Segment an object and propagate it through the volume or video."""
     try:
+        check_output(output, overwrite)
         volume = _open(image, axes, spacing, series)
         session = _start(volume, backend, device, point, negative, box, text, propagator)
         with typer.progressbar(length=1000, label="propagating") as bar:
@@ -278,6 +281,7 @@ def export(
         if output.suffix in (".onnx", ".pt"):
             export_model(source, output, overwrite)
         else:
+            check_output(output, overwrite)
             Session.load(source).export(output, overwrite=overwrite)
     except (ValueError, OSError, ImportError) as error:
         fail(error)
