@@ -122,16 +122,16 @@ def test_a_model_without_a_map_is_refused(pets, monkeypatch) -> None:
 
 def test_without_a_model_the_remedy_is_told(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv(catalog.FOLDER_VARIABLE, str(tmp_path))
-    monkeypatch.setattr(catalog, "find_spec", lambda name: object())
+    monkeypatch.setattr(catalog, "is_installed", lambda name: True)
     assert "huggingface.co/CIDAS" in words_remedy()
     with pytest.raises(FileNotFoundError, match="clipseg-rd64-refined"):
         ask(CatalogTextModels("cpu"), IMAGE, "cat")
-    monkeypatch.setattr(catalog, "find_spec", lambda name: None)
+    monkeypatch.setattr(catalog, "is_installed", lambda name: False)
     assert "pip install 'napari-promptseg[text]'" in words_remedy()
     with pytest.raises(ImportError, match=r"napari-promptseg\[text\]"):
         ask(CatalogTextModels("cpu"), IMAGE, "cat")
     (tmp_path / "clipseg-rd64-refined").mkdir()
-    monkeypatch.setattr(catalog, "find_spec", lambda name: object())
+    monkeypatch.setattr(catalog, "is_installed", lambda name: True)
     assert words_remedy() == ""
 
 

@@ -210,7 +210,7 @@ def test_without_a_model_the_remedy_is_told_and_nothing_changes(
         monkeypatch.setenv(catalog.FOLDER_VARIABLE, str(tmp_path))
         expected = "get clipseg-rd64-refined from https://huggingface.co/CIDAS"
     else:
-        monkeypatch.setattr(catalog, "find_spec", lambda name: None)
+        monkeypatch.setattr(catalog, "is_installed", lambda name: False)
         expected = r"pip install 'napari-promptseg\[text\]'"
     with pytest.raises((FileNotFoundError, ImportError), match=expected):
         session.add_text("cat")
