@@ -43,7 +43,9 @@ def test_stacks_are_answered_alike() -> None:
     rng = np.random.default_rng(1)
     images, gaps = rng.random((6, 64, 64, 3), np.float32), np.full(6, 0.03, np.float32)
     planes = [PlaneKnowledge() for _ in images]
-    planes[2] = PlaneKnowledge(mask=OFF_CENTRE[8, 8:72, 40:104].astype(np.float32), known=GIVEN)
+    planes[2] = PlaneKnowledge(
+        mask=OFF_CENTRE[8, 8:72, 40:104].astype(np.float32), reliability=GIVEN
+    )
     on_cpu, on_cuda = (
         VolumeModel(device).answer(images, planes, gaps) for device in ("cpu", "cuda")
     )

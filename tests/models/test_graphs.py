@@ -95,7 +95,7 @@ def test_stacks(known: tuple[int, ...]) -> None:
     mask[9:40, 50:71] = 1
     planes = [PlaneKnowledge(prior=mask) for _ in range(7)]
     for index in known:
-        planes[index] = PlaneKnowledge(mask=mask, known=GIVEN if index else EARLIER)
+        planes[index] = PlaneKnowledge(mask=mask, reliability=GIVEN if index else EARLIER)
     gaps = np.full(7, 0.03, np.float32)
     net = VolumeNet().eval()
     load_weights(net, shipped_volume_weights())

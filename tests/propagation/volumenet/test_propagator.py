@@ -137,9 +137,9 @@ def test_the_model_is_told_how_well_planes_are_known(toy: ToyModel) -> None:
     longer = np.repeat(OBJECT, 2, 0)
     anchors = {30: longer[30], 34: longer[34]}
     fill(stack_of(bright(longer), anchors, mask_anchors=frozenset({30})))
-    assert {p.known for told in toy.told for p in told} == {0.0, EARLIER, CLICKED, GIVEN}
+    assert {p.reliability for told in toy.told for p in told} == {0.0, EARLIER, CLICKED, GIVEN}
     for told in toy.told:
-        assert all((p.mask is None) == (p.known == 0) for p in told)
+        assert all((p.mask is None) == (p.reliability == 0) for p in told)
 
 
 def test_prompts_and_earlier_answers_are_told(toy: ToyModel) -> None:
@@ -191,7 +191,7 @@ def test_a_step_in_brightness_between_slices_counts_by_their_distance() -> None:
     """The same difference is a weaker edge between slices that are far apart."""
     known = np.zeros((9, 13), np.float32)
     known[2:7, 5:] = 1.0
-    knowledge = [PlaneKnowledge(mask=known, known=GIVEN), PlaneKnowledge()]
+    knowledge = [PlaneKnowledge(mask=known, reliability=GIVEN), PlaneKnowledge()]
     images = np.full((2, 9, 13, 3), 0.5, np.float32)
     images[1] += 0.1
     answers = np.full((2, 9, 13), 0.5, np.float32)
@@ -253,7 +253,7 @@ def test_a_clicked_plane_is_predicted_with_the_planes_around_it(toy: ToyModel) -
     assert dice(revised.mask, OBJECT[12]) > 0.95
     assert revised.mask[5, 4], "a positive click holds against the network"
     assert not revised.mask[30, 40], "and a negative one"
-    assert next(p for p in toy.told[0] if p.strokes).known == CLICKED, "its mask is evidence"
+    assert next(p for p in toy.told[0] if p.strokes).reliability == CLICKED, "its mask is evidence"
 
 
 def test_a_plane_that_may_not_be_revised_stays(toy: ToyModel) -> None:
