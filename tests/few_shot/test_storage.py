@@ -43,6 +43,8 @@ def test_a_class_comes_back_as_it_was(learnt: FewShotClass, tmp_path: Path) -> N
     again = load_class(save_class(learnt, tmp_path / "a.safetensors"))
     for name in ("name", "synonyms", "description", "note", "diameter", "examples"):
         assert getattr(again, name) == getattr(learnt, name)
+    samples = [c.knowledge().samples for c in (again, learnt)]
+    np.testing.assert_array_equal(samples[0].features, samples[1].features)
     image, _ = draw_discs(1)
     assert np.array_equal(again.propose(image) > 0, learnt.propose(image) > 0)
     assert again.adapter is not None

@@ -171,7 +171,8 @@ class FewShotClass:
         feature_maps = (
             self.extractor.extract(pixels, SEEN_DIAMETER / self.diameter * c) for c in _SCALES
         )
-        self._samples += [sample(features) for features in feature_maps]
+        # Rounded at once: a class that was saved and read again proposes the same.
+        self._samples += [sample(features).rounded() for features in feature_maps]
         self._classifier = None
 
     def knowledge(self) -> Knowledge:

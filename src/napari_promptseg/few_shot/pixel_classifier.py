@@ -100,6 +100,10 @@ class Samples:
         """Return a subset by a bool or integer array."""
         return Samples(self.features[index], self.kinds[index], self.weights[index])
 
+    def rounded(self) -> Samples:
+        """Return the same with features as precise as a file keeps them, in float16."""
+        return replace(self, features=self.features.astype(np.float16).astype(np.float32))
+
     def balanced(self) -> Samples:
         """Return the same with the weights of each kind summing up to one."""
         of_kind = np.bincount(self.kinds, self.weights, _KINDS)
