@@ -61,7 +61,7 @@ def test_a_late_video_leaves_frames_out_and_an_early_one_waits() -> None:
     assert clock.late(1) == 4
     assert clock.early(5) == 0.0
     assert clock.late(5) == 0
-    assert clock.dropped == 4
+    assert clock.drops == 4
 
 
 def test_of_a_camera_the_last_frame_counts() -> None:

@@ -6,6 +6,7 @@ import asyncio
 from types import SimpleNamespace
 
 from napari_promptseg.server.gate import Gate
+from napari_promptseg.server.quotas import Quotas
 
 
 class Audit:
@@ -24,8 +25,9 @@ class Audit:
 def service(**changes):
     parts = {
         "tokens": SimpleNamespace(user={"secret": "ada", "other": "bob"}.get),
-        "rate": SimpleNamespace(take=lambda user: 0.0),
+        "rate": SimpleNamespace(take=lambda user: 0.0, charge=lambda user, size: None),
         "audit": Audit(),
+        "quotas": Quotas(),
     }
     return SimpleNamespace(**parts | changes)
 

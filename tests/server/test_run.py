@@ -25,7 +25,7 @@ def test_it_says_nothing_of_itself_believes_no_proxy_and_bounds_messages(tmp_pat
         service.close()
     assert not any((config.server_header, config.date_header, config.proxy_headers))
     assert (config.ws_max_size, config.ws_max_queue) == (16 * 2**20, 2)
-    assert config.limit_concurrency == 256
+    assert config.limit_concurrency == 512
 
 
 @pytest.mark.parametrize(

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 _WEIGHTS: Final = np.concatenate(
     [
-        [1.277, -0.406, -2.305, -0.344, 4.168, -1.270],  # shares
-        [-0.248, -0.287, 0.657],  # sizes
-        [-0.421, -0.079, -0.401],  # their squares
-        [6.985, 2.861],  # solidity and familiarity
-        [0.314, 0.183, -0.208, 0.343, 1.926, 0.112],  # logarithms of the shares
+        [1.173, -0.207, -1.567, -0.190, 1.937, -1.104],  # shares
+        [0.144, -0.205, 0.337],  # sizes
+        [-0.519, 0.028, -0.390],  # their squares
+        [8.294, 3.038],  # solidity and familiarity
+        [0.479, 0.150, -0.380, 0.316, 1.749, 0.100],  # logarithms of the shares
     ]
 )
-_BIAS: Final = -6.708
+_BIAS: Final = -7.943
 """Logistic regression of whether the IoU of a candidate with an object exceeds 0.5, fitted by
 ``scripts/fit-judge`` on several training sets, each with a class learnt from five objects of
 other images."""
