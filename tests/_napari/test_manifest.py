@@ -56,8 +56,9 @@ def test_the_reader_takes_every_suffix_that_napari_does_not(manifest):
 def test_the_writer_offers_every_suffix_that_napari_does_not(manifest):
     (writer,) = manifest.contributions.writers
     by_napari = {".tif", ".tiff", ".png", ".npy"}
-    by_name = {"_YOLO", "_RES", "_rtstruct.dcm"}
-    assert set(writer.filename_extensions) == set(WRITE_SUFFIXES) - by_napari - by_name
+    by_name = {"_YOLO", "_RES", "_rtstruct.dcm", "_seg.npy"}
+    tracks = {".geff", ".xml"}  # a labels layer does not tell which axis is time
+    assert set(writer.filename_extensions) == set(WRITE_SUFFIXES) - by_napari - by_name - tracks
 
 
 def test_a_labels_layer_is_written_with_its_geometry_and_names(tmp_path: Path):

@@ -69,20 +69,31 @@ def test_a_volume_is_gone_through_plane_by_plane(discs: FewShotClass) -> None:
 
 def test_what_is_refused_is_found_less() -> None:
     image, labels = draw_discs(6)
-    concept = FewShotClass("disc")
+    dim = labels > 5
+    image[dim] = (image[dim] * 0.7).astype(np.uint8)
+    concept = FewShotClass("bright disc")
     concept.learn(plane(image), first(labels, 5))
-    before = concept.proposals(plane(image))
-    refused = before[0]
-    mask = np.zeros(image.shape[:2], bool)
-    mask[refused.part] = refused.mask
 
-    def confidence() -> float:
-        found = concept.proposals(plane(image))
-        there = [p.confidence for p in found if (mask[p.part] & p.mask).sum() > mask.sum() / 2]
-        return max(there, default=0.0)
+    def confidences() -> np.ndarray:
+        proposals = concept.proposals(plane(image))
+        areas = [np.count_nonzero(labels == n) for n in range(6, 13)]
+        return np.array(
+            [
+                max(
+                    p.confidence if ((labels[p.part] == n) & p.mask).sum() > area / 2 else 0.0
+                    for p in proposals
+                )
+                for n, area in enumerate(areas, start=6)
+            ]
+        )
 
-    concept.refuse(plane(image), mask)
-    assert confidence() < refused.confidence
+    before = confidences()
+    refused = int(before.argmax())
+    assert before[refused] > 0.5
+    concept.refuse(plane(image), labels == 6 + refused)
+    after = confidences()
+    assert after[refused] < before[refused] - 0.05
+    assert after.sum() < before.sum(), "its like are found less, too"
 
 
 def test_an_image_without_objects_has_no_proposal_that_is_sure(discs: FewShotClass) -> None:

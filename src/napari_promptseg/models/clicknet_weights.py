@@ -142,19 +142,19 @@ class ClickNetWeights:
                 x = np.maximum(x, 0)
         return np.asarray(x[:, 0], np.float32)
 
-    def answer_order(self, features: Float32, ambiguous: bool) -> list[int]:
-        """Return the numbers of all masks for the same prompts, the best first.
+    def answer_order(self, features: Float32) -> list[int]:
+        """Return the numbers of all masks for the same prompts: the main one, then the best first.
+
+        The main mask is the answer even to a click that can mean several things: the mask of the
+        best predicted quality is as good on photographs, but often a part in planes of volumes.
 
         Parameters
         ----------
         features : (C, h, w) float32 array
             Last features.
-        ambiguous : bool
-            Whether the prompts can mean several things, so that the predicted quality decides;
-            otherwise the main mask comes first.
         """
-        order = [int(i) for i in np.argsort(-self.quality(features), kind="stable")]
-        return order if ambiguous else [0, *(i for i in order if i)]
+        order = np.argsort(-self.quality(features), kind="stable")
+        return [0, *(int(i) for i in order if i)]
 
     def dense_network(self, device: str = "cpu") -> OnnxNetwork:
         """Return the network of dense features, loaded on first use."""

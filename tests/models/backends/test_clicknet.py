@@ -204,38 +204,32 @@ def several(tmp_path: Path) -> ClickNetBackend:
     return ClickNetBackend("cpu", tmp_path / "net.safetensors", side=64)
 
 
-def test_a_single_click_is_answered_by_the_mask_of_best_quality(tmp_path: Path) -> None:
-    backend = several(tmp_path)
-    image = plane_image(np.random.default_rng(3).integers(0, 255, (40, 64)).astype(np.uint8))
-    click = PlanePrompts((Stroke(np.array([[9.0, 30.0]])),))
-    stage = backend.stage(image, click)
-    features = torch.from_numpy(stage.features[None])
-    _, quality = backend.net.answers(features)
-    np.testing.assert_allclose(backend.weights.quality(stage.features), quality[0], atol=1e-4)
-    best = int(quality[0].argmax())
-    wanted = backend.net.logits(features, best)
-    np.testing.assert_allclose(
-        stage.logits(),
-        torch.nn.functional.interpolate(wanted, scale_factor=2.0, mode="bilinear")[0, 0],
-        atol=1e-5,
-    )
-
-
 def test_choices_are_all_masks_in_the_order_of_their_quality(tmp_path: Path) -> None:
     backend = several(tmp_path)
     image = plane_image(np.random.default_rng(3).integers(0, 255, (40, 64)).astype(np.uint8))
     click = (Stroke(np.array([[9.0, 30.0]])),)
     answers = [backend.predict(image, PlanePrompts(click, choice=n)) for n in range(4)]
     masks = [a.probability.tobytes() for a in answers]
+    stage = backend.stage(image, PlanePrompts(click, choice=1))
+    _, quality = backend.net.answers(torch.from_numpy(stage.features[None]))
+    np.testing.assert_allclose(backend.weights.quality(stage.features), quality[0], atol=1e-4)
+    best = 1 + int(quality[0, 1:].argmax())
+    expected = backend.net.logits(torch.from_numpy(stage.features[None]), best)
+    np.testing.assert_allclose(
+        stage.logits(),
+        torch.nn.functional.interpolate(expected, scale_factor=2.0, mode="bilinear")[0, 0],
+        atol=1e-5,
+    )
     assert len(set(masks)) == backend.capabilities.choices == 4
     assert backend.predict(image, PlanePrompts(click)).probability.tobytes() == masks[0]
 
 
-def test_two_clicks_are_answered_by_the_main_mask(tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [1, 2])
+def test_clicks_are_answered_by_the_main_mask(tmp_path: Path, count: int) -> None:
     backend = several(tmp_path)
     image = plane_image(np.random.default_rng(3).integers(0, 255, (40, 64)).astype(np.uint8))
     clicks = (Stroke(np.array([[9.0, 30.0]])), Stroke(np.array([[30.0, 3.0]]), positive=False))
-    stage = backend.stage(image, PlanePrompts(clicks))
+    stage = backend.stage(image, PlanePrompts(clicks[:count]))
     main = backend.net.logits(torch.from_numpy(stage.features[None]))
     np.testing.assert_allclose(
         stage.logits(),

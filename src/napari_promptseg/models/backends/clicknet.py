@@ -172,11 +172,10 @@ class ClickNetBackend:
         image = stretch_contrast(embedding.rgb(shape)).transpose(2, 0, 1)[None]
         maps = self._maps(prompts, prior, embedding.shape, shape)[None]
         features = self.features(image, maps)[0]
-        ambiguous = prior is None and prompts.is_single_click
         number = 0
-        if self.weights.ambiguity and (ambiguous or prompts.choice):
-            order = self.weights.answer_order(features, ambiguous)
-            number = order[min(prompts.choice or 0, len(order) - 1)]
+        if self.weights.ambiguity and prompts.choice:
+            order = self.weights.answer_order(features)
+            number = order[min(prompts.choice, len(order) - 1)]
         height, width = embedding.shape
         return LinearStage((0, height), (0, width), features, self.weights.heads[number], shape)
 
