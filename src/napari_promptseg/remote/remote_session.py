@@ -36,8 +36,8 @@ from napari_promptseg.remote.protocol import (
     State,
     Whole,
 )
+from napari_promptseg.session.events import SessionEvents
 from napari_promptseg.session.propagation_handle import PlaneResult, PropagationHandle
-from napari_promptseg.session.store import SessionEvents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

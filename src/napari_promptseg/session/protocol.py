@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
     from napari_promptseg.data.prompts import Prompt
     from napari_promptseg.data.volume import Volume
+    from napari_promptseg.session.events import SessionEvents
     from napari_promptseg.session.propagation_handle import PropagationHandle
     from napari_promptseg.session.session_state import PlaneIndex
     from napari_promptseg.session.state import StoredObject
-    from napari_promptseg.session.store import SessionEvents
 
 
 @runtime_checkable

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from napari_promptseg.data.volume import Volume
     from napari_promptseg.models.base import Backend
     from napari_promptseg.models.text_models import TextMatch
+    from napari_promptseg.session.events import SessionEvents
     from napari_promptseg.session.state import Classes, Draft, StoredObject
-    from napari_promptseg.session.store import SessionEvents
     from napari_promptseg.wrappers.options import Refinement
 
 

@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
-from psygnal import Signal, SignalGroup
 
 from napari_promptseg.data.geometry import (
     Bounds,
@@ -21,6 +20,7 @@ from napari_promptseg.data.geometry import (
 )
 from napari_promptseg.data.labels import label_boxes
 from napari_promptseg.data.memmap import paged_zeros, slabs
+from napari_promptseg.session.events import SessionEvents
 from napari_promptseg.session.history import Change, History, ImagePatch
 from napari_promptseg.session.persistence.records import (
     Done,
@@ -67,25 +67,6 @@ def as_labels(labels: int | Iterable[int]) -> list[int]:
     """Return one id or several as a list of different ones; see `checked_integer`."""
     several = labels if isinstance(labels, Iterable) else [labels]
     return list(dict.fromkeys(checked_integer(label) for label in several))
-
-
-class SessionEvents(SignalGroup):
-    """Signals of a session; emitted on the thread that called it."""
-
-    mask = Signal(tuple)
-    """A box of the mask changed."""
-    labels = Signal(tuple)
-    """A box of the labels changed."""
-    draft = Signal()
-    """The prompts or the name of the active object changed."""
-    objects = Signal()
-    """Committed objects or the classes changed."""
-    confidences = Signal()
-    """The confidence of the active object on some plane changed."""
-    notice = Signal(str)
-    """Inference falls back to a smaller crop or to the CPU, or a file of labels was guessed at."""
-    history = Signal()
-    """The steps that can be undone or redone changed."""
 
 
 class Store:
