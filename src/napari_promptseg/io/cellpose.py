@@ -32,7 +32,7 @@ _ALLOWED: Final = {
         )
     ),
 }
-"""What such a file may refer to, all of which makes arrays and bytes."""
+"""Names that such a file may refer to, all of which make arrays and bytes."""
 
 
 class _ArrayUnpickler(pickle.Unpickler):

@@ -24,7 +24,7 @@ BYTES_OF_A_REQUEST: Final = 2**20
 """Bytes of a body or a message that count as one request."""
 _MIN_PIXELS: Final = 10**8
 _MAX_COVERAGE: Final = 100
-"""How often strokes may cover a plane altogether."""
+"""Area of all strokes of a plane, as a multiple of the plane."""
 
 
 def check_strokes(

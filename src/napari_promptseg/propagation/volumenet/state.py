@@ -21,6 +21,7 @@ from napari_promptseg.propagation.volumenet.crop import SquareCrop, crop_around,
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from napari_promptseg.data.plane_prompts import PlanePrompts
     from napari_promptseg.models.backends.volumenet import VolumeModel
     from napari_promptseg.propagation.base import Stack
 
@@ -136,10 +137,7 @@ class InferenceState:
         """Replace the mask of an anchor by the probability of a crop; None if that is empty."""
         self.revisable.discard(index)
         prompts = self.stack.prompts(index)
-        part, where = crop.back(answer, self.shape)
-        mask = self._empty
-        mask[where] = part > 0.5
-        mask = clip_to_prompts(mask, prompts)
+        part, mask = self._clipped(answer, crop, prompts)
         on, off = (stroke_pixels(prompts, side, self.shape) for side in (True, False))
         mask = (mask | on) & ~off
         if np.count_nonzero(mask) < MIN_AREA:
@@ -149,12 +147,18 @@ class InferenceState:
 
     def accept(self, index: int, answer: Float32, crop: SquareCrop) -> PlanePrediction:
         """Record the probability of a crop as known, and return it as a prediction."""
-        part, where = crop.back(answer, self.shape)
-        probability = np.zeros(self.shape, np.float32)
-        probability[where] = part
-        mask = clip_to_prompts(probability > 0.5, self.stack.prompts(index))
+        part, mask = self._clipped(answer, crop, self.stack.prompts(index))
         if np.count_nonzero(mask) < MIN_AREA:
             mask = self._empty
         self.record(index, mask, EARLIER)
         confidence = certainty(part) if mask.any() else 1 - float(part.max(initial=0))
         return PlanePrediction(index, mask, confidence)
+
+    def _clipped(
+        self, answer: Float32, crop: SquareCrop, prompts: PlanePrompts
+    ) -> tuple[Float32, Mask]:
+        """Return the part of a plane that a crop covers, and the mask of the whole plane."""
+        part, where = crop.back(answer, self.shape)
+        mask = self._empty
+        mask[where] = part > 0.5
+        return part, clip_to_prompts(mask, prompts)
