@@ -7,6 +7,7 @@ import json
 import shutil
 import socket
 import stat
+import struct
 import threading
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -36,6 +37,7 @@ from napari_promptseg.server.run import close_to_others
 from napari_promptseg.session.session import Session
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -59,6 +61,16 @@ def call(stream, number: int, content) -> dict:
         reply = json.loads(stream.recv(timeout=30))
         if reply["id"] == number and reply["last"]:
             return reply
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Wait for what another thread does."""
+    pause = threading.Event()
+    for _ in range(2000):
+        if condition():
+            return
+        pause.wait(0.01)
+    raise TimeoutError
 
 
 def click(plane: int, row: int = 15) -> AddPrompts:
@@ -114,6 +126,28 @@ def test_a_revoked_token_closes_open_sockets(place, blobs) -> None:
                 call(stream, 2, Plain(do="discard"))
         (hosted,) = place.service.account("ada")
         assert len(hosted.session.prompts) == 1
+
+
+def test_a_client_that_leaves_during_the_handshake_is_no_fault(place, blobs, caplog) -> None:
+    free, upgrade = threading.Event(), ["Upgrade: websocket", "Connection: upgrade"]
+    with place.client() as server:
+        session = server.open(blobs)
+        lines = [f"GET /api/sessions/{session.id} HTTP/1.1", "Host: x", *upgrade]
+        lines += ["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13"]
+        lines += [f"{name}: {value}" for name, value in header(place.token()).items()]
+        place.service.queue.submit("bob", lambda: free.wait(20))
+        connections = place._server.server_state.connections
+        before = set(connections)
+        stream = socket.create_connection(("127.0.0.1", place.port), timeout=20)
+        stream.sendall("\r\n".join([*lines, "", ""]).encode())
+        until(lambda: any(place.service.queue._waiting.values()))
+        # A reset, which the server notices at once.
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        stream.close()
+        until(lambda: not connections - before)
+        free.set()
+        assert [info.id for info in server.sessions()] == [session.id]
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 def test_an_idle_socket_is_closed_when_its_token_expires(place, blobs, monkeypatch) -> None:

@@ -127,9 +127,13 @@ def make_app(service: Service) -> FastAPI:
         try:
             await service.run(socket.state.user, lambda a: a.get(session))
         except FileNotFoundError:
-            await socket.close(REFUSED)
+            with suppress(OSError):  # the client has left
+                await socket.close(REFUSED)
             return
-        await socket.accept()
+        try:
+            await socket.accept()
+        except OSError:  # the client left before the end of the handshake
+            return
         await Conversation(service, socket, session).run()
 
     return app
