@@ -16,7 +16,8 @@ import numpy as np
 
 from helpers import ToyBackend, bright, ellipsoid
 from napari_promptseg.data.array_codec import pack
-from napari_promptseg.remote.protocol import ImageOffer, PlaneOffer, PlaneQuestion, Request
+from napari_promptseg.remote.calls import Request
+from napari_promptseg.remote.protocol import ImageOffer, PlaneOffer, PlaneQuestion
 from napari_promptseg.server.accounts import Hosted
 from napari_promptseg.server.faults import fault
 from napari_promptseg.server.predict_api import Planes

@@ -26,7 +26,7 @@ from helpers import ToyBackend
 from napari_promptseg.data.prompts import MaskPrompt, PointPrompt
 from napari_promptseg.data.volume import Volume
 from napari_promptseg.remote.image_upload import offer_of
-from napari_promptseg.remote.protocol import AddPrompts, Plain, Propagate, Request
+from napari_promptseg.remote.calls import AddPrompts, Propagate, Request, Step
 from napari_promptseg.server import service
 from napari_promptseg.server.app import make_app
 from napari_promptseg.server.auth import Tokens
@@ -123,7 +123,7 @@ def test_a_revoked_token_closes_open_sockets(place, blobs) -> None:
             assert call(stream, 1, click(5))["fault"] is None
             Tokens(place.folder / "tokens.json").revoke("ada")  # another process
             with pytest.raises(ConnectionClosed):
-                call(stream, 2, Plain(do="discard"))
+                call(stream, 2, Step(do="discard"))
         (hosted,) = place.service.account("ada")
         assert len(hosted.session.prompts) == 1
 

@@ -21,3 +21,7 @@ class CorruptFileError(PromptSegError, ValueError):
 
 class OutOfMemoryError(PromptSegError, MemoryError):
     """A model needs more memory than there is, on the CPU as well."""
+
+
+class UnavailableError(PromptSegError, ValueError):
+    """A session on a server does not offer this; the message says what it does not do."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from napari_promptseg.data.plane_prompts import PlanePrompts
     from napari_promptseg.data.volume import PlaneImage
+    from napari_promptseg.remote.connection import Server
 
 
 _JSON: Final = {"Content-Type": "application/json"}
@@ -54,6 +55,8 @@ class RemoteBackend:
         Of no meaning here: the server has its own.
     connection : Credentials, optional
         Another server than that one.
+    server : Server, optional
+        One that is connected already, and that `close` leaves open.
 
     Raises
     ------
@@ -67,8 +70,14 @@ class RemoteBackend:
 
     name = "remote"
 
-    def __init__(self, device: str = "auto", connection: Credentials | None = None) -> None:
-        self._server = (connection or Credentials.load()).open()
+    def __init__(
+        self,
+        device: str = "auto",
+        connection: Credentials | None = None,
+        server: Server | None = None,
+    ) -> None:
+        self._is_shared = server is not None
+        self._server = server or (connection or Credentials.load()).open()
         info = ModelInfo.model_validate(self._server.ask("GET", "/api/model").json())
         self.identity = f"remote {info.identity}"
         self.capabilities = Capabilities(
@@ -120,7 +129,8 @@ class RemoteBackend:
 
     def close(self) -> None:
         """See `Backend.close`."""
-        self._server.close()
+        if not self._is_shared:
+            self._server.close()
 
 
 def _line(path: NDArray[np.float64], positive: bool, width: float = 1.0, box: bool = False) -> Line:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import numpy as np
-from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Field
 
 from napari_promptseg.data.array_codec import pack, unpack
 from napari_promptseg.data.geometry import Bounds, box_slices
-from napari_promptseg.data.prompts import Prompt
-from napari_promptseg.session.state import StoredObject
+from napari_promptseg.session.state import Color, Draft, StoredObject
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,6 +34,8 @@ _WIRE: Final = {"mask": np.dtype(np.bool_), "labels": np.dtype("<u2")}
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Text = Annotated[str, Field(max_length=500)]
 Number = Annotated[int, Field(ge=0, le=2**31)]
+Value = bool | int | tuple[int, ...] | None
+"""What a call returns."""
 
 
 class Message(BaseModel):
@@ -44,81 +45,6 @@ class Message(BaseModel):
 
 
 # From the client
-
-
-class AddPrompts(Message):
-    """See `Session.add_prompts`."""
-
-    do: Literal["add"] = "add"
-    prompts: Annotated[tuple[Prompt, ...], Field(min_length=1, max_length=1000)]
-
-
-class RemovePrompt(Message):
-    """See `Session.remove_prompt`."""
-
-    do: Literal["remove"] = "remove"
-    number: int
-
-
-class Choose(Message):
-    """See `Session.choose`."""
-
-    do: Literal["choose"] = "choose"
-    number: int | None = None
-    index: Annotated[tuple[Number | None, ...], Field(max_length=4)] | None = None
-
-
-class Propagate(Message):
-    """See `Session.propagate`."""
-
-    do: Literal["propagate"] = "propagate"
-    start: Number | None = None
-    stop: Number | None = None
-    axis: Annotated[str, Field(max_length=4)] | None = None
-    near: Number | Annotated[tuple[Number, ...], Field(max_length=2)] | None = None
-
-
-class Commit(Message):
-    """See `Session.commit`."""
-
-    do: Literal["commit"] = "commit"
-    name: Text | None = None
-    overwrite: bool = False
-    class_name: Text | None = None
-
-
-class Plain(Message):
-    """Steps without arguments."""
-
-    do: Literal["discard", "undo", "redo"]
-
-
-class OfLabel(Message):
-    """See `Session.reopen` and `Session.delete`."""
-
-    do: Literal["reopen", "delete"]
-    label: Number
-
-
-class Rename(Message):
-    """See `Session.rename`."""
-
-    do: Literal["rename"] = "rename"
-    label: Number
-    name: Text
-
-
-Call = Annotated[
-    AddPrompts | RemovePrompt | Choose | Propagate | Commit | Plain | OfLabel | Rename,
-    Field(discriminator="do"),
-]
-
-
-class Request(Message):
-    """A call with a number, which its replies carry; without a call, that one is cancelled."""
-
-    id: Number
-    call: Call | None = None
 
 
 class ImageOffer(Message):
@@ -243,25 +169,27 @@ class Changed(Message):
 class State(Message):
     """State of a session, beside its arrays."""
 
-    prompts: tuple[Prompt, ...]
+    draft: Draft
     objects: tuple[StoredObject, ...]
-    label: int | None
-    name: str
+    classes: dict[str, Color]
     history: tuple[str, ...]
     can_undo: bool
     can_redo: bool
+    propagator: str
+    intensity_range: tuple[float, float] | None
 
     @classmethod
     def of(cls, session: Session) -> State:
         """Return the state of a session."""
         return cls.model_construct(
-            prompts=session.prompts,
+            draft=session.draft,
             objects=tuple(item for _, item in sorted(session.objects.items())),
-            label=session.draft.label,
-            name=session.draft.name,
+            classes=dict(session.classes),
             history=session.history,
             can_undo=session.can_undo,
             can_redo=session.can_redo,
+            propagator=session.propagator,
+            intensity_range=session.intensity_range,
         )
 
 
@@ -304,7 +232,7 @@ class Reply(Message):
         Of the request.
     last : bool
         Whether no other follows.
-    value : int, bool or None
+    value : int, bool, tuple of int or None
         What the call returned.
     changes : tuple of Changed
         What it changed.
@@ -318,7 +246,7 @@ class Reply(Message):
 
     id: int
     last: bool = True
-    value: int | bool | None = None
+    value: Value = None
     changes: tuple[Changed, ...] = ()
     state: State | None = None
     planes: tuple[PlaneDone, ...] = ()
@@ -342,6 +270,3 @@ class Whole(Message):
     info: SessionInfo
     state: State
     changes: tuple[Changed, ...]
-
-
-CALL: Final[TypeAdapter[Any]] = TypeAdapter(Call)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-from itertools import count
+from functools import cached_property, partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from websockets.exceptions import ConnectionClosed
 
 from napari_promptseg.data.geometry import Plane, plane_by_index
-from napari_promptseg.data.memmap import paged_zeros, read_only
+from napari_promptseg.data.masks import split_mask
+from napari_promptseg.data.memmap import read_only
 from napari_promptseg.data.prompts import (
     BoxPrompt,
     LassoPrompt,
@@ -20,41 +20,44 @@ from napari_promptseg.data.prompts import (
     check_prompt,
 )
 from napari_promptseg.data.volume import Volume
-from napari_promptseg.remote.protocol import (
-    KINDS,
-    TYPES,
-    AddPrompts,
-    Choose,
-    Commit,
-    OfLabel,
-    Plain,
-    Propagate,
-    RemovePrompt,
-    Rename,
-    Reply,
-    Request,
-    State,
-    Whole,
+from napari_promptseg.remote import calls
+from napari_promptseg.remote.backend import RemoteBackend
+from napari_promptseg.remote.channel import Channel
+from napari_promptseg.remote.local_copy import LocalCopy
+from napari_promptseg.remote.methods import remote, unavailable
+from napari_promptseg.remote.protocol import Reply, State, Whole
+from napari_promptseg.session import (
+    advice,
+    label_edits,
+    object_attributes,
+    object_commands,
+    prompting,
+    review,
 )
-from napari_promptseg.session.events import SessionEvents
-from napari_promptseg.session.propagation_handle import PlaneResult, PropagationHandle
+from napari_promptseg.session import measurements as results
+from napari_promptseg.session.delegation import delegate
+from napari_promptseg.session.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
-    from websockets.sync.client import ClientConnection
 
+    from napari_promptseg.data.geometry import Bounds
     from napari_promptseg.remote.connection import Server
+    from napari_promptseg.session.events import SessionEvents
+    from napari_promptseg.session.propagation_handle import PropagationHandle
     from napari_promptseg.session.session_state import PlaneIndex
-    from napari_promptseg.session.state import StoredObject
+    from napari_promptseg.session.state import Classes, Draft, StoredObject
 
 
 class RemoteSession:
-    """The part of `Session` that prompts, propagates, commits and undoes, on a server.
+    """`Session` on a server: what changes it is done there, what reads it is done here.
 
     `mask` and `labels` are copies here: changed boxes come back with every answer.
-    A connection that breaks is made again with the next call.
+    A connection that breaks is made again with the next call. The model, its wrappers and the
+    view of the image are those that the server began with; what else is missing raises
+    `UnavailableError`.
 
     Parameters
     ----------
@@ -68,17 +71,11 @@ class RemoteSession:
 
     def __init__(self, server: Server, session: str, volume: Volume | None = None) -> None:
         self.id, self._server = session, server
-        self.events = SessionEvents()
-        self._stack = ExitStack()
-        self._socket: ClientConnection | None = None
-        self._numbers = count(1)
-        self._propagation: PropagationHandle | None = None
+        self._channel = Channel(partial(server.connect, session), self.refresh, self._apply)
         whole = self._whole()
-        shape = whole.info.shape
-        self.volume = volume or Volume(np.broadcast_to(np.uint8(0), shape))
-        self._arrays: dict[str, NDArray[Any]] = {
-            name: paged_zeros(shape, kind.type) for name, kind in TYPES.items()
-        }
+        self._info = whole.info
+        volume = volume or Volume(np.broadcast_to(np.uint8(0), whole.info.shape))
+        self._state = LocalCopy(volume, Store(whole.info.shape), self._channel.finish)
         self._take(whole)
 
     def _whole(self) -> Whole:
@@ -86,59 +83,163 @@ class RemoteSession:
         return Whole.model_validate_json(answer.content)
 
     def _take(self, whole: Whole) -> None:
-        for array in self._arrays.values():
-            array[...] = 0
-        self._state = whole.state
+        self._state.store.mask[...] = False
+        self._state.store.labels[...] = 0
         for change in whole.changes:
-            change.write(self._arrays[change.array])
+            self._state.write(change)
+        self._take_state(whole.state)
+
+    def _take_state(self, state: State) -> None:
+        former = getattr(self, "_steps", state)
+        self._steps = state
+        self._state.take(state)
+        if (former.history, former.can_redo) != (state.history, state.can_redo):
+            self.events.history.emit()
+
+    def _apply(self, reply: Reply) -> None:
+        """Take over what a reply changed."""
+        for change in reply.changes:
+            self._state.write(change)
+        for change in reply.changes:
+            (self.events.mask if change.array == "mask" else self.events.labels).emit(change.box)
+        if reply.state is not None:
+            self._take_state(reply.state)
+
+    def call(self, call: calls.MethodCall | calls.AddPrompts) -> Any:
+        """Let the server do a call; return what it returns.
+
+        Raises
+        ------
+        OSError
+            If the server cannot be reached.
+        """
+        return self._channel.call(call)
 
     def refresh(self) -> None:
         """Fetch all of it again, such as after another window has worked on it."""
         self._take(self._whole())
-        everything = tuple((0, n) for n in self._arrays["mask"].shape)
+        everything = tuple((0, n) for n in self._state.store.mask.shape)
         self.events.mask.emit(everything)
         self.events.labels.emit(everything)
 
     # State
 
     @property
+    def server(self) -> str | None:
+        """See `Session.server`."""
+        return str(self._server.url)
+
+    @property
+    def volume(self) -> Volume:
+        """See `Session.volume`."""
+        return self._state.volume
+
+    @property
+    def events(self) -> SessionEvents:
+        """See `Session.events`."""
+        return self._state.store.events
+
+    @property
     def mask(self) -> NDArray[np.bool_]:
         """See `Session.mask`."""
-        mask: NDArray[np.bool_] = read_only(self._arrays["mask"])
+        mask: NDArray[np.bool_] = read_only(self._state.store.mask)
         return mask
 
     @property
     def labels(self) -> NDArray[np.uint16]:
         """See `Session.labels`."""
-        labels: NDArray[np.uint16] = read_only(self._arrays["labels"])
+        labels: NDArray[np.uint16] = read_only(self._state.store.labels)
         return labels
 
     @property
     def prompts(self) -> tuple[Prompt, ...]:
         """See `Session.prompts`."""
-        return self._state.prompts
+        return self._state.store.draft.prompts
+
+    @property
+    def draft(self) -> Draft:
+        """See `Session.draft`."""
+        return self._state.store.draft
 
     @property
     def objects(self) -> Mapping[int, StoredObject]:
         """See `Session.objects`."""
-        return {stored_object.label: stored_object for stored_object in self._state.objects}
+        return MappingProxyType(self._state.store.objects)
+
+    @property
+    def classes(self) -> Classes:
+        """See `Session.classes`."""
+        return MappingProxyType(dict(self._state.store.classes))
 
     @property
     def history(self) -> tuple[str, ...]:
         """See `Session.history`."""
-        return self._state.history
+        return self._steps.history
 
     @property
     def can_undo(self) -> bool:
         """See `Session.can_undo`."""
-        return self._state.can_undo
+        return self._steps.can_undo
 
     @property
     def can_redo(self) -> bool:
         """See `Session.can_redo`."""
-        return self._state.can_redo
+        return self._steps.can_redo
 
-    # Calls
+    @property
+    def backend(self) -> str:
+        """See `Session.backend`."""
+        return self._info.backend
+
+    @cached_property
+    def loaded_backend(self) -> RemoteBackend:
+        """See `Session.loaded_backend`; the model of the server."""
+        return RemoteBackend(server=self._server)
+
+    @property
+    def refinement(self) -> None:
+        """See `Session.refinement`; the model is taken as the server has it."""
+        return None
+
+    @property
+    def journal(self) -> None:
+        """See `Session.journal`; it is on the server."""
+        return None
+
+    @property
+    def text_match(self) -> None:
+        """See `Session.text_match`."""
+        return None
+
+    @property
+    def propagator(self) -> str:
+        """See `Session.propagator`."""
+        return self._steps.propagator
+
+    @propagator.setter
+    def propagator(self, name: str) -> None:
+        self.call(calls.SetPropagator(name=name))
+
+    @property
+    def intensity_range(self) -> tuple[float, float] | None:
+        """See `Session.intensity_range`."""
+        return self._steps.intensity_range
+
+    @intensity_range.setter
+    def intensity_range(self, limits: tuple[float, float] | None) -> None:
+        self.call(calls.SetIntensityRange(limits=limits))
+
+    @property
+    def confidences(self) -> Mapping[Plane, float]:
+        """See `Session.confidences`."""
+        return review.confidences(self._state)
+
+    def has_object(self, plane: Plane) -> bool:
+        """See `Session.has_object`."""
+        self._channel.finish()
+        return self._state.store.has_object(plane)
+
+    # Prompts
 
     def add_point(
         self, position: Sequence[float], positive: bool = True, axis: str | None = None
@@ -176,6 +277,16 @@ class RemoteSession:
         vertices = tuple(tuple(map(float, position)) for position in path)
         self.add_prompts([LassoPrompt(vertices, positive, axis)])
 
+    def add_mask(
+        self,
+        mask: NDArray[Any],
+        index: int | Sequence[int] | None = None,
+        axis: str | None = None,
+    ) -> None:
+        """See `Session.add_mask`."""
+        volume = self.volume
+        self.add_prompts(split_mask(mask, volume.names, volume.shape, index, axis))
+
     def add(self, prompt: Prompt) -> None:
         """See `Session.add`."""
         self.add_prompts([prompt])
@@ -184,49 +295,85 @@ class RemoteSession:
         """See `Session.add_prompts`."""
         volume = self.volume
         checked = tuple(check_prompt(prompt, volume.names, volume.shape) for prompt in prompts)
-        self._call(AddPrompts(prompts=checked))
+        self.call(calls.AddPrompts(prompts=checked))
 
-    def remove_prompt(self, number: int) -> None:
-        """See `Session.remove_prompt`."""
-        self._call(RemovePrompt(number=number))
+    def replace_prompt(self, number: int, prompt: Prompt) -> None:
+        """See `Session.replace_prompt`."""
+        checked = check_prompt(prompt, self.volume.names, self.volume.shape)
+        self.call(calls.ReplacePrompt(number=number, prompt=checked))
+
+    remove_prompt = remote(calls.RemovePrompt, prompting.remove_prompt)
 
     def choose(self, number: int | None = None, index: PlaneIndex = None) -> int:
         """See `Session.choose`."""
         if index is not None and not isinstance(index, Plane):
             index = plane_by_index(self.volume.names, self.volume.shape, index)
         entries = None if index is None else index.index
-        return int(self._call(Choose(number=number, index=entries)) or 0)
+        return int(self.call(calls.Choose(number=number, index=entries)))
 
-    def commit(
-        self, name: str | None = None, overwrite: bool = False, class_name: str | None = None
-    ) -> int:
-        """See `Session.commit`."""
-        call = Commit(name=name, overwrite=overwrite, class_name=class_name)
-        return int(self._call(call) or 0)
+    # Objects and history
 
-    def discard(self) -> None:
-        """See `Session.discard`."""
-        self._call(Plain(do="discard"))
+    commit = remote(calls.Commit, object_commands.commit)
+    discard = remote(calls.Step, object_commands.discard)
+    reopen = remote(calls.Reopen, object_commands.reopen)
+    delete = remote(calls.Delete, object_commands.delete)
+    merge = remote(calls.Merge, object_commands.merge)
+    rename = remote(calls.Rename, object_commands.rename)
+    relabel = remote(calls.Relabel, object_commands.relabel)
+    split = remote(calls.Split, label_edits.split)
+    fill_holes = remote(calls.FillPlanes, label_edits.fill_holes)
+    remove_islands = remote(calls.RemoveIslands, label_edits.remove_islands)
+    grow = remote(calls.Reshape, label_edits.grow)
+    shrink = remote(calls.Reshape, label_edits.shrink)
+    smooth = remote(calls.Reshape, label_edits.smooth)
+    interpolate = remote(calls.FillPlanes, label_edits.interpolate)
+    set_attributes = remote(calls.SetAttributes, object_attributes.set_attributes)
+    set_classes = remote(calls.SetClasses, object_attributes.set_classes)
+    divide = remote(calls.Divide, results.divide)
+    unlink = remote(calls.Unlink, results.unlink)
+    end_track = remote(calls.EndTrack, results.end_track)
+
+    def paint(self, box: Bounds, values: NDArray[Any]) -> None:
+        """See `Session.paint`."""
+        self.call(calls.Paint.of(box, values))
 
     def undo(self) -> bool:
         """See `Session.undo`."""
-        return bool(self._call(Plain(do="undo")))
+        return bool(self.call(calls.Step(do="undo")))
 
     def redo(self) -> bool:
         """See `Session.redo`."""
-        return bool(self._call(Plain(do="redo")))
+        return bool(self.call(calls.Step(do="redo")))
 
-    def reopen(self, label: int) -> None:
-        """See `Session.reopen`."""
-        self._call(OfLabel(do="reopen", label=label))
+    # Results, from the copy here
 
-    def delete(self, label: int) -> None:
-        """See `Session.delete`."""
-        self._call(OfLabel(do="delete", label=label))
+    measure = delegate(results.measure)
+    measurements = delegate(results.measurements)
+    surface = delegate(results.surface)
+    tracks = delegate(results.tracks)
+    export = delegate(results.export)
+    quality = delegate(advice.quality)
+    worst_plane = delegate(review.worst_plane)
 
-    def rename(self, label: int, name: str) -> None:
-        """See `Session.rename`."""
-        self._call(Rename(label=label, name=name))
+    # What the server does not offer
+
+    add_text = unavailable("words are not understood")
+    segment_everything = unavailable("all objects at once are not found")
+    prepare = unavailable("no embeddings are prepared")
+    uncertainty = unavailable("there is no map of uncertainty")
+    suggest = unavailable("no next click is suggested")
+    examples = unavailable("no classes are learnt")
+    propose = unavailable("no objects are proposed")
+    accept = unavailable("no proposals are accepted")
+    add_labels = unavailable("no labels are added")
+    set_backend = unavailable("the model is chosen by the server and cannot be changed")
+    free = unavailable("the model is not unloaded")
+    set_window = unavailable("the intensity window cannot be changed")
+    set_channels = unavailable("the channels cannot be changed")
+    set_volume = unavailable("the image and its geometry cannot be changed")
+    save = unavailable("everything is saved by the server, and no file is written")
+    keep_journal = unavailable("the journal is kept by the server")
+    verify = unavailable("history is not verified")
 
     def propagate(
         self,
@@ -236,115 +383,23 @@ class RemoteSession:
         near: int | Sequence[int] | None = None,
     ) -> PropagationHandle:
         """See `Session.propagate`; leaving the loop, or `cancel`, keeps the finished planes."""
-        self._finish()
-        number = next(self._numbers)
         place = near if near is None or isinstance(near, int) else tuple(near)
-        call = Propagate(start=start, stop=stop, axis=axis, near=place)
-        finished = [False]
+        call = calls.Propagate(start=start, stop=stop, axis=axis, near=place)
+        return self._channel.propagate(call)
 
-        def steps() -> Iterator[PlaneResult]:
-            self._send(Request(id=number, call=call))
-            while not finished[0]:
-                finished[0] = True  # also after an error
-                reply = self._receive(number)
-                finished[0] = reply.last
-                yield from self._results(reply)
+    # Life
 
-        def finish() -> None:
-            if propagation.started and not finished[0]:
-                self._send(Request(id=number))
-                while not finished[0]:
-                    finished[0] = self._receive(number).last
+    def warm_up(self) -> None:
+        """See `Session.warm_up`; the server loads the model."""
+        _ = self.loaded_backend
 
-        propagation = self._propagation = PropagationHandle(steps(), finish)
-        return propagation
+    def end_journal(self, discard: bool = False) -> None:
+        """Do nothing: the journal stays on the server."""
 
-    @staticmethod
-    def _results(reply: Reply) -> Iterator[PlaneResult]:
-        for plane in reply.planes:
-            yield PlaneResult(
-                Plane(plane.index),
-                plane.confidence,
-                plane.box,
-                plane.empty,
-                plane.done,
-                plane.total,
-            )
+    def rebuild_from_history(self) -> RemoteSession:
+        """Return another connection to the session, for one whose thread waits in vain."""
+        return type(self)(self._server, self.id, self.volume)
 
     def close(self) -> None:
         """Leave the session to the server, which keeps it."""
-        self._finish()
-        self._let_go()
-
-    def _let_go(self) -> None:
-        self._socket = None
-        self._stack.close()
-
-    # Inside
-
-    def _finish(self) -> None:
-        """Before anything else: end a propagation, or run one that nobody iterated."""
-        propagation, self._propagation = self._propagation, None
-        if propagation is None:
-            return
-        if not propagation.started:
-            propagation.run()
-        else:
-            propagation.cancel()
-
-    def _call(self, call: Any) -> int | bool | None:
-        self._finish()
-        number = next(self._numbers)
-        self._send(Request(id=number, call=call))
-        return self._receive(number).value
-
-    def _send(self, request: Request) -> None:
-        """Send a request; after a break, everything is fetched again first."""
-        text = request.model_dump_json()
-        if self._socket is not None:
-            try:
-                self._socket.send(text)
-            except ConnectionClosed:
-                self._let_go()
-            else:
-                return
-        self._socket = self._stack.enter_context(self._server.connect(self.id))
-        self.refresh()
-        self._socket.send(text)
-
-    def _receive(self, number: int) -> Reply:
-        """Wait for a reply, and take over what it changed."""
-        assert self._socket is not None
-        while True:
-            try:
-                reply = Reply.model_validate_json(self._socket.recv())
-            except ConnectionClosed as error:
-                self._let_go()
-                raise OSError(
-                    f"the connection to {self._server.url} broke; what the server has done is "
-                    "there with the next call"
-                ) from error
-            if reply.id == number:
-                break
-        self._apply(reply)
-        if reply.fault is not None:
-            raise KINDS.get(reply.fault.kind, RuntimeError)(reply.fault.message)
-        return reply
-
-    def _apply(self, reply: Reply) -> None:
-        for change in reply.changes:
-            change.write(self._arrays[change.array])
-        before, self._state = self._state, reply.state or self._state
-        for change in reply.changes:
-            (self.events.mask if change.array == "mask" else self.events.labels).emit(change.box)
-        if reply.state is not None:
-            self._tell(before)
-
-    def _tell(self, before: State) -> None:
-        now, events = self._state, self.events
-        if now.objects != before.objects:
-            events.objects.emit()
-        if (now.prompts, now.label, now.name) != (before.prompts, before.label, before.name):
-            events.draft.emit()
-        if now.history != before.history or now.can_redo != before.can_redo:
-            events.history.emit()
+        self._channel.close()

@@ -14,20 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from napari_promptseg.data.geometry import Bounds, Plane, box_slices, box_union, boxes_meet
 from napari_promptseg.data.memmap import slabs
+from napari_promptseg.remote.calls import MethodCall, ReplacePrompt, Step
 from napari_promptseg.remote.private_file import write_private_file
-from napari_promptseg.remote.protocol import (
-    ArrayName,
-    Changed,
-    Choose,
-    Commit,
-    OfLabel,
-    Plain,
-    RemovePrompt,
-    Rename,
-    SessionInfo,
-    State,
-    Whole,
-)
+from napari_promptseg.remote.protocol import ArrayName, Changed, SessionInfo, State, Value, Whole
 from napari_promptseg.server.limits import check_work
 from napari_promptseg.server.predict_api import Planes
 from napari_promptseg.server.uploads import Uploads
@@ -131,42 +120,22 @@ class Hosted:
         check_work(prompts, len(session.prompts), session.volume.shape)
         return session.adding(prompts)
 
-    def do(self, call: Any) -> int | bool | None:
-        """Do a call of a client, but for prompts and propagation.
+    def do(self, call: MethodCall) -> Value:
+        """Do a call of a client, other than prompts and propagation.
 
         Raises
         ------
         ValueError
-            As the session does.
+            As the session does, and if a prompt asks for too much work.
         OSError
             If the disk quota is used up.
         """
         session = self.session
-        if not isinstance(call, Plain):
+        if not isinstance(call, Step):
             self.require_space()
-        match call:
-            case RemovePrompt():
-                session.remove_prompt(call.number)
-            case Choose():
-                plane = None if call.index is None else Plane(call.index)
-                return session.choose(call.number, plane)
-            case Commit():
-                return session.commit(call.name, call.overwrite, call.class_name)
-            case Plain(do="discard"):
-                session.discard()
-            case Plain(do="undo"):
-                return session.undo()
-            case Plain(do="redo"):
-                return session.redo()
-            case OfLabel(do="reopen"):
-                session.reopen(call.label)
-            case OfLabel():
-                session.delete(call.label)
-            case Rename():
-                session.rename(call.label, call.name)
-            case _:
-                raise ValueError(f"unknown call {call!r}")
-        return None
+        if isinstance(call, ReplacePrompt):
+            check_work([call.prompt], len(session.prompts), session.volume.shape)
+        return call.perform(session)
 
     def _note(self, name: ArrayName, box: Bounds) -> None:
         for boxes in self._dirty.values():

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 from fastapi import WebSocketDisconnect
 from pydantic import ValidationError
 
-from napari_promptseg.remote.protocol import Reply, Request
+from napari_promptseg.remote.calls import Request
+from napari_promptseg.remote.protocol import Reply
 from napari_promptseg.server.faults import fault
 from napari_promptseg.server.gate import REFUSED
 from napari_promptseg.server.limits import BYTES_OF_A_REQUEST, MAX_VALUES

@@ -9,14 +9,9 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from napari_promptseg.models.registry import create_backend
+from napari_promptseg.remote.calls import AddPrompts, Propagate
 from napari_promptseg.remote.private_file import private_folder
-from napari_promptseg.remote.protocol import (
-    AddPrompts,
-    PlaneDone,
-    Propagate,
-    Reply,
-    State,
-)
+from napari_promptseg.remote.protocol import PlaneDone, Reply, State, Value
 from napari_promptseg.server.accounts import Account, Hosted
 from napari_promptseg.server.audit import Audit
 from napari_promptseg.server.auth import Tokens
@@ -129,7 +124,7 @@ class Service:
         number : int
             Of the request.
         call : Message
-            See `napari_promptseg.remote.protocol`.
+            See `napari_promptseg.remote.calls`.
         cancelled : asyncio.Event
             Set when the client cancels it.
         client : object
@@ -307,7 +302,7 @@ def _is_running(steps: Any) -> bool:
     return bool(steps.gi_running)
 
 
-def _reply(hosted: Hosted, number: int, client: object, value: int | bool | None) -> Reply:
+def _reply(hosted: Hosted, number: int, client: object, value: Value) -> Reply:
     return Reply.model_construct(
         id=number,
         last=True,

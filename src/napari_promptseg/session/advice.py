@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from napari_promptseg.data.volume import Volume
     from napari_promptseg.session.mask_quality import QualityNote
     from napari_promptseg.session.predictor import Predictor
-    from napari_promptseg.session.session_state import PlaneIndex, SessionState
+    from napari_promptseg.session.session_state import PlaneIndex, SessionState, StateView
     from napari_promptseg.session.store import Store
     from napari_promptseg.session.uncertainty import Uncertainty
 
@@ -167,7 +167,7 @@ def suggest(
 
 
 def quality(
-    state: SessionState, index: PlaneIndex = None, axis: str | None = None
+    state: StateView, index: PlaneIndex = None, axis: str | None = None
 ) -> list[QualityNote]:
     """Return the likely mistakes of the object on a plane; an empty list for a good one.
 
@@ -176,6 +176,6 @@ def quality(
     return _view(state, index, axis).quality()
 
 
-def _view(state: SessionState, index: PlaneIndex, axis: str | None) -> PlaneView:
+def _view(state: StateView, index: PlaneIndex, axis: str | None) -> PlaneView:
     state.settle()
     return PlaneView.of(state.store, state.volume, index, axis)

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from napari_promptseg.session.session_state import SessionState
+    from napari_promptseg.session.session_state import StateView
 
 P = ParamSpec("P")
+S = TypeVar("S", bound="StateView")
 T = TypeVar("T")
 
 
 def delegate(
-    function: Callable[Concatenate[SessionState, P], T],
+    function: Callable[Concatenate[S, P], T],
 ) -> Callable[Concatenate[Any, P], T]:
     """Return a method that calls a function with the state of its session.
 

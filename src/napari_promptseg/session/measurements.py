@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_promptseg.data.geometry import Bounds
-    from napari_promptseg.session.session_state import SessionState
+    from napari_promptseg.session.session_state import SessionState, StateView
     from napari_promptseg.session.state import Color
     from napari_promptseg.session.store import Store
 
 
-def measure(state: SessionState, label: int | None = None, t: int | None = None) -> Measurement:
+def measure(state: StateView, label: int | None = None, t: int | None = None) -> Measurement:
     """Return how large an object is in units of the volume, and where it lies.
 
     Parameters
@@ -42,7 +42,7 @@ def measure(state: SessionState, label: int | None = None, t: int | None = None)
     return next(measure_object(mask, state.volume, box, number, name))
 
 
-def measurements(state: SessionState) -> tuple[Measurement, ...]:
+def measurements(state: StateView) -> tuple[Measurement, ...]:
     """Return the sizes of all committed objects; in a series, of each time point."""
     state.settle()
     sizes: list[Measurement] = []
@@ -56,7 +56,7 @@ def measurements(state: SessionState) -> tuple[Measurement, ...]:
 
 
 def surface(
-    state: SessionState, label: int | None = None, t: int | None = None, smooth: int = 0
+    state: StateView, label: int | None = None, t: int | None = None, smooth: int = 0
 ) -> Surface:
     """Return the surface of an object, closed, in units of the volume.
 
@@ -81,7 +81,7 @@ def surface(
 
 
 def _object(
-    state: SessionState, label: int | None, t: int | None
+    state: StateView, label: int | None, t: int | None
 ) -> tuple[NDArray[np.bool_], Bounds, tuple[int | None, str]]:
     """Return the mask of an object in a box, at one time point, and its label and name."""
     state.settle()
@@ -172,7 +172,7 @@ def end_track(state: SessionState, label: int, t: int) -> None:
     state.store.do(lineage.end_track(state.store, state.volume.names, label, t))
 
 
-def tracks(state: SessionState) -> Tracks:
+def tracks(state: StateView) -> Tracks:
     """Return the committed objects of a series as tracks, ready for a layer of napari.
 
     Raises
@@ -187,7 +187,7 @@ def tracks(state: SessionState) -> Tracks:
 
 
 def export(
-    state: SessionState,
+    state: StateView,
     path: str | Path,
     overwrite: bool = False,
     colors: Mapping[int, Color] | None = None,

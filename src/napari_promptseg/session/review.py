@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from napari_promptseg.data.geometry import Plane
-    from napari_promptseg.session.session_state import SessionState
+    from napari_promptseg.session.session_state import StateView
 
 
 class Review:
@@ -42,14 +42,14 @@ class Review:
         self._reviewed.clear()
 
 
-def confidences(state: SessionState) -> dict[Plane, float]:
+def confidences(state: StateView) -> dict[Plane, float]:
     """Return how sure the active object is, in [0, 1], by plane; see `Session.confidences`."""
     state.settle()
     anchors = state.store.draft.anchors(state.volume.names)
     return {**state.store.confidences(), **dict.fromkeys(anchors, 1.0)}
 
 
-def worst_plane(state: SessionState, axis: str | None = None) -> Plane | None:
+def worst_plane(state: StateView, axis: str | None = None) -> Plane | None:
     """Return the least sure plane that the user has not reviewed yet.
 
     Each call goes on to the next less sure plane, but for those with prompts; one that

@@ -140,6 +140,11 @@ class Session:
         labels: NDArray[np.uint16] = read_only(self._state.store.labels)
         return labels
 
+    @property
+    def server(self) -> str | None:
+        """Address of the server that keeps the session; None for one of this process."""
+        return None
+
     def has_object(self, plane: Plane) -> bool:
         """Tell whether the active object is on a plane."""
         self._state.settle()

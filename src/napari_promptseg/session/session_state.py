@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from napari_promptseg.data.geometry import Plane, plane_at, plane_by_index
 from napari_promptseg.data.volume import Volume
@@ -22,6 +22,17 @@ if TYPE_CHECKING:
 
 PlaneIndex = int | Sequence[int] | Plane | None
 """Index of a plane along z or t, (t, z) in a series, or the plane itself; None for a default."""
+
+
+class StateView(Protocol):
+    """The part of the state of a session that results are read from."""
+
+    volume: Volume
+    store: Store
+    review: Review
+
+    def settle(self) -> None:
+        """Let a propagation that nobody iterates run to its end."""
 
 
 @dataclass(slots=True)

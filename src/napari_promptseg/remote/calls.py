@@ -1,0 +1,318 @@
+"""Calls of a client to its session on a server: methods of `Session` with checked arguments."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
+from pydantic import Base64Bytes, Field
+
+from napari_promptseg.data.array_codec import pack, unpack
+from napari_promptseg.data.geometry import Bounds, Plane
+from napari_promptseg.data.prompts import Prompt
+from napari_promptseg.remote.protocol import Finite, Message, Number, Text, Value
+from napari_promptseg.session.state import Color
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_promptseg.session.session import Session
+
+Axis = Annotated[str, Field(max_length=4)]
+Labels = Annotated[tuple[Number, ...], Field(max_length=65_535)]
+_MAX_REACH = 256
+"""Pixels by which objects grow, shrink or are smoothed at most: the work grows with it."""
+
+
+class AddPrompts(Message):
+    """See `Session.add_prompts`."""
+
+    do: Literal["add"] = "add"
+    prompts: Annotated[tuple[Prompt, ...], Field(min_length=1, max_length=1000)]
+
+
+class Propagate(Message):
+    """See `Session.propagate`."""
+
+    do: Literal["propagate"] = "propagate"
+    start: Number | None = None
+    stop: Number | None = None
+    axis: Axis | None = None
+    near: Number | Annotated[tuple[Number, ...], Field(max_length=2)] | None = None
+
+
+class MethodCall(Message):
+    """Call of the method of `Session` that `do` names, with the other fields as arguments."""
+
+    do: str
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments of the method by name."""
+        return {name: getattr(self, name) for name in type(self).model_fields if name != "do"}
+
+    def perform(self, session: Session) -> Value:
+        """Do it; raises what the method raises."""
+        value: Value = getattr(session, self.do)(**self.arguments())
+        return value
+
+
+class RemovePrompt(MethodCall):
+    """See `Session.remove_prompt`."""
+
+    do: Literal["remove_prompt"] = "remove_prompt"
+    number: int
+
+
+class ReplacePrompt(MethodCall):
+    """See `Session.replace_prompt`."""
+
+    do: Literal["replace_prompt"] = "replace_prompt"
+    number: int
+    prompt: Prompt
+
+
+class Choose(MethodCall):
+    """See `Session.choose`."""
+
+    do: Literal["choose"] = "choose"
+    number: int | None = None
+    index: Annotated[tuple[Number | None, ...], Field(max_length=4)] | None = None
+
+    def arguments(self) -> dict[str, Any]:
+        """See `MethodCall`."""
+        plane = None if self.index is None else Plane(self.index)
+        return {"number": self.number, "index": plane}
+
+
+class Commit(MethodCall):
+    """See `Session.commit`."""
+
+    do: Literal["commit"] = "commit"
+    name: Text | None = None
+    overwrite: bool = False
+    class_name: Text | None = None
+
+
+class Step(MethodCall):
+    """See `Session.discard`, `Session.undo` and `Session.redo`."""
+
+    do: Literal["discard", "undo", "redo"]
+
+
+class Reopen(MethodCall):
+    """See `Session.reopen`."""
+
+    do: Literal["reopen"] = "reopen"
+    label: Number
+
+
+class Delete(MethodCall):
+    """See `Session.delete`."""
+
+    do: Literal["delete"] = "delete"
+    label: Number | Labels
+
+
+class Merge(MethodCall):
+    """See `Session.merge`."""
+
+    do: Literal["merge"] = "merge"
+    labels: Labels
+
+
+class Rename(MethodCall):
+    """See `Session.rename`."""
+
+    do: Literal["rename"] = "rename"
+    label: Number
+    name: Text
+
+
+class Relabel(MethodCall):
+    """See `Session.relabel`."""
+
+    do: Literal["relabel"] = "relabel"
+    label: Number
+    to: Number
+
+
+class SetAttributes(MethodCall):
+    """See `Session.set_attributes`."""
+
+    do: Literal["set_attributes"] = "set_attributes"
+    labels: Number | Labels
+    class_name: Text | None = None
+    color: Annotated[tuple[Number, ...], Field(max_length=3)] | None = None
+    hidden: bool | None = None
+    locked: bool | None = None
+
+
+class SetClasses(MethodCall):
+    """See `Session.set_classes`."""
+
+    do: Literal["set_classes"] = "set_classes"
+    classes: Annotated[dict[Text, Color], Field(max_length=1000)]
+    new_names: Annotated[dict[Text, Text], Field(max_length=1000)] | None = None
+
+
+class Paint(MethodCall):
+    """See `Session.paint`; the ids compressed."""
+
+    do: Literal["paint"] = "paint"
+    box: Annotated[Bounds, Field(max_length=4)]
+    data: Base64Bytes
+
+    @classmethod
+    def of(cls, box: Bounds, values: NDArray[Any]) -> Paint:
+        """Pack the ids of a box.
+
+        Raises
+        ------
+        ValueError
+            If they are no ids, or do not fit the box.
+        """
+        values = np.asarray(values)
+        shape = tuple(stop - start for start, stop in box)
+        if values.shape != shape or values.dtype.kind not in "bui":
+            raise ValueError(
+                f"expected integers of shape {shape}, got {values.dtype} of {values.shape}"
+            )
+        if values.size and not 0 <= int(values.min()) <= int(values.max()) < 2**16:
+            raise ValueError(f"ids must be 0 to {2**16 - 1}, got {values.min()} to {values.max()}")
+        return cls.model_construct(box=box, data=pack(values.astype("<u2")))
+
+    def perform(self, session: Session) -> Value:
+        """See `MethodCall`."""
+        shape = session.volume.shape
+        if len(self.box) != len(shape) or not all(
+            0 <= start < stop <= n for (start, stop), n in zip(self.box, shape, strict=True)
+        ):
+            raise ValueError(f"box {self.box} is not within {shape}")
+        extent = [stop - start for start, stop in self.box]
+        session.paint(self.box, unpack(self.data, extent, np.dtype("<u2")))
+        return None
+
+
+class FillPlanes(MethodCall):
+    """See `Session.fill_holes` and `Session.interpolate`."""
+
+    do: Literal["fill_holes", "interpolate"]
+    label: Number | None = None
+    axis: Axis | None = None
+
+
+class RemoveIslands(MethodCall):
+    """See `Session.remove_islands`."""
+
+    do: Literal["remove_islands"] = "remove_islands"
+    label: Number | None = None
+    min_size: Number | None = None
+
+
+class Reshape(MethodCall):
+    """See `Session.grow`, `Session.shrink` and `Session.smooth`."""
+
+    do: Literal["grow", "shrink", "smooth"]
+    label: Number | None = None
+    distance: Finite | None = None
+
+    def perform(self, session: Session) -> Value:
+        """See `MethodCall`."""
+        volume = session.volume
+        spacing = [volume.axis_spacing(i) for i, name in enumerate(volume.names) if name != "t"]
+        limit = _MAX_REACH * min(spacing)
+        if self.distance is not None and self.distance > limit:
+            raise ValueError(f"a distance of {self.distance:g} is too far; valid: to {limit:g}")
+        return super().perform(session)
+
+
+class Split(MethodCall):
+    """See `Session.split`."""
+
+    do: Literal["split"] = "split"
+    label: Number
+    parts: Annotated[int, Field(ge=2, le=64)] = 2
+
+
+class Divide(MethodCall):
+    """See `Session.divide`."""
+
+    do: Literal["divide"] = "divide"
+    parent: Number
+    daughters: Labels = ()
+    t: Number | None = None
+
+
+class Unlink(MethodCall):
+    """See `Session.unlink`."""
+
+    do: Literal["unlink"] = "unlink"
+    label: Number
+
+
+class EndTrack(MethodCall):
+    """See `Session.end_track`."""
+
+    do: Literal["end_track"] = "end_track"
+    label: Number
+    t: Number
+
+
+class SetPropagator(MethodCall):
+    """See `Session.propagator`."""
+
+    do: Literal["set_propagator"] = "set_propagator"
+    name: Text
+
+    def perform(self, session: Session) -> Value:
+        """See `MethodCall`."""
+        session.propagator = self.name
+        return None
+
+
+class SetIntensityRange(MethodCall):
+    """See `Session.intensity_range`."""
+
+    do: Literal["set_intensity_range"] = "set_intensity_range"
+    limits: tuple[Finite, Finite] | None = None
+
+    def perform(self, session: Session) -> Value:
+        """See `MethodCall`."""
+        session.intensity_range = self.limits
+        return None
+
+
+Call = Annotated[
+    AddPrompts
+    | Propagate
+    | RemovePrompt
+    | ReplacePrompt
+    | Choose
+    | Commit
+    | Step
+    | Reopen
+    | Delete
+    | Merge
+    | Rename
+    | Relabel
+    | SetAttributes
+    | SetClasses
+    | Paint
+    | FillPlanes
+    | RemoveIslands
+    | Reshape
+    | Split
+    | Divide
+    | Unlink
+    | EndTrack
+    | SetPropagator
+    | SetIntensityRange,
+    Field(discriminator="do"),
+]
+
+
+class Request(Message):
+    """A call with a number, which its replies carry; without a call, that one is cancelled."""
+
+    id: Number
+    call: Call | None = None
