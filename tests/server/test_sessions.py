@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 
 from helpers import ToyBackend
-from napari_promptseg import Session
+from napari_promptseg import Session, open_volume
+from napari_promptseg.data.errors import UnavailableError
+from napari_promptseg.data.prompts import PointPrompt
 from napari_promptseg.data.volume import Volume
 from napari_promptseg.remote import protocol
 from napari_promptseg.remote.connection import Server
+from napari_promptseg.wrappers.options import Refinement
 
 
 def assert_same(remote, local) -> None:
@@ -82,6 +85,109 @@ def test_planes_come_as_they_are_done_and_a_propagation_is_cancelled(
         remote.propagate()  # nobody iterates: it runs when the session is next used
         remote.commit()
         assert remote.labels.any((1, 2)).sum() == 9
+
+
+def test_objects_are_edited_as_in_a_session_here(place, blobs) -> None:
+    local = Session(blobs, ToyBackend(), refinement=Refinement())  # as the server has it
+    with place.client() as server:
+        remote = server.open(blobs)
+        answers = []
+        for session in (remote, local):
+            values = []
+            session.set_classes({"cell": (1, 2, 3), "rest": (4, 5, 6)})
+            session.add_point((np.int64(5), 15, 15))
+            session.replace_prompt(0, PointPrompt((5, 16, 14)))
+            session.add_mask(np.eye(48, 64) > 0, 7)
+            session.propagator = "flow"
+            session.propagate(near=5).run()
+            values.append(session.commit("first", class_name="cell"))
+            session.intensity_range = (100.0, 250.0)
+            session.paint(((2, 3), (30, 34), (36, 40)), np.full((1, 4, 4), 9))
+            session.intensity_range = None
+            session.paint(((5, 6), (40, 42), (2, 4)), np.ones((1, 2, 2), np.uint8))
+            session.remove_islands(1)
+            session.paint(((5, 6), (15, 17), (15, 17)), np.zeros((1, 2, 2), np.uint8))
+            session.fill_holes(1, axis="z")
+            session.grow(9, distance=2.0)
+            session.paint(((8, 9), (30, 34), (36, 40)), np.full((1, 4, 4), 9))
+            session.interpolate(9, "z")
+            values.append(session.split(9))
+            values.append(session.merge([np.uint16(9), 10]))
+            session.set_attributes(np.array([1, 9]), color=(7, 8, 9), hidden=True)
+            session.relabel(1, 4)
+            session.set_attributes(9, locked=True, class_name="rest")
+            values.append((session.propagator, session.intensity_range, session.draft))
+            values.append((dict(session.classes), session.measure(4), session.confidences))
+            answers.append(values)
+        assert answers[0] == answers[1]
+        assert_same(remote, local)
+        with pytest.raises(ValueError, match="locked"):
+            remote.delete([9])
+        with pytest.raises(ValueError, match="label 'four'"):
+            remote.rename("four", "name")
+        remote.delete([4])
+        assert [*remote.objects] == [9]
+
+
+def test_daughters_are_linked_as_in_a_session_here(place, blobs) -> None:
+    local = Session(blobs, ToyBackend(), axes="tyx")
+    with place.client() as server:
+        remote = server.open(blobs, axes="tyx")
+        for session in (remote, local):
+            session.add_point((5, 15, 15))
+            session.propagate(near=5).run()
+            session.commit()
+            assert session.divide(1, t=6) == (2,)
+            session.end_track(2, 7)
+        assert_same(remote, local)
+        assert remote.tracks().graph == local.tracks().graph == {2: [1]}
+        remote.unlink(2)
+        assert remote.objects[2].parent is None
+
+
+def test_results_are_read_from_the_copy_here(place, blobs, tmp_path) -> None:
+    volume = Volume(blobs, "zyx", (3.0, 0.5, 0.5), "mm")
+    local = Session(volume, ToyBackend())
+    server = place.client()
+    remote = server.open(volume)
+    for session in (remote, local):
+        session.add_point((5, 15, 15))
+        session.propagate(near=5).run()
+        session.commit("block")
+    place.stop()
+    for session, name in ((remote, "there.nii.gz"), (local, "here.nii.gz")):
+        session.export(tmp_path / name)
+    written = [open_volume(tmp_path / name) for name in ("there.nii.gz", "here.nii.gz")]
+    np.testing.assert_array_equal(*(np.asarray(one.data) for one in written))
+    assert written[0].spacing == written[1].spacing == (3.0, 0.5, 0.5)
+    assert remote.measurements() == local.measurements()
+    place.start()
+    server.close()
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments"),
+    [("add_text", ["cell"]), ("set_backend", ["grabcut"]), ("save", ["a.promptseg"])],
+)
+def test_what_a_server_does_not_offer_is_said(place, blobs, method: str, arguments: list) -> None:
+    with place.client() as server:
+        remote = server.open(blobs)
+        with pytest.raises(UnavailableError, match=rf"in a session on a server \({place.url}"):
+            getattr(remote, method)(*arguments)
+        assert remote.history == ()
+
+
+def test_work_that_has_no_end_is_refused(place, blobs) -> None:
+    with place.client() as server:
+        remote = server.open(blobs)
+        remote.add_point((5, 15, 15))
+        with pytest.raises(ValueError, match="too far; valid: to 256"):
+            remote.grow(distance=1e6)
+        with pytest.raises(ValueError, match="not within"):
+            remote.paint(((0, 13), (0, 48), (0, 64)), np.zeros((13, 48, 64), np.uint8))
+        with pytest.raises(ValueError, match="expected integers of shape"):
+            remote.paint(((0, 1), (0, 4), (0, 4)), np.zeros((1, 4, 5), np.uint8))
+        assert remote.history == ("add point",)
 
 
 def test_errors_are_those_of_a_session_and_change_nothing(place, blobs) -> None:

@@ -25,8 +25,8 @@ from failing_disk import failing_disk
 from helpers import ToyBackend
 from napari_promptseg.data.prompts import MaskPrompt, PointPrompt
 from napari_promptseg.data.volume import Volume
-from napari_promptseg.remote.image_upload import offer_of
 from napari_promptseg.remote.calls import AddPrompts, Propagate, Request, Step
+from napari_promptseg.remote.image_upload import offer_of
 from napari_promptseg.server import service
 from napari_promptseg.server.app import make_app
 from napari_promptseg.server.auth import Tokens

@@ -32,6 +32,7 @@ from napari_promptseg._napari.presenters.orthogonal_views import OrthogonalViews
 from napari_promptseg._napari.presenters.prompts import PromptPresenter
 from napari_promptseg._napari.presenters.propagation import PropagationPresenter
 from napari_promptseg._napari.presenters.recovery import Recovery, RecoveryBar
+from napari_promptseg._napari.presenters.server_sessions import ServerSessionsPresenter
 from napari_promptseg._napari.presenters.session_manager import SessionManager
 from napari_promptseg._napari.presenters.status import StatusPresenter
 from napari_promptseg._napari.widgets.active_object import ObjectSection
@@ -166,6 +167,9 @@ class AnnotateWidget(QWidget):
         self.file_presenter = FilePresenter(
             self.files, self.sessions, status.show, ask, lambda: self.objects.name.text().strip()
         )
+        self.server_sessions = ServerSessionsPresenter(
+            self.files, self.images, self.sessions, status, ask
+        )
         self.series = ImageSeriesPresenter(
             self.series_bar, self.images, self.sessions, status, ask, self.objects.ask_commit
         )
@@ -191,6 +195,7 @@ class AnnotateWidget(QWidget):
             self.series,
             self.orthogonal,
             self.file_presenter,
+            self.server_sessions,
             self.results,
             self.confidence_review,
             self.advice,

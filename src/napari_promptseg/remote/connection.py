@@ -131,10 +131,16 @@ class Server:
         progress(offer.parts, offer.parts)
         return offer.key
 
-    def open(self, volume: Volume | NDArray[Any], name: str = "", axes: str = "") -> RemoteSession:
-        """Send an image, if it is not there, and begin a session on it."""
+    def open(
+        self,
+        volume: Volume | NDArray[Any],
+        name: str = "",
+        axes: str = "",
+        progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> RemoteSession:
+        """Send an image, if it is not there, and begin a session on it; see `send_image`."""
         volume = volume if isinstance(volume, Volume) else Volume(volume, axes)
-        request = CreateSession(image=self.send_image(volume), name=name)
+        request = CreateSession(image=self.send_image(volume, progress), name=name)
         info = self.ask("POST", "/api/sessions", json=request.model_dump(mode="json")).json()
         return self.resume(SessionInfo.model_validate(info).id, volume)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_promptseg.data.errors import UnavailableError
 from napari_promptseg.data.geometry import Plane, plane_by_index
 from napari_promptseg.data.masks import split_mask
 from napari_promptseg.data.memmap import read_only
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from napari_promptseg.session.propagation_handle import PropagationHandle
     from napari_promptseg.session.session_state import PlaneIndex
     from napari_promptseg.session.state import Classes, Draft, StoredObject
+    from napari_promptseg.wrappers.options import Refinement
 
 
 class RemoteSession:
@@ -197,9 +199,13 @@ class RemoteSession:
         return RemoteBackend(server=self._server)
 
     @property
-    def refinement(self) -> None:
+    def refinement(self) -> Refinement | None:
         """See `Session.refinement`; the model is taken as the server has it."""
         return None
+
+    @refinement.setter
+    def refinement(self, refinement: Refinement | None) -> None:
+        raise UnavailableError(f"the wrappers of the model are those of the server ({self.server})")
 
     @property
     def journal(self) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from napari_promptseg._napari.presenters.status import StatusPresenter
     from napari_promptseg._napari.widgets.image import ImageSection
     from napari_promptseg._napari.widgets.image_series import ImageSeriesBar
+    from napari_promptseg._napari.worker.any_session import AnySession
     from napari_promptseg._napari.worker.snapshot import Snapshot
     from napari_promptseg.session.session import Session
     from napari_promptseg.session.state import Classes
@@ -165,7 +166,7 @@ class ImageSeriesPresenter:
         name, colors = series.current, own.colors()
         autosave = controller.autosave
 
-        def work(session: Session, _: Job) -> bool:
+        def work(session: AnySession, _: Job) -> bool:
             has_objects = save_beside(session, series, name, colors)
             autosave.saved(session)
             return has_objects

@@ -29,9 +29,12 @@ if TYPE_CHECKING:
     from napari.utils.events import Event
     from napari.viewer import Viewer
 
+    from napari_promptseg._napari.worker.any_session import AnySession
     from napari_promptseg.data.intensity_window import Window
 
-_PARKED: WeakKeyDictionary[Image, tuple[Session, LayerAxes, dict[str, Layer]]] = WeakKeyDictionary()
+_PARKED: WeakKeyDictionary[Image, tuple[AnySession, LayerAxes, dict[str, Layer]]] = (
+    WeakKeyDictionary()
+)
 """Sessions of images whose dock was closed, for the next dock."""
 
 _WATCH_INTERVAL_MS: Final = 250
@@ -148,7 +151,7 @@ class SessionManager:
         self,
         image: Image,
         layout: LayerAxes,
-        session: Session,
+        session: AnySession,
         layers: dict[str, Layer] | None = None,
     ) -> LayerSync:
         controller = SessionController(session, self._worker, call_on_main_thread)
@@ -201,12 +204,12 @@ class SessionManager:
         """Queue a job that belongs to no session yet."""
         self._worker.submit(job)
 
-    def adopt(self, session: Session, name: str, same: bool | None) -> None:
+    def adopt(self, session: AnySession, name: str, same: bool | None) -> None:
         """Go on with a session that was read from disk.
 
         Parameters
         ----------
-        session : Session
+        session : AnySession
             The session.
         name : str
             Name of its image layer, if it gets one.
@@ -242,7 +245,7 @@ class SessionManager:
             proxy = self.current.controller.proxy
             proxy.run(lambda *_: None, proxy.say(text))
 
-    def open_session(self, session: Session, name: str) -> None:
+    def open_session(self, session: AnySession, name: str) -> None:
         """Add the image of a session as a layer, and use it."""
         from napari.layers import Image
 

@@ -108,6 +108,9 @@ class ImageSection:
                 else:
                     grid.addWidget(box.native, row, 2 * column + 1, 1, wide)
                 self._tame(box)
+        self.server_line = QLabel()
+        self.server_line.setWordWrap(True)
+        grid.addWidget(self.server_line, 3, 0, 1, 4)
         grid.setColumnStretch(1, 1)
         grid.setColumnStretch(3, 1)
         self.update_models()
@@ -207,6 +210,16 @@ class ImageSection:
             if backend in self.backend.choices:
                 self.backend.value = backend
 
+    def show_server(self, server: str | None) -> None:
+        """Show that the session is on a server, whose model and view of the image it has."""
+        text = f"The session is on {server}, with the model there." if server else ""
+        self.server_line.setText(text)
+        self.server_line.setVisible(bool(server))
+        for box in (self.window, self.backend, self.device):
+            box.enabled = not server
+        self.axes.enabled = not server and len(self._axes) > 1
+        self.channels.setEnabled(not server)
+
     def show_devices(self, devices: Sequence[str]) -> None:
         """Offer the devices that are there."""
         with self._silence():
@@ -216,7 +229,7 @@ class ImageSection:
     @property
     def as_shown(self) -> bool:
         """True if the window follows the contrast limits of the image."""
-        return bool(self.window.value == AS_SHOWN)
+        return bool(self.window.value == AS_SHOWN and self.window.enabled)
 
     def chosen_window(self, image: Image) -> Window | str | None:
         """Return the window that is chosen, for an image."""

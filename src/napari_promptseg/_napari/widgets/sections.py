@@ -254,6 +254,7 @@ class FileSection(Section):
     load = Signal()
     export = Signal()
     folder = Signal()
+    server = Signal()
     add_layer = Signal(int)
     """Row of the labels layer whose objects are to be added."""
 
@@ -269,8 +270,9 @@ class FileSection(Section):
             "Folder…", "A folder of images as a series: next, previous, saved beside"
         )
         self.folder_button.clicked.connect(self.folder)
-        buttons = (self.save_button, self.load_button, self.export_button, self.folder_button)
-        self.column.addLayout(side_by_side(*buttons))
+        self.server_button = push_button("", "", self.server.emit)
+        self.column.addLayout(side_by_side(self.save_button, self.load_button, self.export_button))
+        self.column.addLayout(side_by_side(self.folder_button, self.server_button))
         self.labels_layer = QComboBox()
         self.labels_layer.setToolTip("Labels layers of the viewer that fit the image")
         self.labels_layer.setFocusPolicy(Qt.FocusPolicy.TabFocus)
@@ -283,6 +285,18 @@ class FileSection(Section):
         self.layer_row.setLayout(row)
         self.column.addWidget(self.layer_row)
         self.show_labels_layers(())
+        self.show_server(None)
+
+    def show_server(self, server: str | None) -> None:
+        """Offer a session on a server, or the way back from it."""
+        self.server_button.setText("Leave server" if server else "Server…")
+        tip = "A session that another computer keeps, with its model"
+        self.server_button.setToolTip(
+            f"Go on here; the session stays on {server}" if server else tip
+        )
+        self.save_button.setToolTip(
+            f"{server} keeps everything" if server else "Everything: prompts, labels, history"
+        )
 
     def show_labels_layers(self, names: Sequence[str]) -> None:
         """Offer labels layers by name; hidden where there is none."""

@@ -14,7 +14,7 @@ from napari_promptseg.session.persistence.journal import journals_folder
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from napari_promptseg.session.session import Session
+    from napari_promptseg._napari.worker.any_session import AnySession
 
 _EMBED_LIMIT: Final = 64 * 2**20
 """Bytes of an image without a file that are kept with the journal; larger ones are not."""
@@ -43,19 +43,20 @@ class Autosave:
         self._copied_at = -_COPY_INTERVAL
         self._over = False
 
-    def is_due(self, session: Session) -> bool:
+    def is_due(self, session: AnySession) -> bool:
         """Return True if `save` has something to do; quick, from any thread."""
-        return self._lacks_journal(session) or self._lacks_copy(session)
+        here = session.server is None  # a server keeps the journals of its sessions
+        return here and (self._lacks_journal(session) or self._lacks_copy(session))
 
-    def _lacks_journal(self, session: Session) -> bool:
+    def _lacks_journal(self, session: AnySession) -> bool:
         return session.journal is None and bool(session.history) and not self._over
 
-    def _lacks_copy(self, session: Session) -> bool:
+    def _lacks_copy(self, session: AnySession) -> bool:
         state = tuple(session.objects)
         due = monotonic() - self._copied_at >= _COPY_INTERVAL
         return due and bool(state) and state != self._copied and session.journal is not None
 
-    def save(self, session: Session) -> None:
+    def save(self, session: AnySession) -> None:
         """Begin the journal or copy the labels, on the worker; later steps follow by themselves.
 
         Raises
@@ -76,20 +77,21 @@ class Autosave:
         if self._lacks_copy(session) and session.labels.nbytes <= _COPY_LIMIT:
             self._copy_labels(session)
 
-    def saved(self, session: Session) -> None:
+    def saved(self, session: AnySession) -> None:
         """Note that all of a session is in a file that the user chose."""
         self._saved = session.history
 
-    def is_safe(self, session: Session) -> bool:
+    def is_safe(self, session: AnySession) -> bool:
         """Return True if nothing would be lost without the journal."""
-        return self._saved == session.history or not session.history
+        is_stored = session.server is not None or self._saved == session.history
+        return is_stored or not session.history
 
-    def finish(self, session: Session) -> None:
+    def finish(self, session: AnySession) -> None:
         """End the journal: it stays, to be offered again, unless nothing would be lost."""
         self._over = True
         session.end_journal(discard=self.is_safe(session))
 
-    def _copy_labels(self, session: Session) -> None:
+    def _copy_labels(self, session: AnySession) -> None:
         """Write committed objects where any program can read them."""
         assert session.journal is not None
         self._copied, self._copied_at = tuple(session.objects), monotonic()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from napari_promptseg._napari.worker.any_session import AnySession
     from napari_promptseg._napari.worker.job_queue import Job
     from napari_promptseg._napari.worker.session_proxy import SessionProxy
     from napari_promptseg.data.volume import Volume
@@ -47,7 +48,7 @@ class FileCommands:
         """Write the session to a file."""
         autosave = self._proxy.autosave
 
-        def work(session: Session, _: Job) -> None:
+        def work(session: AnySession, _: Job) -> None:
             session.save(path, versions=_VERSIONS)
             autosave.saved(session)
 
@@ -57,7 +58,7 @@ class FileCommands:
         """Write the labels to a file, over one that is there, in the colors that are shown."""
         path, autosave = Path(path), self._proxy.autosave
 
-        def work(session: Session, _: Job) -> bool:
+        def work(session: AnySession, _: Job) -> bool:
             session.export(path, overwrite=True, colors=colors)
             complete = session.draft == Draft()
             if complete and path.name.lower().endswith(_LABEL_IMAGES):

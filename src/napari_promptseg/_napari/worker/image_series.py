@@ -10,6 +10,7 @@ from napari_promptseg.session.session import Session
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from napari_promptseg._napari.worker.any_session import AnySession
     from napari_promptseg.data.volume import PlaneImage
     from napari_promptseg.session.image_series import ImageSeries
     from napari_promptseg.session.state import Color
@@ -37,7 +38,7 @@ def open_session(
 
 
 def save_beside(
-    session: Session, series: ImageSeries, name: str, colors: Mapping[int, Color]
+    session: AnySession, series: ImageSeries, name: str, colors: Mapping[int, Color]
 ) -> bool:
     """Save session and labels beside an image; return whether there are objects.
 

@@ -10,10 +10,10 @@ from napari_promptseg._napari.worker.objects import objects_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from napari_promptseg._napari.worker.any_session import AnySession
     from napari_promptseg._napari.worker.job_queue import Job
     from napari_promptseg._napari.worker.propagation import PropagationCommands
     from napari_promptseg._napari.worker.session_proxy import SessionProxy
-    from napari_promptseg.session.session import Session
 
 
 class LabelEditCommands:
@@ -42,7 +42,7 @@ class LabelEditCommands:
         """
         self._propagation.cancel()
 
-        def work(session: Session, _: Job) -> None:
+        def work(session: AnySession, _: Job) -> None:
             targets: list[int | None] = [*labels] or [None]
             for label in targets:
                 getattr(session, method)(label, **arguments)
@@ -54,7 +54,7 @@ class LabelEditCommands:
     def split(self, labels: Sequence[int]) -> None:
         """Split committed objects into their pieces, or where they are narrowest."""
 
-        def work(session: Session, _: Job) -> list[int]:
+        def work(session: AnySession, _: Job) -> list[int]:
             return [piece for label in labels for piece in session.split(label)]
 
         def then(pieces: list[int]) -> None:
@@ -66,7 +66,7 @@ class LabelEditCommands:
     def set_range(self, limits: tuple[float, float] | None) -> None:
         """Let prompts, painting and growing keep to a range of intensities."""
 
-        def work(session: Session, _: Job) -> None:
+        def work(session: AnySession, _: Job) -> None:
             session.intensity_range = limits
 
         text = "Pixels of any intensity can be added"

@@ -11,13 +11,13 @@ from napari_promptseg._napari.worker.model_capabilities import ModelCapabilities
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from napari_promptseg._napari.worker.any_session import AnySession
     from napari_promptseg._napari.worker.job_queue import Job
     from napari_promptseg._napari.worker.propagation import PropagationCommands
     from napari_promptseg._napari.worker.requests import Geometry
     from napari_promptseg._napari.worker.session_proxy import SessionProxy
     from napari_promptseg.data.intensity_window import Window
     from napari_promptseg.data.volume import ArrayLike, Volume
-    from napari_promptseg.session.session import Session
     from napari_promptseg.wrappers.options import Refinement
 
 
@@ -38,7 +38,7 @@ class ModelCommands:
     def set_backend(self, backend: str, device: str, requested: Refinement) -> None:
         """Use another model, loaded at once, with the requested wrappers."""
 
-        def work(session: Session, _: Job) -> tuple[ModelCapabilities, list[str]]:
+        def work(session: AnySession, _: Job) -> tuple[ModelCapabilities, list[str]]:
             session.set_backend(backend, device)
             return self._load(session, requested)
 
@@ -53,7 +53,7 @@ class ModelCommands:
         )
 
     @staticmethod
-    def _load(session: Session, requested: Refinement) -> tuple[ModelCapabilities, list[str]]:
+    def _load(session: AnySession, requested: Refinement) -> tuple[ModelCapabilities, list[str]]:
         capabilities = refine(session, requested)
         session.warm_up()
         if "torch" not in sys.modules:  # the backend needs none: nor does the list
@@ -90,7 +90,7 @@ class ModelCommands:
     def set_data(self, data: ArrayLike) -> None:
         """Let the model see other pixels of the same shape; objects stay as they are."""
 
-        def work(session: Session, _: Job) -> Volume:
+        def work(session: AnySession, _: Job) -> Volume:
             session.set_volume(replace(session.volume, data=data, levels=(), window=None))
             return session.volume
 
@@ -100,7 +100,7 @@ class ModelCommands:
     def set_geometry(self, geometry: Geometry) -> None:
         """Use another spacing, unit and affine for sizes, propagation and export."""
 
-        def work(session: Session, _: Job) -> Volume:
+        def work(session: AnySession, _: Job) -> Volume:
             volume = session.volume
             session.set_volume(
                 replace(

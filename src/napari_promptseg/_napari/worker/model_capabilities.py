@@ -10,8 +10,8 @@ from napari_promptseg.propagation.registry import AUTO, create_propagator, list_
 from napari_promptseg.wrappers.options import PARTS, Refinement, able
 
 if TYPE_CHECKING:
+    from napari_promptseg._napari.worker.any_session import AnySession
     from napari_promptseg.models.base import Backend
-    from napari_promptseg.session.session import Session
 
 _log = logging.getLogger(__name__)
 
@@ -50,17 +50,21 @@ class ModelCapabilities:
     understands_text: bool = False
 
 
-def refine(session: Session, requested: Refinement) -> ModelCapabilities:
+def refine(session: AnySession, requested: Refinement) -> ModelCapabilities:
     """Put those wrappers around the model of a session that are requested and possible.
+
+    The model of a server stays as it is there.
 
     Parameters
     ----------
-    session : Session
+    session : AnySession
         On the thread that works on it; its model is loaded.
     requested : Refinement
         For any model: what this one cannot do is left as it is by default.
     """
     capabilities = session.loaded_backend.capabilities
+    if session.server is not None:
+        return ModelCapabilities(frozenset(), frozenset(), False, frozenset(), capabilities.choices)
     parts = frozenset(part for part in PARTS if able(part, capabilities))
     refinement = replace(requested, **{part: None for part in PARTS if part not in parts})
     if session.refinement != refinement:

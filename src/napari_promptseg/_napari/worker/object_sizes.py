@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_promptseg._napari.worker.any_session import AnySession
     from napari_promptseg._napari.worker.session_controller import SessionController
     from napari_promptseg.data.geometry import Bounds
     from napari_promptseg.data.volume import Volume
-    from napari_promptseg.session.session import Session
     from napari_promptseg.session.state import StoredObject
 
 _SECONDS: Final = 0.05
@@ -54,7 +54,7 @@ class ObjectSizes(NamedTuple):
     intensity: tuple[float, float, float] = (math.nan, math.nan, math.nan)
 
 
-def object_sizes(session: Session, objects: Sequence[StoredObject]) -> dict[int, ObjectSizes]:
+def object_sizes(session: AnySession, objects: Sequence[StoredObject]) -> dict[int, ObjectSizes]:
     """Return the sizes of objects by label, on the worker; of some, if there are many."""
     sizes: dict[int, ObjectSizes] = {}
     start = perf_counter()
@@ -66,7 +66,7 @@ def object_sizes(session: Session, objects: Sequence[StoredObject]) -> dict[int,
     return sizes
 
 
-def _object_sizes(session: Session, item: StoredObject) -> ObjectSizes:
+def _object_sizes(session: AnySession, item: StoredObject) -> ObjectSizes:
     volume = session.volume
     mask = session.labels[box_slices(item.box)] == item.label
     count = int(np.count_nonzero(mask))

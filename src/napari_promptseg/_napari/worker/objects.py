@@ -11,12 +11,12 @@ from napari_promptseg.session.store import as_labels
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from napari_promptseg._napari.worker.any_session import AnySession
     from napari_promptseg._napari.worker.job_queue import Job
     from napari_promptseg._napari.worker.prompts import PromptCommands
     from napari_promptseg._napari.worker.propagation import PropagationCommands
     from napari_promptseg._napari.worker.requests import Edit
     from napari_promptseg._napari.worker.session_proxy import SessionProxy
-    from napari_promptseg.session.session import Session
     from napari_promptseg.session.state import Classes
 
 _MAX_LISTED: Final = 6
@@ -115,7 +115,7 @@ class ObjectCommands:
         )
 
     @staticmethod
-    def _step_history(session: Session, step: Callable[[], bool]) -> str | None:
+    def _step_history(session: AnySession, step: Callable[[], bool]) -> str | None:
         """Go through history; return the name of the step, None if there was none."""
         before = session.history
         is_change = step()
@@ -145,7 +145,7 @@ class ObjectCommands:
         """
         self._propagation.cancel()
 
-        def work(session: Session, _: Job) -> str:
+        def work(session: AnySession, _: Job) -> str:
             if label not in session.objects:
                 raise ValueError(f"there is no object {label}; valid: {sorted(session.objects)}")
             text = f"Reopened object {label}"
@@ -199,7 +199,7 @@ class ObjectCommands:
     def paint_labels(self, edit: Edit) -> None:
         """Store pixels painted on the labels layer."""
 
-        def work(session: Session, _: Job) -> None:
+        def work(session: AnySession, _: Job) -> None:
             values = session.labels[box_slices(edit.box)].copy()
             values[edit.mask] = edit.values[edit.mask]
             session.paint(edit.box, values)
@@ -220,7 +220,7 @@ def objects_text(labels: Sequence[int]) -> str:
 
 
 def _commit(
-    session: Session, name: str | None, overwrite: bool, class_name: str | None = None
+    session: AnySession, name: str | None, overwrite: bool, class_name: str | None = None
 ) -> int:
     extent = session.draft.extent
     if extent is None or not session.mask[box_slices(extent)].any():
@@ -240,18 +240,18 @@ def _covered_text() -> str:
     )
 
 
-def _is_covered(session: Session) -> bool:
+def _is_covered(session: AnySession) -> bool:
     """Return True if other objects have all pixels of the active object."""
     assert session.draft.extent is not None
     part = box_slices(session.draft.extent)
     return not (session.mask[part] & (session.labels[part] == 0)).any()
 
 
-def _discard(session: Session, _: Job) -> None:
+def _discard(session: AnySession, _: Job) -> None:
     session.discard()
 
 
-def _undo_reopening(session: Session, label: int) -> None:
+def _undo_reopening(session: AnySession, label: int) -> None:
     """Go back in history to before an object was reopened; redo brings the steps back.
 
     Raises

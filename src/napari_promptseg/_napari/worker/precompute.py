@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from napari_promptseg._napari.worker.any_session import AnySession
     from napari_promptseg._napari.worker.job_queue import Job
     from napari_promptseg._napari.worker.session_proxy import SessionProxy
     from napari_promptseg.session.precompute import Prepared
-    from napari_promptseg.session.session import Session
 
 
 class PrecomputeCommands:
@@ -32,7 +32,7 @@ class PrecomputeCommands:
             None if position is None or len(self._proxy.volume.shape) < 3 else self._along(position)
         )
 
-        def work(session: Session, _: Job) -> Iterator[Prepared]:
+        def work(session: AnySession, _: Job) -> Iterator[Prepared]:
             return session.prepare(near=near)
 
         def then(planes: Iterator[Prepared]) -> None:
@@ -55,7 +55,7 @@ class PrecomputeCommands:
         if planes is None:
             return
 
-        def work(_: Session, __: Job) -> Prepared | Exception | None:
+        def work(_: AnySession, __: Job) -> Prepared | Exception | None:
             try:
                 return next(planes, None)
             except Exception as error:  # whatever a model raises ends the preparation alone

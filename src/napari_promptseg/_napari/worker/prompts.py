@@ -14,12 +14,12 @@ from napari_promptseg.models.text_models import TextMatch, UnknownWordError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from napari_promptseg._napari.worker.any_session import AnySession
     from napari_promptseg._napari.worker.job_queue import Job
     from napari_promptseg._napari.worker.propagation import PropagationCommands
     from napari_promptseg._napari.worker.requests import Edit
     from napari_promptseg._napari.worker.session_proxy import SessionProxy
     from napari_promptseg.data.prompts import Prompt, TextPrompt
-    from napari_promptseg.session.session import Session
 
 
 class PromptCommands:
@@ -56,7 +56,7 @@ class PromptCommands:
             return
         self._propagation.pause()
 
-        def work(session: Session, _: Job) -> None:
+        def work(session: AnySession, _: Job) -> None:
             session.add_prompts(prompts)
 
         def settle(_: Job) -> None:
@@ -98,7 +98,7 @@ class PromptCommands:
         self._propagation.pause()
         self._proxy.pending.append(prompt)
 
-        def work(session: Session, job: Job) -> None:
+        def work(session: AnySession, job: Job) -> None:
             session.add_prompts(job.items)
 
         def settle(job: Job) -> None:
@@ -118,7 +118,7 @@ class PromptCommands:
         plane = prompt_plane(word, self._proxy.volume.names)
         self._propagation.pause()
 
-        def work(session: Session, _: Job) -> TextMatch | UnknownWordError:
+        def work(session: AnySession, _: Job) -> TextMatch | UnknownWordError:
             try:
                 session.add(word)
             except UnknownWordError as unknown:
@@ -145,7 +145,7 @@ class PromptCommands:
         for prompt in prompts:
             self._proxy.removing.append(prompt)
 
-            def work(session: Session, _: Job, prompt: Prompt = prompt) -> None:
+            def work(session: AnySession, _: Job, prompt: Prompt = prompt) -> None:
                 # A failed or undone prompt is gone already.
                 if prompt in session.prompts:
                     session.remove_prompt(session.prompts.index(prompt))
@@ -172,7 +172,7 @@ class PromptCommands:
         self._proxy.removing.append(old)
         self._proxy.pending.append(new)
 
-        def work(session: Session, _: Job) -> None:
+        def work(session: AnySession, _: Job) -> None:
             if old in session.prompts:
                 session.replace_prompt(session.prompts.index(old), new)
 
@@ -207,7 +207,7 @@ class PromptCommands:
         names, shape = self._proxy.volume.names, self._proxy.volume.shape
         fixed_axes = [i for i, name in enumerate(names) if name in ("t", normal)]
 
-        def work(session: Session, _: Job) -> None:
+        def work(session: AnySession, _: Job) -> None:
             prompts = []
             for entry in np.ndindex(*(edit.box[i][1] - edit.box[i][0] for i in fixed_axes)):
                 at = dict(zip(fixed_axes, entry, strict=True))

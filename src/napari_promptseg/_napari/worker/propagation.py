@@ -12,11 +12,11 @@ from napari_promptseg.session.propagation.sweeps import choose_axis
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from napari_promptseg._napari.worker.any_session import AnySession
     from napari_promptseg._napari.worker.job_queue import Job
     from napari_promptseg._napari.worker.session_proxy import SessionProxy
     from napari_promptseg.data.geometry import Plane
     from napari_promptseg.session.propagation_handle import PlaneResult
-    from napari_promptseg.session.session import Session
 
 Direction = Literal["both", "forward", "backward"]
 
@@ -110,7 +110,7 @@ class PropagationCommands:
     def _begin(self, request: PropagationRequest) -> None:
         self._paused_request = None
 
-        def work(session: Session, job: Job) -> tuple[int, bool]:
+        def work(session: AnySession, job: Job) -> tuple[int, bool]:
             planes = 0
             if job.stop_event.is_set():
                 return 0, True
@@ -138,7 +138,7 @@ class PropagationCommands:
     def set_propagator(self, name: str) -> None:
         """Propagate in another way from now on."""
 
-        def work(session: Session, _: Job) -> None:
+        def work(session: AnySession, _: Job) -> None:
             session.propagator = name
 
         self.cancel()

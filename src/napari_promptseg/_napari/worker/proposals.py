@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_promptseg._napari.worker.any_session import AnySession
     from napari_promptseg._napari.worker.job_queue import Job
     from napari_promptseg._napari.worker.session_proxy import SessionProxy
     from napari_promptseg.data.volume import PlaneImage
     from napari_promptseg.few_shot.proposals import Proposal  # noqa: TC004 - not evaluated
-    from napari_promptseg.session.session import Session
 
 Examples = list[tuple["PlaneImage", "NDArray[np.integer[Any]]"]]
 
@@ -78,7 +78,7 @@ class ProposalCommands:
     ) -> None:
         """Collect committed objects of a name, all of them if none is called so."""
 
-        def work(session: Session, _: Job) -> Examples:
+        def work(session: AnySession, _: Job) -> Examples:
             has_name = any(item.name == name for item in session.objects.values())
             return session.examples(name if has_name else None, without)
 
@@ -87,7 +87,7 @@ class ProposalCommands:
     def accept(self, located: Sequence[LocatedProposal], name: str) -> None:
         """Commit proposals, in one step a plane."""
 
-        def work(session: Session, _: Job) -> list[int]:
+        def work(session: AnySession, _: Job) -> list[int]:
             planes = dict.fromkeys(one.plane for one in located)
             return [
                 label
@@ -111,7 +111,7 @@ class ProposalCommands:
     def take_over(self, located: LocatedProposal) -> None:
         """Make a proposal the active object, to be corrected with clicks."""
 
-        def work(session: Session, _: Job) -> None:
+        def work(session: AnySession, _: Job) -> None:
             rows, columns = (session.volume.shape[axis] for axis in located.plane.in_plane)
             mask = located.proposal.whole((rows, columns))
             session.add_prompts([pack_mask(located.plane, mask)])

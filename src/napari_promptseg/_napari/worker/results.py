@@ -11,12 +11,12 @@ from napari_promptseg.measure.surface import SMOOTH_STEPS
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from napari_promptseg._napari.worker.any_session import AnySession
     from napari_promptseg._napari.worker.job_queue import Job
     from napari_promptseg._napari.worker.session_proxy import SessionProxy
     from napari_promptseg.measure.measure import Measurement
     from napari_promptseg.measure.surface import Surface
     from napari_promptseg.measure.tracks import Tracks
-    from napari_promptseg.session.session import Session
 
 
 class Shape(NamedTuple):
@@ -49,7 +49,7 @@ class ResultCommands:
     def shape(self, label: int | None, t: int | None, then: Callable[[Shape], None]) -> None:
         """Find the surface of an object at a time point; None is the active object."""
 
-        def work(session: Session, _: Job) -> Shape:
+        def work(session: AnySession, _: Job) -> Shape:
             surface = session.surface(label, t, smooth=SMOOTH_STEPS)
             return Shape(surface, session.measure(label, t))
 

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_promptseg._napari.worker.any_session import AnySession
     from napari_promptseg._napari.worker.autosave import Autosave
     from napari_promptseg._napari.worker.job_queue import Deliver, JobQueue
     from napari_promptseg._napari.worker.snapshot import SessionControllerEvents, Snapshot
     from napari_promptseg.data.volume import Volume
-    from napari_promptseg.session.session import Session
 
 T = TypeVar("T")
 
@@ -38,7 +38,7 @@ class SessionController:
         See `SessionProxy`.
     """
 
-    def __init__(self, session: Session, worker: JobQueue, deliver: Deliver) -> None:
+    def __init__(self, session: AnySession, worker: JobQueue, deliver: Deliver) -> None:
         proxy = self.proxy = SessionProxy(session, worker, deliver)
         self.propagation = PropagationCommands(proxy)
         self.prompts = PromptCommands(proxy, self.propagation)
@@ -56,7 +56,7 @@ class SessionController:
         return self.proxy.events
 
     @property
-    def session(self) -> Session:
+    def session(self) -> AnySession:
         """The session; only the worker may change it."""
         return self.proxy.session
 
@@ -85,11 +85,13 @@ class SessionController:
         """The state to show."""
         return self.proxy.snapshot
 
-    def ask(self, question: str, work: Callable[[Session], T], then: Callable[[T], None]) -> None:
+    def ask(
+        self, question: str, work: Callable[[AnySession], T], then: Callable[[T], None]
+    ) -> None:
         """See `SessionProxy.ask`."""
         self.proxy.ask(question, work, then)
 
-    def replace_session(self, session: Session) -> None:
+    def replace_session(self, session: AnySession) -> None:
         """See `SessionProxy.replace_session`."""
         self.proxy.replace_session(session)
 
@@ -104,6 +106,6 @@ class SessionController:
         """Free the model; the next prompt loads it again."""
         self.proxy.run(lambda session, _: session.close())
 
-    def close(self) -> Session:
+    def close(self) -> AnySession:
         """See `SessionProxy.close`."""
         return self.proxy.close()

@@ -17,11 +17,11 @@ from napari_promptseg._napari.worker.snapshot import SessionControllerEvents, Sn
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from napari_promptseg._napari.worker.any_session import AnySession
     from napari_promptseg._napari.worker.job_queue import Deliver, JobQueue
     from napari_promptseg.data.geometry import Bounds
     from napari_promptseg.data.prompts import Prompt
     from napari_promptseg.session.propagation_handle import PlaneResult
-    from napari_promptseg.session.session import Session
 
 T = TypeVar("T")
 
@@ -31,7 +31,7 @@ class SessionProxy:
 
     Parameters
     ----------
-    session : Session
+    session : AnySession
         From now on only the worker changes it.
     worker : JobQueue
         Runs the work.
@@ -49,7 +49,7 @@ class SessionProxy:
     reset = Signal()
     """All queued work was dropped."""
 
-    def __init__(self, session: Session, worker: JobQueue, deliver: Deliver) -> None:
+    def __init__(self, session: AnySession, worker: JobQueue, deliver: Deliver) -> None:
         self.events = SessionControllerEvents()
         self.pending: list[Prompt] = []
         self.removing: list[Prompt] = []
@@ -64,7 +64,7 @@ class SessionProxy:
 
     # State
 
-    def _adopt(self, session: Session) -> None:
+    def _adopt(self, session: AnySession) -> None:
         """Begin with a session that nothing works on yet."""
         self.session, self.volume = session, session.volume
         # Read here once: later a property of the session could run a propagation.
@@ -91,14 +91,18 @@ class SessionProxy:
         """Show pending prompts and removals before the worker has answered."""
         self.events.snapshot.emit(self.snapshot)
 
-    def replace_session(self, session: Session) -> None:
+    def replace_session(self, session: AnySession) -> None:
         """Go on with another session; results of the present one are dropped."""
         self._worker.drop(self.session)
         self._detach()
         former, autosave = self.session, self.autosave
-        self._worker.submit(
-            Job(lambda _: autosave.finish(former), lambda _: None, self.events.failed.emit)
-        )
+
+        def end(_: Job) -> None:
+            autosave.finish(former)
+            if former.server is not None:
+                former.close()
+
+        self._worker.submit(Job(end, lambda _: None, self.events.failed.emit))
         self.autosave = Autosave()
         self._drop_work()
         self._adopt(session)
@@ -133,7 +137,7 @@ class SessionProxy:
         self._queries.clear()
         self.reset.emit()
 
-    def close(self) -> Session:
+    def close(self) -> AnySession:
         """Stop all work on the session and release it; finished changes are still shown."""
         self._worker.drop(self.session)
         self._detach()
@@ -191,7 +195,7 @@ class SessionProxy:
 
     def run(
         self,
-        work: Callable[[Session, Job], T],
+        work: Callable[[AnySession, Job], T],
         then: Callable[[T], None] | None = None,
         *,
         key: Any = None,
@@ -246,7 +250,7 @@ class SessionProxy:
         self._worker.submit(job)
         return job
 
-    def _save(self, session: Session) -> None:
+    def _save(self, session: AnySession) -> None:
         """Autosave after the answer is shown: the first step writes most."""
         autosave = self.autosave
         if autosave.is_due(session):
@@ -254,7 +258,9 @@ class SessionProxy:
                 Job(lambda _: autosave.save(session), lambda _: None, self.events.failed.emit)
             )
 
-    def ask(self, question: str, work: Callable[[Session], T], then: Callable[[T], None]) -> None:
+    def ask(
+        self, question: str, work: Callable[[AnySession], T], then: Callable[[T], None]
+    ) -> None:
         """Query the session as soon as no other work waits; nothing may change in it.
 
         The answer is dropped when the same question is asked again, or other work is queued:

@@ -15,7 +15,7 @@ from napari_promptseg.session.propagation_record import PropagationRecord
 from napari_promptseg.session.state import Classes, StoredObject
 
 if TYPE_CHECKING:
-    from napari_promptseg.session.session import Session
+    from napari_promptseg._napari.worker.any_session import AnySession
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Snapshot:
     propagated: PropagationRecord = field(default_factory=PropagationRecord)
 
     @classmethod
-    def of(cls, session: Session) -> Snapshot:
+    def of(cls, session: AnySession) -> Snapshot:
         """Look at a session, on the thread that works on it."""
         draft = session.draft
         return cls(
