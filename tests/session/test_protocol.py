@@ -36,3 +36,15 @@ def test_both_have_the_same_state(name: str) -> None:
 
     assert isinstance(getattr(Session, name), property)
     assert isinstance(getattr(RemoteSession, name), property)
+
+
+HERE_ALONE = {"load", "recover", "adding", "give_up"}
+"""What reads files, and what only a server calls."""
+
+
+def test_a_session_on_a_server_does_all_that_a_local_one_does_or_says_that_it_cannot() -> None:
+    pytest.importorskip("websockets")
+    from napari_promptseg.remote.remote_session import RemoteSession
+
+    names = {name for name in vars(Session) if not name.startswith("_")}
+    assert names - HERE_ALONE <= {*dir(RemoteSession)}
