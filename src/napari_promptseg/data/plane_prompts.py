@@ -82,6 +82,9 @@ class PlanePrompts:
         Number of the chosen answer to an ambiguous click; the model decides when None.
     step : int
         How closely the user looked at the last of them, see `PointPrompt`.
+    neighbors : tuple of Stroke
+        Negative clicks on other objects. Models may use them as background, but they are no
+        prompts of the user: nothing is decided by them alone.
     """
 
     strokes: tuple[Stroke, ...] = ()
@@ -89,6 +92,7 @@ class PlanePrompts:
     text: str | None = None
     choice: int | None = None
     step: int = 1
+    neighbors: tuple[Stroke, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.strokes or self.regions or self.text)
@@ -111,21 +115,25 @@ class PlanePrompts:
         """
         by, to = np.broadcast_to(scale, 2), np.broadcast_to(offset, 2)
         wider = float(np.abs(by).mean())
-        strokes = (replace(s, path=s.path * by + to, width=s.width * wider) for s in self.strokes)
-        regions = (replace(r, vertices=r.vertices * by + to) for r in self.regions)
-        return replace(self, strokes=tuple(strokes), regions=tuple(regions))
+        strokes, neighbors = (
+            tuple(replace(s, path=s.path * by + to, width=s.width * wider) for s in some)
+            for some in (self.strokes, self.neighbors)
+        )
+        regions = tuple(replace(r, vertices=r.vertices * by + to) for r in self.regions)
+        return replace(self, strokes=strokes, regions=regions, neighbors=neighbors)
 
     def cropped(self, crop: Crop) -> PlanePrompts:
         """Return the prompts in the pixels of a crop, without strokes that lie outside of it."""
         start = np.array([crop.rows[0], crop.columns[0]]) + (crop.step - 1) / 2
         in_crop = self.mapped(1 / crop.step, -start / crop.step)
         # By their bounding boxes: a scribble may cross the crop and end on both sides of it.
-        strokes = tuple(
-            s
-            for s in in_crop.strokes
-            if (s.path.max(0) > -1).all() and (s.path.min(0) < crop.shape).all()
+        strokes, neighbors = (
+            tuple(
+                s for s in some if (s.path.max(0) > -1).all() and (s.path.min(0) < crop.shape).all()
+            )
+            for some in (in_crop.strokes, in_crop.neighbors)
         )
-        return replace(in_crop, strokes=strokes)
+        return replace(in_crop, strokes=strokes, neighbors=neighbors)
 
     def bounds(self) -> Bounds | None:
         """Return the rows and columns that strokes and regions span; None without any."""

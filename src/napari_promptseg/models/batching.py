@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_promptseg.data.geometry import Bounds
 from napari_promptseg.data.plane_prompts import PlanePrompts
 from napari_promptseg.models.capabilities import Batched, BatchedStages, Differentiable
 
@@ -30,11 +31,15 @@ class Query:
         Prompts in pixels of what was embedded.
     prior : (H, W) bool array, optional
         Mask to start from.
+    focus : Bounds, optional
+        Rows and columns around the object, as far as the caller can tell without the model:
+        `ZoomIn` begins there instead of with the whole plane. It may turn out too small or large.
     """
 
     embedding: Any
     prompts: PlanePrompts
     prior: NDArray[np.bool_] | None = None
+    focus: Bounds | None = None
 
 
 def predict_many(backend: Backend, queries: Sequence[Query]) -> list[Prediction]:

@@ -20,6 +20,7 @@ from napari_promptseg.session import (
     settings,
 )
 from napari_promptseg.session import measurements as results
+from napari_promptseg.session import segment_each as each
 from napari_promptseg.session import verify as reproducibility
 from napari_promptseg.session.delegation import delegate
 from napari_promptseg.session.intensity_range import IntensityRange
@@ -253,6 +254,8 @@ class Session:
     replace_prompt = delegate(prompting.replace_prompt)
     choose = delegate(prompting.choose)
     segment_everything = delegate(prompting.segment_everything)
+    segment_each = delegate(each.segment_each)
+    propose_each = delegate(each.propose_each)
 
     # Propagation
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -57,11 +56,7 @@ class Tiling(Wrapper):
         tile_prompts = prompts.mapped(offset=(-rows[0], -columns[0]))
         part = None if prior is None else prior[box_slices((rows, columns))]
         answer = yield Query(inner, tile_prompts, part)
-        return replace(
-            answer,
-            rows=(answer.rows[0] + rows[0], answer.rows[1] + rows[0]),
-            columns=(answer.columns[0] + columns[0], answer.columns[1] + columns[0]),
-        )
+        return answer.moved(rows[0], columns[0])
 
     @staticmethod
     def parts(image: PlaneImage) -> Iterator[PlaneImage]:

@@ -246,7 +246,8 @@ class ClickNetBackend:
         scale = np.array(shape) / np.array(source)
         mapped = prompts.mapped(scale, (scale - 1) / 2)
         prior_map = None if prior is None else resize(prior, shape).astype(np.float32)
-        return encode(mapped.strokes, mapped.regions, prior_map, shape, encoding=self.encoding)
+        strokes = (*mapped.strokes, *mapped.neighbors)
+        return encode(strokes, mapped.regions, prior_map, shape, encoding=self.encoding)
 
     def close(self) -> None:
         """Free the network."""
