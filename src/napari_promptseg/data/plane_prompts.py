@@ -116,7 +116,7 @@ class PlanePrompts:
         by, to = np.broadcast_to(scale, 2), np.broadcast_to(offset, 2)
         wider = float(np.abs(by).mean())
         strokes, neighbors = (
-            tuple(replace(s, path=s.path * by + to, width=s.width * wider) for s in some)
+            tuple(Stroke(s.path * by + to, s.positive, s.width * wider) for s in some)
             for some in (self.strokes, self.neighbors)
         )
         regions = tuple(replace(r, vertices=r.vertices * by + to) for r in self.regions)

@@ -13,6 +13,7 @@ from napari_promptseg.data.geometry import (
     Plane,
     box_slices,
     box_union,
+    covering_boxes,
     disjoint_boxes,
 )
 from napari_promptseg.data.labels import label_boxes
@@ -154,7 +155,7 @@ def add_plane_objects(
     """
     boxes = label_boxes(numbers)
     parts = []
-    for flat in disjoint_boxes(list(boxes.values())):
+    for flat in covering_boxes(list(boxes.values())):
         box = plane.box(*flat)
         parts.append((box, numbers[box_slices(flat)].reshape([b - a for a, b in box])))
     objects = {number: StoredObject(0, name, (), plane.box(*box)) for number, box in boxes.items()}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_promptseg.data.geometry import Bounds, box_slices, disjoint_boxes
+from napari_promptseg.data.geometry import Bounds, box_slices, boxes_meet, covering_boxes
 from napari_promptseg.data.labels import label_boxes
 from napari_promptseg.data.morphology import remove_islands
 
@@ -65,8 +65,8 @@ def part(
         From a box of the plane to the pixels that objects may have.
     """
     claims = [claim for claim in claims if claim.mask.any()]
-    for hull in disjoint_boxes([claim.box for claim in claims]):
-        inside = [claim for claim in claims if _within(claim.box, hull)]
+    for hull in covering_boxes([claim.box for claim in claims]):
+        inside = [claim for claim in claims if boxes_meet(claim.box, hull)]
         shape = tuple(stop - start for start, stop in hull)
         numbers, best = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
         for claim in inside:
@@ -84,7 +84,3 @@ def part(
             if (area := int(own.sum())) < claimed[number]:
                 view[own & ~remove_islands(own, round(_CRUMB * area))] = 0
         yield hull, numbers
-
-
-def _within(box: Bounds, hull: Bounds) -> bool:
-    return all(h[0] <= a and b <= h[1] for (a, b), h in zip(box, hull, strict=True))
