@@ -67,6 +67,41 @@ class Region:
 
 
 @dataclass(frozen=True, slots=True)
+class PixelMask:
+    """Pixels of a plane as a mask that moves and scales with its prompts.
+
+    Parameters
+    ----------
+    mask : (H, W) bool array
+        The pixels.
+    scale, offset : (float, float)
+        Position of the middle of a pixel of the mask: its index times the scale, plus the offset.
+    """
+
+    mask: NDArray[np.bool_]
+    scale: tuple[float, float] = (1.0, 1.0)
+    offset: tuple[float, float] = (0.0, 0.0)
+
+    def mapped(self, scale: NDArray[np.float64], offset: NDArray[np.float64]) -> PixelMask:
+        """Return the same pixels at ``position * scale + offset``."""
+        by, to = (np.asarray(pair) for pair in (self.scale, self.offset))
+        (down, right), (top, left) = by * scale, to * scale + offset
+        return PixelMask(self.mask, (float(down), float(right)), (float(top), float(left)))
+
+    def inside(self, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+        """Return the (H, W) pixels of a plane of this shape, False beyond the mask."""
+        result = np.zeros(shape, np.bool_)
+        indices = []
+        for size, n, by, to in zip(shape, self.mask.shape, self.scale, self.offset, strict=True):
+            nearest = np.rint((np.arange(size) - to) / by).astype(int)
+            valid = (nearest >= 0) & (nearest < n)
+            indices.append((np.flatnonzero(valid), nearest[valid]))
+        (rows, source_rows), (columns, source_columns) = indices
+        result[np.ix_(rows, columns)] = self.mask[np.ix_(source_rows, source_columns)]
+        return result
+
+
+@dataclass(frozen=True, slots=True)
 class PlanePrompts:
     """All prompts of one plane, the form that backends take.
 
@@ -85,6 +120,8 @@ class PlanePrompts:
     neighbors : tuple of Stroke
         Negative clicks on other objects. Models may use them as background, but they are no
         prompts of the user: nothing is decided by them alone.
+    occupied : PixelMask or None
+        Pixels of other objects, which this one does not have.
     """
 
     strokes: tuple[Stroke, ...] = ()
@@ -93,6 +130,7 @@ class PlanePrompts:
     choice: int | None = None
     step: int = 1
     neighbors: tuple[Stroke, ...] = ()
+    occupied: PixelMask | None = None
 
     def __bool__(self) -> bool:
         return bool(self.strokes or self.regions or self.text)
@@ -120,7 +158,10 @@ class PlanePrompts:
             for some in (self.strokes, self.neighbors)
         )
         regions = tuple(replace(r, vertices=r.vertices * by + to) for r in self.regions)
-        return replace(self, strokes=strokes, regions=regions, neighbors=neighbors)
+        occupied = None if self.occupied is None else self.occupied.mapped(by, to)
+        return replace(
+            self, strokes=strokes, regions=regions, neighbors=neighbors, occupied=occupied
+        )
 
     def cropped(self, crop: Crop) -> PlanePrompts:
         """Return the prompts in the pixels of a crop, without strokes that lie outside of it."""

@@ -299,7 +299,7 @@ class Predictor:
                 prompts.text, backend.name, answer.score, answer.paste(shape)
             )
         mask, corner = answer.mask, (answer.rows[0], answer.columns[0])
-        if any(not region.positive for region in prompts.regions):
+        if prompts.occupied is not None or any(not region.positive for region in prompts.regions):
             local = prompts.mapped(offset=(-corner[0], -corner[1]))
             mask = mask & ~excluded_pixels(local, answer.probability.shape)
         mask = self._in_range(plane, mask, corner, crop or whole)

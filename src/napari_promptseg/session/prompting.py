@@ -24,6 +24,7 @@ from napari_promptseg.data.prompts import (
     prompt_plane,
 )
 from napari_promptseg.session import object_edits
+from napari_promptseg.session.neighbors import with_neighbors
 from napari_promptseg.session.regions_of_interest import PlaneAnswer, crop_around
 
 if TYPE_CHECKING:
@@ -377,6 +378,7 @@ def _answer(
         new_prompts = PlanePrompts.collect(new, plane, names)
         extent = store.plane_extent(plane)
         crop = crop_around((rows, columns), plane_prompts, new_prompts, extent)
+    plane_prompts = with_neighbors(store, plane, plane_prompts, crop)
     prior = None if restart else store.plane_mask(plane, crop)
     starts = [prompt for prompt in new if isinstance(prompt, MaskPrompt | TextPrompt)]
     by_text = bool(starts) and isinstance(starts[-1], TextPrompt)

@@ -21,6 +21,7 @@ from napari_promptseg.data.prompts import (
 from napari_promptseg.models.encoding.prompt_maps import excluded_pixels
 from napari_promptseg.session import object_edits
 from napari_promptseg.session.batch_prediction import predict_each
+from napari_promptseg.session.neighbors import clicks_on_neighbors
 from napari_promptseg.session.object_attributes import checked_class
 from napari_promptseg.session.object_parting import PlaneClaim, part
 from napari_promptseg.session.prompting import checked_prompt
@@ -247,6 +248,8 @@ def _claims(
     done = 0
     for plane, numbered in each.by_plane().items():
         questions = [prompts for _, prompts in numbered]
+        if state.store.neighbors:
+            questions = [_near_committed(state, plane, prompts) for prompts in questions]
         answers = predict_each(state.predictor, state.volume, plane, questions, _TOGETHER)
         for (number, _), prediction in zip(numbered, answers, strict=True):
             if done % _TOGETHER == 0 and is_cancelled():
@@ -255,6 +258,11 @@ def _claims(
             done += 1
             report(done)
     return claims
+
+
+def _near_committed(state: SessionState, plane: Plane, prompts: PlanePrompts) -> PlanePrompts:
+    clicks = clicks_on_neighbors(state.store, plane, prompts)
+    return replace(prompts, neighbors=(*prompts.neighbors, *clicks))
 
 
 def _claim(number: int, prediction: Prediction) -> PlaneClaim:

@@ -199,7 +199,12 @@ class ZoomIn(Wrapper):
         return _expand(points.min(0), points.max(0), factor, image)
 
     def _crop_query(self, query: Query, crop: Rectangle) -> Query:
-        """Return a query for a crop of its plane."""
+        """Return a query for a crop of its plane.
+
+        Clicks on neighbors help to find the object and its size. In a close crop, the network
+        takes too much of the object away around them.
+        """
         prior = None if query.prior is None else query.prior[slice(*crop[0]), slice(*crop[1])]
         part = self.backend.embed(query.embedding.crop(*crop))
-        return Query(part, query.prompts.cropped(Crop(*crop)), prior)
+        prompts = replace(query.prompts.cropped(Crop(*crop)), neighbors=())
+        return Query(part, prompts, prior)

@@ -51,7 +51,8 @@ def propagate_each(
         Polled after each plane; of an object that is not done by then, what is done is yielded.
     """
     store = Store(state.volume.shape)
-    store.labels = state.store.labels
+    store.labels, store.objects = state.store.labels, state.store.objects
+    store.neighbors = state.store.neighbors
     for plane, claim in masks:
         prompts = (
             each.positive[claim.number - 1],
