@@ -79,3 +79,16 @@ def test_nothing_accepted_is_no_step(session: Session) -> None:
     steps = session.history
     assert session.accept([]) == []
     assert session.history == steps
+
+
+def test_objects_whose_boxes_overlap_keep_their_pixels(session: Session) -> None:
+    upright, corner = np.zeros((2, 20, 20), bool)
+    upright[2:10, 2] = True
+    corner[10, :6] = corner[5:11, 5] = True
+    ids = session.accept([Proposal(upright, 0, 0, 1.0), Proposal(corner, 0, 0, 0.9)])
+    for label, mask in zip(ids, (upright, corner), strict=True):
+        part = session.labels[:20, :20]
+        free = mask & ((part == 0) | (part == label))
+        np.testing.assert_array_equal((part == label) & mask, free)
+    session.undo()
+    assert set(np.unique(session.labels)) == {*range(6)}

@@ -33,6 +33,7 @@ from napari_promptseg._napari.presenters.prompts import PromptPresenter
 from napari_promptseg._napari.presenters.propagation import PropagationPresenter
 from napari_promptseg._napari.presenters.recovery import Recovery, RecoveryBar
 from napari_promptseg._napari.presenters.server_sessions import ServerSessionsPresenter
+from napari_promptseg._napari.presenters.segment_each import EachPresenter
 from napari_promptseg._napari.presenters.session_manager import SessionManager
 from napari_promptseg._napari.presenters.status import StatusPresenter
 from napari_promptseg._napari.widgets.active_object import ObjectSection
@@ -54,6 +55,7 @@ from napari_promptseg._napari.widgets.sections import (
     collapsible,
     key_help,
 )
+from napari_promptseg._napari.widgets.segment_each import EachSection
 from napari_promptseg._napari.widgets.status_line import StatusLine
 from napari_promptseg._napari.worker.main_thread import call_later
 
@@ -141,6 +143,7 @@ class AnnotateWidget(QWidget):
         self.preparation = PrecomputeSection()
         self.refinement = RefinementSection()
         self.prompts = PromptSection()
+        self.each = EachSection()
         self.propagation = PropagationSection()
         self.objects = ObjectSection()
         self.object_table = ObjectTable(self._swatch)
@@ -160,6 +163,7 @@ class AnnotateWidget(QWidget):
             self.images, self.refinement, self.preparation, self.sessions, status, ask
         )
         self.prompt_presenter = PromptPresenter(self.prompts, status.show)
+        self.each_presenter = EachPresenter(self.each, self.prompts, status.show)
         self.propagation_presenter = PropagationPresenter(
             self.propagation, self.sessions, status.show
         )
@@ -189,6 +193,7 @@ class AnnotateWidget(QWidget):
             status,
             self.image_presenter,
             self.prompt_presenter,
+            self.each_presenter,
             self.propagation_presenter,
             self.object_presenter,
             self.edit_presenter,
@@ -216,6 +221,7 @@ class AnnotateWidget(QWidget):
             self.images.widget,
             self.preparation,
             self.prompts,
+            self.each,
             self.propagation,
             self.objects,
         ):

@@ -13,6 +13,26 @@ COLUMNS: Final = ("image", "object", "prompt", "value")
 KINDS: Final = ("point", "negative", "box", "text")
 
 
+def parse_position(text: str) -> tuple[float, ...]:
+    """Return the numbers of a position such as "12,80,96".
+
+    Raises
+    ------
+    ValueError
+        If it is no list of numbers.
+    """
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise ValueError(f"{text!r} is not a list of numbers such as 12,80,96") from None
+
+
+def parse_box(text: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return the corners of a box such as "12,60,70:12,99,120"; see `parse_position`."""
+    low, _, high = text.partition(":")
+    return parse_position(low), parse_position(high)
+
+
 @dataclass(slots=True)
 class ObjectPrompts:
     """Prompts of one object, as texts of the command line.

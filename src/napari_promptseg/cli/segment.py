@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from napari_promptseg.cli.each_prompt import segment_each
 from napari_promptseg.cli.engines import export_model
 from napari_promptseg.cli.options import Device, check_output, fail, show_notes, with_options
-from napari_promptseg.cli.prompt_table import read_prompt_table
+from napari_promptseg.cli.prompt_table import parse_box, parse_position, read_prompt_table
 from napari_promptseg.propagation.registry import AUTO, list_propagators
 
 if TYPE_CHECKING:
@@ -52,13 +53,6 @@ Output = Annotated[
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output.")]
 
 
-def _numbers(text: str) -> tuple[float, ...]:
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError:
-        raise ValueError(f"{text!r} is not a list of numbers such as 12,80,96") from None
-
-
 def _open(image: Path, axes: str | None, spacing: str | None, series: str | None) -> Volume:
     """Open an image; options that are not given are read from the file."""
     from napari_promptseg.io.read import open_volume
@@ -67,7 +61,7 @@ def _open(image: Path, axes: str | None, spacing: str | None, series: str | None
     if axes is not None:
         overrides["axes"] = axes
     if spacing is not None:
-        overrides["spacing"] = _numbers(spacing)
+        overrides["spacing"] = parse_position(spacing)
     if series is not None:
         overrides["series"] = series
     volume = open_volume(image, **overrides)
@@ -93,11 +87,9 @@ def _add_prompts(
     )
 
     prompts: list[Prompt] = []
-    for corners in boxes or []:
-        low, _, high = corners.partition(":")
-        prompts.append(BoxPrompt(_numbers(low), _numbers(high)))
-    prompts += [PointPrompt(_numbers(at)) for at in points or []]
-    prompts += [PointPrompt(_numbers(at), positive=False) for at in negatives or []]
+    prompts += [BoxPrompt(*parse_box(corners)) for corners in boxes or []]
+    prompts += [PointPrompt(parse_position(at)) for at in points or []]
+    prompts += [PointPrompt(parse_position(at), positive=False) for at in negatives or []]
     if text is not None and prompts:
         names, shape = session.volume.names, session.volume.shape
         plane = prompt_plane(check_prompt(prompts[0], names, shape), names)
@@ -198,6 +190,17 @@ def segment(
             "negative, box, text) and value. IMAGE is then their folder, and the output a folder."
         ),
     ] = None,
+    each: Annotated[
+        bool,
+        typer.Option(
+            "--each",
+            help="With --prompts: IMAGE is one image, and each positive prompt of the file is an "
+            "object. Columns prompt (point, negative, box) and value, or a layer saved by napari.",
+        ),
+    ] = False,
+    propagated: Annotated[
+        bool, typer.Option("--propagate", help="With --each: through the volume or series.")
+    ] = False,
     suffix: Annotated[str, typer.Option(help="Format of the labels with --prompts.")] = ".tif",
     backend: Backend = "clicknet",
     device: Device = "auto",
@@ -210,6 +213,17 @@ def segment(
     from napari_promptseg.session.session import Session
 
     try:
+        if (each and prompts is None) or (propagated and not each):
+            raise ValueError("--each needs --prompts, and --propagate needs --each")
+        if each and prompts is not None:
+            if any((point, negative, box, text, everything)):
+                raise ValueError("--each cannot be combined with prompts beside those of the file")
+            check_output(output, overwrite)
+            volume = _open(image, axes, spacing, series)
+            session = Session(volume, backend, device=device)
+            segment_each(session, prompts, propagated)
+            session.export(output, overwrite=overwrite)
+            return
         if prompts is not None:
             if any((point, negative, box, text, everything, axes, spacing, series)):
                 raise ValueError(

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 AXES: Final = ("yx", "zyx", "tyx", "tzyx")
 """Axes of a volume without its channel axis."""
 
+_SMALL: Final = 2**24
+"""Pixels of a box that is handled as a whole."""
 Bounds = tuple[tuple[int, int], ...]
 """Half-open range (start, stop) on each axis."""
 
@@ -327,6 +329,15 @@ def disjoint_boxes(boxes: Sequence[Bounds]) -> list[Bounds]:
             joined = box_union([joined, *meeting])
         disjoint.append(joined)
     return disjoint
+
+
+def covering_boxes(boxes: Sequence[Bounds]) -> list[Bounds]:
+    """Return boxes without common pixels that cover others: one of all, unless it is large."""
+    if not boxes:
+        return []
+    whole = box_union(boxes)
+    small = math.prod(stop - start for start, stop in whole) <= _SMALL
+    return [whole] if small else disjoint_boxes(boxes)
 
 
 def mask_box(mask: np.ndarray) -> Bounds | None:

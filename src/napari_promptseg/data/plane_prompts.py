@@ -67,6 +67,41 @@ class Region:
 
 
 @dataclass(frozen=True, slots=True)
+class PixelMask:
+    """Pixels of a plane as a mask that moves and scales with its prompts.
+
+    Parameters
+    ----------
+    mask : (H, W) bool array
+        The pixels.
+    scale, offset : (float, float)
+        Position of the middle of a pixel of the mask: its index times the scale, plus the offset.
+    """
+
+    mask: NDArray[np.bool_]
+    scale: tuple[float, float] = (1.0, 1.0)
+    offset: tuple[float, float] = (0.0, 0.0)
+
+    def mapped(self, scale: NDArray[np.float64], offset: NDArray[np.float64]) -> PixelMask:
+        """Return the same pixels at ``position * scale + offset``."""
+        by, to = (np.asarray(pair) for pair in (self.scale, self.offset))
+        (down, right), (top, left) = by * scale, to * scale + offset
+        return PixelMask(self.mask, (float(down), float(right)), (float(top), float(left)))
+
+    def inside(self, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+        """Return the (H, W) pixels of a plane of this shape, False beyond the mask."""
+        result = np.zeros(shape, np.bool_)
+        indices = []
+        for size, n, by, to in zip(shape, self.mask.shape, self.scale, self.offset, strict=True):
+            nearest = np.rint((np.arange(size) - to) / by).astype(int)
+            valid = (nearest >= 0) & (nearest < n)
+            indices.append((np.flatnonzero(valid), nearest[valid]))
+        (rows, source_rows), (columns, source_columns) = indices
+        result[np.ix_(rows, columns)] = self.mask[np.ix_(source_rows, source_columns)]
+        return result
+
+
+@dataclass(frozen=True, slots=True)
 class PlanePrompts:
     """All prompts of one plane, the form that backends take.
 
@@ -82,6 +117,11 @@ class PlanePrompts:
         Number of the chosen answer to an ambiguous click; the model decides when None.
     step : int
         How closely the user looked at the last of them, see `PointPrompt`.
+    neighbors : tuple of Stroke
+        Negative clicks on other objects. Models may use them as background, but they are no
+        prompts of the user: nothing is decided by them alone.
+    occupied : PixelMask or None
+        Pixels of other objects, which this one does not have.
     """
 
     strokes: tuple[Stroke, ...] = ()
@@ -89,6 +129,8 @@ class PlanePrompts:
     text: str | None = None
     choice: int | None = None
     step: int = 1
+    neighbors: tuple[Stroke, ...] = ()
+    occupied: PixelMask | None = None
 
     def __bool__(self) -> bool:
         return bool(self.strokes or self.regions or self.text)
@@ -111,21 +153,28 @@ class PlanePrompts:
         """
         by, to = np.broadcast_to(scale, 2), np.broadcast_to(offset, 2)
         wider = float(np.abs(by).mean())
-        strokes = (replace(s, path=s.path * by + to, width=s.width * wider) for s in self.strokes)
-        regions = (replace(r, vertices=r.vertices * by + to) for r in self.regions)
-        return replace(self, strokes=tuple(strokes), regions=tuple(regions))
+        strokes, neighbors = (
+            tuple(Stroke(s.path * by + to, s.positive, s.width * wider) for s in some)
+            for some in (self.strokes, self.neighbors)
+        )
+        regions = tuple(replace(r, vertices=r.vertices * by + to) for r in self.regions)
+        occupied = None if self.occupied is None else self.occupied.mapped(by, to)
+        return replace(
+            self, strokes=strokes, regions=regions, neighbors=neighbors, occupied=occupied
+        )
 
     def cropped(self, crop: Crop) -> PlanePrompts:
         """Return the prompts in the pixels of a crop, without strokes that lie outside of it."""
         start = np.array([crop.rows[0], crop.columns[0]]) + (crop.step - 1) / 2
         in_crop = self.mapped(1 / crop.step, -start / crop.step)
         # By their bounding boxes: a scribble may cross the crop and end on both sides of it.
-        strokes = tuple(
-            s
-            for s in in_crop.strokes
-            if (s.path.max(0) > -1).all() and (s.path.min(0) < crop.shape).all()
+        strokes, neighbors = (
+            tuple(
+                s for s in some if (s.path.max(0) > -1).all() and (s.path.min(0) < crop.shape).all()
+            )
+            for some in (in_crop.strokes, in_crop.neighbors)
         )
-        return replace(in_crop, strokes=strokes)
+        return replace(in_crop, strokes=strokes, neighbors=neighbors)
 
     def bounds(self) -> Bounds | None:
         """Return the rows and columns that strokes and regions span; None without any."""

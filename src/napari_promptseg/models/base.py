@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -80,6 +80,12 @@ class Prediction:
         whole = np.zeros(shape, np.float32)
         whole[slice(*self.rows), slice(*self.columns)] = self.probability
         return whole
+
+    def moved(self, down: int, right: int) -> Prediction:
+        """Return the prediction shifted by whole pixels of the plane."""
+        rows = self.rows[0] + down, self.rows[1] + down
+        columns = self.columns[0] + right, self.columns[1] + right
+        return replace(self, rows=rows, columns=columns)
 
     @classmethod
     def whole(cls, probability: Float32, score: float | None = None) -> Prediction:

@@ -101,6 +101,8 @@ class Change:
         Of a propagation that came to its end; see `Session.propagate`.
     classes : (Classes, Classes), optional
         Classes of the session before and after, if they changed.
+    neighbors : (bool, bool), optional
+        `Session.neighbors` before and after, if it changed.
     """
 
     name: str
@@ -112,6 +114,7 @@ class Change:
     model: str = ""
     arguments: Mapping[str, int | tuple[int, ...] | str | None] = field(default_factory=dict)
     classes: tuple[Classes, Classes] | None = None
+    neighbors: tuple[bool, bool] | None = None
 
 
 @dataclass(slots=True)

@@ -13,6 +13,7 @@ from napari_promptseg.data.geometry import (
     Plane,
     box_slices,
     box_union,
+    covering_boxes,
     disjoint_boxes,
 )
 from napari_promptseg.data.labels import label_boxes
@@ -82,38 +83,84 @@ def commit(
 
 
 def add_objects(
-    store: Store, plane: Plane, numbers: NDArray[np.int32], step: str, name: str = ""
-) -> tuple[list[int], Change]:
-    """Make objects of numbered pixels of a plane; see `Session.segment_everything`.
+    store: Store,
+    parts: Sequence[tuple[Bounds, NDArray[np.int32]]],
+    objects: Mapping[int, StoredObject],
+    step: str,
+) -> tuple[dict[int, int], Change]:
+    """Make objects of numbered pixels; other objects keep theirs.
 
     Parameters
     ----------
     store : Store
         Where they go.
-    plane : Plane
-        Which plane.
-    numbers : (H, W) int32 array
-        Numbers of objects, 0 where there is none.
+    parts : sequence of (Bounds, int32 array)
+        Boxes without common pixels, and in each the numbers of objects, 0 where there is none.
+    objects : mapping of int to StoredObject
+        Name, prompts and so on of each number; label and box are filled in.
     step : str
         Name of the step.
-    name : str
-        Of each object.
+
+    Returns
+    -------
+    dict of int to int
+        New id of each number, in ascending order; objects without a free pixel are not there.
+    Change
+        The step.
     """
-    free = np.where(store.labels[plane.slices] == 0, numbers, 0)
-    boxes = label_boxes(free)
+    boxes: dict[int, list[Bounds]] = {}
+    free_parts = []
+    for part, numbers in parts:
+        free = np.where(store.labels[box_slices(part)] == 0, numbers, 0)
+        free_parts.append((part, free))
+        for number, inner in label_boxes(free).items():
+            box = tuple((p[0] + i[0], p[0] + i[1]) for p, i in zip(part, inner, strict=True))
+            boxes.setdefault(number, []).append(box)
     first = store.next_label()
     if first + len(boxes) - 1 > LARGEST_LABEL:
         raise ValueError(
             f"{len(boxes)} objects were found, but ids end at {LARGEST_LABEL}; delete some first"
         )
-    patches, objects = [], {}
-    for label, (number, flat) in enumerate(boxes.items(), first):
+    ids = {number: label for label, number in enumerate(sorted(boxes), first)}
+    table = np.zeros(max(ids, default=0) + 1, LABEL_TYPE)
+    table[list(ids)] = list(ids.values())
+    patches = []
+    for part, free in free_parts:
+        if free.any():
+            old = store.labels[box_slices(part)]
+            new = np.where(free > 0, table[free], old)
+            patches.append(ImagePatch.between("labels", part, old, new))
+    stored: ObjectChanges = {
+        label: (None, replace(objects[number], label=label, box=box_union(boxes[number])))
+        for number, label in ids.items()
+    }
+    return ids, Change(step, (store.draft, store.draft), stored, tuple(patches))
+
+
+def add_plane_objects(
+    store: Store, plane: Plane, numbers: NDArray[np.int32], step: str, name: str = ""
+) -> tuple[list[int], Change]:
+    """Make objects of numbered pixels of a plane; see `add_objects`.
+
+    Parameters
+    ----------
+    store, step
+        See `add_objects`.
+    plane : Plane
+        Which plane.
+    numbers : (H, W) int32 array
+        Numbers of objects, 0 where there is none.
+    name : str
+        Of each object.
+    """
+    boxes = label_boxes(numbers)
+    parts = []
+    for flat in covering_boxes(list(boxes.values())):
         box = plane.box(*flat)
-        pixels = (free[box_slices(flat)] == number).reshape([b - a for a, b in box])
-        patches.append(store.labels_patch(box, pixels, label))
-        objects[label] = (None, StoredObject(label, name, (), box))
-    change = Change(step, (store.draft, store.draft), objects, tuple(patches))
-    return list(objects), change
+        parts.append((box, numbers[box_slices(flat)].reshape([b - a for a, b in box])))
+    objects = {number: StoredObject(0, name, (), plane.box(*box)) for number, box in boxes.items()}
+    ids, change = add_objects(store, parts, objects, step)
+    return list(ids.values()), change
 
 
 def add_labels(

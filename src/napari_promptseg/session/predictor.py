@@ -13,7 +13,7 @@ from napari_promptseg.data.plane_prompts import PlanePrompts, Stroke
 from napari_promptseg.data.volume import PlaneImage
 from napari_promptseg.few_shot.text import TextModels
 from napari_promptseg.models.base import BackendTraits
-from napari_promptseg.models.capabilities import Everything
+from napari_promptseg.models.capabilities import Everything, Scalable
 from napari_promptseg.models.encoding.prompt_maps import excluded_pixels
 from napari_promptseg.models.registry import backends_with, create_backend
 from napari_promptseg.models.text_models import TextMatch
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from napari_promptseg.session.uncertainty import Uncertainty
 
 _KEPT_PLANES: Final = 4
+_BATCH_SCALE: Final = 4 / 7
+"""Resolution of networks for batches of objects, relative to that for a single one: 128 pixels."""
 _MIN_MARGIN_PX: Final = 256
 """Pixels around an object that are predicted where memory is short."""
 
@@ -94,6 +96,7 @@ class Predictor:
         self._refinement = refinement
         self._base: Backend | None = None
         self._backend: Backend | None = None
+        self._batch: Backend | None = None
         self._made: Propagator | None = None
         self.words = TextModels(device)
         """The classes of the user and the models of words."""
@@ -101,7 +104,7 @@ class Predictor:
         """Match of the last text prompt."""
         self.tell: Callable[[str], None] = lambda text: None
         """Called when inference falls back to a smaller crop or to the CPU."""
-        self._embedded: OrderedDict[tuple[Plane, Crop | None], Any] = OrderedDict()
+        self._embedded: OrderedDict[tuple[Plane, Crop | None, int], Any] = OrderedDict()
         self.propagator = propagator
         self.intensity_range: IntensityRange | None = None
         """Values that pixels of answers keep to."""
@@ -132,7 +135,7 @@ class Predictor:
             refinement = Refinement()
         if self._base is not None:
             self._backend = build(self._base, refinement)
-        self._refinement = refinement
+        self._refinement, self._batch = refinement, None
         self._embedded.clear()
         self._made = None
 
@@ -234,7 +237,7 @@ class Predictor:
             else:
                 self.tell("Too little memory for all of the plane: a part of it was looked at")
                 return answer
-        self._go_to_cpu()
+        self.go_to_cpu()
         return self._answer(plane, prompts, prior, crop)
 
     def _less(
@@ -254,7 +257,7 @@ class Predictor:
         pixels = (ranges[0][1] - ranges[0][0]) * (ranges[1][1] - ranges[1][0])
         return less if 2 * pixels <= rows * columns else None
 
-    def _go_to_cpu(self) -> None:
+    def go_to_cpu(self) -> None:
         """Load the backend again, on the CPU.
 
         Raises
@@ -278,12 +281,12 @@ class Predictor:
         whole = Crop.whole([self._volume.shape[axis] for axis in plane.in_plane])
         shape = (crop or whole).shape
         backend = self._reader if prompts.text else self.backend
-        self._check(prompts, backend)
+        self.check_prompts(prompts, backend)
         if crop is not None:
             prompts = prompts.cropped(crop)
         if "point" in self.backend.capabilities.prompts:
             prompts = with_implied(prompts, prior)
-        embedding = self._embed(plane, crop)
+        embedding = self.embed(plane, crop)
         if isinstance(backend, TextFallback):
             embedding = embedding, self._volume.plane(plane, crop)
         answer = backend.predict(embedding, prompts, prior)
@@ -296,7 +299,7 @@ class Predictor:
                 prompts.text, backend.name, answer.score, answer.paste(shape)
             )
         mask, corner = answer.mask, (answer.rows[0], answer.columns[0])
-        if any(not region.positive for region in prompts.regions):
+        if prompts.occupied is not None or any(not region.positive for region in prompts.regions):
             local = prompts.mapped(offset=(-corner[0], -corner[1]))
             mask = mask & ~excluded_pixels(local, answer.probability.shape)
         mask = self._in_range(plane, mask, corner, crop or whole)
@@ -318,7 +321,11 @@ class Predictor:
         return mask & self.intensity_range.allows(values[rows, columns])
 
     def keep_to_range(
-        self, plane: Plane, mask: NDArray[np.bool_], before: NDArray[np.bool_] | None = None
+        self,
+        plane: Plane,
+        mask: NDArray[np.bool_],
+        before: NDArray[np.bool_] | None = None,
+        part: Crop | None = None,
     ) -> NDArray[np.bool_]:
         """Return the mask of a plane without pixels outside of the intensity range.
 
@@ -327,11 +334,13 @@ class Predictor:
         plane : Plane
             Which plane.
         mask : (H, W) bool array
-            All of it.
+            All of it, or a part.
         before : (H, W) bool array, optional
             Pixels that stay, whatever their values.
+        part : Crop, optional
+            What the mask covers; the whole plane when not given.
         """
-        limited = self._in_range(plane, mask, (0, 0), Crop.whole(mask.shape))
+        limited = self._in_range(plane, mask, (0, 0), part or Crop.whole(mask.shape))
         return limited if before is None else limited | (mask & before)
 
     def segment_everything(self, plane: Plane) -> NDArray[np.int32]:
@@ -360,7 +369,7 @@ class Predictor:
         ValueError
             If the backend cannot tell.
         """
-        return measure_uncertainty(self.backend, self._embed(plane), prompts, prior)
+        return measure_uncertainty(self.backend, self.embed(plane), prompts, prior)
 
     @property
     def _reader(self) -> Backend:
@@ -368,17 +377,30 @@ class Predictor:
         reads = "text" in self.backend.capabilities.prompts
         return self.backend if reads else TextFallback(self.backend, self.words)
 
-    def _embed(self, plane: Plane, crop: Crop | None = None) -> Any:
+    @property
+    def batch_backend(self) -> Backend:
+        """The backend for batches of objects, at a lower resolution if it has several."""
+        if self._batch is None:
+            self._batch, base = self.backend, self._base
+            assert base is not None
+            wrapped = self._given is None or self._refinement is not None
+            if wrapped and base.capabilities.scalable and isinstance(base, Scalable):
+                self._batch = build(base.at_scale(_BATCH_SCALE), self._refinement)
+        return self._batch
+
+    def embed(self, plane: Plane, crop: Crop | None = None, backend: Backend | None = None) -> Any:
         """Read and embed a plane or a part of it, or find it among the last ones."""
-        key = plane, crop
+        backend = backend or self.backend
+        key = plane, crop, id(backend)
         if key not in self._embedded:
-            self._embedded[key] = self.backend.embed(self._volume.plane(plane, crop))
+            self._embedded[key] = backend.embed(self._volume.plane(plane, crop))
             if len(self._embedded) > _KEPT_PLANES:
                 self._embedded.popitem(last=False)
         self._embedded.move_to_end(key)
         return self._embedded[key]
 
-    def _check(self, prompts: PlanePrompts, backend: Backend) -> None:
+    def check_prompts(self, prompts: PlanePrompts, backend: Backend) -> None:
+        """Raise `InvalidPromptError` if a backend does not understand one of the prompts."""
         kinds = {"point" if len(s.path) == 1 else "scribble" for s in prompts.strokes}
         kinds |= {"box" if r.box else "lasso" for r in prompts.regions}
         kinds |= {"text"} if prompts.text else set()
@@ -408,7 +430,7 @@ class Predictor:
         if self._base is not None and self._given is None:
             self._base.close()
         self.words.close()
-        self._base = self._backend = self._made = None
+        self._base = self._backend = self._batch = self._made = None
 
 
 def _has_gpu(backend: Backend | None) -> bool:

@@ -24,6 +24,7 @@ from napari_promptseg.data.prompts import (
     prompt_plane,
 )
 from napari_promptseg.session import object_edits
+from napari_promptseg.session.neighbors import with_neighbors
 from napari_promptseg.session.regions_of_interest import PlaneAnswer, crop_around
 
 if TYPE_CHECKING:
@@ -186,7 +187,7 @@ def adding(state: SessionState, prompts: Sequence[Prompt]) -> Generator[Plane, N
     names, shape = state.volume.names, state.volume.shape
     if not prompts:
         raise InvalidPromptError("no prompt given")
-    checked = tuple(_checked(prompt, names, shape) for prompt in prompts)
+    checked = tuple(checked_prompt(prompt, names, shape) for prompt in prompts)
     draft = state.store.draft
     every = (*draft.prompts, *checked)
     answers: dict[Plane, tuple[ImagePatch, ...]] = {}
@@ -200,7 +201,8 @@ def adding(state: SessionState, prompts: Sequence[Prompt]) -> Generator[Plane, N
     _record(state, f"add {name}", every, answers)
 
 
-def _checked(prompt: Prompt, names: str, shape: Sequence[int]) -> Prompt:
+def checked_prompt(prompt: Prompt, names: str, shape: Sequence[int]) -> Prompt:
+    """Return a prompt with its numbers as floats; raise if it is not valid in a volume."""
     try:
         return check_prompt(prompt, names, shape)
     except ValueError as error:
@@ -250,7 +252,7 @@ def replace_prompt(state: SessionState, number: int, prompt: Prompt) -> None:
     names, prompts = state.volume.names, state.store.draft.prompts
     if not 0 <= number < len(prompts):
         raise InvalidPromptError(f"no prompt {number!r}; valid numbers: 0 to {len(prompts) - 1}")
-    new = _checked(prompt, names, state.volume.shape)
+    new = checked_prompt(prompt, names, state.volume.shape)
     every = (*prompts[:number], new, *prompts[number + 1 :])
     answers = {}
     for plane in dict.fromkeys(prompt_plane(p, names) for p in (prompts[number], new)):
@@ -338,7 +340,9 @@ def segment_everything(state: SessionState, index: PlaneIndex = None) -> list[in
     plane = state.plane(index)
     state.volume.check_whole(plane, "segmenting everything")
     numbers = state.predictor.segment_everything(plane)
-    labels, change = object_edits.add_objects(state.store, plane, numbers, "segment everything")
+    labels, change = object_edits.add_plane_objects(
+        state.store, plane, numbers, "segment everything"
+    )
     if labels:
         state.store.do(change)
     return labels
@@ -374,6 +378,7 @@ def _answer(
         new_prompts = PlanePrompts.collect(new, plane, names)
         extent = store.plane_extent(plane)
         crop = crop_around((rows, columns), plane_prompts, new_prompts, extent)
+    plane_prompts = with_neighbors(store, plane, plane_prompts, crop)
     prior = None if restart else store.plane_mask(plane, crop)
     starts = [prompt for prompt in new if isinstance(prompt, MaskPrompt | TextPrompt)]
     by_text = bool(starts) and isinstance(starts[-1], TextPrompt)

@@ -232,6 +232,7 @@ def _begin(
         labels = read_labels(container, image.shape)
     propagator = split_spec(header.backend)[1]
     state = SessionState.create(image, backend or header.backend, propagator=propagator)
+    state.store.neighbors = state.store.initial_neighbors = header.neighbors
     if labels is not None:
         state.store.take_labels(labels)
     return state
@@ -307,8 +308,8 @@ def rebuild_from_history(state: SessionState) -> SessionState:
 
 
 def _header(state: SessionState, pixels: str | None = None) -> Header:
-    predictor = state.predictor
-    return Header.describe(state.volume, predictor.spec, predictor.identity, pixels)
+    predictor, neighbors = state.predictor, state.store.initial_neighbors
+    return Header.describe(state.volume, predictor.spec, predictor.identity, pixels, neighbors)
 
 
 def _arrays(state: SessionState, image: bool = True) -> Arrays:

@@ -20,9 +20,11 @@ from napari_promptseg.session import (
     settings,
 )
 from napari_promptseg.session import measurements as results
+from napari_promptseg.session import segment_each as each
 from napari_promptseg.session import verify as reproducibility
 from napari_promptseg.session.delegation import delegate
 from napari_promptseg.session.intensity_range import IntensityRange
+from napari_promptseg.session.neighbors import set_neighbors
 from napari_promptseg.session.propagation import runner
 from napari_promptseg.session.session_state import SessionState
 
@@ -243,6 +245,20 @@ class Session:
         self._state.interrupt()
         self._state.predictor.intensity_range = None if limits is None else IntensityRange(*limits)
 
+    @property
+    def neighbors(self) -> bool:
+        """Whether the active object keeps clear of committed ones, as it does in the beginning.
+
+        Their pixels are left out of answers and of propagation, and models are told where the
+        nearest of them are. An object that a positive click lies on is no neighbor: the user takes
+        from it. Setting is a step of undo; what was answered before stays as it is.
+        """
+        return self._state.store.neighbors
+
+    @neighbors.setter
+    def neighbors(self, on: bool) -> None:
+        set_neighbors(self._state, on)
+
     # Prompts
 
     add_point = delegate(prompting.add_point)
@@ -258,6 +274,8 @@ class Session:
     replace_prompt = delegate(prompting.replace_prompt)
     choose = delegate(prompting.choose)
     segment_everything = delegate(prompting.segment_everything)
+    segment_each = delegate(each.segment_each)
+    propose_each = delegate(each.propose_each)
 
     # Propagation
 

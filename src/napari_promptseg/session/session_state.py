@@ -93,6 +93,8 @@ class SessionState:
         state.predictor.refinement = predictor.refinement
         state.predictor.intensity_range = predictor.intensity_range
         state.predictor.propagator = predictor.propagator
+        neighbors = self.store.initial_neighbors
+        state.store.neighbors = state.store.initial_neighbors = neighbors
         if self.store.initial_labels is not None:
             state.store.take_labels(self.store.initial_labels)
         return state

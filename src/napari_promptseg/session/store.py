@@ -89,6 +89,8 @@ class Store:
         self.underway = Underway()
         self.objects: dict[int, StoredObject] = {}
         self.classes: Classes = {}
+        self.neighbors = self.initial_neighbors = True
+        """See `Session.neighbors`."""
         self.history = History()
         self.events = SessionEvents()
         self.journal: Journal | None = None
@@ -212,6 +214,8 @@ class Store:
         self.draft = change.draft[forward]
         if change.classes is not None:
             self.classes = change.classes[forward]
+        if change.neighbors is not None:
+            self.neighbors = change.neighbors[forward]
 
     def _announce(self, change: Change) -> None:
         """Tell what a change touched, once all of it is done: a listener sees one state."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_promptseg.data.geometry import Plane
 from napari_promptseg.data.prompts import ChoicePrompt
-from napari_promptseg.session import prompting
+from napari_promptseg.session import prompting, segment_each
 from napari_promptseg.session.propagation.runner import propagate
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ class Verification:
     different : tuple of str
         Names of those that it answered otherwise, with their number in the history.
     skipped : int
-        Steps of another model than the present one, and propagations that were cancelled.
+        Steps of another model than the present one, batches of `segment_each`, and propagations
+        that were cancelled.
     """
 
     same: int
@@ -49,7 +50,7 @@ def verify(state: SessionState) -> Verification:
     fresh.predictor.warm_up()
     model, history = fresh.predictor.describe(), fresh.store.history
     for number, change in enumerate(state.store.history.done, start=1):
-        if change.model == model:
+        if change.model == model and change.name != segment_each.STEP:
             if _patches(_repeat(fresh, change)) == _patches(change):
                 same += 1
             else:

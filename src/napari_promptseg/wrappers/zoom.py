@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from napari_promptseg.data.geometry import Bounds, Crop, mask_box
 from napari_promptseg.models.base import Prediction
+from napari_promptseg.models.batching import Query
 from napari_promptseg.wrappers.base import Wrapper, stage_of
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from napari_promptseg.data.volume import PlaneImage
     from napari_promptseg.models.base import Backend
     from napari_promptseg.models.stage import Stage
+    from napari_promptseg.wrappers.base import Steps
 
 Rectangle = tuple[tuple[int, int], tuple[int, int]]
 _MIN_SIDE: Final = 96  # pixels; a smaller crop lacks the context of the object
@@ -50,29 +52,27 @@ def _expand(
     return ranges[0], ranges[1]
 
 
-def _moved(answer: Prediction, down: int, right: int) -> Prediction:
-    """Return a prediction shifted by whole pixels."""
-    rows = answer.rows[0] + down, answer.rows[1] + down
-    columns = answer.columns[0] + right, answer.columns[1] + right
-    return replace(answer, rows=rows, columns=columns)
-
-
-def _answer_bounds(answer: Prediction, step: int, shape: tuple[int, int]) -> Bounds | None:
-    """Return the bounds, in the plane, of a prediction for every `step`-th pixel."""
+def _answer_bounds(
+    answer: Prediction, step: int, seen: Rectangle, shape: tuple[int, int]
+) -> Bounds | None:
+    """Return the bounds, in the plane, of a prediction for every `step`-th pixel of a crop."""
     inner = mask_box(answer.mask)
     if inner is None:
         return None
-    ranges = zip(inner, (answer.rows[0], answer.columns[0]), shape, strict=True)
+    ranges = zip(inner, (answer.rows[0], answer.columns[0]), seen, shape, strict=True)
     return tuple(
-        (max((start + origin - 1) * step + 1, 0), min((stop + origin) * step, size))
-        for (start, stop), origin, size in ranges
+        (
+            max(first + (start + origin - 1) * step + 1, 0),
+            min(first + (stop + origin) * step, size),
+        )
+        for (start, stop), origin, (first, _), size in ranges
     )
 
 
 def _cuts(crop: Rectangle, answer: Prediction, shape: tuple[int, int]) -> bool:
     """Return whether the border of the crop, unless it is that of the plane, cuts the object."""
     inside = (crop[0][1] - crop[0][0], crop[1][1] - crop[1][0])
-    mask = _moved(answer, -crop[0][0], -crop[1][0]).paste(inside) > 0.5
+    mask = answer.moved(-crop[0][0], -crop[1][0]).paste(inside) > 0.5
     for axis, ((start, stop), size) in enumerate(zip(crop, shape, strict=True)):
         sides = np.moveaxis(mask, axis, 0)[[0, -1]].mean(1)
         if (start > 0 and sides[0] > _CUT) or (stop < size and sides[1] > _CUT):
@@ -92,11 +92,11 @@ def _widen(crop: Rectangle, shape: tuple[int, int]) -> Rectangle:
 class ZoomIn(Wrapper):
     """Runs a backend on a crop around the object, as the zoom-in of RITM and f-BRS does.
 
-    Without a prior, the object is located in an overview of the whole plane, and predicted
-    again on a crop if it is small there. With a prior, the crop around it is enough. The
-    overview of a large plane is subsampled, so that costs depend on the size of the object
-    and not of the plane. Where the border of the crop cuts the object, the prediction is
-    repeated on a wider crop.
+    Without a prior, the object is located in an overview of the whole plane, or of the focus of
+    the query, and predicted again on a crop if it is small there. With a prior, the crop around
+    it is enough. The overview of a large plane is subsampled, so that costs depend on the size
+    of the object and not of the plane. Where the border of the crop cuts the object, the
+    prediction is repeated on a wider crop.
 
     Parameters
     ----------
@@ -121,35 +121,48 @@ class ZoomIn(Wrapper):
         """Return the plane itself: the crop is embedded once it is known."""
         return image
 
-    def predict(
-        self,
-        embedding: PlaneImage,
-        prompts: PlanePrompts,
-        prior: NDArray[np.bool_] | None = None,
-    ) -> Prediction:
-        """See `Backend.predict`."""
+    def steps(self, query: Query) -> Steps:
+        """See `Wrapper.steps`."""
+        image, prompts, prior = query.embedding, query.prompts, query.prior
         present = None if prior is None else mask_box(prior)
-        crop = self._crop(prompts, present, embedding)
+        crop = self._crop(prompts, present, image)
         if crop is None:
-            step = max(1, max(embedding.shape) // _OVERVIEW)
-            overview = self._predict_overview(embedding, prompts, step)
-            crop = self._crop(prompts, _answer_bounds(overview, step, embedding.shape), embedding)
-            if crop is None or (step == 1 and self._is_whole(crop, embedding.shape)):
-                return overview if step == 1 else _NOTHING
-        answer = self._predict_crop(embedding, prompts, prior, crop)
+            seen = self._first_look(query)
+            step = max(1, max(r[1] - r[0] for r in seen) // _OVERVIEW)
+            overview = yield self._overview(query, seen, step)
+            crop = self._crop(prompts, _answer_bounds(overview, step, seen, image.shape), image)
+            if crop is None:
+                return overview.moved(seen[0][0], seen[1][0]) if step == 1 else _NOTHING
+            if step == 1 and self._is_most(crop, seen):
+                overview = overview.moved(seen[0][0], seen[1][0])
+                if not _cuts(seen, overview, image.shape):
+                    return overview
+                crop = _widen(seen, image.shape)
+        answer = yield self._crop_query(query, crop)
+        answer = answer.moved(crop[0][0], crop[1][0])
         has_box = any(r.positive for r in prompts.regions)
-        while not has_box and _cuts(crop, answer, embedding.shape):
-            crop = _widen(crop, embedding.shape)
-            answer = self._predict_crop(embedding, prompts, prior, crop)
+        while not has_box and _cuts(crop, answer, image.shape):
+            crop = _widen(crop, image.shape)
+            answer = yield self._crop_query(query, crop)
+            answer = answer.moved(crop[0][0], crop[1][0])
         return answer
 
-    def _predict_overview(self, image: PlaneImage, prompts: PlanePrompts, step: int) -> Prediction:
-        """Predict on every `step`-th pixel of the plane, without a copy."""
+    def _first_look(self, query: Query) -> Rectangle:
+        """Return the crop around the focus; the whole plane without one."""
+        shape = query.embedding.shape
+        if query.focus is None:
+            return (0, shape[0]), (0, shape[1])
+        low, high = np.array(query.focus, np.float64).T
+        return _expand(low, high, 1.0, query.embedding)
+
+    def _overview(self, query: Query, seen: Rectangle, step: int) -> Query:
+        """Return the query for every `step`-th pixel of a crop, without a copy."""
+        image: PlaneImage = query.embedding
         rows, columns = image.spacing
-        coarse = replace(
-            image, values=image.values[::step, ::step], spacing=(rows * step, columns * step)
-        )
-        return self.backend.predict(self.backend.embed(coarse), prompts.mapped(1 / step))
+        values = image.crop(*seen).values[::step, ::step]
+        coarse = replace(image, values=values, spacing=(rows * step, columns * step))
+        corner = np.array([seen[0][0], seen[1][0]])
+        return Query(self.backend.embed(coarse), query.prompts.mapped(1 / step, -corner / step))
 
     def stage(
         self,
@@ -161,11 +174,14 @@ class ZoomIn(Wrapper):
         present = None if prior is None else mask_box(prior)
         whole = (0, embedding.shape[0]), (0, embedding.shape[1])
         crop = self._crop(prompts, present, embedding) or whole
-        stage = stage_of(self.backend, *self._crop_inputs(embedding, prompts, prior, crop))
+        part = self._crop_query(Query(embedding, prompts, prior), crop)
+        stage = stage_of(self.backend, part.embedding, part.prompts, part.prior)
         return stage.moved(crop[0][0], crop[1][0])
 
-    def _is_whole(self, crop: Rectangle, shape: tuple[int, int]) -> bool:
-        return max(r[1] - r[0] for r in crop) > self.trigger * max(shape)
+    def _is_most(self, crop: Rectangle, seen: Rectangle) -> bool:
+        """Return whether a crop is hardly smaller than what was seen already."""
+        length, before = (max(r[1] - r[0] for r in rectangle) for rectangle in (crop, seen))
+        return length > self.trigger * before
 
     def _crop(
         self, prompts: PlanePrompts, present: Bounds | None, image: PlaneImage
@@ -182,23 +198,13 @@ class ZoomIn(Wrapper):
         factor = self.factor + (self.doubt / n_prompts if n_prompts else 0)
         return _expand(points.min(0), points.max(0), factor, image)
 
-    def _crop_inputs(
-        self,
-        image: PlaneImage,
-        prompts: PlanePrompts,
-        prior: NDArray[np.bool_] | None,
-        crop: Rectangle,
-    ) -> tuple[Any, PlanePrompts, NDArray[np.bool_] | None]:
-        """Return embedding, prompts and prior of a crop."""
-        prior_part = None if prior is None else prior[slice(*crop[0]), slice(*crop[1])]
-        return self.backend.embed(image.crop(*crop)), prompts.cropped(Crop(*crop)), prior_part
+    def _crop_query(self, query: Query, crop: Rectangle) -> Query:
+        """Return a query for a crop of its plane.
 
-    def _predict_crop(
-        self,
-        image: PlaneImage,
-        prompts: PlanePrompts,
-        prior: NDArray[np.bool_] | None,
-        crop: Rectangle,
-    ) -> Prediction:
-        answer = self.backend.predict(*self._crop_inputs(image, prompts, prior, crop))
-        return _moved(answer, crop[0][0], crop[1][0])
+        Clicks on neighbors help to find the object and its size. In a close crop, the network
+        takes too much of the object away around them.
+        """
+        prior = None if query.prior is None else query.prior[slice(*crop[0]), slice(*crop[1])]
+        part = self.backend.embed(query.embedding.crop(*crop))
+        prompts = replace(query.prompts.cropped(Crop(*crop)), neighbors=())
+        return Query(part, prompts, prior)

@@ -273,13 +273,7 @@ class StrokeLayer(PromptLayer):
         return np.array([self._layout.to_layer(row) for row in rows])
 
     def _vertices(self, number: int) -> tuple[NDArray[np.float64], str]:
-        kind = str(self.layer.shape_type[number])
-        vertices = np.asarray(self.layer.data[number], float)
-        if kind == "ellipse":  # napari gives its four corners
-            centre = vertices.mean(0)
-            one, other = (vertices[1] - vertices[0]) / 2, (vertices[3] - vertices[0]) / 2
-            angle = np.linspace(0, 2 * np.pi, _ELLIPSE_CORNERS, endpoint=False)[:, None]
-            vertices = centre + np.cos(angle) * one + np.sin(angle) * other
+        vertices, kind = shape_vertices(self.layer, number)
         return self._volume(vertices), kind
 
     def set_polarity(self, positive: bool) -> None:
@@ -287,6 +281,18 @@ class StrokeLayer(PromptLayer):
         self.layer.selected_data = set()
         self.layer.current_edge_color = color(positive)
         self.layer.current_face_color = "transparent"
+
+
+def shape_vertices(layer: Shapes, number: int) -> tuple[NDArray[np.float64], str]:
+    """Return the vertices in a layer, and the kind, of one of its shapes."""
+    kind = str(layer.shape_type[number])
+    vertices = np.asarray(layer.data[number], float)
+    if kind == "ellipse":  # napari gives its four corners
+        centre = vertices.mean(0)
+        one, other = (vertices[1] - vertices[0]) / 2, (vertices[3] - vertices[0]) / 2
+        angle = np.linspace(0, 2 * np.pi, _ELLIPSE_CORNERS, endpoint=False)[:, None]
+        vertices = centre + np.cos(angle) * one + np.sin(angle) * other
+    return vertices, kind
 
 
 def _raise_to(plane: Plane, corner: tuple[float, float]) -> tuple[float, ...]:

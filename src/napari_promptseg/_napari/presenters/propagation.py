@@ -81,6 +81,7 @@ class PropagationPresenter:
         """Stop a propagation; abandon a model that does not answer."""
         if not self._sessions.give_up() and self._layer_sync is not None:
             self._layer_sync.controller.propagation.cancel()
+            self._layer_sync.controller.each.cancel()
 
     def _set_propagator(self, name: str) -> None:
         if self._layer_sync is not None:

@@ -143,6 +143,7 @@ class PromptSection(Section):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Prompt", parent)
+        self._apart = False
         self.tools: dict[str, QPushButton] = {}
         self._tools = QButtonGroup(self)
         for text, tip in TOOL_TIPS.items():
@@ -205,8 +206,15 @@ class PromptSection(Section):
 
     def show_collected(self, count: int) -> None:
         """Show how many prompts wait."""
-        self.answer_button.setText(f"Answer {count}" if count else "Answer")
+        verb = "Segment" if self._apart else "Answer"
+        self.answer_button.setText(f"{verb} {count}" if count else verb)
         self.answer_button.setEnabled(count > 0)
+
+    def show_apart(self, apart: bool) -> None:
+        """Show whether prompts mark an object each: they are collected then in any case."""
+        self._apart = apart
+        self.collect_button.setEnabled(not apart)
+        self.show_collected(0)
 
     def _word_entered(self) -> None:
         if word := self.text.text().strip():

@@ -12,7 +12,7 @@ from napari_promptseg.data.prompts import check_prompt, prompt_plane
 from napari_promptseg.models.text_models import TextMatch, UnknownWordError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from napari_promptseg._napari.worker.any_session import AnySession
     from napari_promptseg._napari.worker.job_queue import Job
@@ -36,6 +36,8 @@ class PromptCommands:
     def __init__(self, proxy: SessionProxy, propagation: PropagationCommands) -> None:
         self._proxy, self._propagation = proxy, propagation
         self._collecting = False
+        self.apart: Callable[[list[Prompt]], None] | None = None
+        """Takes collected prompts that mark an object each, where they are to be answered so."""
         self.collected: list[Prompt] = []
         """Prompts that wait until `answer` is called."""
         proxy.reset.connect(self.collected.clear)
@@ -53,6 +55,9 @@ class PromptCommands:
         prompts = [*self.collected]
         self.collected.clear()
         if not prompts:
+            return
+        if self.apart is not None:
+            self.apart(prompts)
             return
         self._propagation.pause()
 
@@ -92,7 +97,8 @@ class PromptCommands:
         if self._collecting:
             self.collected.append(prompt)
             self._proxy.pending.append(prompt)
-            self._proxy.events.status.emit(f"{len(self.collected)} prompts wait for Answer")
+            button = "Answer" if self.apart is None else "Segment"
+            self._proxy.events.status.emit(f"{len(self.collected)} prompts wait for {button}")
             self._proxy.emit_snapshot()
             return
         self._propagation.pause()

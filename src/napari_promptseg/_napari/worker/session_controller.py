@@ -13,6 +13,7 @@ from napari_promptseg._napari.worker.prompts import PromptCommands
 from napari_promptseg._napari.worker.propagation import PropagationCommands
 from napari_promptseg._napari.worker.proposals import ProposalCommands
 from napari_promptseg._napari.worker.results import ResultCommands
+from napari_promptseg._napari.worker.segment_each import EachCommands
 from napari_promptseg._napari.worker.session_proxy import SessionProxy
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class SessionController:
         proxy = self.proxy = SessionProxy(session, worker, deliver)
         self.propagation = PropagationCommands(proxy)
         self.prompts = PromptCommands(proxy, self.propagation)
+        self.each = EachCommands(proxy, self.propagation, self.prompts)
         self.objects = ObjectCommands(proxy, self.propagation, self.prompts)
         self.edits = LabelEditCommands(proxy, self.propagation)
         self.results = ResultCommands(proxy)

@@ -160,6 +160,10 @@ class SessionProxy:
     def _emit_notice(self, text: str) -> None:
         self._deliver(partial(self.events.notice.emit, text))
 
+    def deliver(self, call: Callable[[], None]) -> None:
+        """Run a call on the main thread."""
+        self._deliver(call)
+
     def note_change(self, array: str, box: Bounds) -> None:
         """Queue a changed box of "mask" or "labels"; one delivery takes all queued boxes."""
         with self._lock:

@@ -46,6 +46,8 @@ class Snapshot:
         Name of the propagator, as it was asked for.
     propagated : PropagationRecord
         What propagation has answered.
+    neighbors : bool
+        Whether the active object keeps clear of committed ones.
     """
 
     prompts: tuple[Prompt, ...] = ()
@@ -61,6 +63,7 @@ class Snapshot:
     backend: str = ""
     propagator: str = AUTO
     propagated: PropagationRecord = field(default_factory=PropagationRecord)
+    neighbors: bool = True
 
     @classmethod
     def of(cls, session: AnySession) -> Snapshot:
@@ -80,6 +83,7 @@ class Snapshot:
             session.backend,
             session.propagator,
             draft.propagated,
+            session.neighbors,
         )
 
 

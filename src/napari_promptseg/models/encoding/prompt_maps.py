@@ -76,12 +76,13 @@ def stroke_pixels(
 
 
 def excluded_pixels(prompts: PlanePrompts, shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """Return the (H, W) pixels inside negative boxes and lassos."""
+    """Return the (H, W) pixels inside negative boxes and lassos, and those of other objects."""
     canvas = np.zeros(shape, np.uint8)
     for region in prompts.regions:
         if not region.positive:
             fill_region(canvas, region)
-    return canvas > 0
+    excluded = canvas > 0
+    return excluded if prompts.occupied is None else excluded | prompts.occupied.inside(shape)
 
 
 def _strokes_map(

@@ -35,6 +35,8 @@ class Header(BaseModel):
         Of the image, which must be the same when it is opened again.
     pixels : str, optional
         Hash of some of its pixels, by which it is recognised; see `Volume.fingerprint`.
+    neighbors : bool
+        `Session.neighbors` in the beginning; off in files of earlier versions, which had none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -52,6 +54,7 @@ class Header(BaseModel):
     shape: tuple[Annotated[int, Field(ge=0, le=2**40)], ...]
     dtype: str
     pixels: str | None = None
+    neighbors: bool = False
 
     @field_validator("dtype")
     @classmethod
@@ -73,7 +76,12 @@ class Header(BaseModel):
 
     @classmethod
     def describe(
-        cls, volume: Volume, backend: str, model: str | None, pixels: str | None = None
+        cls,
+        volume: Volume,
+        backend: str,
+        model: str | None,
+        pixels: str | None = None,
+        neighbors: bool = False,
     ) -> Header:
         """Make the header of a volume."""
         window = volume.window
@@ -93,6 +101,7 @@ class Header(BaseModel):
             shape=tuple(volume.data.shape),
             dtype=np.dtype(volume.data.dtype).str,
             pixels=pixels,
+            neighbors=neighbors,
         )
 
     def volume(self, data: Any, levels: Sequence[ArrayLike] = ()) -> Volume:

@@ -22,6 +22,7 @@ from napari_promptseg.data.prompts import (
     prompt_span,
 )
 from napari_promptseg.propagation.base import Stack
+from napari_promptseg.session.neighbors import occupied
 from napari_promptseg.session.propagation.cross_plane import as_clicks, crossing_line, line_strokes
 
 if TYPE_CHECKING:
@@ -176,7 +177,10 @@ class Constraints:
         crossing = [p for p in self.planes if self._cross(row, segment, p)]
         planes = (*map(row.plane, beside), *crossing)
         planes_state = ((p.index, self.planes[p], self._store.mask[p.slices]) for p in planes)
-        return digest(model, self._along, row.first.index, segment, self._boxes(row), *planes_state)
+        # Nothing is added where neighbors are switched off: keys of earlier versions stay valid.
+        setting = ("neighbors",) if self._store.neighbors else ()
+        parts = model, self._along, row.first.index, segment, self._boxes(row)
+        return digest(*parts, *planes_state, *setting)
 
     def _last(self, plane: Plane) -> Prompt | None:
         return self.planes[plane][-1] if plane in self.planes else None
@@ -219,7 +223,13 @@ class Constraints:
             if first <= index <= last and prompt_plane(box, names) != plane
         )
         lines = () if plane in self.planes else self._lines(plane)
-        return replace(own, regions=(*own.regions, *cuts), strokes=(*own.strokes, *lines))
+        pixels = occupied(self._store, plane, own) if self._store.neighbors else None
+        return replace(
+            own,
+            regions=(*own.regions, *cuts),
+            strokes=(*own.strokes, *lines),
+            occupied=pixels,
+        )
 
     def _lines(self, plane: Plane) -> tuple[Stroke, ...]:
         strokes: list[Stroke] = []
