@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_promptseg.data.intensity_window import stretch_contrast
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -21,8 +23,8 @@ class InstanceEpisode:
 
     @property
     def image(self) -> NDArray[np.float32]:
-        """(S, S, 3) values in [0, 1]."""
-        return np.asarray(self.sample.image / np.float32(255), np.float32)
+        """(S, S, 3) values in [0, 1], of full contrast."""
+        return stretch_contrast(self.sample.image.astype(np.float32) / np.float32(255))
 
     @property
     def truth(self) -> NDArray[np.float32]:
