@@ -81,12 +81,13 @@ def _f1(crops: list[InstanceSample], predict: Predict) -> float:
         with torch.inference_mode():
             answers = predict([InstanceEpisode(crop) for crop in batch])
         for crop, maps in zip(batch, answers, strict=True):
-            matches += match_objects(counted(decode(maps).labels, crop), crop.objects)
+            matches += match_objects(_counted(decode(maps).labels, crop), _counted(crop.objects, crop))
     return matches.f1
 
 
-def counted(labels: NDArray[np.int32], crop: InstanceSample) -> NDArray[np.int32]:
-    """Return labels without those that lie, for the most part, where cells do not fully count."""
+def _counted(numbers: NDArray[np.int32], crop: InstanceSample) -> NDArray[np.int32]:
+    """Return objects without those that lie, for the most part, where cells do not fully count."""
+    labels = np.maximum(numbers, 0)
     sizes = np.bincount(labels.ravel())
     judged = np.bincount(labels.ravel(), crop.weight.ravel() == 1, len(sizes))
     return np.where((judged > sizes / 2)[labels], labels, 0)
