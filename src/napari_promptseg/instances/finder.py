@@ -67,7 +67,7 @@ class ObjectFinder:
         shape = square[0], square[1]
         found = find_in_plane(self.network, image.rgb(shape), is_cancelled)
         if shape != image.shape:
-            found = [one for f in found for one in _resized(f, shape, image.shape)]
+            found = [one for f in found for one in resized(f, shape, image.shape)]
         return FoundObjects.of(image.shape, found, complete=not is_cancelled())
 
     def in_volume(
@@ -113,13 +113,3 @@ class ObjectFinder:
     def close(self) -> None:
         """Free the network."""
         self.network.close()
-
-
-def _resized(
-    found: FoundObject, source: tuple[int, int], target: tuple[int, int]
-) -> list[FoundObject]:
-    """Return an object of a plane on another grid of the same plane; none where it vanishes."""
-    whole = np.zeros(source, np.bool_)
-    whole[found.box] = found.mask
-    labels = resize(whole, target).astype(np.int32)
-    return list(objects_of(labels, np.array([found.score], np.float32)))

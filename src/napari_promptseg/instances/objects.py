@@ -181,3 +181,15 @@ def objects_of(labels: NDArray[Any], scores: NDArray[np.float32]) -> Iterator[Fo
             corner = tuple(part.start for part in box)
             mask = np.ascontiguousarray(labels[box] == number)
             yield FoundObject(mask, corner, float(scores[number - 1]))
+
+
+def resized(
+    found: FoundObject, source: tuple[int, int], target: tuple[int, int]
+) -> list[FoundObject]:
+    """Return an object of a plane on another grid of the same plane; none where it vanishes."""
+    from napari_promptseg.data.resize import resize
+
+    whole = np.zeros(source, np.bool_)
+    whole[found.box] = found.mask
+    labels = resize(whole, target).astype(np.int32)
+    return list(objects_of(labels, np.array([found.score], np.float32)))

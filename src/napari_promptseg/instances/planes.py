@@ -1,7 +1,7 @@
-"""All objects of a plane, at the magnifications that suit them.
+"""All objects of a plane, at the magnification that suits them.
 
-A dense network knows objects of some sizes best. It looks at the image at several magnifications;
-each object it finds has a score and a diameter, and objects that were seen at a good size win.
+The dense network knows objects of some sizes best, and says itself how sure it is: so it is asked at
+several magnifications, and the one at which it is surest is used.
 """
 
 from __future__ import annotations
@@ -19,12 +19,10 @@ from napari_promptseg.models.encoding.instance_maps import (
     INSIDE,
     MAP_CHANNELS,
     MAP_STRIDE,
-    SIZE,
-    decode_diameter,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -33,21 +31,18 @@ if TYPE_CHECKING:
 
     Float32 = NDArray[np.float32]
 
-FACTORS: Final = (1.0, 0.5, 0.25, 2.0, 0.125, 4.0)
-"""Magnifications, in the order in which they are tried."""
+_MIN_FACTOR: Final = 1 / 16
+_MAX_FACTOR: Final = 4.0
+"""Range of the magnifications that are tried."""
+_PROBE: Final = 384
+"""Side of the parts of large images that the magnification is chosen by, in pixels of the input."""
 _SIDE_MULTIPLE: Final = 32
 _TILE: Final = 1024
 """Side of the largest input of the network, in pixels."""
 _MARGIN: Final = 96
 """Pixels of a tile, at each inner side, whose answer is not used."""
-_MAX_AREA: Final = 3.0e6
-"""Largest magnified image, in pixels."""
 _MIN_SIDE: Final = 40
 """Smallest shorter side of a reduced image, in pixels."""
-_BEST_DIAMETER: Final = 32.0
-"""Diameter, in pixels of the network input, of objects that are seen best."""
-_SIZE_SPREAD: Final = 1.0
-"""Standard deviation of the logarithm of the diameters that are seen well."""
 
 
 def dense_maps(network: InstanceNetwork, image: Float32, factor: float) -> Float32:
@@ -107,9 +102,7 @@ def _run(network: InstanceNetwork, pixels: Float32) -> Float32:
 
 
 def find_in_plane(
-    network: InstanceNetwork,
-    image: Float32,
-    is_cancelled: Callable[[], bool] = lambda: False,
+    network: InstanceNetwork, image: Float32, factor: float | None = None
 ) -> list[FoundObject]:
     """Find the objects of an image.
 
@@ -119,47 +112,74 @@ def find_in_plane(
         The network.
     image : (H, W, 3) float32 array
         Values in [0, 1], with square pixels.
-    is_cancelled : callable
-        Polled between magnifications; once it returns True, those seen so far are the result.
-
-    Returns
-    -------
-    list of FoundObject
-        Of all magnifications, also such that overlap.
+    factor : float, optional
+        Magnification; that of `choose_factor` when not given.
     """
-    found: list[FoundObject] = []
-    for factor, maps in look(network, image, is_cancelled):
-        found += objects_at(maps, factor, (image.shape[0], image.shape[1]))
-    return found
+    if factor is None:
+        factor = choose_factor(network, [image])
+    maps = dense_maps(network, image, factor)
+    return objects_at(maps, factor, (image.shape[0], image.shape[1]))
 
 
-def look(
-    network: InstanceNetwork,
-    image: Float32,
-    is_cancelled: Callable[[], bool] = lambda: False,
-) -> Iterator[tuple[float, Float32]]:
-    """Yield magnifications that suit objects of an image, and the maps at each.
+def choose_factor(network: InstanceNetwork, images: Sequence[Float32]) -> float:
+    """Return the magnification at which the network is surest of the objects of images.
 
-    Larger and smaller ones are tried where the objects seen so far ask for them.
+    From one on, it goes up or down by twos as long as that makes objects surer, on parts of images
+    that are large.
+
+    Parameters
+    ----------
+    network : InstanceNetwork
+        The network.
+    images : sequence of (H, W, 3) float32 array
+        Images of one kind, such as planes of a volume.
     """
-    height, width = image.shape[:2]
-    for factor in FACTORS:
-        if is_cancelled():
-            return
-        if height * width * factor**2 > _MAX_AREA or min(height, width) * factor < _MIN_SIDE:
+    start = 1.0
+    sure = {factor: _sureness(network, images, factor) for factor in (start, start / 2)}
+    step = 2.0 if sure[start] >= sure[start / 2] else 0.5
+    best = start if step > 1 else start / 2
+    while _MIN_FACTOR <= best * step <= _MAX_FACTOR:
+        sure[best * step] = _sureness(network, images, best * step)
+        if sure[best * step] <= sure[best]:
+            break
+        best *= step
+    return best
+
+
+def _sureness(network: InstanceNetwork, images: Sequence[Float32], factor: float) -> float:
+    """Return the mean score of objects at a magnification, weighted by their area."""
+    total = area = 0.0
+    for image in images:
+        if min(image.shape[:2]) * factor < _MIN_SIDE:
             continue
-        maps = dense_maps(network, image, factor)
-        yield factor, maps
+        for part in _probes(image, factor):
+            instances = decode(dense_maps(network, part, factor))
+            sizes = np.bincount(instances.labels.ravel(), minlength=len(instances.scores) + 1)[1:]
+            total += float((sizes * instances.scores).sum())
+            area += float(sizes.sum())
+    return total / area if area else 0.0
+
+
+def _probes(image: Float32, factor: float) -> Iterator[Float32]:
+    """Yield the image, or parts of it that are spread evenly where it is large."""
+    side = round(_PROBE / factor)
+    height, width = image.shape[:2]
+    if height * width <= 2 * side**2:
+        yield image
+        return
+    for row, column in ((0.5, 0.5), (0.25, 0.25), (0.75, 0.75)):
+        top, left = (
+            int(np.clip(at * n - side / 2, 0, max(n - side, 0)))
+            for at, n in ((row, height), (column, width))
+        )
+        yield image[top : top + side, left : left + side]
 
 
 def objects_at(maps: Float32, factor: float, shape: tuple[int, int]) -> list[FoundObject]:
     """Return the objects that maps of a magnification describe, in pixels of the image."""
     instances = decode(maps)
-    sizes = np.bincount(instances.labels.ravel(), minlength=len(instances.scores) + 1)[1:]
-    diameters = 2 * np.sqrt(sizes / np.pi) * MAP_STRIDE
-    fit = np.exp(-0.5 * (np.log(np.maximum(diameters, 1) / _BEST_DIAMETER) / _SIZE_SPREAD) ** 2)
     labels = enlarge(instances, maps[INSIDE], factor, shape)
-    return list(objects_of(labels, np.asarray(instances.scores * fit, np.float32)))
+    return list(objects_of(labels, instances.scores))
 
 
 def enlarge(
@@ -171,10 +191,7 @@ def enlarge(
     # A cell around each object too: where the outline is, the resized probability decides.
     spread = cv2.dilate(labels, np.ones((3, 3), np.uint8))
     labels = np.where(labels > 0, labels, spread)
-    height, width = inside.shape
-    matrix = np.array(
-        [[shape[1] / columns / 1, 0, 0], [0, shape[0] / rows / 1, 0]], np.float64
-    )
+    matrix = np.array([[shape[1] / columns, 0, 0], [0, shape[0] / rows, 0]], np.float64)
     # Cell i covers MAP_STRIDE pixels of the magnified image, centre at MAP_STRIDE * (i + 0.5) - 0.5.
     matrix[:, :2] *= MAP_STRIDE
     matrix[0, 2] = 0.5 * matrix[0, 0] - 0.5
