@@ -8,25 +8,22 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_promptseg.data.intensity_window import stretch_contrast
-from napari_promptseg.data.plane_prompts import Stroke
+from napari_promptseg.data.intensity_window import Window, stretch_contrast
+from napari_promptseg.data.plane_prompts import PlanePrompts, Stroke
 from napari_promptseg.data.resize import resize
+from napari_promptseg.data.volume import PlaneImage
 from napari_promptseg.models.backends.clicknet import ClickNetBackend, shipped_weights
-from napari_promptseg.models.encoding.prompt_maps import encode
-from napari_promptseg.models.stage import sigmoid
+from napari_promptseg.models.batching import Query
 from napari_promptseg.models.tensor_files import weights_identity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from napari_promptseg.data.volume import PlaneImage
 
 Float32 = NDArray[np.float32]
 _STRIDE: Final = 32
 """Sides of the network input are multiples of it."""
 _CROP_SIDE: Final = 128
 """Side of the crop of one question, a third of which the object fills."""
-_BATCH: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +112,7 @@ class FeatureExtractor:
 
     def __init__(self, device: str = "auto") -> None:
         self._backend = ClickNetBackend(device)
+        self._crop_backend = self._backend.at_scale(_CROP_SIDE / self._backend.side)
 
     def extract(self, image: Float32, factor: float) -> FeatureMap:
         """Return the features of an image at a scale.
@@ -149,41 +147,31 @@ class FeatureExtractor:
             Probability of the object in the part of each square inside the image.
         """
         shape = image.shape[0], image.shape[1]
-        answers: list[Float32] = []
-        for begin in range(0, len(questions), _BATCH):
-            batch = questions[begin : begin + _BATCH]
-            images = np.stack([_crop(image, q) for q in batch]).transpose(0, 3, 1, 2)
-            maps = np.stack([_maps(q, shape) for q in batch])
-            logits = self._backend.logits(images, maps)
-            answers += [_back(sigmoid(z), q, shape) for z, q in zip(logits, batch, strict=True)]
-        return answers
+        queries = [_query(image, question) for question in questions]
+        predictions = self._crop_backend.predict_many(queries)
+        return [
+            _inside(p.probability, q, shape) for p, q in zip(predictions, questions, strict=True)
+        ]
 
     def close(self) -> None:
         """Free the network."""
+        self._crop_backend.close()
         self._backend.close()
 
 
-def _crop(image: Float32, question: Question) -> Float32:
-    shape = image.shape[0], image.shape[1]
-    padding = (*question.padding(shape), (0, 0))
-    square = np.pad(image[question.inside(shape)], padding, mode="edge")
-    return stretch_contrast(resize(square, (_CROP_SIDE, _CROP_SIDE)))
+def _query(image: Float32, question: Question) -> Query:
+    """Return the query for the square of a question; beyond the image its edge is repeated."""
+    padding = question.padding((image.shape[0], image.shape[1]))
+    inside = question.inside((image.shape[0], image.shape[1]))
+    square = np.pad(image[inside], (*padding, (0, 0)), mode="edge")
+    click = Stroke(np.array([question.click]) - (question.top, question.left))
+    guess = None if question.guess is None else np.pad(question.guess, padding)
+    return Query(PlaneImage(square, Window(0.0, 1.0)), PlanePrompts((click,)), guess)
 
 
-def _maps(question: Question, shape: tuple[int, int]) -> Float32:
-    scale = _CROP_SIDE / question.side
-    corner = np.array([question.top, question.left])
-    click = (np.array([question.click]) - corner + 0.5) * scale - 0.5
-    guess = None
-    if question.guess is not None:
-        square = np.pad(question.guess, question.padding(shape))
-        guess = resize(square, (_CROP_SIDE, _CROP_SIDE)).astype(np.float32)
-    return encode([Stroke(click)], [], guess, (_CROP_SIDE, _CROP_SIDE))
-
-
-def _back(crop: Float32, question: Question, shape: tuple[int, int]) -> Float32:
+def _inside(square: Float32, question: Question, shape: tuple[int, int]) -> Float32:
+    """Return the part of a square that lies in the image."""
     (above, below), (before, after) = question.padding(shape)
-    square = resize(crop, (question.side, question.side))
     return square[above : question.side - below, before : question.side - after]
 
 

@@ -1,16 +1,19 @@
-"""Optional protocols of backends: staged inference, scales, automatic segmentation."""
+"""Optional protocols of backends: staged inference, batches, scales, automatic segmentation."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
     from napari_promptseg.data.plane_prompts import PlanePrompts
     from napari_promptseg.data.volume import PlaneImage
-    from napari_promptseg.models.base import Backend
+    from napari_promptseg.models.base import Backend, Prediction
+    from napari_promptseg.models.batching import Query
     from napari_promptseg.models.stage import Stage
 
 
@@ -25,6 +28,22 @@ class Differentiable(Protocol):
 
         ``stage(...).answer()`` is what `predict` returns.
         """
+
+
+@runtime_checkable
+class Batched(Protocol):
+    """A backend that predicts several queries at a time."""
+
+    def predict_many(self, queries: Sequence[Query]) -> list[Prediction]:
+        """Return what `Backend.predict` returns for each query, up to rounding."""
+
+
+@runtime_checkable
+class BatchedStages(Protocol):
+    """A differentiable backend that runs several queries up to their last features at a time."""
+
+    def stages(self, queries: Sequence[Query]) -> Iterator[Stage]:
+        """Yield what `Differentiable.stage` returns for each query, up to rounding."""
 
 
 @runtime_checkable

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from napari_promptseg.models.base import BackendTraits
+from napari_promptseg.models.batching import Query, predict_many
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -16,9 +20,18 @@ if TYPE_CHECKING:
     from napari_promptseg.models.capabilities import Differentiable
     from napari_promptseg.models.stage import Stage
 
+Steps = Generator[Query, "Prediction", "Prediction"]
+"""One prediction of a wrapper: yields queries to the wrapped backend, takes the answers."""
+
+_TOGETHER: Final = 16
+"""Predictions that take their steps together; each may hold a probability of the whole plane."""
+
 
 class Wrapper:
     """Base class of backends around another backend; by default everything is delegated.
+
+    A wrapper says by `steps` what it asks the wrapped backend and what it makes of the answers;
+    several predictions take their steps together, as batches of the wrapped backend.
 
     Parameters
     ----------
@@ -67,7 +80,20 @@ class Wrapper:
         self, embedding: Any, prompts: PlanePrompts, prior: NDArray[np.bool_] | None = None
     ) -> Prediction:
         """See `Backend.predict`."""
-        return self.backend.predict(embedding, prompts, prior)
+        return self.predict_many([Query(embedding, prompts, prior)])[0]
+
+    def predict_many(self, queries: Sequence[Query]) -> list[Prediction]:
+        """See `Batched.predict_many`."""
+        predictions: list[Prediction] = []
+        for start in range(0, len(queries), _TOGETHER):
+            group = [self.steps(query) for query in queries[start : start + _TOGETHER]]
+            predictions += take_steps(self.backend, group)
+        return predictions
+
+    def steps(self, query: Query) -> Steps:
+        """Yield queries to the wrapped backend, and return the prediction of the wrapper."""
+        answer = yield query
+        return answer
 
     def stage(
         self, embedding: Any, prompts: PlanePrompts, prior: NDArray[np.bool_] | None = None
@@ -78,6 +104,29 @@ class Wrapper:
     def close(self) -> None:
         """Close the wrapped backend."""
         self.backend.close()
+
+
+def take_steps(backend: Backend, predictions: Sequence[Steps]) -> list[Prediction]:
+    """Run several predictions together: each round is one batch of the backend."""
+    results: dict[int, Prediction] = {}
+    queries: dict[int, Query] = {}
+
+    def advance(number: int, answer: Prediction | None) -> None:
+        steps = predictions[number]
+        try:
+            queries[number] = next(steps) if answer is None else steps.send(answer)
+        except StopIteration as end:
+            queries.pop(number, None)
+            results[number] = end.value
+
+    for number in range(len(predictions)):
+        advance(number, None)
+    while queries:
+        numbers = list(queries)
+        answers = predict_many(backend, list(queries.values()))
+        for number, answer in zip(numbers, answers, strict=True):
+            advance(number, answer)
+    return [results[number] for number in range(len(predictions))]
 
 
 def stage_of(

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from napari_promptseg.data.geometry import nearest_pixel
-from napari_promptseg.wrappers.base import Wrapper, stage_of
+from napari_promptseg.models.batching import stages_of
+from napari_promptseg.wrappers.base import Wrapper
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from napari_promptseg.data.plane_prompts import PlanePrompts
     from napari_promptseg.models.base import Backend, Float32, Prediction
+    from napari_promptseg.models.batching import Query
     from napari_promptseg.models.stage import Stage
 
 Pixels = dict[tuple[int, int], bool]
@@ -54,17 +58,20 @@ class Brs(Wrapper):
                 f"brs needs a backend that gradients flow through, {backend.name!r} is none"
             )
 
-    def predict(
-        self, embedding: Any, prompts: PlanePrompts, prior: NDArray[np.bool_] | None = None
-    ) -> Prediction:
-        """See `Backend.predict`."""
-        stage = stage_of(self.backend, embedding, prompts, prior)
-        answer = stage.answer()
-        clicks = _clicks(prompts, answer)
-        if _violations(answer.probability, clicks):
-            answer = stage.answer(_fit(stage, prompts))
-            _paint(answer.probability, clicks)
-        return answer
+    def predict_many(self, queries: Sequence[Query]) -> list[Prediction]:
+        """See `Batched.predict_many`; the fits are made one by one."""
+        stages = stages_of(self.backend, queries)
+        return [_enforced(s, query.prompts) for s, query in zip(stages, queries, strict=True)]
+
+
+def _enforced(stage: Stage, prompts: PlanePrompts) -> Prediction:
+    """Return the answer of a stage in which every click holds."""
+    answer = stage.answer()
+    clicks = _clicks(prompts, answer)
+    if _violations(answer.probability, clicks):
+        answer = stage.answer(_fit(stage, prompts))
+        _paint(answer.probability, clicks)
+    return answer
 
 
 def _clicks(prompts: PlanePrompts, answer: Prediction) -> Pixels:

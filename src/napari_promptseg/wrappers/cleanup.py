@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import cv2
 import numpy as np
@@ -15,7 +15,9 @@ from napari_promptseg.wrappers.base import Wrapper
 
 if TYPE_CHECKING:
     from napari_promptseg.data.plane_prompts import PlanePrompts
-    from napari_promptseg.models.base import Backend, Prediction
+    from napari_promptseg.models.base import Backend
+    from napari_promptseg.models.batching import Query
+    from napari_promptseg.wrappers.base import Steps
 
 Mask = NDArray[np.bool_]
 _OUT: Final = np.float32(0.5)
@@ -57,11 +59,10 @@ class Cleanup(Wrapper):
             raise ValueError(f"radius and hole must not be negative, got {radius!r} and {hole!r}")
         self.radius, self.hole = radius, hole
 
-    def predict(
-        self, embedding: Any, prompts: PlanePrompts, prior: Mask | None = None
-    ) -> Prediction:
-        """See `Backend.predict`."""
-        answer = self.backend.predict(embedding, prompts, prior)
+    def steps(self, query: Query) -> Steps:
+        """See `Wrapper.steps`."""
+        answer = yield query
+        prior = query.prior
         inner = mask_box(answer.mask)
         if inner is None:
             return answer
@@ -72,7 +73,7 @@ class Cleanup(Wrapper):
         down, right = answer.rows[0] + part[0].start, answer.columns[0] + part[1].start
         height, width = before.shape
         prior_part = None if prior is None else prior[down : down + height, right : right + width]
-        after = self.clean(before, prompts.mapped(offset=(-down, -right)), prior_part)
+        after = self.clean(before, query.prompts.mapped(offset=(-down, -right)), prior_part)
         probability = answer.probability.copy()
         target = probability[part]
         target[before & ~after] = _OUT

@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_promptseg.data.resize import resize
 from napari_promptseg.models.base import Prediction
+from napari_promptseg.models.batching import Query, predict_many
 from napari_promptseg.models.stage import Float32, Float64, Probe, Pullback, Stage, sigmoid
 from napari_promptseg.wrappers.base import Wrapper, stage_of
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from napari_promptseg.data.volume import PlaneImage
     from napari_promptseg.models.base import Backend
     from napari_promptseg.models.capabilities import Scalable
+    from napari_promptseg.wrappers.base import Steps
 
 Flip = tuple[int, int]
 """Steps along rows and columns: 1, or -1 for a mirror image."""
@@ -63,17 +65,12 @@ class Flips(Wrapper):
         images = (replace(image, values=values[::down, ::right]) for down, right in self._flips)
         return _FlipEmbedding(image.shape, tuple(self.backend.embed(flip) for flip in images))
 
-    def predict(
-        self,
-        embedding: _FlipEmbedding,
-        prompts: PlanePrompts,
-        prior: NDArray[np.bool_] | None = None,
-    ) -> Prediction:
-        """See `Backend.predict`."""
-        predictions = [
-            _flip_prediction(self.backend.predict(*inputs), flip, embedding.shape)
-            for flip, inputs in self._flipped_inputs(embedding, prompts, prior)
-        ]
+    def steps(self, query: Query) -> Steps:
+        """See `Wrapper.steps`."""
+        predictions = []
+        for flip, flipped in self._flipped_queries(query):
+            answer = yield flipped
+            predictions.append(_flip_prediction(answer, flip, query.embedding.shape))
         return mean_prediction(predictions)
 
     def stage(
@@ -83,23 +80,23 @@ class Flips(Wrapper):
         prior: NDArray[np.bool_] | None = None,
     ) -> Stage:
         """See `Differentiable.stage`."""
+        query = Query(embedding, prompts, prior)
         stages = tuple(
-            stage_of(self.backend, *inputs)
-            for _, inputs in self._flipped_inputs(embedding, prompts, prior)
+            stage_of(self.backend, q.embedding, q.prompts, q.prior)
+            for _, q in self._flipped_queries(query)
         )
         return MeanStage(stages[0].rows, stages[0].columns, stages, self._flips)
 
-    def _flipped_inputs(
-        self, embedding: _FlipEmbedding, prompts: PlanePrompts, prior: NDArray[np.bool_] | None
-    ) -> Iterator[tuple[Flip, tuple[Any, PlanePrompts, NDArray[np.bool_] | None]]]:
-        """Yield each flip with embedding, prompts and prior mirrored by it."""
+    def _flipped_queries(self, query: Query) -> Iterator[tuple[Flip, Query]]:
+        """Yield each flip with the query mirrored by it."""
+        embedding, prompts, prior = query.embedding, query.prompts, query.prior
         for flip, part in zip(self._flips, embedding.embeddings, strict=True):
             offset = [
                 n - 1 if step < 0 else 0 for n, step in zip(embedding.shape, flip, strict=True)
             ]
             # A copy, because a backend may modify it.
             flipped_prior = None if prior is None else prior[:: flip[0], :: flip[1]].copy()
-            yield flip, (part, prompts.mapped(flip, offset), flipped_prior)
+            yield flip, Query(part, prompts.mapped(flip, offset), flipped_prior)
 
 
 class Multiscale(Wrapper):
@@ -136,19 +133,23 @@ class Multiscale(Wrapper):
         """Embed the plane at every scale."""
         return tuple(backend.embed(image) for backend in self._at_scales)
 
-    def predict(
-        self,
-        embedding: tuple[Any, ...],
-        prompts: PlanePrompts,
-        prior: NDArray[np.bool_] | None = None,
-    ) -> Prediction:
-        """See `Backend.predict`."""
-        return mean_prediction(
-            [
-                backend.predict(part, prompts, None if prior is None else prior.copy())
-                for backend, part in zip(self._at_scales, embedding, strict=True)
-            ]
-        )
+    def predict_many(self, queries: Sequence[Query]) -> list[Prediction]:
+        """See `Batched.predict_many`; each scale is a batch."""
+        by_scale = [
+            predict_many(
+                backend,
+                [
+                    replace(
+                        q,
+                        embedding=q.embedding[i],
+                        prior=None if q.prior is None else q.prior.copy(),
+                    )
+                    for q in queries
+                ],
+            )
+            for i, backend in enumerate(self._at_scales)
+        ]
+        return [mean_prediction(predictions) for predictions in zip(*by_scale, strict=True)]
 
     def stage(
         self,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from napari_promptseg.data.plane_prompts import PlanePrompts
 from napari_promptseg.models.base import Prediction
+from napari_promptseg.models.batching import Query
 from napari_promptseg.models.encoding.prompt_maps import draw_stroke, fill_region
 from napari_promptseg.models.text_models import TextMatch, TextModel, ask
 from napari_promptseg.wrappers.base import Wrapper
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from napari_promptseg.data.plane_prompts import Stroke
     from napari_promptseg.data.volume import PlaneImage
     from napari_promptseg.models.base import Backend, Capabilities
+    from napari_promptseg.wrappers.base import Steps
 
 Mask = NDArray[np.bool_]
 
@@ -57,31 +59,29 @@ class TextFallback(Wrapper):
         """Return the embedding for the backend, and the plane for the text models."""
         return self.backend.embed(image), image
 
-    def predict(
-        self,
-        embedding: tuple[Any, PlaneImage],
-        prompts: PlanePrompts,
-        prior: Mask | None = None,
-    ) -> Prediction:
-        """See `Backend.predict`.
+    def steps(self, query: Query) -> Steps:
+        """See `Wrapper.steps`.
 
         Raises
         ------
         UnknownWordError
             If no model knows the word.
         """
-        inner, image = embedding
+        inner, image = query.embedding
+        prompts, prior = query.prompts, query.prior
         others = replace(prompts, text=None)
         if not prompts.text:
-            return self.backend.predict(inner, others, prior)
+            answer = yield Query(inner, others, prior)
+            return answer
         if prior is None or not others:
-            self.match, answer = ask(self.models, image, prompts.text.strip())
+            self.match, named = ask(self.models, image, prompts.text.strip())
             if not others:
-                return Prediction.whole(answer.probability, answer.confidence)
-            prior = answer.probability > 0.5
-        return self._correct(inner, others, prior)
+                return Prediction.whole(named.probability, named.confidence)
+            prior = named.probability > 0.5
+        answer = yield from self._correction(inner, others, prior)
+        return answer
 
-    def _correct(self, inner: Any, prompts: PlanePrompts, prior: Mask) -> Prediction:
+    def _correction(self, inner: Any, prompts: PlanePrompts, prior: Mask) -> Steps:
         """Predict the components of the mask that prompts touch."""
         start, all_prompts = _components_at_prompts(prompts, prior)
         has_box = any(region.positive for region in prompts.regions)
@@ -89,7 +89,7 @@ class TextFallback(Wrapper):
         if not (start.any() or has_box or any(s.positive for s in prompts.strokes)):
             return Prediction.whole(rest, 1.0)
         initial = start if self.backend.capabilities.prior and start.any() else None
-        answer = self.backend.predict(inner, all_prompts, initial)
+        answer = yield Query(inner, all_prompts, initial)
         return Prediction.whole(np.maximum(answer.paste(prior.shape), rest), answer.score)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_promptseg.data.geometry import Bounds, box_slices, box_union, mask_box
 from napari_promptseg.data.volume import PlaneImage
+from napari_promptseg.models.batching import Query
 from napari_promptseg.wrappers.base import Wrapper
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_promptseg.data.plane_prompts import PlanePrompts
-    from napari_promptseg.models.base import Prediction
+    from napari_promptseg.wrappers.base import Steps
 
 _SIDE: Final = 1024
 """Side of the finest tiles in pixels, about the input size of the models."""
@@ -43,19 +44,19 @@ class Tiling(Wrapper):
         """Return a large plane itself: its tiles are embedded on demand."""
         return image if _is_large(image) else self.backend.embed(image)
 
-    def predict(
-        self, embedding: Any, prompts: PlanePrompts, prior: NDArray[np.bool_] | None = None
-    ) -> Prediction:
-        """See `Backend.predict`."""
+    def steps(self, query: Query) -> Steps:
+        """See `Wrapper.steps`."""
+        embedding, prompts, prior = query.embedding, query.prompts, query.prior
         if not isinstance(embedding, PlaneImage) or not _is_large(embedding):
-            return self.backend.predict(embedding, prompts, prior)
+            answer = yield query
+            return answer
         rows, columns = tile_around(
             embedding.shape, _prompt_bounds(prompts, prior, embedding.shape)
         )
         inner = self.backend.embed(embedding.crop(rows, columns))
         tile_prompts = prompts.mapped(offset=(-rows[0], -columns[0]))
         part = None if prior is None else prior[box_slices((rows, columns))]
-        answer = self.backend.predict(inner, tile_prompts, part)
+        answer = yield Query(inner, tile_prompts, part)
         return replace(
             answer,
             rows=(answer.rows[0] + rows[0], answer.rows[1] + rows[0]),

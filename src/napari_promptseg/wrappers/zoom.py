@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from napari_promptseg.data.geometry import Bounds, Crop, mask_box
 from napari_promptseg.models.base import Prediction
+from napari_promptseg.models.batching import Query
 from napari_promptseg.wrappers.base import Wrapper, stage_of
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from napari_promptseg.data.volume import PlaneImage
     from napari_promptseg.models.base import Backend
     from napari_promptseg.models.stage import Stage
+    from napari_promptseg.wrappers.base import Steps
 
 Rectangle = tuple[tuple[int, int], tuple[int, int]]
 _MIN_SIDE: Final = 96  # pixels; a smaller crop lacks the context of the object
@@ -121,35 +123,33 @@ class ZoomIn(Wrapper):
         """Return the plane itself: the crop is embedded once it is known."""
         return image
 
-    def predict(
-        self,
-        embedding: PlaneImage,
-        prompts: PlanePrompts,
-        prior: NDArray[np.bool_] | None = None,
-    ) -> Prediction:
-        """See `Backend.predict`."""
+    def steps(self, query: Query) -> Steps:
+        """See `Wrapper.steps`."""
+        image, prompts, prior = query.embedding, query.prompts, query.prior
         present = None if prior is None else mask_box(prior)
-        crop = self._crop(prompts, present, embedding)
+        crop = self._crop(prompts, present, image)
         if crop is None:
-            step = max(1, max(embedding.shape) // _OVERVIEW)
-            overview = self._predict_overview(embedding, prompts, step)
-            crop = self._crop(prompts, _answer_bounds(overview, step, embedding.shape), embedding)
-            if crop is None or (step == 1 and self._is_whole(crop, embedding.shape)):
+            step = max(1, max(image.shape) // _OVERVIEW)
+            overview = yield self._overview(image, prompts, step)
+            crop = self._crop(prompts, _answer_bounds(overview, step, image.shape), image)
+            if crop is None or (step == 1 and self._is_whole(crop, image.shape)):
                 return overview if step == 1 else _NOTHING
-        answer = self._predict_crop(embedding, prompts, prior, crop)
+        answer = yield self._crop_query(query, crop)
+        answer = _moved(answer, crop[0][0], crop[1][0])
         has_box = any(r.positive for r in prompts.regions)
-        while not has_box and _cuts(crop, answer, embedding.shape):
-            crop = _widen(crop, embedding.shape)
-            answer = self._predict_crop(embedding, prompts, prior, crop)
+        while not has_box and _cuts(crop, answer, image.shape):
+            crop = _widen(crop, image.shape)
+            answer = yield self._crop_query(query, crop)
+            answer = _moved(answer, crop[0][0], crop[1][0])
         return answer
 
-    def _predict_overview(self, image: PlaneImage, prompts: PlanePrompts, step: int) -> Prediction:
-        """Predict on every `step`-th pixel of the plane, without a copy."""
+    def _overview(self, image: PlaneImage, prompts: PlanePrompts, step: int) -> Query:
+        """Return the query for every `step`-th pixel of the plane, without a copy."""
         rows, columns = image.spacing
         coarse = replace(
             image, values=image.values[::step, ::step], spacing=(rows * step, columns * step)
         )
-        return self.backend.predict(self.backend.embed(coarse), prompts.mapped(1 / step))
+        return Query(self.backend.embed(coarse), prompts.mapped(1 / step))
 
     def stage(
         self,
@@ -161,7 +161,8 @@ class ZoomIn(Wrapper):
         present = None if prior is None else mask_box(prior)
         whole = (0, embedding.shape[0]), (0, embedding.shape[1])
         crop = self._crop(prompts, present, embedding) or whole
-        stage = stage_of(self.backend, *self._crop_inputs(embedding, prompts, prior, crop))
+        part = self._crop_query(Query(embedding, prompts, prior), crop)
+        stage = stage_of(self.backend, part.embedding, part.prompts, part.prior)
         return stage.moved(crop[0][0], crop[1][0])
 
     def _is_whole(self, crop: Rectangle, shape: tuple[int, int]) -> bool:
@@ -182,23 +183,8 @@ class ZoomIn(Wrapper):
         factor = self.factor + (self.doubt / n_prompts if n_prompts else 0)
         return _expand(points.min(0), points.max(0), factor, image)
 
-    def _crop_inputs(
-        self,
-        image: PlaneImage,
-        prompts: PlanePrompts,
-        prior: NDArray[np.bool_] | None,
-        crop: Rectangle,
-    ) -> tuple[Any, PlanePrompts, NDArray[np.bool_] | None]:
-        """Return embedding, prompts and prior of a crop."""
-        prior_part = None if prior is None else prior[slice(*crop[0]), slice(*crop[1])]
-        return self.backend.embed(image.crop(*crop)), prompts.cropped(Crop(*crop)), prior_part
-
-    def _predict_crop(
-        self,
-        image: PlaneImage,
-        prompts: PlanePrompts,
-        prior: NDArray[np.bool_] | None,
-        crop: Rectangle,
-    ) -> Prediction:
-        answer = self.backend.predict(*self._crop_inputs(image, prompts, prior, crop))
-        return _moved(answer, crop[0][0], crop[1][0])
+    def _crop_query(self, query: Query, crop: Rectangle) -> Query:
+        """Return a query for a crop of its plane."""
+        prior = None if query.prior is None else query.prior[slice(*crop[0]), slice(*crop[1])]
+        part = self.backend.embed(query.embedding.crop(*crop))
+        return Query(part, query.prompts.cropped(Crop(*crop)), prior)

@@ -14,6 +14,7 @@ from napari_promptseg.data.intensity_window import stretch_contrast
 from napari_promptseg.data.resize import resize
 from napari_promptseg.models.adapters import load_adapter
 from napari_promptseg.models.base import Capabilities, Float32, Prediction
+from napari_promptseg.models.batching import Query
 from napari_promptseg.models.catalog import list_trained
 from napari_promptseg.models.clicknet_weights import ALTERNATIVES, ClickNetWeights
 from napari_promptseg.models.device import has_torch_for_gpu, pick_device_name
@@ -22,7 +23,7 @@ from napari_promptseg.models.engine_selection import fastest
 from napari_promptseg.models.stage import LinearStage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -35,6 +36,8 @@ _STRIDE: Final = 32  # coarsest stride of the encoder; sides must be multiples o
 _ZOOM: Final = (1.0, 1.0, 1.15, 1.15, 1.4)
 """Factors of the input side by the number of prompts: the first prompts select the object,
 best recognized at the scale of training; later ones correct its boundary, which needs detail."""
+_BATCH_PIXELS: Final = {"cpu": 2**17, "gpu": 2**21}
+"""Pixels of the inputs of one batch: more do not fit the caches of a CPU, which costs time."""
 
 
 def shipped_weights() -> Path:
@@ -161,6 +164,10 @@ class ClickNetBackend:
         """See `Backend.predict`."""
         return self.stage(embedding, prompts, prior).answer()
 
+    def predict_many(self, queries: Sequence[Query]) -> list[Prediction]:
+        """See `Batched.predict_many`."""
+        return [stage.answer() for stage in self.stages(queries)]
+
     def stage(
         self,
         embedding: PlaneImage,
@@ -168,22 +175,47 @@ class ClickNetBackend:
         prior: NDArray[np.bool_] | None = None,
     ) -> LinearStage:
         """See `Differentiable.stage`; the head is the last, linear layer."""
-        shape = self.view_shape(embedding, len(prompts.strokes) + len(prompts.regions))
-        image = stretch_contrast(embedding.rgb(shape)).transpose(2, 0, 1)[None]
-        maps = self._maps(prompts, prior, embedding.shape, shape)[None]
-        features = self.features(image, maps)[0]
-        number = 0
-        if self.weights.ambiguity and prompts.choice:
-            order = self.weights.answer_order(features)
-            number = order[min(prompts.choice, len(order) - 1)]
-        height, width = embedding.shape
-        return LinearStage((0, height), (0, width), features, self.weights.heads[number], shape)
+        return next(self.stages([Query(embedding, prompts, prior)]))
 
-    def logits(self, images: Float32, maps: Float32) -> Float32:
-        """Return the (B, H, W) logits of the main mask, see `ClickNet.forward` for the inputs."""
-        size = images.shape[2], images.shape[3]
-        head = self.weights.heads[0]
-        return np.stack([resize(head(f), size) for f in self.features(images, maps)])
+    def stages(self, queries: Sequence[Query]) -> Iterator[LinearStage]:
+        """See `BatchedStages.stages`; inputs of one shape are a batch."""
+        shapes = [
+            self.view_shape(q.embedding, len(q.prompts.strokes) + len(q.prompts.regions))
+            for q in queries
+        ]
+        largest = max((rows * columns for rows, columns in shapes), default=1)
+        size = max(1, _BATCH_PIXELS["cpu" if self.device == "cpu" else "gpu"] // largest)
+        for start in range(0, len(queries), size):
+            batch = range(start, min(start + size, len(queries)))
+            stages: dict[int, LinearStage] = {}
+            for shape in dict.fromkeys(shapes[i] for i in batch):
+                numbers = [i for i in batch if shapes[i] == shape]
+                stages.update(
+                    zip(numbers, self._run([queries[i] for i in numbers], shape), strict=True)
+                )
+            yield from (stages[i] for i in batch)
+
+    def _run(self, queries: Sequence[Query], shape: tuple[int, int]) -> list[LinearStage]:
+        """Run the network on queries with inputs of one shape."""
+        images = np.empty((len(queries), 3, *shape), np.float32)
+        maps = np.empty((len(queries), 4, *shape), np.float32)
+        for i, query in enumerate(queries):
+            image: PlaneImage = query.embedding
+            images[i] = stretch_contrast(image.rgb(shape)).transpose(2, 0, 1)
+            maps[i] = self._maps(query.prompts, query.prior, image.shape, shape)
+        every = self.features(images, maps)
+        return [
+            self._stage(features, query, shape)
+            for features, query in zip(every, queries, strict=True)
+        ]
+
+    def _stage(self, features: Float32, query: Query, shape: tuple[int, int]) -> LinearStage:
+        number, choice = 0, query.prompts.choice
+        if self.weights.ambiguity and choice:
+            order = self.weights.answer_order(features)
+            number = order[min(choice, len(order) - 1)]
+        height, width = query.embedding.shape
+        return LinearStage((0, height), (0, width), features, self.weights.heads[number], shape)
 
     def dense(self, image: Float32) -> Float32:
         """Return the (1, C, H/4, W/4) features of a (1, 3, H, W) image, see `ClickNet.dense`."""
