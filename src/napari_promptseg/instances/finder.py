@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_promptseg.data.geometry import Plane, plane_by_index
-from napari_promptseg.data.resize import resize
-from napari_promptseg.instances.objects import FoundObject, FoundObjects, objects_of
+from napari_promptseg.data.geometry import Plane
+from napari_promptseg.instances.linking import link_planes
+from napari_promptseg.instances.objects import FoundObject, FoundObjects, resized
 from napari_promptseg.instances.planes import find_in_plane
-from napari_promptseg.instances.volumes import find_in_volume
+from napari_promptseg.instances.volumes import find_in_volume, square_rgb
 from napari_promptseg.models.instance_weights import InstanceNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari_promptseg.data.volume import PlaneImage, Volume
+    from napari_promptseg.models.capabilities import Everything
 
     Report = Callable[[int, int], None]
     """Called with the number of planes that were looked at, and of all."""
@@ -32,25 +34,25 @@ def never() -> bool:
 
 
 class ObjectFinder:
-    """Finds objects with the network that ships with the package.
+    """Finds objects, with the networks of the package or with a model that does it itself.
 
     Parameters
     ----------
     device : str
         "auto", "cpu", "cuda" or "mps".
+    everything : Everything, optional
+        A backend that segments everything on a plane; volumes are linked from its planes.
     """
 
-    def __init__(self, device: str = "auto") -> None:
-        self.network = InstanceNetwork(device)
+    def __init__(self, device: str = "auto", everything: Everything | None = None) -> None:
+        self._device, self._everything = device, everything
 
-    @property
-    def identity(self) -> str:
-        """Identity of the weights: equal ones find the same."""
-        return self.network.identity
+    @cached_property
+    def network(self) -> InstanceNetwork:
+        """The dense network, loaded on first use."""
+        return InstanceNetwork(self._device)
 
-    def in_plane(
-        self, image: PlaneImage, is_cancelled: Callable[[], bool] = never
-    ) -> FoundObjects:
+    def in_plane(self, image: PlaneImage, is_cancelled: Callable[[], bool] = never) -> FoundObjects:
         """Find the objects of a plane.
 
         Parameters
@@ -60,12 +62,15 @@ class ObjectFinder:
         is_cancelled : callable
             Polled on the way; once it returns True, those found until then are the result.
         """
-        finest = min(image.spacing)
-        square = [
-            max(round(n * s / finest), 1) for n, s in zip(image.shape, image.spacing, strict=True)
-        ]
-        shape = square[0], square[1]
-        found = find_in_plane(self.network, image.rgb(shape), is_cancelled)
+        if is_cancelled():
+            return FoundObjects.of(image.shape, [], complete=False)
+        if self._everything is not None:
+            labels = self._everything.segment_everything(image)
+            scores = np.ones(int(labels.max(initial=0)), np.float32)
+            return FoundObjects.from_labels(labels, scores)
+        square = square_rgb(image)
+        found = find_in_plane(self.network, square)
+        shape = square.shape[0], square.shape[1]
         if shape != image.shape:
             found = [one for f in found for one in resized(f, shape, image.shape)]
         return FoundObjects.of(image.shape, found, complete=not is_cancelled())
@@ -101,15 +106,32 @@ class ObjectFinder:
                 report(number * total + done, len(frames) * total)
 
             if "z" in names:
-                objects = find_in_volume(
-                    self.network, volume, frame, report_within, is_cancelled
-                )
+                objects = self._in_stack(volume, frame, report_within, is_cancelled)
             else:
                 objects = list(self.in_plane(volume.plane(Plane(frame)), is_cancelled))
                 report_within(1, 1)
             found += [one.at(frame) for one in objects]
         return FoundObjects.of(shape, found, complete=not is_cancelled())
 
+    def _in_stack(
+        self,
+        volume: Volume,
+        frame: tuple[int | None, ...],
+        report: Report,
+        is_cancelled: Callable[[], bool],
+    ) -> list[FoundObject]:
+        """Find the objects of the volume that a frame is."""
+        if self._everything is None:
+            return find_in_volume(self.network, volume, frame, report, is_cancelled)
+        along, planes = volume.names.index("z"), []
+        for number in range(volume.shape[along]):
+            if is_cancelled():
+                break
+            index = [*frame[:along], number, *frame[along + 1 :]]
+            planes.append(self.in_plane(volume.plane(Plane(tuple(index)))).chosen())
+            report(number + 1, volume.shape[along])
+        return link_planes(planes)
+
     def close(self) -> None:
-        """Free the network."""
-        self.network.close()
+        """Free the network; it loads again when it is used."""
+        self.__dict__.pop("network", None)

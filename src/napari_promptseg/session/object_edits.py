@@ -84,7 +84,7 @@ def commit(
 def add_objects(
     store: Store, plane: Plane, numbers: NDArray[np.int32], step: str, name: str = ""
 ) -> tuple[list[int], Change]:
-    """Make objects of numbered pixels of a plane; see `Session.segment_everything`.
+    """Make objects of numbered pixels of a plane; see `Session.accept`.
 
     Parameters
     ----------

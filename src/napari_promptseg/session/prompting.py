@@ -314,36 +314,6 @@ def _with_choice(
     return (*rest, ChoicePrompt(number, plane.index)), number
 
 
-def segment_everything(state: SessionState, index: PlaneIndex = None) -> list[int]:
-    """Find all objects of a plane without prompts, and commit them in one step.
-
-    Pixels of other objects are left to them.
-
-    Parameters
-    ----------
-    index : int, (int, int) or Plane, optional
-        Which plane, as in `add_mask`; the middle one when not given.
-
-    Returns
-    -------
-    list of int
-        Ids of the new objects; the list may be empty.
-
-    Raises
-    ------
-    ValueError
-        If the backend cannot, or there is no such plane.
-    """
-    state.interrupt()
-    plane = state.plane(index)
-    state.volume.check_whole(plane, "segmenting everything")
-    numbers = state.predictor.segment_everything(plane)
-    labels, change = object_edits.add_objects(state.store, plane, numbers, "segment everything")
-    if labels:
-        state.store.do(change)
-    return labels
-
-
 def _record(
     state: SessionState,
     name: str,

@@ -52,14 +52,14 @@ def find_all(
         If there is no such plane, or planes are too large.
     """
     state.settle()
-    volume, predictor = state.volume, state.predictor
+    volume, finder = state.volume, state.predictor.object_finder()
     first = state.plane(index)
     volume.check_whole(first, "segmenting everything")
     if index is not None:
-        found = predictor.find_in_plane(volume.plane(first), is_cancelled)
+        found = finder.in_plane(volume.plane(first), is_cancelled)
         report(1, 1)
         return found
-    return predictor.find_in_volume(volume, report, is_cancelled)
+    return finder.in_volume(volume, report, is_cancelled)
 
 
 def segment_all(
