@@ -111,20 +111,20 @@ def accept(
     state.interrupt()
     plane = state.plane(index)
     shape = state.store.labels[plane.slices].shape
-    numbers = np.zeros(shape, np.int32)
+    numbers, step = np.zeros(shape, np.int32), "accept proposals"
     if isinstance(proposals, np.ndarray):
         if proposals.shape != shape or proposals.dtype.kind not in "iu":
             raise ValueError(
                 f"labels of {proposals.shape}, {proposals.dtype} do not fit a plane of {shape}"
             )
-        numbers, proposals = proposals.astype(np.int32), ()
+        numbers, proposals, step = proposals.astype(np.int32), (), "segment everything"
     for number, proposal in enumerate(proposals, start=1):
         if numbers[proposal.part].shape != proposal.mask.shape:
             raise ValueError(
                 f"a proposal at {proposal.part} does not fit a plane of {numbers.shape}"
             )
         numbers[proposal.part][proposal.mask] = number
-    labels, change = object_edits.add_objects(state.store, plane, numbers, "accept proposals", name)
+    labels, change = object_edits.add_objects(state.store, plane, numbers, step, name)
     if labels:
         state.store.do(change)
     return labels
