@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -11,17 +11,26 @@ from napari_promptseg.data.geometry import Plane
 from napari_promptseg.instances.linking import link_planes
 from napari_promptseg.instances.objects import FoundObject, FoundObjects, resized
 from napari_promptseg.instances.planes import find_in_plane
+from napari_promptseg.instances.prompt_grid import find_by_clicks
 from napari_promptseg.instances.volumes import find_in_volume, square_rgb
+from napari_promptseg.models.backends.clicknet import ClickNetBackend
 from napari_promptseg.models.instance_weights import InstanceNetwork
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from napari_promptseg.data.volume import PlaneImage, Volume
     from napari_promptseg.models.capabilities import Everything
 
     Report = Callable[[int, int], None]
     """Called with the number of planes that were looked at, and of all."""
+
+
+_SURE: Final = 0.65
+"""Mean score of objects, weighted by their area, above which nothing else is asked."""
+_GOOD: Final = 0.5
+_MANY: Final = 40
+"""Score of a good object, and number of them above which nothing else is asked."""
 
 
 def no_report(done: int, total: int) -> None:
@@ -52,6 +61,11 @@ class ObjectFinder:
         """The dense network, loaded on first use."""
         return InstanceNetwork(self._device)
 
+    @cached_property
+    def click_network(self) -> ClickNetBackend:
+        """The network for clicks, loaded on first use."""
+        return ClickNetBackend(self._device)
+
     def in_plane(self, image: PlaneImage, is_cancelled: Callable[[], bool] = never) -> FoundObjects:
         """Find the objects of a plane.
 
@@ -70,6 +84,8 @@ class ObjectFinder:
             return FoundObjects.from_labels(labels, scores)
         square = square_rgb(image)
         found = find_in_plane(self.network, square)
+        if needs_clicks(found):
+            found += find_by_clicks(self.click_network, square, is_cancelled)
         shape = square.shape[0], square.shape[1]
         if shape != image.shape:
             found = [one for f in found for one in resized(f, shape, image.shape)]
@@ -130,8 +146,21 @@ class ObjectFinder:
             index = [*frame[:along], number, *frame[along + 1 :]]
             planes.append(self.in_plane(volume.plane(Plane(tuple(index)))).chosen())
             report(number + 1, volume.shape[along])
-        return link_planes(planes)
+        spacing = [volume.axis_spacing(volume.names.index(name)) for name in "zyx"]
+        return link_planes(planes, spacing[0] / min(spacing))
 
     def close(self) -> None:
-        """Free the network; it loads again when it is used."""
-        self.__dict__.pop("network", None)
+        """Free the networks; they load again when they are used."""
+        for name in ("network", "click_network"):
+            self.__dict__.pop(name, None)
+
+
+def needs_clicks(found: Sequence[FoundObject]) -> bool:
+    """Return whether objects of the dense network are so few and doubtful that clicks are asked too.
+
+    That is so for photographs; an image of many cells would take long, and gains nothing.
+    """
+    sizes = np.array([one.size for one in found], float)
+    scores = np.array([one.score for one in found], float)
+    sure = float((sizes * scores).sum() / max(sizes.sum(), 1))
+    return sure < _SURE and int((scores > _GOOD).sum()) < _MANY

@@ -28,33 +28,44 @@ if TYPE_CHECKING:
 
     Float32 = NDArray[np.float32]
 
-_SIDE: Final = 224
+_SIDE: Final = 192
 """Longer side of what the network reads, in pixels."""
 _STRIDE: Final = 32
-_STEP: Final = 28
-"""Pixels of the network input between two clicks."""
+_STEP, _CLOSER_STEP = 24.0, 40.0
+"""Pixels of the network input between two clicks: on the whole image, and in closer views."""
 _CLOSER: Final = 0.55
 """Side of the views of a second, closer look, relative to the image."""
-_BATCH: Final = 8
-_MIN_QUALITY: Final = 0.4
-_MIN_STABILITY: Final = 0.7
-"""Predicted IoU, and IoU of the mask at a higher and at a lower threshold, of answers that stay."""
+_BATCH: Final = 4
+_MIN_SCORE: Final = 0.05
+"""Score of an answer below which it is dropped."""
 _OFFSET: Final = 1.0
-"""Logit above and below zero of those thresholds."""
+"""Logit above and below zero of the two masks that say how stable an answer is."""
+_AT_EDGE: Final = 0.7
+"""Factor of the score for each edge of the image that an answer reaches: there is ground."""
 _MIN_CELLS: Final = 12
 """Smallest answer, in places of the features, which lie two pixels of the input apart."""
-_LIKE: Final = 0.7
+_LIKE: Final = 0.8
 """IoU of answers that are one."""
 
 
 @dataclass(frozen=True, slots=True)
 class _View:
-    """A part of the image as the network reads it."""
+    """A part of the image as the network reads it.
+
+    Parameters
+    ----------
+    top, left : int
+        Its corner.
+    image : (h, w, 3) float32 array
+        Its pixels.
+    step : float
+        Distance of clicks, in pixels of the network input.
+    """
 
     top: int
     left: int
     image: Float32
-    """(h, w, 3) pixels of the image."""
+    step: float
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -91,8 +102,8 @@ def find_by_clicks(
         height, width = view.shape
         clicks = [
             (float(row), float(column))
-            for row in np.arange(_STEP / 2, height, _STEP)
-            for column in np.arange(_STEP / 2, width, _STEP)
+            for row in np.arange(view.step / 2, height, view.step)
+            for column in np.arange(view.step / 2, width, view.step)
         ]
         for begin in range(0, len(clicks), _BATCH):
             if is_cancelled():
@@ -103,14 +114,15 @@ def find_by_clicks(
 
 def _views(image: Float32) -> Iterator[_View]:
     """Yield the whole image, then closer looks at its corners."""
-    yield _View(0, 0, image)
+    yield _View(0, 0, image, _STEP)
     height, width = image.shape[:2]
     rows, columns = round(height * _CLOSER), round(width * _CLOSER)
     if max(rows, columns) < _SIDE / 2:
         return
     for top in (0, height - rows):
         for left in (0, width - columns):
-            yield _View(top, left, image[top : top + rows, left : left + columns])
+            part = image[top : top + rows, left : left + columns]
+            yield _View(top, left, part, _CLOSER_STEP)
 
 
 def _answers(
@@ -128,14 +140,12 @@ def _answers(
     for features in backend.features(images, maps):
         quality = sigmoid(backend.weights.quality(features))
         for head, predicted in zip(backend.weights.heads, quality, strict=True):
-            if predicted < _MIN_QUALITY:
-                continue
             logits = head(features)
             sure, possible = (np.count_nonzero(logits > at) for at in (_OFFSET, -_OFFSET))
-            stability = sure / max(possible, 1)
-            if sure < _MIN_CELLS or stability < _MIN_STABILITY:
+            score = float(predicted * sure / max(possible, 1))
+            if sure < _MIN_CELLS or score < _MIN_SCORE:
                 continue
-            found = _object(logits, view, float(predicted * stability), whole)
+            found = _object(logits, view, score, whole)
             if found is not None:
                 yield found
 
@@ -154,8 +164,13 @@ def _object(
     ):
         if (low == 0 and start > 0) or (high == size and start + size < end):
             return None
+    corner = view.top + box[0][0], view.left + box[1][0]
     part = np.ascontiguousarray(mask[box_slices(box)])
-    return FoundObject(part, (view.top + box[0][0], view.left + box[1][0]), score)
+    edges = sum(
+        (start == 0) + (start + n == size)
+        for start, n, size in zip(corner, part.shape, whole, strict=True)
+    )
+    return FoundObject(part, corner, score * _AT_EDGE**edges)
 
 
 def distinct(found: Sequence[FoundObject], like: float = _LIKE) -> list[FoundObject]:

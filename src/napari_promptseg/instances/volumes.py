@@ -86,7 +86,8 @@ def find_in_volume(
                 break
             planes.append(_in_slice(network, plane(along, number), factor))
             report(number + 1, shape[along])
-        return [_turned(one, along) for one in link_planes(planes)]
+        thickness = spacing[along] / min(spacing)
+        return [_turned(one, along) for one in link_planes(planes, thickness)]
     middles = [square_rgb(plane(axis, n // 2)) for axis, n in enumerate(shape)]
     factor = choose_factor(network, middles)
     inside, rim = volume_maps(network, plane, shape, factor, report, is_cancelled)
