@@ -30,7 +30,9 @@ def evaluate(
     ] = False,
     everything: Annotated[
         bool,
-        typer.Option("--all", help="All objects without prompts, beside a threshold and watershed."),
+        typer.Option(
+            "--all", help="All objects without prompts, beside a threshold and watershed."
+        ),
     ] = False,
     class_ids: Annotated[
         bool, typer.Option("--class-ids", help="With --all: ids are classes, pieces are objects.")

@@ -210,16 +210,15 @@ def segment(
     every: Annotated[
         bool,
         typer.Option(
-            "--all", help="All objects of the image, without prompts; of a volume in 3D. Ctrl+C keeps "
-            "what was found."
+            "--all",
+            help="All objects of the image, without prompts; of a volume in 3D. Ctrl+C keeps "
+            "what was found.",
         ),
     ] = False,
     sensitivity: Annotated[
         float, typer.Option(help="With --all, in [0, 1]: more finds more objects.")
     ] = 0.5,
-    min_size: Annotated[
-        float, typer.Option(help="With --all: smallest object, in pixels.")
-    ] = 0,
+    min_size: Annotated[float, typer.Option(help="With --all: smallest object, in pixels.")] = 0,
     max_size: Annotated[
         float | None, typer.Option(help="With --all: largest object, in pixels.")
     ] = None,
@@ -253,7 +252,9 @@ def segment(
         volume = _open(image, axes, spacing, series)
         if every:
             if any((point, negative, box, text)):
-                raise ValueError("--all cannot be combined with --point, --negative, --box or --text")
+                raise ValueError(
+                    "--all cannot be combined with --point, --negative, --box or --text"
+                )
             session = Session(volume, backend, device=device)
             _segment_all(session, sensitivity, min_size, max_size)
             session.export(output, overwrite=overwrite)

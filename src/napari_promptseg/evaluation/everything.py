@@ -1,4 +1,4 @@
-"""All objects without prompts: how many are found, how well, how fast, and what a threshold finds."""
+"""All objects without prompts: how well and how fast they are found, beside a threshold."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def measure_everything(
     Returns
     -------
     Run or None
-        None if the image has no true object. Its figures: ``f1``, ``precision`` and ``recall`` at an
-        IoU of 0.5, ``ar50`` (recall of the 50 surest proposals, averaged over IoU 0.5 to 0.95),
+        None if the image has no true object. Its figures: ``f1``, ``precision`` and ``recall`` at
+        an IoU of 0.5, ``ar50`` (recall of the 50 surest proposals, averaged over IoU 0.5 to 0.95),
         ``watershed_f1`` of `threshold_watershed`, ``objects_per_second`` and
         ``megapixels_per_second``.
     """
@@ -130,8 +130,8 @@ def average_recall(found: FoundObjects, truth: NDArray[np.int32], most: int = PR
 def threshold_watershed(volume: Volume) -> NDArray[np.int32]:
     """Return objects as a classical pipeline finds them, the baseline of the benchmark.
 
-    Otsu's threshold of the smoothed grey values (Otsu 1979), the rarer side of it as foreground, and a
-    watershed of the distance to its edge; of a series, frame by frame.
+    Otsu's threshold of the smoothed grey values (Otsu 1979), the rarer side of it as foreground,
+    and a watershed of the distance to its edge; of a series, frame by frame.
     """
     values = np.asarray(volume.data[...], np.float32)
     grey = values.mean(-1) if volume.axes.endswith("c") else values

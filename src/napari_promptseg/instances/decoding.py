@@ -8,10 +8,11 @@ doi:10.1038/s41592-020-01018-x).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_promptseg.models.encoding.instance_maps import (
     FLOW_COLUMN,
@@ -22,9 +23,6 @@ from napari_promptseg.models.encoding.instance_maps import (
     decode_diameter,
     decode_direction,
 )
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 THRESHOLD: Final = 0.5
 """Probability above which a cell is inside of an object."""
@@ -117,7 +115,7 @@ def _gather(ends: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.int
 
 
 def _compact(labels: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Number objects anew without those of too few cells."""
+    """Return objects with new numbers, without those of too few cells."""
     counts = np.bincount(labels.ravel())
     large = counts >= _MIN_CELLS
     large[0] = False

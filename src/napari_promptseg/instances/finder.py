@@ -156,7 +156,7 @@ class ObjectFinder:
 
 
 def needs_clicks(found: Sequence[FoundObject]) -> bool:
-    """Return whether objects of the dense network are so few and doubtful that clicks are asked too.
+    """Return whether objects of the dense network are few and doubtful: then clicks are asked too.
 
     That is so for photographs; an image of many cells would take long, and gains nothing.
     """

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from numpy.typing import NDArray
 
 SENSITIVITY: Final = 0.5
 """Sensitivity that finds most objects and few others."""
@@ -72,7 +72,7 @@ class FoundObject:
         return common / (self.size + other.size - common)
 
     def at(self, index: Sequence[int | None]) -> FoundObject:
-        """Return it within an image of more axes: an index for each that is new, None for its own."""
+        """Return it in an image of more axes: an index for each new one, None for its own."""
         own = iter(self.corner)
         corner = tuple(next(own) if i is None else i for i in index)
         expand = tuple(slice(None) if i is None else None for i in index)

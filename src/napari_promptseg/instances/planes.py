@@ -1,7 +1,7 @@
 """All objects of a plane, at the magnification that suits them.
 
-The dense network knows objects of some sizes best, and says itself how sure it is: so it is asked at
-several magnifications, and the one at which it is surest is used.
+The dense network knows objects of some sizes best, and says itself how sure it is: so it is asked
+at several magnifications, and the one at which it is surest is used.
 """
 
 from __future__ import annotations
@@ -69,8 +69,9 @@ def dense_maps(network: InstanceNetwork, image: Float32, factor: float) -> Float
     for (top, bottom), (inner_top, inner_bottom) in _tiles(rows):
         for (left, right), (inner_left, inner_right) in _tiles(columns):
             part = _run(network, pixels[top:bottom, left:right])
-            target = slice(inner_top // 2, -(-inner_bottom // 2)), slice(
-                inner_left // 2, -(-inner_right // 2)
+            target = (
+                slice(inner_top // 2, -(-inner_bottom // 2)),
+                slice(inner_left // 2, -(-inner_right // 2)),
             )
             source = part[
                 :,
@@ -98,7 +99,8 @@ def _run(network: InstanceNetwork, pixels: Float32) -> Float32:
     padding = [(0, -n % _SIDE_MULTIPLE) for n in (rows, columns)]
     padded = np.pad(pixels, (*padding, (0, 0)), mode="edge")
     maps = network.maps(padded.transpose(2, 0, 1)[None])[0]
-    return maps[:, : -(-rows // MAP_STRIDE), : -(-columns // MAP_STRIDE)]
+    inner: Float32 = maps[:, : -(-rows // MAP_STRIDE), : -(-columns // MAP_STRIDE)]
+    return inner
 
 
 def find_in_plane(
@@ -192,7 +194,7 @@ def enlarge(
     spread = cv2.dilate(labels, np.ones((3, 3), np.uint8))
     labels = np.where(labels > 0, labels, spread)
     matrix = np.array([[shape[1] / columns, 0, 0], [0, shape[0] / rows, 0]], np.float64)
-    # Cell i covers MAP_STRIDE pixels of the magnified image, centre at MAP_STRIDE * (i + 0.5) - 0.5.
+    # The centre of cell i is at MAP_STRIDE * (i + 0.5) - 0.5 in pixels of the magnified image.
     matrix[:, :2] *= MAP_STRIDE
     matrix[0, 2] = 0.5 * matrix[0, 0] - 0.5
     matrix[1, 2] = 0.5 * matrix[1, 1] - 0.5

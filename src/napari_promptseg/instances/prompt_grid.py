@@ -1,7 +1,8 @@
 """Objects of photographs: ClickNet asked at a grid of clicks, its best answers without duplicates.
 
-As the automatic mode of SAM does (Kirillov et al. 2023, arXiv:2304.02643): every click has several answers with
-a predicted quality; stable answers of a good quality stay, and of answers that are alike the best one.
+As the automatic mode of SAM does (Kirillov et al. 2023, arXiv:2304.02643): every click has several
+answers with a predicted quality; good and stable ones score high, and of answers that are alike
+the best one stays.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """All objects of a volume in 3D.
 
 Where planes lie close, planes along all three axes are looked at, and what they say of a voxel is
-averaged, as Cellpose does (Stringer et al. 2021). Where slices are thick, each slice is looked at, and
-objects of neighbouring slices that overlap are one.
+averaged, as Cellpose does (Stringer et al. 2021). Where slices are thick, each slice is looked at,
+and objects of neighbouring slices that overlap are one.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Objects of a volume from the probabilities of insides and rims: watershed, then agglomeration.
 
-As PlantSeg does (Wolny et al. 2020, doi:10.7554/eLife.57613): a watershed that makes too many pieces, and
-the mean rim probability of the face between two pieces, which says whether they are one object.
+As PlantSeg does (Wolny et al. 2020, doi:10.7554/eLife.57613): a watershed that makes too many
+pieces, and the mean rim probability of the face between two pieces, which says whether they are one
+object.
 """
 
 from __future__ import annotations

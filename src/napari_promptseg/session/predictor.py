@@ -12,8 +12,8 @@ from napari_promptseg.data.geometry import Crop, box_union, mask_box
 from napari_promptseg.data.plane_prompts import PlanePrompts, Stroke
 from napari_promptseg.data.volume import PlaneImage
 from napari_promptseg.few_shot.text import TextModels
-from napari_promptseg.models.base import BackendTraits
 from napari_promptseg.instances.finder import ObjectFinder
+from napari_promptseg.models.base import BackendTraits
 from napari_promptseg.models.capabilities import Everything
 from napari_promptseg.models.encoding.prompt_maps import excluded_pixels
 from napari_promptseg.models.registry import create_backend

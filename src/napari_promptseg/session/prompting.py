@@ -23,7 +23,6 @@ from napari_promptseg.data.prompts import (
     check_prompt,
     prompt_plane,
 )
-from napari_promptseg.session import object_edits
 from napari_promptseg.session.regions_of_interest import PlaneAnswer, crop_around
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_promptseg.data.intensity_window import stretch_contrast
+from napari_promptseg.training.data.crops_instances import InstanceSample
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_promptseg.training.data.crops_instances import InstanceSample
 
 
 @dataclass(frozen=True, slots=True)

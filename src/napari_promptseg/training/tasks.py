@@ -57,8 +57,8 @@ class Episode(Protocol):
         """(..., H, W, 3) values in [0, 1]."""
 
     @property
-    def truth(self) -> NDArray[np.bool_]:
-        """(..., H, W) pixels of the object."""
+    def truth(self) -> NDArray[Any]:
+        """(..., H, W) pixels of the object, or the maps that are to be predicted."""
 
     def maps(self) -> NDArray[np.float32]:
         """Return the (..., C, H, W) maps that the network reads beside the image."""

@@ -81,7 +81,9 @@ def _f1(crops: list[InstanceSample], predict: Predict) -> float:
         with torch.inference_mode():
             answers = predict([InstanceEpisode(crop) for crop in batch])
         for crop, maps in zip(batch, answers, strict=True):
-            matches += match_objects(_counted(decode(maps).labels, crop), _counted(crop.objects, crop))
+            matches += match_objects(
+                _counted(decode(maps).labels, crop), _counted(crop.objects, crop)
+            )
     return matches.f1
 
 

@@ -2,8 +2,8 @@
 
 The encoder of ClickNet and a light feature pyramid (Lin et al. 2017, arXiv:1612.03144) give, at
 half the input resolution, the maps of `models/encoding/instance_maps.py`: where objects and their
-rims are, which way their centre lies (Stringer et al. 2021, Cellpose, doi:10.1038/s41592-020-01018-x),
-and how large they are.
+rims are, which way their centre lies (Cellpose, Stringer et al. 2021,
+doi:10.1038/s41592-020-01018-x), and how large they are.
 """
 
 from __future__ import annotations

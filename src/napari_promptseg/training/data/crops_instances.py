@@ -91,11 +91,9 @@ def _plane(scene: Scene, rng: np.random.Generator) -> tuple[UInt8, NDArray[Any]]
     spacing = [s for a, s in enumerate(scene.spacing) if a != axis]
     finest = min(spacing)
     size = [max(round(n * s / finest), 1) for n, s in zip(labels.shape, spacing, strict=True)]
-    image = cv2.resize(image, size[::-1], interpolation=cv2.INTER_LINEAR)
-    labels = cv2.resize(
-        labels.astype(np.int32), size[::-1], interpolation=cv2.INTER_NEAREST_EXACT
-    )
-    return np.repeat(image[..., None], 3, 2), labels
+    grey = np.asarray(cv2.resize(image, size[::-1], interpolation=cv2.INTER_LINEAR), np.uint8)
+    ids = cv2.resize(labels.astype(np.int32), size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+    return np.repeat(grey[..., None], 3, 2), ids
 
 
 def draw_instances(
@@ -170,7 +168,9 @@ def _cut(
     if zoom < 0.6:  # warping alone would alias
         smaller = tuple(max(round(n * zoom), 1) for n in objects.shape)
         image = resize(image, (smaller[0], smaller[1]))
-        objects = cv2.resize(objects, smaller[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+        objects = np.asarray(
+            cv2.resize(objects, smaller[::-1], interpolation=cv2.INTER_NEAREST_EXACT), np.int32
+        )
         centre, zoom = centre * zoom, 1.0
     matrix = crop_matrix(zoom, centre, size, upright, rng)
     half = matrix / MAP_STRIDE
@@ -184,9 +184,9 @@ def _cut(
     # What lies beyond the image counts as ground only where it is blank.
     outside = UNCOUNTED if border == cv2.BORDER_REPLICATE else 0
     warped_objects = np.ascontiguousarray(
-        cv2.warpAffine(
-            objects, half, grid, flags=cv2.INTER_NEAREST, borderValue=outside
-        )[:, ::step],
+        cv2.warpAffine(objects, half, grid, flags=cv2.INTER_NEAREST, borderValue=outside)[
+            :, ::step
+        ],
         np.int32,
     )
     small = np.bincount(np.maximum(warped_objects, 0).ravel(), minlength=len(diameters))
