@@ -19,6 +19,7 @@ from pydantic import (
 
 from napari_promptseg.models.backends.clicknet import shipped_weights
 from napari_promptseg.models.backends.volumenet import shipped_volume_weights
+from napari_promptseg.models.instance_weights import shipped_instance_weights
 
 
 class SceneFolder(BaseModel):
@@ -243,7 +244,12 @@ class TrainConfig(BaseModel):
         """File of the weights that training starts from, if it starts from any."""
         if self.initial != "shipped":
             return self.initial
-        return shipped_weights() if self.model == "clicknet" else shipped_volume_weights()
+        shipped = {
+            "clicknet": shipped_weights,
+            "volumenet": shipped_volume_weights,
+            "instancenet": shipped_instance_weights,
+        }
+        return shipped[self.model]()
 
     @property
     def weights(self) -> Path:
