@@ -7,15 +7,18 @@ import warnings
 from importlib.metadata import version
 
 import numpy as np
+import PIL.Image
 import pytest
 from typer.testing import CliRunner
 
 from datasets import write_images
+from drawn_discs import draw_discs
 from helpers import make_scene
 from napari_promptseg.cli import app
 from napari_promptseg.cli.options import hide_foreign_warnings, with_options
 from napari_promptseg.evaluation.speed import ellipsoid_volume
 from napari_promptseg.io.read import open_volume
+from napari_promptseg.measure.metrics import match_objects
 from napari_promptseg.session.session import Session
 
 
@@ -290,11 +293,20 @@ def test_evaluate_refuses_before_it_begins(tmp_path, arguments, message):
     assert not result.stdout
 
 
-def test_everything_of_a_plane_is_asked_of_who_can(volume, tmp_path):
-    arguments = ("segment", volume, "-o", tmp_path / "labels.npy", "--everything")
-    result = run(*arguments, "--backend", "grabcut")
+def test_all_objects_are_found_without_prompts(tmp_path):
+    image, truth = draw_discs(3)
+    PIL.Image.fromarray(image).save(tmp_path / "discs.png")
+    result = run("segment", tmp_path / "discs.png", "-o", tmp_path / "labels.npy", "--all")
+    assert result.exit_code == 0, result.output
+    assert match_objects(np.load(tmp_path / "labels.npy"), truth).f1 > 0.8
+    assert "objects found" in result.output
+
+
+def test_all_and_a_prompt_exclude_each_other(volume, tmp_path):
+    arguments = ("segment", volume, "-o", tmp_path / "labels.npy", "--all", "--point", "1,2,3")
+    result = run(*arguments)
     assert result.exit_code == 1
-    assert "cannot segment everything" in result.output
+    assert "--all cannot be combined" in result.output
     assert not (tmp_path / "labels.npy").exists()
 
 

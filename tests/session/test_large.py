@@ -198,7 +198,7 @@ def test_what_needs_a_whole_plane_is_refused(tmp_path: Path) -> None:
     data = slide(tmp_path).data
     session = Session(Rearranged(data, [None, 0, 1]), ToyBackend(), axes="zyx")
     session.add_point((0, 42_048, 42_048))
-    for call in (session.propagate, session.quality, session.segment_everything):
+    for call in (session.propagate, session.quality, session.segment_all):
         with pytest.raises(ValueError, match="works on planes of up to 67108864 pixels"):
             call()
     assert session.commit() == 1

@@ -28,6 +28,15 @@ def evaluate(
     planes: Annotated[
         bool, typer.Option("--planes", help="Planes and frames as images of their own.")
     ] = False,
+    everything: Annotated[
+        bool,
+        typer.Option(
+            "--all", help="All objects without prompts, beside a threshold and watershed."
+        ),
+    ] = False,
+    class_ids: Annotated[
+        bool, typer.Option("--class-ids", help="With --all: ids are classes, pieces are objects.")
+    ] = False,
     union: Annotated[
         bool, typer.Option("--union", help="All ids of an image as one object.")
     ] = False,
@@ -77,6 +86,8 @@ def evaluate(
             start=cast("Start", start),
             first_frame=cast("FirstFrame", first_frame),
             user=cast("User", user),
+            everything=everything,
+            class_ids=class_ids,
             seed=seed,
         )
         benchmark = Benchmark(folder, backend, options, device=device, jobs=jobs)

@@ -173,6 +173,25 @@ def _write(session: Session, output: Path, overwrite: bool) -> None:
     typer.echo(f"{output}: {int((session.labels > 0).sum())} pixels")
 
 
+def _segment_all(
+    session: Session, sensitivity: float, min_size: float, max_size: float | None
+) -> None:
+    """Commit all objects of an image, or after an interrupt those found until then."""
+    from napari_promptseg.cli.interrupt import Interrupt
+
+    with Interrupt() as interrupt, typer.progressbar(length=1000, label="searching") as bar:
+
+        def report(done: int, total: int) -> None:
+            bar.update(round(1000 * done / max(total, 1)) - bar.pos)
+
+        found = session.find_all(report=report, is_cancelled=interrupt.is_set)
+    largest = float("inf") if max_size is None else max_size
+    session.add_labels(found.labels(sensitivity, min_size, largest))
+    if not found.complete:
+        typer.echo("promptseg: interrupted; what was found is kept", err=True)
+    typer.echo(f"{len(session.objects)} objects found")
+
+
 def segment(
     image: Path,
     output: Output,
@@ -180,9 +199,21 @@ def segment(
     negative: Negatives = None,
     box: Boxes = None,
     text: Word = None,
-    everything: Annotated[
-        bool, typer.Option("--everything", help="All objects of the middle plane, without prompts.")
+    every: Annotated[
+        bool,
+        typer.Option(
+            "--all",
+            help="All objects of the image, without prompts; of a volume in 3D. Ctrl+C keeps "
+            "what was found.",
+        ),
     ] = False,
+    sensitivity: Annotated[
+        float, typer.Option(help="With --all, in [0, 1]: more finds more objects.")
+    ] = 0.5,
+    min_size: Annotated[float, typer.Option(help="With --all: smallest object, in pixels.")] = 0,
+    max_size: Annotated[
+        float | None, typer.Option(help="With --all: largest object, in pixels.")
+    ] = None,
     prompts: Annotated[
         Path | None,
         typer.Option(
@@ -209,7 +240,7 @@ def segment(
     series: Series = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Segment an object on the planes that have prompts, or all objects of one plane."""
+    """Segment an object on the planes that have prompts, or all objects of the image."""
     from napari_promptseg.session.session import Session
 
     try:
@@ -225,7 +256,7 @@ def segment(
             session.export(output, overwrite=overwrite)
             return
         if prompts is not None:
-            if any((point, negative, box, text, everything, axes, spacing, series)):
+            if any((point, negative, box, text, every, axes, spacing, series)):
                 raise ValueError(
                     "--prompts cannot be combined with other prompts, --axes, --spacing or --series"
                 )
@@ -233,9 +264,13 @@ def segment(
             return
         check_output(output, overwrite)
         volume = _open(image, axes, spacing, series)
-        if everything:
+        if every:
+            if any((point, negative, box, text)):
+                raise ValueError(
+                    "--all cannot be combined with --point, --negative, --box or --text"
+                )
             session = Session(volume, backend, device=device)
-            typer.echo(f"{len(session.segment_everything())} objects found")
+            _segment_all(session, sensitivity, min_size, max_size)
             session.export(output, overwrite=overwrite)
             return
         session = _start(volume, backend, device, point, negative, box, text)

@@ -140,7 +140,7 @@ class Benchmark:
 
     def _distinct(self, backends: Sequence[str], case: Case) -> list[str]:
         """Return the specifications that differ in what is done with a set."""
-        if case.layout != "images" and not self.options.planes:
+        if case.layout != "images" and not self.options.planes and not self.options.everything:
             return list(backends)
         first: dict[str, str] = {}
         for spec in backends:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from napari_promptseg.evaluation.datasets import Case
+from napari_promptseg.evaluation.everything import measure_everything
 from napari_promptseg.evaluation.images import measure_image
 from napari_promptseg.evaluation.videos import measure_frames, measure_video
 from napari_promptseg.evaluation.volumes import measure_planes, measure_volume
@@ -95,6 +96,10 @@ def measure_case(
         If a file cannot be read, or the backend lacks a kind of prompt.
     """
     content = case.read()
+    if options.everything:
+        run = measure_everything(content, backend, case.name, options.class_ids)
+        yield from () if run is None else (run,)
+        return
     match case.layout, options.planes:
         case "images", _:
             labels = options.choose(content.ids, case.name)

@@ -22,7 +22,7 @@ Ask = Literal["click", "box", "scribble"]
 Start = Literal["click", "middle"]
 FirstFrame = Literal["mask", "1", "3"]
 User = Literal["centre", "human"]
-Task = Literal["click", "box", "scribble", "volume", "middle", "video"]
+Task = Literal["click", "box", "scribble", "volume", "middle", "video", "all"]
 
 TARGETS: Final[dict[str, tuple[float, ...]]] = {
     "click": (0.80, 0.85, 0.90),
@@ -64,6 +64,10 @@ class Options:
     user : {"centre", "human"}
         Where the robot user clicks on an image: at the centre of the largest error, or
         anywhere in it, as people do.
+    everything : bool
+        Find all objects of an image, volume or video without prompts, and nothing else.
+    class_ids : bool
+        With `everything`: ids are classes, whose connected pieces are the objects.
     seed : int
         Of all that is drawn.
     """
@@ -79,6 +83,8 @@ class Options:
     start: Start = "click"
     first_frame: FirstFrame = "mask"
     user: User = "centre"
+    everything: bool = False
+    class_ids: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -118,7 +124,7 @@ class Run:
 
     Parameters
     ----------
-    task : {"click", "box", "scribble", "volume", "middle", "video"}
+    task : {"click", "box", "scribble", "volume", "middle", "video", "all"}
         What was asked.
     case : str
         Image, volume or sequence.
@@ -130,7 +136,8 @@ class Run:
         What the robot user gave, in pixels; masks are left out.
     scores : list of float
         IoU after each click on an image, Dice after each interaction with a volume, Dice
-        of all planes but the middle one, J&F of each frame of a video but the first.
+        of all planes but the middle one, J&F of each frame of a video but the first, F1 of
+        all objects.
     seconds : list of float
         Time of each interaction: a click, or a click and the propagation, or from the
         middle plane the propagation; for a video the time a frame.

@@ -73,7 +73,7 @@ class Result:
         Data set; with ``(planes)`` or ``(union)`` where that was asked for.
     layout : {"images", "volumes", "videos"}
         What the set holds.
-    task : {"click", "box", "scribble", "volume", "middle", "video"}
+    task : {"click", "box", "scribble", "volume", "middle", "video", "all"}
         What was measured.
     backend : str
         Specification of the backend and its propagator.

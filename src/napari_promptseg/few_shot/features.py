@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -14,6 +15,7 @@ from napari_promptseg.data.resize import resize
 from napari_promptseg.data.volume import PlaneImage
 from napari_promptseg.models.backends.clicknet import ClickNetBackend, shipped_weights
 from napari_promptseg.models.batching import Query
+from napari_promptseg.models.instance_weights import InstanceNetwork
 from napari_promptseg.models.tensor_files import weights_identity
 
 if TYPE_CHECKING:
@@ -111,8 +113,14 @@ class FeatureExtractor:
     """
 
     def __init__(self, device: str = "auto") -> None:
+        self._device = device
         self._backend = ClickNetBackend(device)
         self._crop_backend = self._backend.at_scale(_CROP_SIDE / self._backend.side)
+
+    @cached_property
+    def instance_network(self) -> InstanceNetwork:
+        """The network that finds all objects, loaded on first use."""
+        return InstanceNetwork(self._device)
 
     def extract(self, image: Float32, factor: float) -> FeatureMap:
         """Return the features of an image at a scale.
@@ -157,6 +165,7 @@ class FeatureExtractor:
         """Free the network."""
         self._crop_backend.close()
         self._backend.close()
+        self.__dict__.pop("instance_network", None)
 
 
 def _query(image: Float32, question: Question) -> Query:

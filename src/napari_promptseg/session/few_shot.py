@@ -83,7 +83,7 @@ def propose(
 
 def accept(
     state: SessionState,
-    proposals: Sequence[Proposal],
+    proposals: Sequence[Proposal] | NDArray[Any],
     index: PlaneIndex = None,
     name: str = "",
 ) -> list[int]:
@@ -91,8 +91,8 @@ def accept(
 
     Parameters
     ----------
-    proposals : sequence of Proposal
-        From `propose`.
+    proposals : sequence of Proposal, or (H, W) integer array
+        From `propose`, or from `segment_all` of the plane.
     index : int, (int, int) or Plane, optional
         The plane that they are of.
     name : str
@@ -110,7 +110,14 @@ def accept(
     """
     state.interrupt()
     plane = state.plane(index)
-    numbers = np.zeros(state.store.labels[plane.slices].shape, np.int32)
+    shape = state.store.labels[plane.slices].shape
+    numbers, step = np.zeros(shape, np.int32), "accept proposals"
+    if isinstance(proposals, np.ndarray):
+        if proposals.shape != shape or proposals.dtype.kind not in "iu":
+            raise ValueError(
+                f"labels of {proposals.shape}, {proposals.dtype} do not fit a plane of {shape}"
+            )
+        numbers, proposals, step = proposals.astype(np.int32), (), "segment everything"
     for number, proposal in enumerate(proposals, start=1):
         if numbers[proposal.part].shape != proposal.mask.shape:
             raise ValueError(
@@ -118,7 +125,7 @@ def accept(
             )
         numbers[proposal.part][proposal.mask] = number
     labels, change = object_edits.add_plane_objects(
-        state.store, plane, numbers, "accept proposals", name
+        state.store, plane, numbers, step, name
     )
     if labels:
         state.store.do(change)

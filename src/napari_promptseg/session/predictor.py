@@ -12,10 +12,11 @@ from napari_promptseg.data.geometry import Crop, box_union, mask_box
 from napari_promptseg.data.plane_prompts import PlanePrompts, Stroke
 from napari_promptseg.data.volume import PlaneImage
 from napari_promptseg.few_shot.text import TextModels
+from napari_promptseg.instances.finder import ObjectFinder
 from napari_promptseg.models.base import BackendTraits
 from napari_promptseg.models.capabilities import Everything, Scalable
 from napari_promptseg.models.encoding.prompt_maps import excluded_pixels
-from napari_promptseg.models.registry import backends_with, create_backend
+from napari_promptseg.models.registry import create_backend
 from napari_promptseg.models.text_models import TextMatch
 from napari_promptseg.models.validation import find_fault, is_out_of_memory
 from napari_promptseg.propagation.registry import (
@@ -98,6 +99,7 @@ class Predictor:
         self._backend: Backend | None = None
         self._batch: Backend | None = None
         self._made: Propagator | None = None
+        self._finder: ObjectFinder | None = None
         self.words = TextModels(device)
         """The classes of the user and the models of words."""
         self.text_match: TextMatch | None = None
@@ -343,21 +345,16 @@ class Predictor:
         limited = self._in_range(plane, mask, (0, 0), part or Crop.whole(mask.shape))
         return limited if before is None else limited | (mask & before)
 
-    def segment_everything(self, plane: Plane) -> NDArray[np.int32]:
-        """Return numbers of all objects that the backend finds on a plane without prompts.
-
-        Raises
-        ------
-        ValueError
-            If it cannot.
-        """
+    def object_finder(self) -> ObjectFinder:
+        """Return what finds all objects: the backend if it can, else the shipped networks."""
         backend = self.backend
         while isinstance(backend, Wrapper):
             backend = backend.backend
-        if not isinstance(backend, Everything):
-            valid = ", ".join(backends_with("everything"))
-            raise ValueError(f"backend {self.name!r} cannot segment everything; valid: {valid}")
-        return backend.segment_everything(self._volume.plane(plane))
+        if isinstance(backend, Everything):
+            return ObjectFinder(self._device, backend)
+        if self._finder is None:
+            self._finder = ObjectFinder(self._device)
+        return self._finder
 
     def uncertainty(
         self, plane: Plane, prompts: PlanePrompts, prior: NDArray[np.bool_] | None
@@ -430,6 +427,8 @@ class Predictor:
         if self._base is not None and self._given is None:
             self._base.close()
         self.words.close()
+        if self._finder is not None:
+            self._finder.close()
         self._base = self._backend = self._batch = self._made = None
 
 

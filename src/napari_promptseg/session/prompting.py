@@ -23,7 +23,6 @@ from napari_promptseg.data.prompts import (
     check_prompt,
     prompt_plane,
 )
-from napari_promptseg.session import object_edits
 from napari_promptseg.session.neighbors import with_neighbors
 from napari_promptseg.session.regions_of_interest import PlaneAnswer, crop_around
 
@@ -314,38 +313,6 @@ def _with_choice(
         raise InvalidPromptError(f"choice {number!r}; valid: 0 to {count - 1}")
     rest = (p for p in prompts if not (isinstance(p, ChoicePrompt) and p in there))
     return (*rest, ChoicePrompt(number, plane.index)), number
-
-
-def segment_everything(state: SessionState, index: PlaneIndex = None) -> list[int]:
-    """Find all objects of a plane without prompts, and commit them in one step.
-
-    Pixels of other objects are left to them.
-
-    Parameters
-    ----------
-    index : int, (int, int) or Plane, optional
-        Which plane, as in `add_mask`; the middle one when not given.
-
-    Returns
-    -------
-    list of int
-        Ids of the new objects; the list may be empty.
-
-    Raises
-    ------
-    ValueError
-        If the backend cannot, or there is no such plane.
-    """
-    state.interrupt()
-    plane = state.plane(index)
-    state.volume.check_whole(plane, "segmenting everything")
-    numbers = state.predictor.segment_everything(plane)
-    labels, change = object_edits.add_plane_objects(
-        state.store, plane, numbers, "segment everything"
-    )
-    if labels:
-        state.store.do(change)
-    return labels
 
 
 def _record(

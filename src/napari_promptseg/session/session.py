@@ -17,6 +17,7 @@ from napari_promptseg.session import (
     prompting,
     review,
     save_load,
+    segment_all,
     settings,
 )
 from napari_promptseg.session import measurements as results
@@ -273,7 +274,6 @@ class Session:
     remove_prompt = delegate(prompting.remove_prompt)
     replace_prompt = delegate(prompting.replace_prompt)
     choose = delegate(prompting.choose)
-    segment_everything = delegate(prompting.segment_everything)
     segment_each = delegate(each.segment_each)
     propose_each = delegate(each.propose_each)
 
@@ -331,6 +331,11 @@ class Session:
     interpolate = delegate(label_edits.interpolate)
     set_attributes = delegate(object_attributes.set_attributes)
     set_classes = delegate(object_attributes.set_classes)
+
+    # All objects without prompts
+
+    find_all = delegate(segment_all.find_all)
+    segment_all = delegate(segment_all.segment_all)
 
     # Few-shot classes
 

@@ -19,6 +19,7 @@ from pydantic import (
 
 from napari_promptseg.models.backends.clicknet import shipped_weights
 from napari_promptseg.models.backends.volumenet import shipped_volume_weights
+from napari_promptseg.models.instance_weights import shipped_instance_weights
 
 
 class SceneFolder(BaseModel):
@@ -68,6 +69,11 @@ class DataSet(SceneFolder):
         name them beside. Labels of other sets are the background.
     source, terms : str
         Where the set comes from and what its licence allows, for the model card.
+    objects : tuple of int
+        Ids whose connected pieces are the objects that "instancenet" learns; all when empty.
+    sparse : bool
+        Whether images hold objects without a label: then their background counts less, for
+        "instancenet".
     open_terms : bool
         Whether its terms allow any use, also a commercial one.
     """
@@ -77,6 +83,8 @@ class DataSet(SceneFolder):
     held_out_group: str | None = None
     held_out_last: bool = False
     organs: tuple[str, ...] = ()
+    objects: tuple[int, ...] = ()
+    sparse: bool = False
     source: str = ""
     terms: str = ""
     open_terms: bool = False
@@ -130,9 +138,10 @@ class TrainConfig(BaseModel):
         Sets to learn from.
     validation : list of ValidationData
         Sets to pick the best weights by.
-    model : {"clicknet", "volumenet"}
+    model : {"clicknet", "volumenet", "instancenet"}
         "clicknet" answers prompts on one plane; "volumenet" carries an object through the
-        planes of a volume, and learns from stacks of them instead of crops.
+        planes of a volume, and learns from stacks of them instead of crops; "instancenet"
+        finds all objects of a plane without prompts.
     steps : int
         Optimiser steps in all.
     batch, crop : int
@@ -183,7 +192,7 @@ class TrainConfig(BaseModel):
     output: Path
     data: list[DataSet] = Field(min_length=1)
     validation: list[ValidationData] = Field(default_factory=list)
-    model: Literal["clicknet", "volumenet"] = "clicknet"
+    model: Literal["clicknet", "volumenet", "instancenet"] = "clicknet"
     steps: PositiveInt = 20_000
     batch: PositiveInt = 8
     crop: int = Field(256, ge=64, multiple_of=32)
@@ -235,7 +244,12 @@ class TrainConfig(BaseModel):
         """File of the weights that training starts from, if it starts from any."""
         if self.initial != "shipped":
             return self.initial
-        return shipped_weights() if self.model == "clicknet" else shipped_volume_weights()
+        shipped = {
+            "clicknet": shipped_weights,
+            "volumenet": shipped_volume_weights,
+            "instancenet": shipped_instance_weights,
+        }
+        return shipped[self.model]()
 
     @property
     def weights(self) -> Path:

@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from napari_promptseg.models.networks.checkpoints import load_weights
 from napari_promptseg.models.networks.clicknet import ClickNet
+from napari_promptseg.models.networks.instancenet import InstanceNet
 from napari_promptseg.models.networks.volumenet import VolumeNet
 from napari_promptseg.training.depthwise import speed_up_depthwise
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from napari_promptseg.training.config import TrainConfig
 
-Network = ClickNet | VolumeNet
+Network = ClickNet | VolumeNet | InstanceNet
+_NETWORKS: Final[dict[str, type[Network]]] = {
+    "clicknet": ClickNet,
+    "volumenet": VolumeNet,
+    "instancenet": InstanceNet,
+}
 
 
 def begin_network(config: TrainConfig) -> Network:
     """Build the network with the weights that a recipe starts from.
+
+    InstanceNet takes the encoder of weights of ClickNet.
 
     Raises
     ------
@@ -30,15 +42,31 @@ def begin_network(config: TrainConfig) -> Network:
     ImportError
         If the package with the ImageNet weights is not installed.
     """
-    net = ClickNet() if config.model == "clicknet" else VolumeNet()
+    net = _NETWORKS[config.model]()
     initial = config.initial_file
-    if initial is not None:
+    if initial is not None and isinstance(net, InstanceNet) and is_clicknet(initial):
+        net.take_encoder(load_file(initial))
+    elif initial is not None:
         load_weights(net, initial)
         if isinstance(net, ClickNet):
             net.begin_alternatives()
-    elif config.pretrained and isinstance(net, ClickNet):
+    elif config.pretrained and not isinstance(net, VolumeNet):
         load_pretrained(net)
     return net
+
+
+def is_clicknet(weights: Path) -> bool:
+    """Tell whether a file holds weights of ClickNet.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    """
+    if not weights.exists():
+        raise FileNotFoundError(f"no weights at {str(weights)!r}")
+    with safe_open(weights, "pt") as tensors:
+        return "prompt_joint.0.weight" in tensors.keys()  # noqa: SIM118
 
 
 def _pretrained_encoder() -> dict[str, torch.Tensor]:
@@ -55,7 +83,7 @@ def _pretrained_encoder() -> dict[str, torch.Tensor]:
     return weights
 
 
-def load_pretrained(net: ClickNet) -> None:
+def load_pretrained(net: ClickNet | InstanceNet) -> None:
     """Fill the encoder with ImageNet weights, tensor by tensor in order.
 
     Raises

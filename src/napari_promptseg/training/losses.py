@@ -5,6 +5,14 @@ from __future__ import annotations
 import torch
 from torch.nn import functional as F
 
+from napari_promptseg.models.encoding.instance_maps import (
+    EDGE,
+    FLOW_COLUMN,
+    FLOW_ROW,
+    INSIDE,
+    SIZE,
+)
+
 
 def normalized_focal_loss(
     logits: torch.Tensor,
@@ -80,6 +88,36 @@ def mask_overlap(logits: torch.Tensor, target: torch.Tensor, weight: torch.Tenso
         truth = (target > 0.5) & (weight > 0)
         union = (mask | truth).sum((2, 3)).clamp_min(1)
         return (mask & truth).sum((2, 3)) / union
+
+
+def instance_loss(logits: torch.Tensor, maps: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Loss of the maps of InstanceNet.
+
+    Cross-entropy of insides and rims, Dice of the insides, the squared difference of the
+    directions, and the absolute one of the logarithm of the diameter; the last two within objects.
+
+    Parameters
+    ----------
+    logits, maps : (B, MAP_CHANNELS, H, W) tensor
+        Predicted logits, and true maps in [0, 1].
+    weight : (B, 1, H, W) tensor
+        How much each cell counts, in [0, 1].
+
+    Returns
+    -------
+    (B,) tensor
+        One loss an image.
+    """
+    inside, edge = (maps[:, i : i + 1] for i in (INSIDE, EDGE))
+    predicted = logits.sigmoid()
+    area = (inside * weight).sum((1, 2, 3)).clamp_min(50)
+    flow = (predicted - maps)[:, [FLOW_ROW, FLOW_COLUMN]].square().sum(1, keepdim=True)
+    size = (predicted - maps)[:, SIZE : SIZE + 1].abs()
+    loss = cross_entropy(logits[:, INSIDE : INSIDE + 1], inside, weight)
+    loss = loss + dice_loss(logits[:, INSIDE : INSIDE + 1], inside, weight)
+    # Rims are thin, and parts of them decide which objects touch.
+    loss = loss + cross_entropy(logits[:, EDGE : EDGE + 1], edge, weight * (1 + 2 * edge))
+    return loss + ((8 * flow + 2 * size) * inside * weight).sum((1, 2, 3)) / area
 
 
 def cross_entropy(logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:

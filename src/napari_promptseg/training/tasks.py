@@ -12,16 +12,20 @@ from napari_promptseg.training.click_episodes import Episode as ClickEpisode
 from napari_promptseg.training.click_episodes import start
 from napari_promptseg.training.data.crops_2d import draw_sample
 from napari_promptseg.training.data.crops_3d import draw_stack
+from napari_promptseg.training.data.crops_instances import Meaning, draw_instances
+from napari_promptseg.training.instance_episodes import InstanceEpisode
 from napari_promptseg.training.losses import (
     best_of_loss,
     click_loss,
     cross_entropy,
     dice_loss,
+    instance_loss,
     mask_overlap,
 )
 from napari_promptseg.training.semantic_head import SemanticHead
 from napari_promptseg.training.stack_episodes import start_stack
 from napari_promptseg.training.validate_clicks import ValidationSet
+from napari_promptseg.training.validate_instances import InstanceValidation
 from napari_promptseg.training.validate_stacks import StackValidation
 
 if TYPE_CHECKING:
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from napari_promptseg.models.networks.clicknet import ClickNet
+    from napari_promptseg.models.networks.instancenet import InstanceNet
     from napari_promptseg.models.networks.volumenet import VolumeNet
     from napari_promptseg.training.config import TrainConfig
     from napari_promptseg.training.data.datasets import Scene
@@ -52,8 +57,8 @@ class Episode(Protocol):
         """(..., H, W, 3) values in [0, 1]."""
 
     @property
-    def truth(self) -> NDArray[np.bool_]:
-        """(..., H, W) pixels of the object."""
+    def truth(self) -> NDArray[Any]:
+        """(..., H, W) pixels of the object, or the maps that are to be predicted."""
 
     def maps(self) -> NDArray[np.float32]:
         """Return the (..., C, H, W) maps that the network reads beside the image."""
@@ -108,7 +113,12 @@ class TrainingTask(Protocol):
 
 def make_task(config: TrainConfig) -> TrainingTask:
     """Return the course of a recipe."""
-    return (ClickTask if config.model == "clicknet" else StackTask)(config)
+    tasks: dict[str, Callable[[TrainConfig], TrainingTask]] = {
+        "clicknet": ClickTask,
+        "volumenet": StackTask,
+        "instancenet": InstanceTask,
+    }
+    return tasks[config.model](config)
 
 
 def stack_inputs(
@@ -246,8 +256,47 @@ class StackTask:
         return StackValidation.read(self._config)
 
 
+class InstanceTask:
+    """All objects of a crop at once: insides, rims, directions to the centre and diameters."""
+
+    def __init__(self, config: TrainConfig) -> None:
+        self._config = config
+        self._meanings = [Meaning(data.objects, data.sparse) for data in config.data]
+        self.extra: nn.Module = torch.nn.Identity()
+
+    def begin(self, set_index: int, scenes: list[Scene], rng: np.random.Generator) -> Episode:
+        """See `TrainingTask.begin`."""
+        meaning = self._meanings[set_index]
+        return InstanceEpisode(draw_instances(scenes, meaning, self._config.crop, rng))
+
+    def learn(
+        self,
+        net: InstanceNet,
+        image: torch.Tensor,
+        prompts: torch.Tensor,
+        episodes: Sequence[InstanceEpisode],
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """See `TrainingTask.learn`."""
+        logits = net(image).float()
+        maps = torch.from_numpy(np.stack([e.truth for e in episodes])).to(logits)
+        weight = torch.from_numpy(np.stack([e.sample.weight for e in episodes])).to(logits)
+        return logits, instance_loss(logits, maps, weight[:, None])
+
+    def answer(
+        self, net: InstanceNet, episodes: Sequence[InstanceEpisode], device: torch.device
+    ) -> torch.Tensor:
+        """See `TrainingTask.answer`."""
+        logits: torch.Tensor = net(stack_inputs(episodes, device)[0])
+        return logits
+
+    def validation(self) -> Validation:
+        """See `TrainingTask.validation`."""
+        return InstanceValidation.read(self._config)
+
+
 def goal(figures: Mapping[str, float], loss: float) -> float:
     """Return what the best weights have the least of; the loss without validation sets."""
-    if "dice" in figures:
-        return 1 - figures["dice"]
+    for overlap in ("dice", "f1"):
+        if overlap in figures:
+            return 1 - figures[overlap]
     return figures.get("noc85", loss)

@@ -199,7 +199,7 @@ def test_everything_of_a_plane_becomes_objects_in_one_step(backend, monkeypatch)
     mask[5:25, 5:25] = True
     session.add_mask(mask, index=1)
     first = session.commit()
-    labels = session.segment_everything(1)
+    labels = session.accept(session.segment_all(1), 1)
     assert labels == [2, 3]
     assert (session.labels[1][mask] == first).all(), "objects that were there keep their pixels"
     assert (session.labels[1] == 2).sum() == 64 - 25
@@ -209,7 +209,7 @@ def test_everything_of_a_plane_becomes_objects_in_one_step(backend, monkeypatch)
     assert session.redo()
     session.delete(2)
     with pytest.raises(ValueError, match="index"):
-        session.segment_everything(7)
+        session.segment_all(7)
 
 
 def test_a_real_generator_is_asked(model) -> None:
@@ -219,10 +219,8 @@ def test_a_real_generator_is_asked(model) -> None:
     assert labels.dtype == np.int32
 
 
-def test_other_backends_cannot_segment_everything() -> None:
+def test_other_backends_have_one_answer() -> None:
     session = Session(GREY, "grabcut")
-    with pytest.raises(ValueError, match="grabcut"):
-        session.segment_everything()
     with pytest.raises(ValueError, match="one answer"):
         session.choose()
 

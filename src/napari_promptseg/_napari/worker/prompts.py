@@ -206,7 +206,7 @@ class PromptCommands:
 
         self._propagation.cancel()
         self._proxy.events.status.emit("Looking for all objects of this plane …")
-        self._proxy.run(lambda session, _: session.segment_everything(plane), then)
+        self._proxy.run(lambda s, _: s.accept(s.segment_all(plane), plane), then)
 
     def paint_mask(self, edit: Edit, normal: str | None) -> None:
         """Add pixels painted on the active object as mask prompts, one a plane."""

@@ -90,6 +90,8 @@ def caption(run: Run) -> str:
     """Return in words how a run went."""
     if run.task == "video":
         return f"J&F {np.mean(run.scores):.2f}, in this frame {min(run.scores):.2f}"
+    if run.task == "all":
+        return f"F1 {run.scores[-1]:.2f}"
     name = "Dice" if run.task in ("volume", "middle") else "IoU"
     if run.task in ("box", "scribble", "middle"):
         return f"{name} {run.scores[-1]:.2f}"

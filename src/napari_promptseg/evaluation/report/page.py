@@ -24,6 +24,7 @@ _TITLES: Final[dict[Task, str]] = {
     "volume": "clicks and propagation",
     "middle": "from the middle plane",
     "video": "from the first frame",
+    "all": "all objects without prompts",
 }
 
 

@@ -88,6 +88,14 @@ COLUMNS: Final[dict[Task, tuple[Column, ...]]] = {
         Column("frames_per_second", "propagation", "frames/s", 1),
         *_SECONDS,
     ),
+    "all": (
+        *(Column(name, "IoU 0.5", name) for name in ("f1", "precision", "recall")),
+        Column("ar50", "50 proposals", "AR"),
+        Column("watershed_f1", "threshold and watershed", "F1"),
+        Column("objects_per_second", "speed", "objects/s", 1),
+        Column("megapixels_per_second", "speed", "Mpx/s", 2),
+        *_SECONDS,
+    ),
 }
 """Columns of each task, where the summary has them."""
 HEADLINES: Final[dict[Task, tuple[str, ...]]] = {
@@ -97,6 +105,7 @@ HEADLINES: Final[dict[Task, tuple[str, ...]]] = {
     "volume": ("dice1", "dice"),
     "middle": ("dice_others",),
     "video": ("jf",),
+    "all": ("f1", "ar50"),
 }
 """What the overview shows."""
 

@@ -33,7 +33,8 @@ _COARSE: Final = {2: 40, 4: 112, 6: 320}
 _PROMPTS_FINE, _PROMPTS_JOINT = 16, 48  # channels of the prompts at strides 2 and 4
 
 
-def _dense(inputs: int, outputs: int, kernel: int = 3) -> nn.Sequential:
+def dense_block(inputs: int, outputs: int, kernel: int = 3) -> nn.Sequential:
+    """Return a convolution with batch normalisation and ReLU."""
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False),
         nn.BatchNorm2d(outputs),
@@ -41,16 +42,17 @@ def _dense(inputs: int, outputs: int, kernel: int = 3) -> nn.Sequential:
     )
 
 
-def _separable(inputs: int, outputs: int) -> nn.Sequential:
+def separable_block(inputs: int, outputs: int) -> nn.Sequential:
+    """Return a depthwise separable convolution; see `dense_block`."""
     return nn.Sequential(
         nn.Conv2d(inputs, inputs, 3, padding=1, groups=inputs, bias=False),
         nn.BatchNorm2d(inputs),
         nn.ReLU(inplace=True),
-        *_dense(inputs, outputs, 1),
+        *dense_block(inputs, outputs, 1),
     )
 
 
-def _resized(x: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+def resized(x: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
     """Enlarge to the size of another level, a power of two times as large.
 
     By that factor and not to that size: so an exported graph works for images of any size.
@@ -96,7 +98,7 @@ class _Reasoning(nn.Module):
         last = nn.BatchNorm2d(width)
         nn.init.zeros_(last.weight)  # begins as the identity
         self.body = nn.Sequential(
-            *_dense(width, width), nn.Conv2d(width, width, 3, padding=1, bias=False), last
+            *dense_block(width, width), nn.Conv2d(width, width, 3, padding=1, bias=False), last
         )
 
     def forward(self, x: torch.Tensor, prompts: torch.Tensor) -> torch.Tensor:
@@ -164,14 +166,14 @@ class ClickNet(nn.Module):
         self.lateral = nn.ModuleList(
             nn.Conv2d(c, width, 1) for c in (*coarse, _JOINT + _PROMPTS_JOINT)
         )
-        self.smooth = nn.ModuleList(_separable(width, width) for _ in self.lateral)
+        self.smooth = nn.ModuleList(separable_block(width, width) for _ in self.lateral)
         self.reasoning = nn.ModuleList(_Reasoning(width) for _ in coarse)
         self.similarity = nn.ModuleList(_Similarity(width) for _ in range(2))
-        self.decoded = _dense(width, head_width, 1)
+        self.decoded = dense_block(width, head_width, 1)
         self.dropout = nn.Dropout2d(dropout)
         self.head = nn.Sequential(
-            *_dense(head_width + _FINE + _PROMPTS_FINE, head_width),
-            *_dense(head_width, head_width),
+            *dense_block(head_width + _FINE + _PROMPTS_FINE, head_width),
+            *dense_block(head_width, head_width),
             nn.Conv2d(head_width, 1, 1),
         )
         self.alternatives = nn.Conv2d(head_width, ALTERNATIVES, 1)
@@ -231,7 +233,7 @@ class ClickNet(nn.Module):
         """Return the (B, C, H/2, W/2) features that `logits` reads; see `forward`."""
         fine, prompts_fine, levels = self._encode(image, prompts)
         x = self._decode(levels[::-1], prompts)
-        details = torch.cat([_resized(x, fine), fine, prompts_fine], 1)
+        details = torch.cat([resized(x, fine), fine, prompts_fine], 1)
         last: torch.Tensor = self.head[:-1](details)
         return last
 
@@ -248,7 +250,7 @@ class ClickNet(nn.Module):
         parts = [
             F.avg_pool2d(fine, 2),
             joint[:, :_JOINT],
-            *(_resized(level, joint) for level in coarse),
+            *(resized(level, joint) for level in coarse),
             self._decode(levels[::-1], nothing),
             F.avg_pool2d(image, 4),
         ]
@@ -258,7 +260,7 @@ class ClickNet(nn.Module):
         """Merge levels, the coarsest first, into features at stride 4."""
         x = self.context(levels[0].mean((2, 3)))[:, :, None, None]
         for number, level in enumerate(levels):
-            above = _resized(x, level) if number else x  # the context is the same everywhere
+            above = resized(x, level) if number else x  # the context is the same everywhere
             x = self.smooth[number](self.lateral[number](level) + above)
             if number < len(self.reasoning):
                 x = self.reasoning[number](x, prompts)

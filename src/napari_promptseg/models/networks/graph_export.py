@@ -12,8 +12,10 @@ from napari_promptseg.data.requirements import require
 from napari_promptseg.models.backends.volumenet import CHOOSE_GRAPH, SEE_GRAPH
 from napari_promptseg.models.clicknet_weights import DENSE_GRAPH, FEATURES_GRAPH
 from napari_promptseg.models.encoding.stack_maps import STACK_CHANNELS
+from napari_promptseg.models.instance_weights import MAPS_GRAPH
 from napari_promptseg.models.network_export import OPSET, SIDE, without_remarks
 from napari_promptseg.models.networks.clicknet import PROMPT_CHANNELS, ClickNet
+from napari_promptseg.models.networks.instancenet import InstanceNet
 from napari_promptseg.models.networks.volumenet import FEATURES, VolumeNet
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ class _Method(nn.Module):
 
 
 def write_graphs(folder: Path) -> None:
-    """Write the graphs of both networks, and `tensors.json` with the weights that they read.
+    """Write the graphs of all networks, and `tensors.json` with the weights that they read.
 
     Raises
     ------
@@ -47,6 +49,7 @@ def write_graphs(folder: Path) -> None:
     require("onnx", extra="torch", purpose="Making graphs")
     folder.mkdir(parents=True, exist_ok=True)
     click, volume = _distinct(ClickNet()), _distinct(VolumeNet())
+    instance = _distinct(InstanceNet())
     image, maps = torch.rand(1, 3, SIDE, SIDE), torch.rand(1, PROMPT_CHANNELS, SIDE, SIDE)
     grey = torch.rand(1, 1, _DEPTH, _CROP, _CROP)
     stack = torch.rand(1, 1 + STACK_CHANNELS + 2, _DEPTH, _CROP, _CROP)
@@ -58,6 +61,9 @@ def write_graphs(folder: Path) -> None:
         ),
         DENSE_GRAPH: _write(
             click, "dense", (image,), {"image": _PLANES}, {"dense": _PLANES}, folder, DENSE_GRAPH
+        ),
+        MAPS_GRAPH: _write(
+            instance, "maps", (image,), {"image": _PLANES}, {"maps": _PLANES}, folder, MAPS_GRAPH
         ),
         SEE_GRAPH: _write(
             volume,

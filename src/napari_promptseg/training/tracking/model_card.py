@@ -52,6 +52,13 @@ _METHOD: Final = {
         "that things without a label teach too. Cross-entropy and Dice loss, AdamW, a cosine "
         "schedule, and averaged weights, of which validation picks the best."
     ),
+    "instancenet": (
+        "Crops around a random object, which appears at a random size, are learnt with all "
+        "of their objects: cross-entropy and Dice loss of the insides, cross-entropy of the rims, squared "
+        "difference of the directions to the centre, absolute difference of the logarithm of the "
+        "diameter. AdamW, a cosine schedule, and averaged weights, of which validation picks the "
+        "best."
+    ),
 }
 _MEASURED: Final = {
     "clicknet": (
@@ -62,12 +69,17 @@ _MEASURED: Final = {
         "On 24 fixed stacks of each validation set: mean Dice of the other planes from the true "
         "mask of the largest one."
     ),
+    "instancenet": (
+        "On 24 fixed crops of each validation set: F1 of all objects at an IoU of 0.5, without "
+        "prompts."
+    ),
 }
 _TITLES: Final = {
     "noc85": "NoC@85",
     "noc90": "NoC@90",
     "iou1": "IoU after 1 click",
     "dice": "Dice from a mask",
+    "f1": "F1 at IoU 0.5",
 }
 
 
@@ -176,7 +188,7 @@ def _recipe(config: TrainConfig, record: RunInfo, info: WeightsInfo) -> list[str
     step = info.step
     if step is not None:
         amount = f"{step * config.batch:,} crops of"
-        if config.model != "clicknet":
+        if config.model == "volumenet":
             amount = f"{step * config.batch:,} stacks of {config.planes} planes of"
         text.append(f"The weights have seen {amount} {config.crop} x {config.crop} pixels.")
     if record.stretches:

@@ -85,7 +85,7 @@ class RunLogger:
         }
         self._report(
             "  ".join(
-                f"{k.removeprefix('noc85/').removeprefix('dice/')} {v:.4g}"
+                f"{k.removeprefix('noc85/').removeprefix('dice/').removeprefix('f1/')} {v:.4g}"
                 for k, v in row_figures.items()
             )
         )

@@ -1,0 +1,1 @@
+"""Automatic instance segmentation: the objects of images and volumes, without prompts."""

@@ -1,0 +1,166 @@
+"""All objects of planes, volumes and series, without prompts."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from napari_promptseg.data.geometry import Plane
+from napari_promptseg.instances.linking import link_planes
+from napari_promptseg.instances.objects import FoundObject, FoundObjects, resized
+from napari_promptseg.instances.planes import find_in_plane
+from napari_promptseg.instances.prompt_grid import find_by_clicks
+from napari_promptseg.instances.volumes import find_in_volume, square_rgb
+from napari_promptseg.models.backends.clicknet import ClickNetBackend
+from napari_promptseg.models.instance_weights import InstanceNetwork
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from napari_promptseg.data.volume import PlaneImage, Volume
+    from napari_promptseg.models.capabilities import Everything
+
+    Report = Callable[[int, int], None]
+    """Called with the number of planes that were looked at, and of all."""
+
+
+_SURE: Final = 0.65
+"""Mean score of objects, weighted by their area, above which nothing else is asked."""
+_GOOD: Final = 0.5
+_MANY: Final = 40
+"""Score of a good object, and number of them above which nothing else is asked."""
+
+
+def no_report(done: int, total: int) -> None:
+    """Report nothing."""
+
+
+def never() -> bool:
+    """Return False: nobody cancels."""
+    return False
+
+
+class ObjectFinder:
+    """Finds objects, with the networks of the package or with a model that does it itself.
+
+    Parameters
+    ----------
+    device : str
+        "auto", "cpu", "cuda" or "mps".
+    everything : Everything, optional
+        A backend that segments everything on a plane; volumes are linked from its planes.
+    """
+
+    def __init__(self, device: str = "auto", everything: Everything | None = None) -> None:
+        self._device, self._everything = device, everything
+
+    @cached_property
+    def network(self) -> InstanceNetwork:
+        """The dense network, loaded on first use."""
+        return InstanceNetwork(self._device)
+
+    @cached_property
+    def click_network(self) -> ClickNetBackend:
+        """The network for clicks, loaded on first use."""
+        return ClickNetBackend(self._device)
+
+    def in_plane(self, image: PlaneImage, is_cancelled: Callable[[], bool] = never) -> FoundObjects:
+        """Find the objects of a plane.
+
+        Parameters
+        ----------
+        image : PlaneImage
+            The plane.
+        is_cancelled : callable
+            Polled on the way; once it returns True, those found until then are the result.
+        """
+        if is_cancelled():
+            return FoundObjects.of(image.shape, [], complete=False)
+        if self._everything is not None:
+            labels = self._everything.segment_everything(image)
+            scores = np.ones(int(labels.max(initial=0)), np.float32)
+            return FoundObjects.from_labels(labels, scores)
+        square = square_rgb(image)
+        found = find_in_plane(self.network, square)
+        if needs_clicks(found):
+            found += find_by_clicks(self.click_network, square, is_cancelled)
+        shape = square.shape[0], square.shape[1]
+        if shape != image.shape:
+            found = [one for f in found for one in resized(f, shape, image.shape)]
+        return FoundObjects.of(image.shape, found, complete=not is_cancelled())
+
+    def in_volume(
+        self, volume: Volume, report: Report = no_report, is_cancelled: Callable[[], bool] = never
+    ) -> FoundObjects:
+        """Find the objects of an image, a volume (in 3D), or of each frame of a series.
+
+        Parameters
+        ----------
+        volume : Volume
+            The image.
+        report : callable
+            Called after each plane with the number of planes done, and of all.
+        is_cancelled : callable
+            Polled on the way; once it returns True, those found until then are the result.
+        """
+        names, shape = volume.names, volume.shape
+        found: list[FoundObject] = []
+        frames: list[tuple[int | None, ...]] = [(None,) * len(shape)]
+        if "t" in names:
+            at = names.index("t")
+            frames = [
+                tuple(t if axis == at else None for axis in range(len(shape)))
+                for t in range(shape[at])
+            ]
+        for number, frame in enumerate(frames):
+            if is_cancelled():
+                return FoundObjects.of(shape, found, complete=False)
+
+            def report_within(done: int, total: int, number: int = number) -> None:
+                report(number * total + done, len(frames) * total)
+
+            if "z" in names:
+                objects = self._in_stack(volume, frame, report_within, is_cancelled)
+            else:
+                objects = list(self.in_plane(volume.plane(Plane(frame)), is_cancelled))
+                report_within(1, 1)
+            found += [one.at(frame) for one in objects]
+        return FoundObjects.of(shape, found, complete=not is_cancelled())
+
+    def _in_stack(
+        self,
+        volume: Volume,
+        frame: tuple[int | None, ...],
+        report: Report,
+        is_cancelled: Callable[[], bool],
+    ) -> list[FoundObject]:
+        """Find the objects of the volume that a frame is."""
+        if self._everything is None:
+            return find_in_volume(self.network, volume, frame, report, is_cancelled)
+        along, planes = volume.names.index("z"), []
+        for number in range(volume.shape[along]):
+            if is_cancelled():
+                break
+            index = [*frame[:along], number, *frame[along + 1 :]]
+            planes.append(self.in_plane(volume.plane(Plane(tuple(index)))).chosen())
+            report(number + 1, volume.shape[along])
+        spacing = [volume.axis_spacing(volume.names.index(name)) for name in "zyx"]
+        return link_planes(planes, spacing[0] / min(spacing))
+
+    def close(self) -> None:
+        """Free the networks; they load again when they are used."""
+        for name in ("network", "click_network"):
+            self.__dict__.pop(name, None)
+
+
+def needs_clicks(found: Sequence[FoundObject]) -> bool:
+    """Return whether objects of the dense network are few and doubtful: then clicks are asked too.
+
+    That is so for photographs; an image of many cells would take long, and gains nothing.
+    """
+    sizes = np.array([one.size for one in found], float)
+    scores = np.array([one.score for one in found], float)
+    sure = float((sizes * scores).sum() / max(sizes.sum(), 1))
+    return sure < _SURE and int((scores > _GOOD).sum()) < _MANY
