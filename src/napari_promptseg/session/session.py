@@ -18,6 +18,7 @@ from napari_promptseg.session import (
     review,
     save_load,
     settings,
+    track_linking,
 )
 from napari_promptseg.session import measurements as results
 from napari_promptseg.session import verify as reproducibility
@@ -323,6 +324,7 @@ class Session:
     divide = delegate(results.divide)
     unlink = delegate(results.unlink)
     end_track = delegate(results.end_track)
+    link_tracks = delegate(track_linking.link_tracks)
     tracks = delegate(results.tracks)
     export = delegate(results.export)
 
