@@ -106,6 +106,6 @@ def _frame(
     boxes = np.array([*label_boxes(frame).values()], np.int64).reshape(-1, len(steps), 2)
     rows = np.flatnonzero(~np.isin(ids, list(without)))
     # Labels decide nothing, not even the order.
-    rows = rows[np.lexsort((*centres[rows].T, sizes[rows]))]
+    rows = rows[np.lexsort((sizes[rows], *centres[rows].T[::-1]))]
     times = np.full(len(rows), t, np.int64)
     return times, ids[rows].astype(np.int64), sizes[rows], centres[rows], boxes[rows]

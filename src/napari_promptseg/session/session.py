@@ -18,6 +18,7 @@ from napari_promptseg.session import (
     review,
     save_load,
     settings,
+    track_edits,
     track_linking,
 )
 from napari_promptseg.session import measurements as results
@@ -322,7 +323,9 @@ class Session:
     measurements = delegate(results.measurements)
     surface = delegate(results.surface)
     divide = delegate(results.divide)
-    unlink = delegate(results.unlink)
+    link = delegate(track_edits.link)
+    unlink = delegate(track_edits.unlink)
+    swap_tracks = delegate(track_edits.swap_tracks)
     end_track = delegate(results.end_track)
     link_tracks = delegate(track_linking.link_tracks)
     tracks = delegate(results.tracks)
