@@ -83,7 +83,7 @@ def test_a_mask_that_is_cut_in_one_time_point_is_no_division() -> None:
 
 def test_two_cells_that_are_one_mask_for_a_while_are_two_again() -> None:
     places = {1: 34, 2: 50}
-    labels = draw({one: {t: (20, c, 5.7) for t in range(6)} for one, c in places.items()})
+    labels = draw({one: dict.fromkeys(range(6), (20, c, 5.7)) for one, c in places.items()})
     merged = labels.copy()
     merged[2][merged[2] > 0] = 1
     tracks, mothers = link(shuffled(merged, 2))
@@ -142,9 +142,7 @@ def test_the_assignment_is_the_best_one(gains: np.ndarray) -> None:
         if row == 3:
             return 0.0
         skip = best(row + 1, free)
-        return max(
-            [skip, *(gains[row, c] + best(row + 1, tuple(set(free) - {c})) for c in free)]
-        )
+        return max([skip, *(gains[row, c] + best(row + 1, tuple(set(free) - {c})) for c in free)])
 
     assert gains.ravel()[rows].sum() == pytest.approx(best(0, (0, 1, 2, 3)))
 

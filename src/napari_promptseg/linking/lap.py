@@ -20,7 +20,7 @@ import numpy as np
 from napari_promptseg.linking.assignment import best_pairs
 from napari_promptseg.linking.candidates import Candidates, find_candidates
 from napari_promptseg.linking.divisions import find_divisions
-from napari_promptseg.linking.links import Link, LinkKind
+from napari_promptseg.linking.links import Identities, Link, LinkKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -107,8 +107,8 @@ class _Linker:
         limits: LinkLimits,
     ) -> None:
         self.links: list[Link] = []
-        self._detections, self._labels = detections, labels
-        self._options, self._limits = options, limits
+        self._detections, self._labels, self._options = detections, labels, options
+        self._identities = Identities(limits)
         self._distance = options.distance(detections.diameter)
         self._next, self._started = limits.state()
         self._fixed = self._next >= 0
@@ -118,7 +118,7 @@ class _Linker:
         """Assign the objects of a time point to those of the next."""
         pairs = find_candidates(self._detections, self._labels, (t, t + 1), self._distance)
         free = (self._next[pairs.sources] < 0) & ~self._started[pairs.targets]
-        same = pairs.where(free & self._limits.compatible(pairs.sources, pairs.targets))
+        same = pairs.where(free & self._identities.compatible(pairs.sources, pairs.targets))
         for row in best_pairs(same.sources, same.targets, 1 - same.costs):
             self._add(same, int(row), "next")
         self._steps.append(pairs)
@@ -133,7 +133,9 @@ class _Linker:
         targets = np.concatenate([gaps.targets, lone])
         for row in best_pairs(sources, targets, np.concatenate([1 - gaps.costs, gains])).tolist():
             if row < len(gaps):
-                self._add(gaps, row, "gap")
+                # What was joined a moment ago may have made the two sides differ.
+                if self._identities.compatible(sources[[row]], targets[[row]])[0]:
+                    self._add(gaps, row, "gap")
             else:
                 number = row - len(gaps)
                 self._divide(int(mothers[number]), int(lone[number]), float(costs[number]))
@@ -141,12 +143,13 @@ class _Linker:
     def _add(self, pairs: Candidates, row: int, kind: LinkKind) -> None:
         source, target = int(pairs.sources[row]), int(pairs.targets[row])
         self._next[source], self._started[target] = target, True
+        self._identities.join(source, target)
         self.links.append(Link(source, target, kind, float(pairs.costs[row])))
 
     def _gaps(self) -> Candidates:
         ends, starts = self._next < 0, ~self._started
         parts = [
-            pairs.where(self._limits.compatible(pairs.sources, pairs.targets))
+            pairs.where(self._identities.compatible(pairs.sources, pairs.targets))
             for pairs in gap_candidates(self._detections, self._labels, self._options, ends, starts)
         ]
         return Candidates.joined(parts)

@@ -110,15 +110,45 @@ class LinkLimits:
             following[source], started[target] = target, True
         return following, started
 
+
+class Identities:
+    """Tracks as they grow, with the properties of their objects; those that differ stay apart.
+
+    Parameters
+    ----------
+    limits : LinkLimits
+        Properties of detections, and links to begin with.
+    """
+
+    def __init__(self, limits: LinkLimits) -> None:
+        count = len(limits.children)
+        self._codes = np.array(limits.groups, np.int64).reshape(len(limits.groups), count)
+        self._track = np.arange(count)
+        self._members = {number: [number] for number in range(count)}
+        for pair in limits.links:
+            self.join(*pair)
+
     def compatible(
         self, sources: NDArray[np.int64], targets: NDArray[np.int64]
     ) -> NDArray[np.bool_]:
         """Return which pairs may be the same object."""
-        result = np.ones(len(sources), np.bool_)
-        for group in self.groups:
-            one, other = group[sources], group[targets]
-            result &= (one == other) | (one == 0) | (other == 0)
+        one = self._codes[:, self._track[sources]]
+        other = self._codes[:, self._track[targets]]
+        result: NDArray[np.bool_] = ((one == other) | (one == 0) | (other == 0)).all(0)
         return result
+
+    def join(self, source: int, target: int) -> None:
+        """Make one track of those of two detections."""
+        small, large = sorted(
+            (int(self._track[source]), int(self._track[target])),
+            key=lambda track: len(self._members[track]),
+        )
+        if small == large:
+            return
+        members = self._members.pop(small)
+        self._track[members] = large
+        self._members[large] += members
+        self._codes[:, large] = np.maximum(self._codes[:, small], self._codes[:, large])
 
 
 def track_numbers(count: int, pairs: Iterable[tuple[int, int]]) -> NDArray[np.int64]:
