@@ -59,12 +59,12 @@ def link(state: SessionState, first: int, second: int, t: int | None = None) -> 
         one.label: _joined(one, early, late),
         other.label: before,
     }
-    heirs: dict[int, int | None] = {other.label: one.label, one.label: None}
+    heirs = {other.label: one.label}
     if replaced is not None:
         label = store.next_label()
         objects[label] = replace(replaced, label=label, parent=None)
         heirs[one.label] = label
-    _do(store, "link", [one, other], start, heirs, objects)
+    _do(store, axes, "link", [one, other], start, heirs, objects)
 
 
 def unlink(state: SessionState, label: int, t: int | None = None) -> int:
@@ -107,7 +107,7 @@ def unlink(state: SessionState, label: int, t: int | None = None) -> int:
         one.label: early,
         new: replace(late, label=new, parent=None),
     }
-    _do(store, "unlink", [one], t, {one.label: new}, objects)
+    _do(store, axes, "unlink", [one], t, {one.label: new}, objects)
     return new
 
 
@@ -135,8 +135,8 @@ def swap_tracks(state: SessionState, first: int, second: int, t: int) -> None:
         side = "from" if late is None else "before"
         raise ValueError(f"objects {first} and {second} have nothing {side} time point {start}")
     objects = {one.label: _joined(one, early, after), other.label: _joined(other, before, late)}
-    heirs: dict[int, int | None] = {one.label: other.label, other.label: one.label}
-    _do(store, "swap", [one, other], start, heirs, objects)
+    heirs = {one.label: other.label, other.label: one.label}
+    _do(store, axes, "swap", [one, other], start, heirs, objects)
 
 
 def _two(store: Store, axes: str, first: int, second: int) -> tuple[StoredObject, StoredObject]:
@@ -177,10 +177,11 @@ def _joined(
 
 def _do(
     store: Store,
+    axes: str,
     name: str,
     sources: Sequence[StoredObject],
     t: int,
-    heirs: Mapping[int, int | None],
+    heirs: Mapping[int, int],
     objects: Mapping[int, StoredObject | None],
 ) -> None:
     """Give pixels from a time point on other ids, and daughters the parent that they follow.
@@ -189,34 +190,41 @@ def _do(
     ----------
     store : Store
         What is changed.
+    axes : str
+        Of the volume.
     name : str
         Of the step.
     sources : sequence of StoredObject
         Objects that lose or get pixels.
     t : int
         Time point.
-    heirs : mapping of int to int or None
-        New ids of pixels from there on, by the present ones; None where there are none, and
-        daughters have no parent any more.
+    heirs : mapping of int to int
+        New ids of pixels from there on, by the present ones; daughters follow them.
     objects : mapping of int to StoredObject or None
         Objects after the step.
     """
     (start, stop), *space = box_union([one.box for one in sources])
-    moves = [(old, new) for old, new in heirs.items() if new is not None]
-    old_ids, new_ids = np.array(moves, np.int64).T
+    old_ids, new_ids = np.array([*heirs.items()], np.int64).T
     patches = []
     for part in slabs(((max(start, t), stop), *space)):
         old = np.asarray(store.labels[box_slices(part)])
         new = relabelled(old, old_ids, new_ids)
         if (new != old).any():
             patches.append(ImagePatch.between("labels", part, old, new))
+    times: dict[int, list[int]] = {}
+    for one in sources:
+        for time in time_points(store, axes, one):
+            label = one.label if time < t else heirs.get(one.label, one.label)
+            times.setdefault(label, []).append(time)
     changes = {label: (store.objects.get(label), new) for label, new in objects.items()}
     for child in store.objects.values():
         _, current = changes.get(child.label, (child, child))
-        if current is not None and current.parent is not None and current.parent in heirs:
-            heir = heirs[current.parent]
-            # Nothing is a daughter of itself.
-            parent = None if heir == current.label else heir
-            changes[child.label] = (child, replace(current, parent=parent))
+        if current is None or current.parent not in {*times, *heirs}:
+            continue
+        parent = heirs.get(current.parent, current.parent)
+        begin = min(times.get(child.label) or time_points(store, axes, child))
+        # A parent that goes on beside a daughter, such as one that took it over, is none.
+        valid = parent != child.label and max(times[parent]) < begin
+        changes[child.label] = (child, replace(current, parent=parent if valid else None))
     change = Change(name, (store.draft,) * 2, changes, tuple(patches))
-    store.do(without_orphans(store, change, dict(moves)))
+    store.do(without_orphans(store, change, heirs))
