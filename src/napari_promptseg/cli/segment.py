@@ -59,7 +59,9 @@ def _numbers(text: str) -> tuple[float, ...]:
         raise ValueError(f"{text!r} is not a list of numbers such as 12,80,96") from None
 
 
-def _open(image: Path, axes: str | None, spacing: str | None, series: str | None) -> Volume:
+def open_image(
+    image: Path, axes: str | None, spacing: str | None, series: str | None = None
+) -> Volume:
     """Open an image; options that are not given are read from the file."""
     from napari_promptseg.io.read import open_volume
 
@@ -218,7 +220,7 @@ def segment(
             _segment_table(image, prompts, output, suffix, backend, device, overwrite)
             return
         check_output(output, overwrite)
-        volume = _open(image, axes, spacing, series)
+        volume = open_image(image, axes, spacing, series)
         if everything:
             session = Session(volume, backend, device=device)
             typer.echo(f"{len(session.segment_everything())} objects found")
@@ -253,7 +255,7 @@ def propagate(
     """Segment an object and propagate it through the volume or video."""
     try:
         check_output(output, overwrite)
-        volume = _open(image, axes, spacing, series)
+        volume = open_image(image, axes, spacing, series)
         session = _start(volume, backend, device, point, negative, box, text, propagator)
         with typer.progressbar(length=1000, label="propagating") as bar:
             for result in session.propagate(start, stop, axis):
