@@ -64,11 +64,15 @@ class LinkReport:
         New ones, the least sure first.
     notes : tuple of str
         What was left out, and what may be wrong.
+    jumps : bool
+        Whether most objects jump between time points, as they do where ids mean nothing beyond
+        one; see `relink`.
     """
 
     labels: tuple[int, ...] = ()
     links: tuple[TrackLink, ...] = ()
     notes: tuple[str, ...] = ()
+    jumps: bool = False
 
     def of_kind(self, kind: LinkKind) -> tuple[TrackLink, ...]:
         """Return the links of a kind."""
@@ -146,13 +150,21 @@ def link_tracks(
     if change.patches or change.objects:
         store.do(change)
     links = _track_links(linking, ids, spacing)
-    notes = _notes(task, linking, options, locked, state.volume.units)
-    for note in notes:
-        if len(store.events.notice):
-            store.events.notice.emit(note)
-        else:
+    notes = []
+    if locked:
+        notes.append(f"{len(locked)} locked object{'s' * (len(locked) > 1)} left as they are")
+    jumping, several = _jumping(task, options)
+    jumps = 2 * jumping > several
+    if not len(store.events.notice):  # a front end shows the report
+        if jumps:
+            limit = f"{options.distance(detections.diameter):.3g} {state.volume.units}"
+            notes.append(
+                f"{jumping} of {several} objects jump by more than {limit} between time points: "
+                "if ids mean nothing from one to the next, link with relink=True"
+            )
+        for note in notes:
             warnings.warn(note, stacklevel=3)
-    return LinkReport(tuple(sorted(ids)), links, notes)
+    return LinkReport(tuple(sorted(ids)), links, tuple(notes), jumps)
 
 
 class _Task:
@@ -319,29 +331,17 @@ def _track_links(
     return tuple(sorted(links, key=lambda link: (link.confidence, link.t, link.labels)))
 
 
-def _notes(
-    task: _Task, linking: Linking, options: LinkOptions, locked: Sequence[int], unit: str
-) -> tuple[str, ...]:
-    notes = []
-    if locked:
-        notes.append(f"{len(locked)} locked object{'s' * (len(locked) > 1)} left as they are")
-    detections = linking.detections
+def _jumping(task: _Task, options: LinkOptions) -> tuple[int, int]:
+    """Return how many objects jump between time points, and how many are in several.
+
+    Those with prompts were followed by hand, and are not counted.
+    """
+    detections = task.detections
     limit = options.distance(detections.diameter)
-    pairs = [
-        (label, pair)
-        for label in task.whole
-        if not task.objects[label].prompts
-        for pair in pairwise(task.members[label])
-    ]
-    jumps = {
-        label
-        for label, (first, second) in pairs
-        if np.linalg.norm(detections.centres[first] - detections.centres[second]) > limit
-    }
-    several = {label for label, _ in pairs}
-    if len(jumps) * 2 > len(several):
-        notes.append(
-            f"{len(jumps)} of {len(several)} objects jump by more than {limit:.3g} {unit} between "
-            "time points: if ids mean nothing from one to the next, link with relink=True"
-        )
-    return tuple(notes)
+    jumping = several = 0
+    for label in task.whole:
+        if len(task.members[label]) > 1 and not task.objects[label].prompts:
+            centres = detections.centres[task.members[label]]
+            several += 1
+            jumping += bool((np.linalg.norm(np.diff(centres, axis=0), axis=1) > limit).any())
+    return jumping, several
