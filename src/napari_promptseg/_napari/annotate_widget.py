@@ -32,10 +32,11 @@ from napari_promptseg._napari.presenters.orthogonal_views import OrthogonalViews
 from napari_promptseg._napari.presenters.prompts import PromptPresenter
 from napari_promptseg._napari.presenters.propagation import PropagationPresenter
 from napari_promptseg._napari.presenters.recovery import Recovery, RecoveryBar
-from napari_promptseg._napari.presenters.server_sessions import ServerSessionsPresenter
 from napari_promptseg._napari.presenters.segment_each import EachPresenter
+from napari_promptseg._napari.presenters.server_sessions import ServerSessionsPresenter
 from napari_promptseg._napari.presenters.session_manager import SessionManager
 from napari_promptseg._napari.presenters.status import StatusPresenter
+from napari_promptseg._napari.presenters.tracks import TrackPresenter
 from napari_promptseg._napari.widgets.active_object import ObjectSection
 from napari_promptseg._napari.widgets.event_filters import KeyActions, KeyRepeats, WheelGuard
 from napari_promptseg._napari.widgets.few_shot import FewShotSection
@@ -57,6 +58,7 @@ from napari_promptseg._napari.widgets.sections import (
 )
 from napari_promptseg._napari.widgets.segment_each import EachSection
 from napari_promptseg._napari.widgets.status_line import StatusLine
+from napari_promptseg._napari.widgets.tracks import TrackSection
 from napari_promptseg._napari.worker.main_thread import call_later
 
 if TYPE_CHECKING:
@@ -147,6 +149,7 @@ class AnnotateWidget(QWidget):
         self.propagation = PropagationSection()
         self.objects = ObjectSection()
         self.object_table = ObjectTable(self._swatch)
+        self.tracks = TrackSection()
         self.edits = LabelEditSection()
         self.similar = FewShotSection()
         self.files = FileSection()
@@ -182,6 +185,9 @@ class AnnotateWidget(QWidget):
         self.images.views_button.clicked.connect(self.orthogonal.toggle)
         self.edit_presenter = LabelEditPresenter(self.edits, self.object_table, status.show)
         self.results = ObjectResults(self.object_table, status.show)
+        self.track_presenter = TrackPresenter(
+            self.tracks, self.object_table, self.results, status.show, ask
+        )
         self.confidence_review = ConfidenceReview(self.propagation, status.show)
         self.advice = AdvicePresenter(self.refinement, self.notes, status.show)
         self.few_shot = FewShotPresenter(self.similar, status, lambda: self.sessions.busy)
@@ -202,6 +208,7 @@ class AnnotateWidget(QWidget):
             self.file_presenter,
             self.server_sessions,
             self.results,
+            self.track_presenter,
             self.confidence_review,
             self.advice,
             self.few_shot,
@@ -227,6 +234,7 @@ class AnnotateWidget(QWidget):
         ):
             column.addWidget(section)
         column.addWidget(self.object_table, 1)
+        column.addWidget(self.tracks)
         edits = collapsible("Edit objects")
         edits.addWidget(self.edits)
         for section in (edits, self.files, settings, self.similar, self.keys):

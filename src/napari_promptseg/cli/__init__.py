@@ -18,6 +18,7 @@ from napari_promptseg.cli.models import backends
 from napari_promptseg.cli.options import fail, hide_foreign_warnings
 from napari_promptseg.cli.segment import Backend, export, propagate, segment, verify
 from napari_promptseg.cli.serve import connect, serve, token
+from napari_promptseg.cli.track import track
 from napari_promptseg.cli.train import card, pretrain, train
 
 app = typer.Typer(
@@ -48,6 +49,7 @@ def main(
 
 app.command()(segment)
 app.command()(propagate)
+app.command()(track)
 app.command()(export)
 app.command()(verify)
 app.add_typer(batch, name="batch")

@@ -53,7 +53,9 @@ Output = Annotated[
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output.")]
 
 
-def _open(image: Path, axes: str | None, spacing: str | None, series: str | None) -> Volume:
+def open_image(
+    image: Path, axes: str | None, spacing: str | None, series: str | None = None
+) -> Volume:
     """Open an image; options that are not given are read from the file."""
     from napari_promptseg.io.read import open_volume
 
@@ -250,7 +252,7 @@ def segment(
             if any((point, negative, box, text, everything)):
                 raise ValueError("--each cannot be combined with prompts beside those of the file")
             check_output(output, overwrite)
-            volume = _open(image, axes, spacing, series)
+            volume = open_image(image, axes, spacing, series)
             session = Session(volume, backend, device=device)
             segment_each(session, prompts, propagated)
             session.export(output, overwrite=overwrite)
@@ -263,7 +265,7 @@ def segment(
             _segment_table(image, prompts, output, suffix, backend, device, overwrite)
             return
         check_output(output, overwrite)
-        volume = _open(image, axes, spacing, series)
+        volume = open_image(image, axes, spacing, series)
         if every:
             if any((point, negative, box, text)):
                 raise ValueError(
@@ -302,7 +304,7 @@ def propagate(
     """Segment an object and propagate it through the volume or video."""
     try:
         check_output(output, overwrite)
-        volume = _open(image, axes, spacing, series)
+        volume = open_image(image, axes, spacing, series)
         session = _start(volume, backend, device, point, negative, box, text, propagator)
         with typer.progressbar(length=1000, label="propagating") as bar:
             for result in session.propagate(start, stop, axis):

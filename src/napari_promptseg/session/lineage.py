@@ -10,11 +10,13 @@ import numpy as np
 from napari_promptseg.data.geometry import box_slices
 from napari_promptseg.data.prompts import prompt_plane
 from napari_promptseg.session.history import Change, ImagePatch
-from napari_promptseg.session.state import StoredObject
+from napari_promptseg.session.propagation_record import PropagationRecord
 from napari_promptseg.session.store import Store, checked_integer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from napari_promptseg.session.state import StoredObject
 
 
 def divide(
@@ -29,8 +31,8 @@ def divide(
     changes: dict[int, tuple[StoredObject | None, StoredObject | None]] = {}
     patches: tuple[ImagePatch, ...] = ()
     labels = tuple(children)
-    if t is not None and _checked_time(store, t) <= last:
-        early, late = _cut(store, axes, stored_object, t)
+    if t is not None and checked_time(store, t) <= last:
+        early, late = cut(store, axes, store.unlocked_object(parent), t)
         late = replace(late, label=store.next_label(), parent=stored_object.label)
         pixels = store.labels[box_slices(late.box)] == stored_object.label
         patches = (store.labels_patch(late.box, pixels, late.label),)
@@ -58,22 +60,13 @@ def divide(
     return labels, Change("divide", (store.draft,) * 2, changes, patches)
 
 
-def unlink(store: Store, label: int) -> Change:
-    """Make an object one that comes from no other; see `Session.unlink`."""
-    stored_object = store.object(label)
-    if stored_object.parent is None:
-        raise ValueError(f"object {label} has no parent")
-    changes = {stored_object.label: (stored_object, replace(stored_object, parent=None))}
-    return Change("unlink", (store.draft,) * 2, changes)
-
-
 def end_track(store: Store, axes: str, label: int, t: int) -> Change:
     """Delete what an object has after a time point; see `Session.end_track`."""
-    stored_object = store.object(label)
+    stored_object = store.unlocked_object(label)
     last = time_points(store, axes, stored_object)[-1]
-    if _checked_time(store, t) >= last:
+    if checked_time(store, t) >= last:
         raise ValueError(f"object {label} ends at time point {last} already, t is {t}")
-    early, late = _cut(store, axes, stored_object, t + 1)
+    early, late = cut(store, axes, stored_object, t + 1)
     pixels = store.labels[box_slices(late.box)] == stored_object.label
     patch = store.labels_patch(late.box, pixels, 0)
     return Change(
@@ -96,7 +89,14 @@ def time_points(store: Store, axes: str, stored_object: StoredObject) -> list[in
     return [int(t) for t in present + stored_object.box[0][0]]
 
 
-def _checked_time(store: Store, t: Any) -> int:
+def checked_time(store: Store, t: Any) -> int:
+    """Return a time point of the series.
+
+    Raises
+    ------
+    ValueError
+        If it is no integer, or outside.
+    """
     count = store.labels.shape[0]
     time = checked_integer(t, "time point")
     if not 0 <= time < count:
@@ -104,10 +104,16 @@ def _checked_time(store: Store, t: Any) -> int:
     return time
 
 
-def _cut(
+def cut(
     store: Store, axes: str, stored_object: StoredObject, t: int
 ) -> tuple[StoredObject, StoredObject]:
-    """Return what an object is before a time point and from there on, prompts included."""
+    """Return what an object is before a time point and from there on, prompts included.
+
+    Raises
+    ------
+    ValueError
+        If nothing would be left before it.
+    """
     first = time_points(store, axes, stored_object)[0]
     if first >= t:
         raise ValueError(
@@ -118,10 +124,10 @@ def _cut(
     times = [prompt_plane(prompt, axes).index[0] or 0 for prompt in stored_object.prompts]
     early = tuple(p for p, time in zip(stored_object.prompts, times, strict=True) if time < t)
     late = tuple(p for p, time in zip(stored_object.prompts, times, strict=True) if time >= t)
-    label, name, parent = stored_object.label, stored_object.name, stored_object.parent
+    whole = replace(stored_object, propagated=PropagationRecord())
     return (
-        StoredObject(label, name, early, ((start, t), *space), parent=parent),
-        StoredObject(label, name, late, ((t, stop), *space), parent=parent),
+        replace(whole, prompts=early, box=((start, t), *space)),
+        replace(whole, prompts=late, box=((t, stop), *space)),
     )
 
 

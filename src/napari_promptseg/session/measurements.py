@@ -140,18 +140,6 @@ def divide(
     return labels
 
 
-def unlink(state: SessionState, label: int) -> None:
-    """Say that an object comes from no other.
-
-    Raises
-    ------
-    ValueError
-        If there is no such object, or it has no parent.
-    """
-    state.interrupt()
-    state.store.do(lineage.unlink(state.store, label))
-
-
 def end_track(state: SessionState, label: int, t: int) -> None:
     """Say that an object is gone after a time point: what it has there is deleted.
 

@@ -19,6 +19,8 @@ from napari_promptseg.session import (
     save_load,
     segment_all,
     settings,
+    track_edits,
+    track_linking,
 )
 from napari_promptseg.session import measurements as results
 from napari_promptseg.session import segment_each as each
@@ -349,8 +351,11 @@ class Session:
     measurements = delegate(results.measurements)
     surface = delegate(results.surface)
     divide = delegate(results.divide)
-    unlink = delegate(results.unlink)
+    link = delegate(track_edits.link)
+    unlink = delegate(track_edits.unlink)
+    swap_tracks = delegate(track_edits.swap_tracks)
     end_track = delegate(results.end_track)
+    link_tracks = delegate(track_linking.link_tracks)
     tracks = delegate(results.tracks)
     export = delegate(results.export)
 

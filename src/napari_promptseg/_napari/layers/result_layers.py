@@ -9,18 +9,19 @@ import numpy as np
 
 from napari_promptseg._napari.layers.factory import OBJECT_COLOR
 from napari_promptseg._napari.layers.transforms import TRANSFORM, placement
+from napari_promptseg.measure.tracks import Tracks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from napari.layers import Layer
     from napari.utils.events import Event
     from numpy.typing import NDArray
 
     from napari_promptseg._napari.layers.layer_sync import LayerSync
+    from napari_promptseg._napari.worker.object_sizes import ObjectSizes
     from napari_promptseg._napari.worker.results import Shape
     from napari_promptseg._napari.worker.snapshot import Snapshot
-    from napari_promptseg.measure.tracks import Tracks
 
 ACTIVE: Final = 0
 """Stands for the active object where others have their label."""
@@ -141,8 +142,33 @@ class ResultLayers:
             return
         self._layer_sync.controller.results.tracks(self._draw_tracks)
 
+    def show_tracks(self) -> None:
+        """Show the tracks of all committed objects if there are none yet, without a message."""
+        if self._find("tracks", 0) is None and len(self._layer_sync.layout.shared_dims) <= 4:
+            self._layer_sync.controller.ask("tracks", lambda s: s.tracks(), self._draw_tracks)
+
+    def update_tracks(self, sizes: Mapping[int, ObjectSizes]) -> None:
+        """Let the layer of tracks follow the objects, once all of them are measured."""
+        layer = self._find("tracks", 0)
+        objects = {item.label: item for item in self._layer_sync.controller.snapshot.objects}
+        if layer is None or sizes.keys() != objects.keys():
+            return
+        rows = [
+            (label, t, *centre)
+            for label in sorted(sizes)
+            for t, centre in zip(sizes[label].times, sizes[label].centres, strict=True)
+        ]
+        if not rows:
+            self._keeping_active(lambda layers: layers.remove(layer))
+            return
+        graph = {label: [item.parent] for label, item in objects.items() if item.parent in objects}
+        self._draw_tracks(Tracks(np.array(rows, np.float64), graph))
+
     def _draw_tracks(self, tracks: Tracks) -> None:
         from napari.layers import Tracks as TracksLayer
+
+        if not len(tracks.data):
+            return
 
         layer_sync = self._layer_sync
         points = layer_sync.layout.points_to_layer(tracks.data[:, 1:])

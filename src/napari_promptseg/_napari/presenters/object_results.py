@@ -57,6 +57,8 @@ class ObjectResults:
     def _show_sizes(self, sizes: Mapping[int, ObjectSizes]) -> None:
         """Show sizes in the table, and as features of the labels layer."""
         self._list.show_sizes(sizes)
+        if self._layers is not None:
+            self._layers.update_tracks(sizes)
         layer_sync = self._layer_sync
         labels = None if layer_sync is None else layer_sync.layers.get("labels")
         if layer_sync is not None and labels is not None:
@@ -69,6 +71,11 @@ class ObjectResults:
         for label in requested:
             if self._layers is not None:
                 self._layers.add_surface(label)
+
+    def show_tracks(self) -> None:
+        """Show the tracks, if they are not shown yet."""
+        if self._layers is not None:
+            self._layers.show_tracks()
 
     def _add_tracks(self) -> None:
         if self._layers is not None:

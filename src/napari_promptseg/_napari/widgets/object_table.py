@@ -90,7 +90,7 @@ class ObjectTable(QWidget):
             lambda: self.surfaces.emit([item.label for item in self.selection()]),
         )
         self.track = push_button(
-            "Tracks", "All objects through time as a layer; again, after changes", self.tracks.emit
+            "Tracks", "All objects through time as a layer, which follows them", self.tracks.emit
         )
         results = QHBoxLayout()
         results.addWidget(self.surface)

@@ -44,6 +44,8 @@ class ObjectSizes(NamedTuple):
         Its area or volume in units of the image, on average over its time points.
     intensity : (float, float, float)
         Mean, smallest and largest value of the image in it; NaN where that takes long.
+    centres : tuple of tuple of float
+        Its centroid at each of them, in pixels.
     """
 
     text: str
@@ -52,6 +54,7 @@ class ObjectSizes(NamedTuple):
     pixels: int = 0
     size: float = math.nan
     intensity: tuple[float, float, float] = (math.nan, math.nan, math.nan)
+    centres: tuple[tuple[float, ...], ...] = ()
 
 
 def object_sizes(session: AnySession, objects: Sequence[StoredObject]) -> dict[int, ObjectSizes]:
@@ -85,7 +88,11 @@ def _object_sizes(session: AnySession, item: StoredObject) -> ObjectSizes:
     if item.parent is not None:
         tip += f"; comes from object {item.parent}"
     span = f"{first}–{last}" if last > first else str(first)
-    return ObjectSizes(span, tip, times, count, count * pixel / len(times), intensity)
+    corner = [start for start, _ in item.box[1:]]
+    centres = tuple(
+        tuple((np.argwhere(mask[t - item.box[0][0]]).mean(0) + corner).tolist()) for t in times
+    )
+    return ObjectSizes(span, tip, times, count, count * pixel / len(times), intensity, centres)
 
 
 def _intensity(volume: Volume, box: Bounds, mask: NDArray[np.bool_]) -> tuple[float, float, float]:

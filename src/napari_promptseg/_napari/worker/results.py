@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from napari_promptseg.measure.measure import area_text, size_text
 from napari_promptseg.measure.surface import SMOOTH_STEPS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from napari_promptseg._napari.worker.any_session import AnySession
     from napari_promptseg._napari.worker.job_queue import Job
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from napari_promptseg.measure.measure import Measurement
     from napari_promptseg.measure.surface import Surface
     from napari_promptseg.measure.tracks import Tracks
+    from napari_promptseg.session.track_linking import LinkReport
 
 
 class Shape(NamedTuple):
@@ -92,11 +93,55 @@ class ResultCommands:
 
         self._proxy.run(lambda session, _: session.divide(parent, daughters, t), done)
 
-    def unlink(self, label: int) -> None:
-        """Say that an object comes from no other."""
+    def link_tracks(
+        self, options: Mapping[str, Any], then: Callable[[LinkReport], None], undo: bool = False
+    ) -> None:
+        """Link all objects over time; see `Session.link_tracks`.
+
+        Parameters
+        ----------
+        options : mapping
+            Arguments of the method.
+        then : callable
+            Gets the report.
+        undo : bool
+            Whether the last step, an earlier try, is undone first.
+        """
+
+        def work(session: Session, job: Job) -> LinkReport:
+            if undo:
+                session.undo()
+            return session.link_tracks(**options, is_cancelled=job.stop_event.is_set)
+
+        self._proxy.events.status.emit("Linking objects over time …")
+        self._proxy.run(work, then)
+
+    def link(self, first: int, second: int, t: int | None = None) -> None:
+        """Say that an object goes on as another one."""
+        when = "" if t is None else f" from time point {t} on"
         self._proxy.run(
-            lambda session, _: session.unlink(label),
-            self._proxy.say(f"Object {label} has no parent now"),
+            lambda session, _: session.link(first, second, t),
+            self._proxy.say(f"{second} is {first} now{when}"),
+        )
+
+    def unlink(self, label: int, t: int | None = None) -> None:
+        """Say that an object comes from no other, or cut it at a time point."""
+
+        def done(new: int) -> None:
+            text = f"Object {label} has no parent now"
+            if t is not None:
+                text = (
+                    f"Object {label} ends before time point {t}; {new} is what it had from there on"
+                )
+            self._proxy.events.status.emit(text)
+
+        self._proxy.run(lambda session, _: session.unlink(label, t), done)
+
+    def swap_tracks(self, first: int, second: int, t: int) -> None:
+        """Let two objects change places from a time point on."""
+        self._proxy.run(
+            lambda session, _: session.swap_tracks(first, second, t),
+            self._proxy.say(f"{first} and {second} have changed places from time point {t} on"),
         )
 
     def end_track(self, label: int, t: int) -> None:

@@ -13,12 +13,12 @@ from napari_promptseg.data.prompts import check_prompt
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from napari_promptseg._napari.worker.any_session import AnySession
     from napari_promptseg._napari.worker.job_queue import Job
     from napari_promptseg._napari.worker.prompts import PromptCommands
     from napari_promptseg._napari.worker.propagation import PropagationCommands
     from napari_promptseg._napari.worker.session_proxy import SessionProxy
     from napari_promptseg.data.prompts import Prompt
-    from napari_promptseg.session.session import Session
 
 _PAUSE: Final = 0.05
 """Least time between two reports of the progress, in seconds."""
@@ -109,7 +109,7 @@ class EachCommands:
         self._propagation.cancel()
         through, name = self.through, self.name
 
-        def work(session: Session, job: Job) -> list[int | None]:
+        def work(session: AnySession, job: Job) -> list[int | None]:
             last = 0.0
 
             def report(done: int, total: int) -> None:
@@ -146,7 +146,7 @@ class EachCommands:
     def set_neighbors(self, on: bool) -> None:
         """Let objects keep clear of committed ones from now on, or no more; a step of undo."""
 
-        def work(session: Session, _: Job) -> None:
+        def work(session: AnySession, _: Job) -> None:
             session.neighbors = on
 
         clear = "keeps clear of committed objects" if on else "may run into committed objects"

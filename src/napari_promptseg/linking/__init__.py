@@ -1,0 +1,1 @@
+"""Linking of objects over time: detections, costs, and the assignment of one to the next."""
