@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_promptseg.cli.engines import export_model
+from napari_promptseg.cli.export_model import write_model
 from napari_promptseg.cli.options import Device, check_output, fail, show_notes, with_options
 from napari_promptseg.cli.prompt_table import read_prompt_table
 from napari_promptseg.propagation.registry import AUTO, list_propagators
@@ -270,16 +270,12 @@ def export(
     output: Annotated[Path, typer.Argument(help="Target; the suffix selects the format.")],
     overwrite: Overwrite = False,
 ) -> None:
-    """Write the labels of a saved session to a file, or a model for other programs.
-
-    A model takes image (1, 3, H, W) in [0, 1] and prompts (1, 4, H, W): positive and negative
-    clicks as disks, regions, and the mask so far; it gives logits. Sides are multiples of 32.
-    """
+    """Write the labels of a saved session to a file, or a model as `export-model` does."""
     from napari_promptseg.session.session import Session
 
     try:
         if output.suffix in (".onnx", ".pt"):
-            export_model(source, output, overwrite)
+            write_model(source, output, overwrite)
         else:
             check_output(output, overwrite)
             Session.load(source).export(output, overwrite=overwrite)

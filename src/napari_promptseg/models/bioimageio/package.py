@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from napari_promptseg.data.atomic_file import atomic_target
 from napari_promptseg.data.intensity_window import stretch_contrast
 from napari_promptseg.data.requirements import require
+from napari_promptseg.data.resize import resize
 from napari_promptseg.models.onnx_files import OPSET
 
 if TYPE_CHECKING:
@@ -271,3 +272,23 @@ def _write_cover(file: Path, image: Float32, answer: Float32) -> None:
     right = left * (1 - share) + np.array([1.0, 0.55, 0.0], np.float32) * share
     pixels = np.rint(np.concatenate([left, right], 1) * 255).astype(np.uint8)
     Image.fromarray(pixels).save(file)
+
+
+def square_example(image: Float32, cut: bool = False) -> Float32:
+    """Return the middle of an image as a test image of 224 x 224 pixels.
+
+    Parameters
+    ----------
+    image : (H, W, 3) float32 array
+        The image.
+    cut : bool
+        Whether pixels keep their size: the middle is cut out, or continued by its mirror
+        image; otherwise the largest square in the middle is resized.
+    """
+    side = TEST_SIDE if cut else min(image.shape[:2])
+    lacking = [max(0, side - n) for n in image.shape[:2]]
+    padding = [(n // 2, n - n // 2) for n in lacking]
+    padded = np.pad(image, [*padding, (0, 0)], mode="symmetric")
+    top, left = ((n - side) // 2 for n in padded.shape[:2])
+    square = padded[top : top + side, left : left + side]
+    return np.ascontiguousarray(resize(square, (TEST_SIDE, TEST_SIDE)), np.float32)
