@@ -28,14 +28,14 @@ it; this package gives the map alone.
 
 ## Input
 
-`image`: red, green and blue, or grey in all three; the package stretches its contrast. Sides are multiples
-of 32. **Scale the image first so that objects are about {seen:.0f} pixels wide**: the examples measured
-{diameter:.1f} pixels, so images like theirs are scaled by {factor:.3f}.
+`image`: red, green and blue, or grey in all three; the package stretches its contrast. Sides are
+multiples of 32. **Scale the image first so that objects are about {seen:.0f} pixels wide**: the
+examples measured {diameter:.1f} pixels, so images like theirs are scaled by {factor:.3f}.
 
 ## Output
 
-`probability`: background, rim and core of objects, adding up to 1. Cores of touching objects are apart: label
-the components of the core and let them grow into the rim.
+`probability`: background, rim and core of objects, adding up to 1. Cores of touching objects are
+apart: label the components of the core and let them grow into the rim.
 
 ## Validation
 

@@ -75,7 +75,9 @@ def _filled(graph: str, tensors: Mapping[str, NDArray[Any]]) -> Any:
 
     model = onnx.load(graphs_folder() / f"{graph}.onnx", load_external_data=False)
     for initializer in model.graph.initializer:
-        initializer.CopyFrom(onnx.numpy_helper.from_array(tensors[initializer.name], initializer.name))
+        initializer.CopyFrom(
+            onnx.numpy_helper.from_array(tensors[initializer.name], initializer.name)
+        )
     return model
 
 
@@ -113,7 +115,7 @@ def _enlarge(model: Any, source: str, factor: int, name: str, channels: int) -> 
             coordinate_transformation_mode="half_pixel",
         )
     )
-    shape = ["batch", channels, "rows", "columns"]
+    shape: list[int | str | None] = ["batch", channels, "rows", "columns"]
     output = onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
     del model.graph.output[:]
     model.graph.output.append(output)

@@ -25,10 +25,10 @@ the image to look at, and refines the answer; this package is the network alone.
 ## Inputs
 
 - `image`: red, green and blue, or grey in all three. The package stretches the 0.5th to 99.5th
-  percentile to [0, 1]. Pixels are square, sides multiples of 32; it was trained on objects that fill a
-  third or more of 192 pixels, so cut the image out around the object.
-- `prompts`, values 0 or 1: disks of 5 pixels radius at positive clicks; the same at negative clicks; filled
-  boxes and lassos; and the mask so far, all zero at first.
+  percentile to [0, 1]. Pixels are square, sides multiples of 32. It was trained on crops of 192
+  pixels around an object, so cut the image out around yours.
+- `prompts`, values 0 or 1: disks of 5 pixels radius at positive clicks; the same at negative ones;
+  filled boxes and lassos; and the mask so far, all zero at first.
 
 ## Output
 
@@ -36,19 +36,18 @@ the image to look at, and refines the answer; this package is the network alone.
 
 ## Validation
 
-`promptseg evaluate` counts the clicks of a robot user; figures on public data and their commands are on
-the page "Benchmarks" of the documentation. {validation} It answers for one object in one plane.
-Look at every mask: it is no medical device.
+{validation}It answers for one object in one plane. Look at every mask: it is no medical device.
 
 ## Terms
 
 The weights are offered under {licence}, as some of the data they were trained on asks. The model
 card of napari-promptseg lists all of it.
 """
-_VALIDATION: Final = {
-    "": "",
-    "own": "These weights were adapted by a user of the plugin; measure them on your own data.",
-}
+_SHIPPED: Final = """`promptseg evaluate` counts the clicks of a robot user; figures on public data,
+and their commands, are on the page "Benchmarks" of the documentation.
+"""
+_ADAPTED: Final = """A user of the plugin adapted these weights; measure them on your own data.
+"""
 
 
 def clicknet_package(
@@ -84,7 +83,7 @@ def clicknet_package(
         _README.format(
             name=title,
             identity=backend.identity[:24],
-            validation=_VALIDATION["own" if adapted else ""],
+            validation=_ADAPTED if adapted else _SHIPPED,
             licence=licence,
         ),
         licence,

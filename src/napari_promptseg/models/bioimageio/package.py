@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +19,11 @@ from napari_promptseg.data.resize import resize
 from napari_promptseg.models.onnx_files import OPSET
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
 Float32 = NDArray[np.float32]
 
-TEST_SIDE: Final = 224
+TEST_SIDE: Final = 128
 """Side of the test image in pixels."""
 _STEP: Final = 32
 _PERCENTILES: Final = (0.5, 99.5)
@@ -132,7 +133,7 @@ def write_package(file: Path, text: ModelText, tensors: ModelTensors) -> None:
     require("bioimageio.core", "onnx", extra="bioimage", purpose="A package for bioimage.io")
     from pydantic import ValidationError
 
-    with tempfile.TemporaryDirectory() as name, _quiet():
+    with tempfile.TemporaryDirectory() as name, quiet():
         from bioimageio.spec import ValidationContext, save_bioimageio_package
 
         folder = Path(name)
@@ -161,7 +162,7 @@ def check_package(file: Path) -> None:
         If the package does not pass; the message holds the errors.
     """
     require("bioimageio.core", extra="bioimage", purpose="The test of a package")
-    with _quiet():
+    with quiet():
         from bioimageio.core import test_model
 
         summary = test_model(file, weight_format="onnx", devices=["cpu"])
@@ -171,7 +172,7 @@ def check_package(file: Path) -> None:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep the log of `bioimageio` away from the terminal."""
     from loguru import logger
 
@@ -275,7 +276,7 @@ def _write_cover(file: Path, image: Float32, answer: Float32) -> None:
 
 
 def square_example(image: Float32, cut: bool = False) -> Float32:
-    """Return the middle of an image as a test image of 224 x 224 pixels.
+    """Return the middle of an image as a test image of 128 x 128 pixels.
 
     Parameters
     ----------
