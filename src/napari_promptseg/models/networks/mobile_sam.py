@@ -77,9 +77,7 @@ def mobile_sam(side: int = SIDE) -> Any:
         ),
         mask_decoder=MaskDecoder(
             num_multimask_outputs=3,
-            transformer=TwoWayTransformer(
-                depth=2, embedding_dim=_WIDTH, mlp_dim=2048, num_heads=8
-            ),
+            transformer=TwoWayTransformer(depth=2, embedding_dim=_WIDTH, mlp_dim=2048, num_heads=8),
             transformer_dim=_WIDTH,
             iou_head_depth=3,
             iou_head_hidden_dim=256,
