@@ -7,17 +7,15 @@ have a sixteenth of the sides of the image, as those of SAM.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import torch
 from timm.models.tiny_vit import TinyVit
 from torch import nn
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 SIDE: Final = 1024
-_ENCODER: Final = {
+_ENCODER: Final[Mapping[str, Any]] = {
     "embed_dims": (64, 128, 160, 320),
     "depths": (2, 2, 6, 2),
     "num_heads": (2, 4, 5, 10),
@@ -68,7 +66,7 @@ def mobile_sam(side: int = SIDE) -> Any:
 
     cells = side // 16
     return Sam(
-        image_encoder=MobileSamEncoder(side),  # type: ignore[arg-type]
+        image_encoder=MobileSamEncoder(side),
         prompt_encoder=PromptEncoder(
             embed_dim=_WIDTH,
             image_embedding_size=(cells, cells),
