@@ -39,6 +39,11 @@ def _tiny(_: Any = None) -> Any:
     return Holder
 
 
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROMPTSEG_CACHE", str(tmp_path / "cache"))
+
+
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Any:
     with pytest.MonkeyPatch.context() as patch:
@@ -67,7 +72,8 @@ def test_clicks_select_among_the_cells(weights: Path, monkeypatch: pytest.Monkey
     grid = np.ogrid[: truth.shape[0], : truth.shape[1]]
     for number, (row, column, radius) in enumerate([(20, 15, 9), (45, 60, 14), (12, 70, 7)], 1):
         truth[(grid[0] - row) ** 2 + (grid[1] - column) ** 2 < radius**2] = number
-    _, inside, *flows = labels_to_flows([truth])[0]
+    # A copy, as the function numbers its argument anew.
+    _, inside, *flows = labels_to_flows([truth.copy()])[0]
     flow = 5 * np.stack(flows).astype(np.float32)[:, None]
     probability = (12 * inside - 6).astype(np.float32)[None]
     monkeypatch.setattr(

@@ -30,6 +30,11 @@ ON, OFF = Stroke(np.array([[20.0, 33.0]])), Stroke(np.array([[5.0, 70.0]]), Fals
 BOX = box_region((8, 12), (40, 61))
 
 
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROMPTSEG_CACHE", str(tmp_path / "cache"))
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")

@@ -33,6 +33,11 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROMPTSEG_CACHE", str(tmp_path / "cache"))
+
+
 @pytest.fixture(scope="module")
 def discs() -> FewShotClass:
     concept = FewShotClass("Bright disc", description="Round things.", device="cpu")
