@@ -7,7 +7,7 @@ have a sixteenth of the sides of the image, as those of SAM.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping  # noqa: TC003 - of a module constant
 from typing import Any, Final
 
 import torch
