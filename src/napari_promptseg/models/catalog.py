@@ -39,6 +39,8 @@ class Model:
         Supported prompts; see `Capabilities`.
     licence : str
         Licence of the weights, as an SPDX expression where there is one.
+    use : str
+        What it is good for.
     file : str, optional
         Name of the file or folder in `models_folder`; None if the weights need no installation.
     size : int, optional
@@ -59,6 +61,7 @@ class Model:
     title: str
     prompts: tuple[str, ...]
     licence: str
+    use: str = ""
     file: str | None = None
     size: int | None = None
     sha256: str | None = None

@@ -97,7 +97,7 @@ def test_people_have_the_last_word(config, run):
         licence="CC0",
     )
     card = write_card(config.model_copy(update={"card": words})).read_text()
-    assert card.startswith("# Model card: CatNet\n\nFinds cats.\n")
+    assert card.partition("\n---\n\n")[2].startswith("# Model card: CatNet\n\nFinds cats.\n")
     for text in ("For cats.", "No dogs.", "## Notes\n\nDice alone did not help.", "| CC0 |"):
         assert text in card
     assert "medical device" not in card

@@ -1,7 +1,7 @@
 """The model card of trained weights, written from what their run folder holds.
 
-After Mitchell et al. 2019, "Model cards for model reporting" (doi:10.1145/3287560.3287596). It begins
-with the metadata that the Hugging Face Hub reads from a README.md.
+After Mitchell et al. 2019, "Model cards for model reporting" (doi:10.1145/3287560.3287596). It
+begins with the metadata that the Hugging Face Hub reads from a README.md.
 """
 
 from __future__ import annotations
