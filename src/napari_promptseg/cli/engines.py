@@ -1,4 +1,4 @@
-"""`promptseg engines` and export of networks: inference engines of the shipped model."""
+"""`promptseg engines`: inference engines of the shipped model."""
 
 from __future__ import annotations
 
@@ -42,29 +42,3 @@ def engines(
             f"{trial.name:<14} {trial.milliseconds:<6.1f} {slowest / trial.milliseconds:<6.2f} "
             f"{trial.difference:<11.1e} {clicks}{wrong}"
         )
-
-
-def export_model(name: str, output: Path, overwrite: bool) -> None:
-    """Write ClickNet, or a network that the user adapted or trained, for other programs.
-
-    Raises
-    ------
-    ValueError
-        If there is no such network, or the file has another suffix.
-    FileExistsError
-        If the file is there and is not to be replaced.
-    ImportError
-        If PyTorch or onnx is not installed.
-    """
-    from napari_promptseg.data.requirements import require
-    from napari_promptseg.models.backends.clicknet import ClickNetBackend
-
-    backend, _, variant = name.partition(":")
-    if backend != "clicknet":
-        raise ValueError(f"{name!r} cannot be exported; valid: clicknet, clicknet:NAME")
-    if output.exists() and not overwrite:
-        raise FileExistsError(f"{str(output)!r} is there already; add --overwrite")
-    require("torch", "timm", extra="torch", purpose="Export of a network")
-    from napari_promptseg.models.network_export import export_network
-
-    export_network(ClickNetBackend("cpu", variant=variant).net, output)

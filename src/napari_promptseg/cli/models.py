@@ -86,6 +86,7 @@ def _tell(offer: Offer) -> None:
     rows = {
         "name": model.name,
         "title": model.title,
+        "good for": model.use,
         "state": offer.state,
         "error": offer.error,
         "to do": model.remedy,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_promptseg.cli.each_prompt import segment_each
-from napari_promptseg.cli.engines import export_model
+from napari_promptseg.cli.export_model import write_model
 from napari_promptseg.cli.options import Device, check_output, fail, show_notes, with_options
 from napari_promptseg.cli.prompt_table import parse_box, parse_position, read_prompt_table
 from napari_promptseg.propagation.registry import AUTO, list_propagators
@@ -249,7 +249,7 @@ def segment(
         if (each and prompts is None) or (propagated and not each):
             raise ValueError("--each needs --prompts, and --propagate needs --each")
         if each and prompts is not None:
-            if any((point, negative, box, text, everything)):
+            if any((point, negative, box, text, every)):
                 raise ValueError("--each cannot be combined with prompts beside those of the file")
             check_output(output, overwrite)
             volume = open_image(image, axes, spacing, series)
@@ -321,16 +321,12 @@ def export(
     output: Annotated[Path, typer.Argument(help="Target; the suffix selects the format.")],
     overwrite: Overwrite = False,
 ) -> None:
-    """Write the labels of a saved session to a file, or a model for other programs.
-
-    A model takes image (1, 3, H, W) in [0, 1] and prompts (1, 4, H, W): positive and negative
-    clicks as disks, regions, and the mask so far; it gives logits. Sides are multiples of 32.
-    """
+    """Write the labels of a saved session to a file, or a model as `export-model` does."""
     from napari_promptseg.session.session import Session
 
     try:
         if output.suffix in (".onnx", ".pt"):
-            export_model(source, output, overwrite)
+            write_model(source, output, overwrite)
         else:
             check_output(output, overwrite)
             Session.load(source).export(output, overwrite=overwrite)

@@ -17,6 +17,8 @@ from napari_promptseg.models.registry import backend_prompts, list_backends, loa
 State = Literal["ready", "needs file", "needs package", "broken"]
 
 _SHIPPED: Final = "clicknet"
+ZOO: Final = "bioimageio"
+"""Backend of the packages of bioimage.io, and the folder that holds them."""
 _TRAINED: Final = "clicknet-"
 """Prefix of the file names of networks that the user trained."""
 FOLDER_VARIABLE: Final = "PROMPTSEG_MODELS"
@@ -37,6 +39,8 @@ class Model:
         Supported prompts; see `Capabilities`.
     licence : str
         Licence of the weights, as an SPDX expression where there is one.
+    use : str
+        What it is good for.
     file : str, optional
         Name of the file or folder in `models_folder`; None if the weights need no installation.
     size : int, optional
@@ -57,6 +61,7 @@ class Model:
     title: str
     prompts: tuple[str, ...]
     licence: str
+    use: str = ""
     file: str | None = None
     size: int | None = None
     sha256: str | None = None
@@ -149,6 +154,17 @@ def list_models() -> dict[str, Model]:
     models = (
         Model(**{**entry, "prompts": tuple(entry["prompts"])})
         for entry in tomllib.loads(text)["model"]
+    )
+    return {model.name: model for model in models}
+
+
+def list_zoo() -> dict[str, Model]:
+    """Return the installed packages of bioimage.io by their names, such as "bioimageio:nuclei"."""
+    zoo = list_models()[ZOO]
+    keys = [path.stem for path in sorted((models_folder() / ZOO).glob("*.zip"))]
+    models = (
+        replace(zoo, name=f"{ZOO}:{key}", title=key.replace("_", " "), file=f"{ZOO}/{key}.zip")
+        for key in keys
     )
     return {model.name: model for model in models}
 
@@ -250,6 +266,8 @@ def list_offers(load: bool = False) -> dict[str, Offer]:
                 shipped_model, name=f"{_SHIPPED}:{key}", title=f"{shipped_model.title} for {title}"
             )
             offers[model.name] = Offer(model, "ready")
+    if ZOO in offers:
+        offers |= {name: Offer(model, model.state) for name, model in list_zoo().items()}
     names = {offer.model.backend for offer in offers.values()}
     for name, info in backends.items():
         if name not in names:

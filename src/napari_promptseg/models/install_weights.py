@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Final, Literal
 
-from napari_promptseg.models.catalog import Model, list_models
+from napari_promptseg.models.adapters import class_key
+from napari_promptseg.models.catalog import ZOO, Model, list_models, list_zoo
 
 Match = Literal["the published file", "another file than the published one", "not known"]
 _UNSAFE: Final = ("*.bin", "*.pth", "*.pt", "*.pkl", "*.ckpt", "*.msgpack", "*.h5")
@@ -57,7 +59,7 @@ def add_model(path: Path, name: str | None = None, overwrite: bool = False) -> M
     Parameters
     ----------
     path : Path
-        A checkpoint, or a folder as it is published.
+        A checkpoint, a folder as it is published, or a package (.zip) of bioimage.io.
     name : str, optional
         Name of the model, where the file is not recognised by its name or hash.
     overwrite : bool
@@ -76,15 +78,19 @@ def add_model(path: Path, name: str | None = None, overwrite: bool = False) -> M
         If the model is installed already.
     ValueError
         If it is not recognised, damaged or unsafe, or there is no such model.
+    ImportError
+        If it is a package of bioimage.io, and `bioimageio.core` is not installed.
     """
     if not path.exists():
         raise FileNotFoundError(f"no file of a model at {str(path)!r}")
-    model = _resolve_model(path, name)
+    is_zoo = path.suffix == ".zip" if name is None else name == ZOO
+    model = _zoo_model(path) if is_zoo else _resolve_model(path, name)
     target = model.path
     assert target is not None
     if target.exists() and not overwrite:
         raise FileExistsError(f"{str(target)!r} is there already; add it with overwriting")
-    _check(path)
+    if not is_zoo:
+        _check(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     # Beside the target, so that the last step is an atomic rename.
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".adding-") as folder:
@@ -122,10 +128,28 @@ def _remove(path: Path) -> None:
 
 
 def _model_by_name(name: str) -> Model:
-    models = list_models()
+    models = list_models() | list_zoo()
+    if name == ZOO:
+        raise ValueError(f"{name!r} is no single package; installed ones: {list(list_zoo())}")
     if name not in models:
         raise ValueError(f"unknown model {name!r}; valid models: {list(models)}")
     return models[name]
+
+
+def _zoo_model(path: Path) -> Model:
+    """Return the entry of a package of bioimage.io, which is loaded to check it."""
+    from napari_promptseg.models.bioimageio.zoo_model import ZooModel
+
+    package = ZooModel(path)
+    package.close()
+    key = class_key(package.name)
+    return replace(
+        list_models()[ZOO],
+        name=f"{ZOO}:{key}",
+        title=package.name,
+        licence=package.licence,
+        file=f"{ZOO}/{key}.zip",
+    )
 
 
 def _resolve_model(path: Path, name: str | None) -> Model:

@@ -1,4 +1,4 @@
-"""Export of ClickNet to files that other programs run."""
+"""ClickNet in TorchScript, as an engine and as a file that other programs run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import torch
 from torch.nn.functional import interpolate
 
 from napari_promptseg.data.atomic_file import atomic_target
-from napari_promptseg.data.requirements import require
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,51 +20,20 @@ if TYPE_CHECKING:
 
 SIDE: Final = 224
 """Side in pixels of the example input that networks are traced with."""
-OPSET: Final = 17
 
 
-def export_network(net: ClickNet, file: Path) -> None:
-    """Export a network, from image and prompt maps to logits, for other programs.
+def write_script(net: ClickNet, file: Path) -> None:
+    """Write a network, from image and prompt maps to logits, in TorchScript.
 
     Parameters
     ----------
     net : ClickNet
         The network; unchanged.
     file : Path
-        ``.onnx``, or ``.pt`` for TorchScript; replaced atomically.
-
-    Raises
-    ------
-    ValueError
-        If it has another suffix.
-    ImportError
-        If the package onnx is needed and not installed.
+        ``.pt``; replaced atomically.
     """
-    if file.suffix not in (".onnx", ".pt"):
-        raise ValueError(f"cannot export to {file.name!r}; valid suffixes: ['.onnx', '.pt']")
-    part = NetworkPart(net, features=False)
     with atomic_target(file, file.suffix, overwrite=True) as temporary:
-        if file.suffix == ".onnx":
-            _write_onnx(part, temporary, "logits")
-        else:
-            frozen_script(part).save(str(temporary))
-
-
-def _write_onnx(part: NetworkPart, file: Path, output: str) -> None:
-    # A missing package raises here, not deep within PyTorch.
-    require("onnx", extra="torch", purpose="Export to ONNX")
-    sides = {2: "height", 3: "width"}
-    with without_remarks():
-        torch.onnx.export(
-            part,
-            example(),
-            file,
-            input_names=["image", "prompts"],
-            output_names=[output],
-            dynamic_axes={"image": sides, "prompts": sides, output: {2: "rows", 3: "columns"}},
-            opset_version=OPSET,
-            dynamo=False,  # which gives the same graph after minutes instead of a second
-        )
+        frozen_script(NetworkPart(net, features=False)).save(str(temporary))
 
 
 class NetworkPart(torch.nn.Module):

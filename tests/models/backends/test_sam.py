@@ -13,6 +13,7 @@ from napari_promptseg.models.backends.sam import SamBackend
 from napari_promptseg.models.base import Backend
 from napari_promptseg.models.capabilities import Everything
 from napari_promptseg.models.encoding.sam_prompts import mask_input
+from napari_promptseg.models.networks.mobile_sam import mobile_sam, with_timm_names
 from napari_promptseg.session.session import Session
 from tiny_sam import tiny_sam
 
@@ -244,3 +245,42 @@ def test_choosing_is_a_step_that_can_be_undone_and_saved(backend, tmp_path) -> N
     loaded = Session.load(tmp_path / "saved", GREY, backend=backend)
     assert loaded.prompts == session.prompts
     np.testing.assert_array_equal(loaded.mask, masks[1])
+
+
+def test_mobile_sam_is_read_by_the_names_of_its_file(tmp_path) -> None:
+    names = {
+        "patch_embed.conv1.conv.weight": "patch_embed.seq.0.c.weight",
+        "patch_embed.conv2.bn.bias": "patch_embed.seq.2.bn.bias",
+        "stages.0.blocks.1.conv3.conv.weight": "layers.0.blocks.1.conv3.c.weight",
+        "stages.1.downsample.conv2.conv.weight": "layers.0.downsample.conv2.c.weight",
+        "stages.3.downsample.conv3.bn.running_var": "layers.2.downsample.conv3.bn.running_var",
+        "stages.2.blocks.5.attn.attention_biases": "layers.2.blocks.5.attn.attention_biases",
+        "stages.3.blocks.0.local_conv.conv.weight": "layers.3.blocks.0.local_conv.c.weight",
+        "neck.2.weight": "neck.2.weight",
+    }
+    state = mobile_sam(64).state_dict()
+    published = {f"image_encoder.{old}": torch.zeros(1) for old in names.values()}
+    published |= {"image_encoder.head.weight": torch.zeros(1), "mask_decoder.a.c.b": torch.ones(1)}
+    renamed = with_timm_names(published)
+    assert set(renamed) == {f"image_encoder.{new}" for new in names} | {"mask_decoder.a.c.b"}
+    assert set(renamed) - {"mask_decoder.a.c.b"} <= set(state)
+
+
+def test_mobile_sam_embeds_at_a_sixteenth() -> None:
+    backend = SamBackend("cpu", model=mobile_sam(128))
+    embedding = backend.embed(plane_image(COLORS))
+    assert embedding.features.shape == (1, 256, 8, 8)
+    assert backend.predict(embedding, PlanePrompts((ON,))).probability.shape == COLORS.shape[:2]
+
+
+def test_mobile_sam_equals_its_package(tmp_path) -> None:
+    build_sam = pytest.importorskip("mobile_sam.build_sam")  # mobilesam-mirror of PyPI
+    torch.manual_seed(3)
+    model = build_sam.build_sam_vit_t()
+    path = tmp_path / "mobile_sam.pt"
+    torch.save(model.state_dict(), path)
+    backend = SamBackend("cpu", "vit_t", weights=path)
+    pixels = torch.randn(1, 3, 1024, 1024)
+    with torch.inference_mode():
+        wanted, answer = model.image_encoder(pixels), backend._model.image_encoder(pixels)
+    torch.testing.assert_close(answer, wanted, atol=1e-5, rtol=0)

@@ -84,3 +84,17 @@ def test_what_is_missing_or_wrong_is_named(tmp_path, monkeypatch) -> None:
     torch.save({"model": {"a": torch.zeros(1)}}, path)
     with pytest.raises(ValueError, match="does not fit SAM 2 hiera_tiny"):
         Sam2Backend("cpu", "hiera_tiny", weights=path)
+
+
+def test_medsam2_is_a_tiny_model_of_512_pixels(tmp_path) -> None:
+    from sam2.build_sam import build_sam2_video_predictor
+
+    path = tmp_path / "MedSAM2_latest.pt"
+    model = build_sam2_video_predictor("configs/sam2.1/sam2.1_hiera_t.yaml", device="cpu")
+    torch.save({"model": model.state_dict()}, path)
+    backend = Sam2Backend("cpu", "medsam2", weights=path)
+    embedding = backend.embed(plane_image(COLORS))
+    assert embedding.features.shape == (1, 256, 32, 32)
+    assert [level.shape[-1] for level in embedding.finer] == [128, 64]
+    answer = backend.predict(embedding, PlanePrompts((ON,)))
+    assert answer.paste(embedding.shape).shape == embedding.shape

@@ -66,6 +66,27 @@ def test_the_card_tells_what_the_run_folder_holds(config, run):
     assert "medical device" in card
 
 
+@pytest.mark.parametrize(
+    ("licence", "expected"),
+    [
+        ("CC-BY-NC-SA-4.0", {"license": "cc-by-nc-sa-4.0"}),
+        ("My: own #1", {"license": "other", "license_name": "My: own #1"}),
+        ("", {}),
+    ],
+)
+def test_the_hub_reads_the_metadata(config, run, licence, expected):
+    from huggingface_hub import ModelCard
+
+    config = config.model_copy(update={"card": CardText(licence=licence)})
+    card = ModelCard(write_card(config).read_text())
+    data = card.data.to_dict()
+    assert {name: data[name] for name in data if name.startswith("license")} == expected
+    assert data["library_name"] == "napari-promptseg"
+    assert data["pipeline_tag"] == "mask-generation"
+    assert "clicknet" in data["tags"]
+    assert card.text.lstrip().startswith("# Model card: ClickNet")
+
+
 def test_people_have_the_last_word(config, run):
     words = CardText(
         title="CatNet",
@@ -76,7 +97,7 @@ def test_people_have_the_last_word(config, run):
         licence="CC0",
     )
     card = write_card(config.model_copy(update={"card": words})).read_text()
-    assert card.startswith("# Model card: CatNet\n\nFinds cats.\n")
+    assert card.partition("\n---\n\n")[2].startswith("# Model card: CatNet\n\nFinds cats.\n")
     for text in ("For cats.", "No dogs.", "## Notes\n\nDice alone did not help.", "| CC0 |"):
         assert text in card
     assert "medical device" not in card

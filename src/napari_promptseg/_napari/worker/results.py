@@ -108,7 +108,7 @@ class ResultCommands:
             Whether the last step, an earlier try, is undone first.
         """
 
-        def work(session: Session, job: Job) -> LinkReport:
+        def work(session: AnySession, job: Job) -> LinkReport:
             if undo:
                 session.undo()
             return session.link_tracks(**options, is_cancelled=job.stop_event.is_set)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 Precision = Literal["float32", "float16", "bfloat16"]
 _ANSWERS: Final = 3
+_MOBILE: Final = "vit_t"
+"""Name of MobileSAM among the sizes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +57,8 @@ class SamBackend:
     ----------
     device : str
         "auto", "cpu", "cuda" or "mps".
-    variant : {"vit_b", "vit_l", "vit_h"}, optional
-        Size of the model; the first installed one when not given.
+    variant : {"vit_b", "vit_l", "vit_h", "vit_t"}, optional
+        Size of the model, where "vit_t" is MobileSAM; the first installed one when not given.
     weights : Path, optional
         Path of a checkpoint outside the models folder.
     model : segment_anything.modeling.Sam, optional
@@ -201,10 +203,17 @@ def _load(path: Path, variant: str) -> Any:
 
     from napari_promptseg.models.networks.checkpoints import fill, load_checkpoint
 
-    sizes = [name for name in sam_model_registry if name != "default"]
+    sizes = [_MOBILE, *(name for name in sam_model_registry if name != "default")]
     if variant not in sizes:
         raise ValueError(f"SAM has no model {variant!r}; valid models: {sorted(sizes)}")
     content = load_checkpoint(path)
-    model = sam_model_registry[variant]()
+    if variant == _MOBILE:
+        require("timm", extra="sam", purpose="MobileSAM")
+        from napari_promptseg.models.networks.mobile_sam import mobile_sam, with_timm_names
+
+        model = mobile_sam()
+        content = with_timm_names(content) if isinstance(content, dict) else content
+    else:
+        model = sam_model_registry[variant]()
     fill(model, content, path, f"SAM {variant}")
     return model

@@ -26,7 +26,13 @@ _CONFIGS: Final = {
     "hiera_small": "configs/sam2.1/sam2.1_hiera_s.yaml",
     "hiera_base_plus": "configs/sam2.1/sam2.1_hiera_b+.yaml",
     "hiera_large": "configs/sam2.1/sam2.1_hiera_l.yaml",
+    "medsam2": "configs/sam2.1/sam2.1_hiera_t.yaml",
 }
+_SIDES: Final = {"medsam2": 512}
+"""Rows and columns of the input where they are not those of the configuration.
+
+MedSAM2 (Ma et al. 2025, arXiv:2504.03600) is SAM 2.1 tiny on images of 512 pixels.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +61,8 @@ class Sam2Backend:
     ----------
     device : str
         "auto", "cpu", "cuda" or "mps".
-    variant : {"hiera_tiny", "hiera_small", "hiera_base_plus", "hiera_large"}, optional
-        Size of the model; the first installed one when not given.
+    variant : {"hiera_tiny", "hiera_small", "hiera_base_plus", "hiera_large", "medsam2"}, optional
+        Size of the model, or MedSAM2; the first installed one when not given.
     weights : Path, optional
         Path of a checkpoint outside the models folder.
     model : sam2.sam2_video_predictor.SAM2VideoPredictor, optional
@@ -100,6 +106,8 @@ class Sam2Backend:
 
         self.model = model.to(self.device).eval().requires_grad_(False)
         self._predictor = SAM2ImagePredictor(self.model)
+        # The package assumes 1024 pixels.
+        self._predictor._bb_feat_sizes = [(self.model.image_size // n,) * 2 for n in (4, 8, 16)]
 
     def embed(self, image: PlaneImage) -> Sam2Embedding:
         """Encode a plane, which is nearly all of the work."""
@@ -145,6 +153,22 @@ def _load(path: Path, variant: str) -> Any:
     content = load_checkpoint(path)
     if not isinstance(content, dict) or "model" not in content:
         raise ValueError(f"{str(path)!r} is no checkpoint of SAM 2: it has no entry 'model'")
-    model = build_sam2_video_predictor(_CONFIGS[variant], device="cpu")
+    model = build_sam2_video_predictor(
+        _CONFIGS[variant], device="cpu", hydra_overrides_extra=_overrides(variant)
+    )
     fill(model, content["model"], path, f"SAM 2 {variant}")
     return model
+
+
+def _overrides(variant: str) -> list[str]:
+    """Return what differs from the configuration of the package."""
+    if variant not in _SIDES:
+        return []
+    side = _SIDES[variant]
+    cells = f"[{side // 16},{side // 16}]"
+    layer = "model.memory_attention.layer"
+    return [
+        f"model.image_size={side}",
+        f"{layer}.self_attention.feat_sizes={cells}",
+        f"{layer}.cross_attention.feat_sizes={cells}",
+    ]

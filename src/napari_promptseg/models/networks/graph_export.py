@@ -13,10 +13,11 @@ from napari_promptseg.models.backends.volumenet import CHOOSE_GRAPH, SEE_GRAPH
 from napari_promptseg.models.clicknet_weights import DENSE_GRAPH, FEATURES_GRAPH
 from napari_promptseg.models.encoding.stack_maps import STACK_CHANNELS
 from napari_promptseg.models.instance_weights import MAPS_GRAPH
-from napari_promptseg.models.network_export import OPSET, SIDE, without_remarks
+from napari_promptseg.models.network_export import SIDE, without_remarks
 from napari_promptseg.models.networks.clicknet import PROMPT_CHANNELS, ClickNet
 from napari_promptseg.models.networks.instancenet import InstanceNet
 from napari_promptseg.models.networks.volumenet import FEATURES, VolumeNet
+from napari_promptseg.models.onnx_files import OPSET
 
 if TYPE_CHECKING:
     from pathlib import Path

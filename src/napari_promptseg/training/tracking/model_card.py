@@ -1,6 +1,7 @@
 """The model card of trained weights, written from what their run folder holds.
 
-After Mitchell et al. 2019, "Model cards for model reporting" (doi:10.1145/3287560.3287596).
+After Mitchell et al. 2019, "Model cards for model reporting" (doi:10.1145/3287560.3287596). It
+begins with the metadata that the Hugging Face Hub reads from a README.md.
 """
 
 from __future__ import annotations
@@ -74,6 +75,18 @@ _MEASURED: Final = {
         "prompts."
     ),
 }
+_HUB_LICENCES: Final = (
+    "apache-2.0",
+    "bsd-3-clause",
+    "cc-by-4.0",
+    "cc-by-nc-4.0",
+    "cc-by-nc-sa-4.0",
+    "cc-by-sa-4.0",
+    "cc0-1.0",
+    "gpl-3.0",
+    "mit",
+)
+"""Names of licences that the Hugging Face Hub knows, those of weights of this package."""
 _TITLES: Final = {
     "noc85": "NoC@85",
     "noc90": "NoC@90",
@@ -107,7 +120,8 @@ def write_card(config: TrainConfig, file: Path | None = None) -> Path:
         shutil.copyfile(plot, file.parent / plot.name)
     info, record = WeightsInfo.read(weights), RunInfo.read(config.output)
     figures = info.figures
-    text, card = [f"# Model card: {config.card.title}"], config.card
+    card = config.card
+    text = [front_matter(card.licence, config.model), f"# Model card: {card.title}"]
     text += [card.description or _DESCRIPTION, _facts(weights, info, card.licence)]
     text += ["## Intended use", card.use or _USE]
     text += ["## Limits", card.limits or _LIMITS]
@@ -120,6 +134,26 @@ def write_card(config: TrainConfig, file: Path | None = None) -> Path:
         text += ["## Notes", card.notes]
     write_bytes(file, ("\n\n".join(part.strip() for part in text) + "\n").encode())
     return file
+
+
+def front_matter(licence: str, model: str) -> str:
+    """Return the metadata of a model card in YAML, as `huggingface_hub.ModelCard` reads it.
+
+    Parameters
+    ----------
+    licence : str
+        Licence of the weights, an SPDX identifier where it has one; may be empty.
+    model : {"clicknet", "volumenet"}
+        Network.
+    """
+    lines = ["---"]
+    if licence.lower() in _HUB_LICENCES:
+        lines.append(f"license: {licence.lower()}")
+    elif licence:
+        lines += ["license: other", f"license_name: {json.dumps(licence)}"]
+    lines += ["library_name: napari-promptseg", "pipeline_tag: mask-generation", "tags:"]
+    lines += [f"- {tag}" for tag in ("napari", "interactive-segmentation", model)]
+    return "\n".join([*lines, "---"])
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

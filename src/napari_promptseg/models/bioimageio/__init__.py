@@ -1,0 +1,1 @@
+"""Packages of the BioImage Model Zoo (bioimage.io): writing and running them."""

@@ -1,0 +1,170 @@
+"""EdgeTAM and SAM 3: equal to the package called directly, with small random weights."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+import transformers
+
+from helpers import plane_image
+from napari_promptseg.data.plane_prompts import PlanePrompts, Stroke, box_region
+from napari_promptseg.models.backends.edgetam import EdgeTamBackend
+from napari_promptseg.models.backends.sam3 import Sam3Backend, Sam3ConceptBackend
+from napari_promptseg.models.encoding.sam_prompts import mask_input
+from napari_promptseg.models.testing import check_backend
+from napari_promptseg.models.text_models import CatalogTextModels
+from napari_promptseg.session.session import Session
+from tiny_transformers_sam import write_edgetam, write_sam3, write_sam3_tracker
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RNG = np.random.default_rng(11)
+COLORS = RNG.integers(0, 256, (60, 90, 3), np.uint8)
+PRIOR = np.zeros(COLORS.shape[:2], bool)
+PRIOR[10:30, 20:70] = True
+ON, OFF = Stroke(np.array([[20.0, 33.0]])), Stroke(np.array([[5.0, 70.0]]), False)
+BOX = box_region((8, 12), (40, 61))
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROMPTSEG_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    write_edgetam(folder / "edgetam")
+    write_sam3_tracker(folder / "tracker")
+    write_sam3(folder / "sam3")
+    return folder
+
+
+@pytest.fixture(scope="module", params=["edgetam", "tracker"])
+def case(request: pytest.FixtureRequest, folder: Path) -> tuple[Any, Any, Any]:
+    """Backend, model and processor of the package."""
+    path = folder / request.param
+    kinds = {
+        "edgetam": (EdgeTamBackend, "EdgeTamModel", "Sam2Processor", "Sam2ImageProcessor"),
+        "tracker": (Sam3Backend, "Sam3TrackerModel", "Sam3TrackerProcessor", "Sam3ImageProcessor"),
+    }
+    backend, model, processor, images = kinds[request.param]
+    reader = getattr(transformers, images).from_pretrained(path)
+    side = reader.size["height"]
+    return (
+        backend("cpu", folder=path),
+        getattr(transformers, model).from_pretrained(path).eval(),
+        getattr(transformers, processor)(reader, target_size=side),
+    )
+
+
+@pytest.mark.parametrize(
+    ("prompts", "asked", "before"),
+    [
+        (PlanePrompts((ON,)), {"input_points": [[[[33, 20]]]], "input_labels": [[[1]]]}, False),
+        (
+            PlanePrompts((ON, OFF)),
+            {"input_points": [[[[33, 20], [70, 5]]]], "input_labels": [[[1, 0]]]},
+            False,
+        ),
+        (PlanePrompts(regions=(BOX,)), {"input_boxes": [[[12, 8, 61, 40]]]}, False),
+        (PlanePrompts((ON,)), {"input_points": [[[[33, 20]]]], "input_labels": [[[1]]]}, True),
+    ],
+    ids=["a click", "two clicks", "a box", "a click on a mask"],
+)
+def test_answers_are_those_of_the_package(
+    case: tuple[Any, Any, Any], prompts: PlanePrompts, asked: dict[str, Any], before: bool
+) -> None:
+    backend, model, processor = case
+    embedding = backend.embed(plane_image(COLORS))
+    answer = backend.predict(embedding, prompts, PRIOR if before else None)
+    inputs = processor(images=COLORS, return_tensors="pt", **asked)
+    if before:
+        side = model.prompt_encoder.mask_input_size[0]
+        inputs["input_masks"] = torch.from_numpy(mask_input(PRIOR, (side, side), side)[None])
+    several = len(prompts.strokes) == 1 and not before
+    sizes = inputs.pop("original_sizes")
+    with torch.inference_mode():
+        output = model(**inputs, multimask_output=several)
+    logits = processor.post_process_masks(output.pred_masks, sizes, binarize=False)[0][0]
+    best = int(output.iou_scores[0, 0].argmax())
+    assert np.ptp(answer.probability) > 1e-3
+    np.testing.assert_allclose(answer.probability, logits[best].sigmoid(), atol=2e-5)
+
+
+def test_the_rules_of_backends_are_kept(case: tuple[Any, Any, Any]) -> None:
+    check_backend(case[0])
+
+
+@pytest.fixture(scope="module")
+def concepts(folder: Path) -> Sam3ConceptBackend:
+    return Sam3ConceptBackend("cpu", folder=folder / "sam3")
+
+
+@pytest.mark.parametrize("asked", ["word", "box"])
+def test_concepts_are_those_of_the_package(
+    concepts: Sam3ConceptBackend, folder: Path, monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
+    threshold = 0.05  # random weights are sure of nothing
+    monkeypatch.setattr("napari_promptseg.models.backends.sam3._LEAST_SCORE", threshold)
+    model = transformers.Sam3Model.from_pretrained(folder / "sam3").eval()
+    processor = transformers.Sam3Processor.from_pretrained(folder / "sam3")
+    options: dict[str, Any] = {"text": "cat"}
+    prompts = PlanePrompts(text="cat")
+    if asked == "box":
+        options = {"input_boxes": [[[12, 8, 61, 40]]], "input_boxes_labels": [[1]]}
+        prompts = PlanePrompts(regions=(BOX,))
+    inputs = processor(images=COLORS, return_tensors="pt", **options)
+    sizes = inputs.pop("original_sizes").tolist()
+    with torch.inference_mode():
+        output = model(**inputs)
+    (objects,) = processor.post_process_instance_segmentation(
+        output, threshold=threshold, target_sizes=sizes
+    )
+    assert len(objects["scores"]) > 0
+    wanted = objects["masks"].numpy().astype(bool).any(0)
+    answer = concepts.predict(concepts.embed(plane_image(COLORS)), prompts)
+    np.testing.assert_array_equal(answer.paste(wanted.shape) > 0.5, wanted)
+    assert answer.score == pytest.approx(float(objects["scores"].max()), abs=1e-5)
+
+
+def test_a_word_is_asked_beside_other_backends(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROMPTSEG_MODELS", str(tmp_path))
+    (tmp_path / "sam3").symlink_to(folder / "sam3")
+    (model,) = CatalogTextModels("cpu")
+    assert isinstance(model, Sam3ConceptBackend)
+    answer = model.map(plane_image(COLORS), "cat")
+    assert not answer.is_known
+    assert answer.probability.shape == (60, 90)
+    with pytest.raises(ValueError, match="needs a word or a box"):
+        model.predict(model.embed(plane_image(COLORS)), PlanePrompts())
+
+
+def test_a_session_corrects_the_answer(folder: Path) -> None:
+    session = Session(COLORS, EdgeTamBackend("cpu", folder=folder / "edgetam"), axes="yxc")
+    session.add_point((20, 33))
+    first = session.mask.copy()
+    session.add_point((5, 70), positive=False)
+    assert session.undo()
+    np.testing.assert_array_equal(session.mask, first)
+
+
+def test_what_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROMPTSEG_MODELS", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="EdgeTAM-hf"):
+        EdgeTamBackend("cpu")
+    (tmp_path / "sam3").mkdir()
+    with pytest.raises(ValueError, match="holds no Sam3TrackerModel in safetensors"):
+        Sam3Backend("cpu")
+    with pytest.raises(ValueError, match=r"no model 'faces'; valid: \['exemplars', 'words'\]"):
+        Sam3ConceptBackend("cpu", "faces")
+    monkeypatch.delattr("transformers.Sam3TrackerModel", raising=False)
+    monkeypatch.setattr("napari_promptseg.models.backends.sam3.Sam3Backend.model_class", "Sam9")
+    with pytest.raises(ImportError, match=r"newer transformers than .*\[sam3\]"):
+        Sam3Backend("cpu")
