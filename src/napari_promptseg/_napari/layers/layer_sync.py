@@ -7,22 +7,13 @@ from typing import TYPE_CHECKING, Any
 from psygnal import Signal, SignalGroup
 
 from napari_promptseg._napari.keybindings import BoundKeys, history_keys
-from napari_promptseg._napari.layers.factory import (
-    ROLES,
-    TOOLS,
-    make_labels,
-    make_prompts,
-)
+from napari_promptseg._napari.layers.annotation_layers import AnnotationLayers
+from napari_promptseg._napari.layers.factory import TOOLS
 from napari_promptseg._napari.layers.image_changes import ImageChanges
 from napari_promptseg._napari.layers.label_colors import LabelColors
-from napari_promptseg._napari.layers.painting import ArrayHook, Mirror, PaintHook
+from napari_promptseg._napari.layers.painting import Mirror
 from napari_promptseg._napari.layers.prompt_entry import PromptEntry
-from napari_promptseg._napari.layers.prompt_layers import (
-    ClickLayer,
-    PromptLayer,
-    StrokeLayer,
-)
-from napari_promptseg._napari.layers.transforms import TRANSFORM, placement
+from napari_promptseg._napari.layers.transforms import TRANSFORM
 from napari_promptseg._napari.layers.viewport import Viewport
 from napari_promptseg.data.geometry import boxes_meet
 
@@ -91,137 +82,74 @@ class LayerSync:
         self.before_click: Callable[[Sequence[float]], None] | None = None
         """Called with the position of each click, before it becomes a prompt."""
         self.view = Viewport(viewer, image, layout, controller.volume.shape)
-        self.layers: dict[str, Layer] = {}
         self.overlays: list[Layer] = []
         self._entry = PromptEntry(self)
         self._selected: frozenset[int] = frozenset()
         self._label_colors = LabelColors()
         self._later = later
-        self._hooks: dict[str, list[Any]] = {}
         self._draining = self._closed = False
         self._mirrors = {
             "object": Mirror(controller.mask, layout),
             "labels": Mirror(controller.labels, layout),
         }
-        self._image_keys = BoundKeys(image, history_keys(), self._history())
+        painted = {"labels": self._labels_painted, "object": self._object_painted}
+        self._beside = AnnotationLayers(self, self._mirrors, painted, self._entry, later)
+        self._image_keys = BoundKeys(image, history_keys(), self.history())
         for name in TRANSFORM:
             getattr(image.events, name).connect(self._move)
         self._image_changes = ImageChanges(
             image, layout, controller, later, self.events.status.emit
         )
-        viewer.layers.events.removed.connect(self._removed)
-        viewer.layers.selection.events.active.connect(self._emit_tool)
+        viewer.layers.events.removed.connect(self._beside.removed)
+        viewer.layers.selection.events.active.connect(self.emit_tool)
         controller.events.snapshot.connect(self._show)
         controller.events.mask.connect(self._mask_changed)
         controller.events.labels.connect(self._labels_changed)
         controller.events.running.connect(self._running)
         controller.events.replaced.connect(self._replaced)
-        for role, layer in (layers or {}).items():
-            if layer in viewer.layers:
-                if role in self._mirrors:
-                    layer.data = self._mirrors[role].data
-                self._hook(role, layer)
-        self.ensure_layers()
+        self._beside.take_over(layers or {})
         self._draw_all()
+        self._beside.add_in_turns()
 
     # Layers
 
+    @property
+    def layers(self) -> dict[str, Layer]:
+        """Those beside the image, by role."""
+        return self._beside.by_role
+
+    @property
+    def incomplete(self) -> bool:
+        """True while layers are still to be added beside the image."""
+        return self._beside.incomplete
+
     def ensure_layers(self) -> None:
         """Make the layers that are not there, or were deleted."""
-        missing = [role for role in ROLES if role not in self.layers]
-        if not missing:
-            return
-        active = self.viewer.layers.selection.active
-        for role in missing:
-            layer = self._make(role)
-            lower = ROLES[: ROLES.index(role)]
-            below = [self.image, *(self.layers[r] for r in lower if r in self.layers)]
-            self._hook(role, layer)
-            self.viewer.layers.insert(list(self.viewer.layers).index(below[-1]) + 1, layer)
-        if active is not None and active in self.viewer.layers:
-            self.viewer.layers.selection.active = active
-        self._show(self.controller.snapshot)
+        self._beside.ensure()
 
-    def _make(self, role: str) -> Layer:
-        place = placement(self.image, self.layout)
-        name = f"{self.image.name} {role}"
-        if role in self._mirrors:
-            return make_labels(role, self._mirrors[role].data, name, place)
-        return make_prompts(role, self.controller.volume.shape, name, place)
-
-    def _hook(self, role: str, layer: Layer) -> None:
-        self.layers[role] = layer
-        if role in self._mirrors and not self._mirrors[role].paintable:
-            layer.editable = False
-        hooks: list[Any] = [BoundKeys(layer, history_keys(), self._history())]
-        shape, undo = self.controller.volume.shape, self._history()
-        if role in self._mirrors:
-            on_painted = self._labels_painted if role == "labels" else self._object_painted
-            hooks += [
-                PaintHook(layer, self.layout, on_painted, undo["undo"], undo["redo"]),
-                ArrayHook(layer, self._mirrors[role], on_painted, self._refuse_array),
-            ]
-        else:
-            kind = ClickLayer if role == "clicks" else StrokeLayer
-            prompts = kind(
-                layer,
-                self.layout,
-                shape,
-                self._later,
-                self._entry.add,
-                self.controller.prompts.remove,
-                self._entry.move,
-            )
-            prompts.set_polarity(self.positive)
-            hooks.append(prompts)
-        if role == "strokes":
-            layer.events.mode.connect(self._emit_tool)
-        self._hooks[role] = hooks
-
-    def _history(self) -> dict[str, Callable[[], None]]:
+    def history(self) -> dict[str, Callable[[], None]]:
+        """Return undo and redo of the session, by name."""
         return {"undo": self.controller.objects.undo, "redo": self.controller.objects.redo}
-
-    def _prompt_layers(self) -> list[PromptLayer]:
-        return [h for hooks in self._hooks.values() for h in hooks if isinstance(h, PromptLayer)]
 
     def owns(self, layer: Layer | None) -> bool:
         """Return True if a layer is the image, or one beside it."""
         return layer == self.image or layer in [*self.layers.values(), *self.overlays]
 
-    def _removed(self, event: Event) -> None:
-        for role, layer in list(self.layers.items()):
-            if layer == event.value:
-                self._unhook(role)
-                self.events.status.emit(f"The layer of {role} comes back with the next prompt")
-
-    def _unhook(self, role: str) -> Layer:
-        layer = self.layers.pop(role)
-        for hook in self._hooks.pop(role):
-            hook.release()
-        if role == "strokes":
-            layer.events.mode.disconnect(self._emit_tool)
-        return layer
-
-    def _refuse_array(self) -> None:
-        self.events.status.emit("Not taken: the new array of the layer has another shape")
-
     def _move(self, _: Event) -> None:
         """Follow the image when it is moved, turned or scaled."""
-        for layer in self.layers.values():
-            for name, value in placement(self.image, self.layout).items():
-                setattr(layer, name, value)
+        self._beside.place()
 
     def close(self) -> dict[str, Layer]:
         """Release all layers; they stay as they are, and are returned."""
         self._closed = True
         self._finish_copying()
-        layers = {role: self._unhook(role) for role in list(self.layers)}
+        layers = self._beside.release()
         self._image_keys.release()
         for name in TRANSFORM:
             getattr(self.image.events, name).disconnect(self._move)
         self._image_changes.release()
-        self.viewer.layers.events.removed.disconnect(self._removed)
-        self.viewer.layers.selection.events.active.disconnect(self._emit_tool)
+        self.viewer.layers.events.removed.disconnect(self._beside.removed)
+        self.viewer.layers.selection.events.active.disconnect(self.emit_tool)
         controller = self.controller.events
         controller.snapshot.disconnect(self._show)
         controller.mask.disconnect(self._mask_changed)
@@ -232,9 +160,13 @@ class LayerSync:
 
     # From the controller
 
+    def show_state(self) -> None:
+        """Show prompts and colors in layers that were added."""
+        self._show(self.controller.snapshot)
+
     def _show(self, state: Snapshot) -> None:
         self._show_colors(state)
-        for layer in self._prompt_layers():
+        for layer in self._beside.prompt_layers():
             layer.show(state.prompts)
 
     def _show_colors(self, state: Snapshot) -> None:
@@ -379,26 +311,26 @@ class LayerSync:
     def set_polarity(self, positive: bool) -> None:
         """Make prompts that come next positive or negative."""
         self.positive = positive
-        for layer in self._prompt_layers():
+        for layer in self._beside.prompt_layers():
             layer.set_polarity(positive)
 
     def use(self, tool: str) -> None:
         """Activate a tool: its layer, in its mode."""
         if tool != "click" and self.viewer.dims.ndisplay == 3:
             self.events.status.emit(f"The {tool} tool needs a 2D view: press Ctrl+Y to switch")
-            self._emit_tool()
+            self.emit_tool()
             return
+        if tool == "click" and self.incomplete:
+            return  # it is in use as soon as its layer is there
         self.ensure_layers()
         layer = self.layers["object" if tool == "click" else "strokes"]
         self.viewer.layers.selection.active = layer
         layer.mode = TOOLS[tool]
         if tool != "click":
-            layer.current_edge_width = 3.0 if tool == "scribble" else self._line_width()
+            layer.current_edge_width = 3.0 if tool == "scribble" else self._beside.line_width()
 
-    def _line_width(self) -> float:
-        return next(h.line_width for h in self._prompt_layers() if isinstance(h, StrokeLayer))
-
-    def _emit_tool(self, _: Event | None = None) -> None:
+    def emit_tool(self, _: Event | None = None) -> None:
+        """Say which tool is active."""
         active = self.viewer.layers.selection.active
         if not self.owns(active):
             return

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from napari_promptseg._napari.layers.factory import OBJECT_COLOR
+from napari_promptseg._napari.layers.removal import remove_layers
 from napari_promptseg._napari.layers.transforms import TRANSFORM, placement
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ class ResultLayers:
         """Remove the surface of the active object when it is committed or discarded."""
         layer = None if state.has_object else self._find("surface", ACTIVE)
         if layer is not None:
-            self._keeping_active(lambda layers: layers.remove(layer))
+            self._keeping_active(lambda _: remove_layers(self._layer_sync.viewer, [layer]))
 
     # Tracks
 
