@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from napari_promptseg._napari.keybindings import BoundKeys, history_keys
 from napari_promptseg._napari.layers.factory import ROLES, click_size, make_labels, make_prompts
 from napari_promptseg._napari.layers.painting import ArrayHook, PaintHook
 from napari_promptseg._napari.layers.prompt_layers import ClickLayer, PromptLayer, StrokeLayer
-from napari_promptseg._napari.layers.transforms import placement
+from napari_promptseg._napari.layers.transforms import placement, set_changed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from napari_promptseg._napari.layers.painting import Mirror
     from napari_promptseg._napari.layers.prompt_entry import PromptEntry
     from napari_promptseg._napari.worker.requests import Edit
+
+_PAUSE_MS: Final = 30
+"""Between two layers: time in which the one before is drawn."""
 
 
 class AnnotationLayers:
@@ -36,7 +39,7 @@ class AnnotationLayers:
     entry : PromptEntry
         Takes prompts that are drawn, moved or deleted.
     later : callable
-        Runs a call in the next turn of the event loop.
+        Runs a call in the next turn of the event loop, or after some milliseconds.
 
     Attributes
     ----------
@@ -50,7 +53,7 @@ class AnnotationLayers:
         mirrors: Mapping[str, Mirror],
         painted: Mapping[str, Callable[[Edit], None]],
         entry: PromptEntry,
-        later: Callable[[Callable[[], None]], None],
+        later: Callable[..., None],
     ) -> None:
         self.by_role: dict[str, Layer] = {}
         self._layer_sync, self._mirrors, self._painted = layer_sync, mirrors, painted
@@ -78,7 +81,7 @@ class AnnotationLayers:
         self.place()
 
     def add_in_turns(self) -> None:
-        """Add what is missing, one layer in each turn of the event loop.
+        """Add what is missing, one layer after the other, and let the window react between.
 
         napari needs up to 100 ms for each, and as much to draw it for the first time.
         """
@@ -97,7 +100,7 @@ class AnnotationLayers:
         self._add(self._missing[:1])
         del self._missing[0]
         if self._missing:
-            self._later(lambda: self._later(self._add_next))  # the turn between is for drawing
+            self._later(self._add_next, _PAUSE_MS)
         else:
             self._layer_sync.use("click")
 
@@ -139,8 +142,7 @@ class AnnotationLayers:
         """Put the layers where the image is."""
         place = placement(self._layer_sync.image, self._layer_sync.layout)
         for layer in self.by_role.values():
-            for name, value in place.items():
-                setattr(layer, name, value)
+            set_changed(layer, place)
 
     # From the layers
 

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from napari_promptseg._napari.layers.transforms import set_changed
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from napari.layers import Image
 
-_TAKEN: Final = ("name", "metadata", "scale", "units", "axis_labels")
-"""Attributes that the other image brings; how it is displayed stays as the user wants it."""
+_PLACED: Final = ("scale", "units", "axis_labels")
 
 
 def can_show(image: Image, data: Any, attributes: Mapping[str, Any]) -> bool:
@@ -45,10 +46,10 @@ def can_show(image: Image, data: Any, attributes: Mapping[str, Any]) -> bool:
 
 
 def replace_image(image: Image, data: Any, attributes: Mapping[str, Any]) -> None:
-    """Let an image layer show another image; see `can_show`."""
+    """Let an image layer show another image, displayed as the user wants it; see `can_show`."""
     image.data = data
-    for name in _TAKEN:
-        setattr(image, name, attributes[name])
+    image.name, image.metadata = attributes["name"], attributes["metadata"]
+    set_changed(image, {name: attributes[name] for name in _PLACED})
     if "contrast_limits" in attributes:
         low, high = attributes["contrast_limits"]
         image.contrast_limits_range = low, high

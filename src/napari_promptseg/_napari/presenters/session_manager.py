@@ -39,6 +39,8 @@ _PARKED: WeakKeyDictionary[Image, tuple[Session, LayerAxes, dict[str, Layer]]] =
 """Sessions of images whose dock was closed, for the next dock."""
 
 _WATCH_INTERVAL_MS: Final = 250
+_PAUSE_MS: Final = 30
+"""Before an image is removed: time in which its successor is drawn."""
 PATIENCE: Final = 10.0
 """Seconds after which a job is reported as possibly stuck."""
 
@@ -78,6 +80,7 @@ class SessionManager:
         self._viewer, self._confirm = viewer, confirm
         self._worker = JobQueue(call_on_main_thread)
         self._layer_syncs: dict[Image, LayerSync] = {}
+        self._leaving: LayerSync | None = None
         self._was_busy = self._reported_busy = False
         viewer.layers.events.removed.connect(self._removed)
         self._watch = QTimer()
@@ -106,7 +109,8 @@ class SessionManager:
     @property
     def busy(self) -> bool:
         """True if a job runs or waits, or its result or layers are not shown yet."""
-        return self._worker.busy or (self.current is not None and self.current.incomplete)
+        incomplete = self.current is not None and self.current.incomplete
+        return self._worker.busy or incomplete or self._leaving is not None
 
     def choose(
         self, image: Image | None, window: Window | str | None, backend: str, device: str
@@ -285,8 +289,9 @@ class SessionManager:
             _PARKED[image] = session, layout, {}
             self._viewer.add_layer(image)  # it may be chosen by this already
             self.choose(image, None, session.backend, "auto")
-            if former is not None:
-                self.remove(former)
+            if former is not None:  # in a turn of its own: each takes napari 100 ms
+                self._leaving = former
+                call_later(self._remove_leaving, _PAUSE_MS)
         self._viewer.reset_view()
 
     def _replace(
@@ -305,9 +310,12 @@ class SessionManager:
             self.current = None
         self._use(layer_sync)
 
-    def remove(self, layer_sync: LayerSync) -> None:
+    def _remove_leaving(self) -> None:
         """Remove an image with all layers beside it; its session is over."""
-        remove_layers(self._viewer, [layer_sync.image, *self._layers_beside(layer_sync)])
+        leaving, self._leaving = self._leaving, None
+        if leaving is not None:
+            remove_layers(self._viewer, [leaving.image, *self._layers_beside(leaving)])
+            self._viewer.reset_view()
 
     def _layers_beside(self, layer_sync: LayerSync) -> list[Layer]:
         """Return all layers that were made for an image."""
