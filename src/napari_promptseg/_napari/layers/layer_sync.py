@@ -8,9 +8,11 @@ from psygnal import Signal, SignalGroup
 
 from napari_promptseg._napari.keybindings import BoundKeys, history_keys
 from napari_promptseg._napari.layers.annotation_layers import AnnotationLayers
+from napari_promptseg._napari.layers.click_entry import ClickEntry
 from napari_promptseg._napari.layers.factory import TOOLS
 from napari_promptseg._napari.layers.image_changes import ImageChanges
 from napari_promptseg._napari.layers.label_colors import LabelColors
+from napari_promptseg._napari.layers.live_surface import LiveSurface
 from napari_promptseg._napari.layers.painting import Mirror
 from napari_promptseg._napari.layers.prompt_entry import PromptEntry
 from napari_promptseg._napari.layers.transforms import TRANSFORM
@@ -79,12 +81,10 @@ class LayerSync:
         self.viewer, self.image, self.layout, self.controller = viewer, image, layout, controller
         self.events = LayerSyncEvents()
         self.positive = True
-        self.before_click: Callable[[Sequence[float]], None] | None = None
-        """Called with the position of each click, before it becomes a prompt."""
         self.view = Viewport(viewer, image, layout, controller.volume.shape)
         self.overlays: list[Layer] = []
         self._entry = PromptEntry(self)
-        self._selected: frozenset[int] = frozenset()
+        self.selected: frozenset[int] = frozenset()
         self._label_colors = LabelColors()
         self._later = later
         self._draining = self._closed = False
@@ -92,6 +92,7 @@ class LayerSync:
             "object": Mirror(controller.mask, layout),
             "labels": Mirror(controller.labels, layout),
         }
+        self.clicks = ClickEntry(self, self._mirrors, self._entry)
         painted = {"labels": self._labels_painted, "object": self._object_painted}
         self._beside = AnnotationLayers(self, self._mirrors, painted, self._entry, later)
         self._image_keys = BoundKeys(image, history_keys(), self.history())
@@ -107,6 +108,7 @@ class LayerSync:
         controller.events.labels.connect(self._labels_changed)
         controller.events.running.connect(self._running)
         controller.events.replaced.connect(self._replaced)
+        self._surface = LiveSurface(self)
         self._beside.take_over(layers or {})
         self._draw_all()
         self._beside.add_in_turns()
@@ -143,6 +145,7 @@ class LayerSync:
         """Release all layers; they stay as they are, and are returned."""
         self._closed = True
         self._finish_copying()
+        self._surface.release()
         layers = self._beside.release()
         self._image_keys.release()
         for name in TRANSFORM:
@@ -172,12 +175,12 @@ class LayerSync:
     def _show_colors(self, state: Snapshot) -> None:
         if "labels" in self.layers:
             self._label_colors.show(
-                self.layers["labels"], state.objects, state.classes, self._selected
+                self.layers["labels"], state.objects, state.classes, self.selected
             )
 
     def show_selected(self, labels: Sequence[int]) -> None:
         """Let objects stand out; hand painting takes the id of the first."""
-        self._selected = frozenset(labels)
+        self.selected = frozenset(labels)
         self._show_colors(self.controller.snapshot)
         if labels and "labels" in self.layers:
             self.layers["labels"].selected_label = labels[0]
@@ -249,55 +252,6 @@ class LayerSync:
 
     # From the user
 
-    def click(self, world: Sequence[float], positive: bool) -> None:
-        """Take a click on the canvas as a prompt, or select the committed object there.
-
-        A click on the object that is selected already begins a new one inside of it.
-        """
-        if self.viewer.dims.ndisplay == 3:
-            self.events.status.emit("Clicks need a 2D view: press Ctrl+Y to switch")
-            return
-        try:
-            normal = self.view.normal()
-        except ValueError as error:
-            self.events.status.emit(f"No prompt: {error}")
-            return
-        self.click_at(self.view.position(world), positive, normal)
-
-    def click_at(self, position: Sequence[float], positive: bool, normal: str | None) -> None:
-        """Take a click at a position, in a view normal to an axis; see `click`."""
-        label = self._object_at(position)
-        begins = positive and not self.controller.snapshot.has_object
-        if begins and label is not None and self._selected != {label}:
-            self.events.object_clicked.emit(label, False)
-            return
-        if self.before_click is not None:
-            self.before_click(position)
-        is_prompt = self._entry.add_point(position, positive, normal)
-        if is_prompt and begins and label is not None:
-            self.events.begun_inside.emit(label)
-
-    def select(self, world: Sequence[float]) -> None:
-        """Add the committed object at a click to the selection, or take it out."""
-        self.select_at(self.view.position(world))
-
-    def select_at(self, position: Sequence[float]) -> None:
-        """Add the committed object at a position to the selection, or take it out."""
-        label = None if self.viewer.dims.ndisplay == 3 else self._object_at(position)
-        if label is None:
-            self.events.status.emit("Shift+click: on a committed object, to select several")
-        else:
-            self.events.object_clicked.emit(label, True)
-
-    def _object_at(self, position: Sequence[float]) -> int | None:
-        """Return the object at a position that can be clicked on: not hidden, not locked."""
-        shape = self.controller.volume.shape
-        if not all(-0.5 <= p < n - 0.5 for p, n in zip(position, shape, strict=True)):
-            return None
-        label = self._mirrors["labels"].value(position)
-        items = [item for item in self.controller.snapshot.objects if item.label == label]
-        return next((i.label for i in items if not (i.hidden or i.locked)), None)
-
     def _labels_painted(self, edit: Edit) -> None:
         self.controller.objects.paint_labels(edit)
 
@@ -344,10 +298,15 @@ class LayerSync:
         """Move the sliders to the middle of an object."""
         self.view.go_to([(start + stop - 1) // 2 for start, stop in item.box])
 
+    @property
+    def object_layer(self) -> Layer | None:
+        """The layer in which the active object is seen: of its voxels, in 3D of its surface."""
+        return self._surface.layer or self.layers.get("object")
+
     def toggle_mask(self) -> None:
         """Hide or show the active object."""
-        if "object" in self.layers:
-            self.layers["object"].visible = not self.layers["object"].visible
+        if (layer := self.object_layer) is not None:
+            layer.visible = not layer.visible
 
     def colors(self) -> dict[int, Color]:
         """Return the colors that objects are shown in: red, green and blue, 0 to 255."""

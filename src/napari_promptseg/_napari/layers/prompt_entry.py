@@ -59,9 +59,10 @@ class PromptEntry:
             return False
         first = not self._layer_sync.controller.snapshot.has_object
         self._layer_sync.controller.prompts.add(prompt)
-        if not self._layer_sync.layers["object"].visible and first:
-            self._layer_sync.layers["object"].visible = True
-        elif not self._layer_sync.layers["object"].visible:
+        layer = self._layer_sync.object_layer
+        if layer is not None and not layer.visible and first:
+            layer.visible = True
+        elif layer is not None and not layer.visible:
             self._layer_sync.events.status.emit(
                 f"The object is hidden: {key_name('toggle_mask')} shows it"
             )

@@ -74,6 +74,18 @@ def set_changed(layer: Layer, attributes: Mapping[str, Any]) -> None:
             setattr(layer, name, value)
 
 
+def surface_placement(
+    image: Image, layout: LayerAxes
+) -> tuple[dict[str, Any], NDArray[np.float64]]:
+    """Return the attributes that put a surface over an image, and what to scale its vertices with.
+
+    The light on a surface is wrong where the scale of its layer differs between axes.
+    """
+    place = placement(image, layout)
+    scale = np.asarray(place["scale"], np.float64)
+    return {**place, "scale": np.ones_like(scale)}, scale
+
+
 def plane_placement(image: Image, layout: LayerAxes, index: Sequence[int | None]) -> dict[str, Any]:
     """Return the attributes that put a layer of one plane where the plane is.
 

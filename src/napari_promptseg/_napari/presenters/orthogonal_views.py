@@ -250,12 +250,12 @@ class OrthogonalViews:
         if (layer_sync := self._layer_sync) is not None:
             position = self._position(layer_sync, number, row, column)
             positive = layer_sync.positive and not negative
-            layer_sync.click_at(position, positive, self._normals(layer_sync)[number])
+            layer_sync.clicks.click_at(position, positive, self._normals(layer_sync)[number])
             layer_sync.view.point_at(position)
 
     def _selected(self, number: int, row: float, column: float) -> None:
         if (layer_sync := self._layer_sync) is not None:
-            layer_sync.select_at(self._position(layer_sync, number, row, column))
+            layer_sync.clicks.select_at(self._position(layer_sync, number, row, column))
 
     def _moved(self, number: int, row: float, column: float) -> None:
         if (layer_sync := self._layer_sync) is not None:
