@@ -12,6 +12,7 @@ from pydantic import Base64Bytes
 from napari_promptseg.data.array_codec import pack, unpack
 from napari_promptseg.data.errors import CorruptFileError
 from napari_promptseg.data.geometry import Bounds, box_slices
+from napari_promptseg.session.intensity_range import IntensityRange
 from napari_promptseg.session.state import Classes, Draft, StoredObject
 
 if TYPE_CHECKING:
@@ -101,6 +102,8 @@ class Change:
         Of a propagation that came to its end; see `Session.propagate`.
     classes : (Classes, Classes), optional
         Classes of the session before and after, if they changed.
+    intensity_range : (IntensityRange or None, IntensityRange or None), optional
+        Values that added pixels keep to before and after, if they changed.
     """
 
     name: str
@@ -112,6 +115,7 @@ class Change:
     model: str = ""
     arguments: Mapping[str, int | tuple[int, ...] | str | None] = field(default_factory=dict)
     classes: tuple[Classes, Classes] | None = None
+    intensity_range: tuple[IntensityRange | None, IntensityRange | None] | None = None
 
 
 @dataclass(slots=True)

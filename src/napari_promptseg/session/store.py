@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_promptseg.data.prompts import Prompt
+    from napari_promptseg.session.intensity_range import IntensityRange
     from napari_promptseg.session.persistence.journal import Journal
     from napari_promptseg.session.regions_of_interest import PlaneAnswer
 
@@ -89,6 +90,7 @@ class Store:
         self.underway = Underway()
         self.objects: dict[int, StoredObject] = {}
         self.classes: Classes = {}
+        self.intensity_range: IntensityRange | None = None
         self.history = History()
         self.events = SessionEvents()
         self.journal: Journal | None = None
@@ -212,6 +214,8 @@ class Store:
         self.draft = change.draft[forward]
         if change.classes is not None:
             self.classes = change.classes[forward]
+        if change.intensity_range is not None:
+            self.intensity_range = change.intensity_range[forward]
 
     def _announce(self, change: Change) -> None:
         """Tell what a change touched, once all of it is done: a listener sees one state."""

@@ -283,16 +283,36 @@ class LayerSync:
         if tool != "click":
             layer.current_edge_width = 3.0 if tool == "scribble" else self._beside.line_width()
 
-    def emit_tool(self, _: Event | None = None) -> None:
-        """Say which tool is active."""
+    @property
+    def tool(self) -> str | None:
+        """The tool in use, None if another layer is selected or in a mode of its own."""
         active = self.viewer.layers.selection.active
         if not self.owns(active):
-            return
+            return None
         strokes = self.layers.get("strokes")
         mode = str(strokes.mode) if strokes is not None and active == strokes else "pan_zoom"
-        tools = [tool for tool, other in TOOLS.items() if other == mode]
-        if tools:
-            self.events.tool.emit(tools[0])
+        return next((tool for tool, other in TOOLS.items() if other == mode), None)
+
+    def emit_tool(self, _: Event | None = None) -> None:
+        """Say which tool is active."""
+        if (tool := self.tool) is not None:
+            self.events.tool.emit(tool)
+
+    def draw(
+        self, path: Sequence[Sequence[float]], tool: str, positive: bool, normal: str | None
+    ) -> None:
+        """Take what was drawn with a tool in a view normal to an axis as a prompt.
+
+        Parameters
+        ----------
+        path : sequence of sequence of float
+            Positions in the volume; of a box, two opposite corners.
+        tool : {"box", "scribble", "lasso"}
+            What it is.
+        positive, normal
+            See `ClickEntry.click_at`.
+        """
+        self._entry.add_drawn(path, tool, positive, normal)
 
     def jump_to(self, item: StoredObject) -> None:
         """Move the sliders to the middle of an object."""

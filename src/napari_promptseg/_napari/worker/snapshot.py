@@ -46,6 +46,8 @@ class Snapshot:
         Name of the propagator, as it was asked for.
     propagated : PropagationRecord
         What propagation has answered.
+    intensity_range : (float, float) or None
+        Values that added pixels keep to.
     """
 
     prompts: tuple[Prompt, ...] = ()
@@ -61,6 +63,7 @@ class Snapshot:
     backend: str = ""
     propagator: str = AUTO
     propagated: PropagationRecord = field(default_factory=PropagationRecord)
+    intensity_range: tuple[float, float] | None = None
 
     @classmethod
     def of(cls, session: Session) -> Snapshot:
@@ -80,6 +83,7 @@ class Snapshot:
             session.backend,
             session.propagator,
             draft.propagated,
+            session.intensity_range,
         )
 
 
