@@ -43,7 +43,10 @@ def set_intensity_range(state: SessionState, limits: tuple[float, float] | None)
 
     None sets no limit. Raises ``ValueError`` if the range is empty.
     """
-    new = None if limits is None else IntensityRange(*(float(limit) for limit in limits))
+    new = None
+    if limits is not None:
+        named = IntensityRange(*limits)  # an error names what was given
+        new = IntensityRange(float(named.low), float(named.high))
     store = state.store
     if new == store.intensity_range:
         return

@@ -47,9 +47,9 @@ def verify(state: SessionState) -> Verification:
     same = skipped = 0
     different: list[str] = []
     fresh.predictor.warm_up()
-    model, history = fresh.predictor.describe(), fresh.store.history
+    history = fresh.store.history
     for number, change in enumerate(state.store.history.done, start=1):
-        if change.model == model:
+        if change.model == fresh.predictor.describe():  # which a step can change
             if _patches(_repeat(fresh, change)) == _patches(change):
                 same += 1
             else:
