@@ -87,3 +87,7 @@ def test_prompts_keep_to_an_intensity_range_chosen_in_the_dock(bench, blobs):
     b.click((5, 15, 25))
     assert b.layer("object").data[5].any(0).nonzero()[0].max() == 27
     assert edits.keeps_to_range.checkState() == Qt.CheckState.Unchecked
+    for _ in range(2):
+        b.press("Ctrl+Z")
+    assert edits.keeps_to_range.checkState() == Qt.CheckState.Checked
+    assert (edits.low.value(), edits.high.value()) == (150, 210)

@@ -120,3 +120,42 @@ def test_images_without_a_third_axis_have_none(bench, blobs):
     b.dock.images.views_button.click()
     assert "this image has no third axis" in b.status
     assert b.dock.orthogonal.panel is None
+
+
+def test_all_tools_draw_in_the_views(bench, blobs):
+    b = bench(blobs, scale=(2.0, 0.5, 0.5))
+    b.robot.go_to((4, 0, 0))
+    b.wait()
+    b.press("Shift+O")
+    b.layer_sync.view.point_at((4, 16, 12))
+    settle(b)
+    coronal, _ = b.dock.orthogonal.panel.views
+
+    b.press("W")
+    assert b.layer_sync.tool == coronal.tool == "box"
+    drag(b, coronal, (1, 9), (8, 26))
+    (box,) = b.snapshot.prompts
+    assert (box.kind, box.axis, box.positive) == ("box", "y", True)
+    np.testing.assert_allclose(box.low, (1, 16, 9), atol=0.6)
+    np.testing.assert_allclose(box.high, (8, 16, 26), atol=0.6)
+    settle(b)
+    assert len(coronal._marks) == 1
+
+    b.press("W")
+    b.dock.prompt_presenter.set_polarity(False)
+    drag(b, coronal, (2, 40), (7, 50))
+    assert b.snapshot.prompts[-1].kind == "scribble"
+    assert not b.snapshot.prompts[-1].positive
+    b.dock.prompt_presenter.set_polarity(True)
+
+    b.press("W")
+    assert coronal.tool == "lasso"
+    count = len(b.snapshot.prompts)
+    drag(b, coronal, (4, 20), (4, 20))
+    assert len(b.snapshot.prompts) == count
+    assert "larger outline" in b.status
+
+    b.press("W")
+    assert coronal.tool == "click"
+    drag(b, coronal, (4, 12), (4, 20))
+    assert b.viewer.dims.point[2] == 20 * 0.5

@@ -9,7 +9,7 @@ import pytest
 from gui_backends import Slow, Toy
 
 from napari_promptseg._napari.presenters import session_manager, status
-from napari_promptseg._napari.testing.latency import Watchdog
+from napari_promptseg._napari.testing.event_loop import Watchdog
 from napari_promptseg.models.base import Prediction
 from napari_promptseg.session.session import Session
 

@@ -81,3 +81,29 @@ def test_answers_in_a_range_can_be_verified(session: Session) -> None:
     assert session.verify().same == 1
     session.set_backend(ToyBackend())
     assert session.intensity_range == (150, 220)
+
+
+@pytest.mark.parametrize("limits", [(150.5, 220), (-np.inf, 220), (150, np.inf)])
+def test_it_is_saved_journalled_and_undone(session: Session, tmp_path, limits) -> None:
+    session.keep_journal(tmp_path / "journal")
+    session.intensity_range = limits
+    session.add_point((2, 7, 9))
+    session.save(tmp_path / "a.promptseg")
+    loaded = Session.load(tmp_path / "a.promptseg", backend=ToyBackend())
+    session.end_journal(discard=False)
+    recovered = Session.recover(tmp_path / "journal", backend=ToyBackend())
+    for other in (loaded, recovered):
+        assert other.intensity_range == limits
+        np.testing.assert_array_equal(other.mask, session.mask)
+        assert other.undo()
+        assert other.undo()
+        assert other.intensity_range == (150, 220)
+        assert other.redo()
+        assert other.intensity_range == limits
+    assert loaded.history[-1] == "intensity range"
+
+
+def test_the_same_range_again_is_no_step(session: Session) -> None:
+    steps = len(session.history)
+    session.intensity_range = (150.0, 220.0)
+    assert len(session.history) == steps

@@ -319,6 +319,20 @@ def boxes_meet(one: Bounds, other: Bounds) -> bool:
     return all(a < d and c < b for (a, b), (c, d) in zip(one, other, strict=True))
 
 
+def boxes_meet_any(boxes: Sequence[Bounds], others: Sequence[Bounds]) -> NDArray[np.bool_]:
+    """Tell for each of (N) boxes whether it has a pixel in common with any of some others.
+
+    Returns
+    -------
+    (N,) bool array
+    """
+    if not boxes or not others:
+        return np.zeros(len(boxes), np.bool_)
+    one, other = np.array(boxes)[:, None], np.array(others)[None]
+    meet = (one[..., 0] < other[..., 1]) & (other[..., 0] < one[..., 1])
+    return np.asarray(meet.all(-1).any(-1))
+
+
 def disjoint_boxes(boxes: Sequence[Bounds]) -> list[Bounds]:
     """Return boxes that cover others and have no pixel in common; those that meet are joined."""
     disjoint: list[Bounds] = []

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 SMOOTH_STEPS: Final = 30
 """Smoothing steps after which the voxel staircase is hardly visible."""
+_BLUR_MARGIN: Final = 3
+"""Voxels around a mask that is blurred."""
 _SHRINK, _SWELL = 0.5, 0.525  # Taubin asks for 0 < 1 / shrink - 1 / swell < 0.1
 
 
@@ -99,6 +101,44 @@ class Surface:
             self.mesh(), lamb=_SHRINK, nu=_SWELL, iterations=steps
         )
         return Surface(np.asarray(mesh.vertices)[:, ::-1], self.faces, self.spacing)
+
+
+def smooth_surface(
+    mask: NDArray[np.bool_],
+    spacing: Sequence[float],
+    corner: Sequence[int],
+    max_voxels: int,
+) -> Surface | None:
+    """Return the surface of a blurred mask, which needs no further smoothing.
+
+    Parameters
+    ----------
+    mask, spacing, corner
+        See `mask_surface`.
+    max_voxels : int
+        A larger mask is made smaller first, by the mean of blocks.
+
+    Returns
+    -------
+    Surface or None
+        None if nothing is left of the mask.
+    """
+    from scipy.ndimage import gaussian_filter
+    from skimage.measure import block_reduce, marching_cubes
+
+    step = int(np.ceil((mask.size / max_voxels) ** (1 / 3)))
+    steps = np.minimum(step, mask.shape)
+    field = block_reduce(mask, tuple(steps.tolist()), np.mean)
+    field = np.pad(field.astype(np.float32), _BLUR_MARGIN)
+    blurred = gaussian_filter(field, 0.7)
+    if blurred.max() > 0.5:  # else it is too thin to be blurred
+        field = blurred
+    if field.max() <= 0.5:
+        return None
+    vertices, faces, _, _ = marching_cubes(field, 0.5)
+    size = np.asarray(spacing, np.float64)
+    voxels = (vertices - _BLUR_MARGIN + 0.5) * steps - 0.5 + np.asarray(corner)
+    return Surface(voxels * size, faces.astype(np.int64), tuple(size.tolist()))
 
 
 def mask_surface(

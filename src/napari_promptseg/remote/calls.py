@@ -243,11 +243,30 @@ class Divide(MethodCall):
     t: Number | None = None
 
 
+class Link(MethodCall):
+    """See `Session.link`."""
+
+    do: Literal["link"] = "link"
+    first: Number
+    second: Number
+    t: Number | None = None
+
+
 class Unlink(MethodCall):
     """See `Session.unlink`."""
 
     do: Literal["unlink"] = "unlink"
     label: Number
+    t: Number | None = None
+
+
+class SwapTracks(MethodCall):
+    """See `Session.swap_tracks`."""
+
+    do: Literal["swap_tracks"] = "swap_tracks"
+    first: Number
+    second: Number
+    t: Number
 
 
 class EndTrack(MethodCall):
@@ -267,6 +286,18 @@ class SetPropagator(MethodCall):
     def perform(self, session: Session) -> Value:
         """See `MethodCall`."""
         session.propagator = self.name
+        return None
+
+
+class SetNeighbors(MethodCall):
+    """See `Session.neighbors`."""
+
+    do: Literal["set_neighbors"] = "set_neighbors"
+    on: bool
+
+    def perform(self, session: Session) -> Value:
+        """See `MethodCall`."""
+        session.neighbors = self.on
         return None
 
 
@@ -303,9 +334,12 @@ Call = Annotated[
     | Reshape
     | Split
     | Divide
+    | Link
     | Unlink
+    | SwapTracks
     | EndTrack
     | SetPropagator
+    | SetNeighbors
     | SetIntensityRange,
     Field(discriminator="do"),
 ]

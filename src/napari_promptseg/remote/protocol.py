@@ -177,6 +177,7 @@ class State(Message):
     can_redo: bool
     propagator: str
     intensity_range: tuple[float, float] | None
+    neighbors: bool
 
     @classmethod
     def of(cls, session: Session) -> State:
@@ -190,6 +191,7 @@ class State(Message):
             can_redo=session.can_redo,
             propagator=session.propagator,
             intensity_range=session.intensity_range,
+            neighbors=session.neighbors,
         )
 
 

@@ -34,6 +34,7 @@ from napari_promptseg.session import (
     object_commands,
     prompting,
     review,
+    track_edits,
 )
 from napari_promptseg.session import measurements as results
 from napari_promptseg.session.delegation import delegate
@@ -236,6 +237,15 @@ class RemoteSession:
         self.call(calls.SetIntensityRange(limits=limits))
 
     @property
+    def neighbors(self) -> bool:
+        """See `Session.neighbors`."""
+        return self._steps.neighbors
+
+    @neighbors.setter
+    def neighbors(self, on: bool) -> None:
+        self.call(calls.SetNeighbors(on=on))
+
+    @property
     def confidences(self) -> Mapping[Plane, float]:
         """See `Session.confidences`."""
         return review.confidences(self._state)
@@ -336,7 +346,9 @@ class RemoteSession:
     set_attributes = remote(calls.SetAttributes, object_attributes.set_attributes)
     set_classes = remote(calls.SetClasses, object_attributes.set_classes)
     divide = remote(calls.Divide, results.divide)
-    unlink = remote(calls.Unlink, results.unlink)
+    link = remote(calls.Link, track_edits.link)
+    unlink = remote(calls.Unlink, track_edits.unlink)
+    swap_tracks = remote(calls.SwapTracks, track_edits.swap_tracks)
     end_track = remote(calls.EndTrack, results.end_track)
 
     def paint(self, box: Bounds, values: NDArray[Any]) -> None:
@@ -356,6 +368,7 @@ class RemoteSession:
     measure = delegate(results.measure)
     measurements = delegate(results.measurements)
     surface = delegate(results.surface)
+    preview_surface = delegate(results.preview_surface)
     tracks = delegate(results.tracks)
     export = delegate(results.export)
     quality = delegate(advice.quality)
@@ -364,7 +377,9 @@ class RemoteSession:
     # What the server does not offer
 
     add_text = unavailable("words are not understood")
-    segment_everything = unavailable("all objects at once are not found")
+    segment_each = propose_each = unavailable("prompts of several objects are not answered")
+    find_all = segment_all = unavailable("all objects at once are not found")
+    link_tracks = unavailable("tracks are not linked by themselves")
     prepare = unavailable("no embeddings are prepared")
     uncertainty = unavailable("there is no map of uncertainty")
     suggest = unavailable("no next click is suggested")

@@ -12,6 +12,7 @@ from pydantic import Base64Bytes
 from napari_promptseg.data.array_codec import pack, unpack
 from napari_promptseg.data.errors import CorruptFileError
 from napari_promptseg.data.geometry import Bounds, box_slices
+from napari_promptseg.session.intensity_range import IntensityRange
 from napari_promptseg.session.state import Classes, Draft, StoredObject
 
 if TYPE_CHECKING:
@@ -103,6 +104,8 @@ class Change:
         Classes of the session before and after, if they changed.
     neighbors : (bool, bool), optional
         `Session.neighbors` before and after, if it changed.
+    intensity_range : (IntensityRange or None, IntensityRange or None), optional
+        Values that added pixels keep to before and after, if they changed.
     """
 
     name: str
@@ -115,6 +118,7 @@ class Change:
     arguments: Mapping[str, int | tuple[int, ...] | str | None] = field(default_factory=dict)
     classes: tuple[Classes, Classes] | None = None
     neighbors: tuple[bool, bool] | None = None
+    intensity_range: tuple[IntensityRange | None, IntensityRange | None] | None = None
 
 
 @dataclass(slots=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
+from pydantic import PlainSerializer
 
 from napari_promptseg.data.geometry import Bounds, Crop, Plane
 
@@ -13,6 +15,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_promptseg.data.volume import Volume
+
+_Limit = Annotated[
+    float, PlainSerializer(lambda value: value if math.isfinite(value) else str(value))
+]
+"""A number that JSON can hold: an infinite one is written as text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +32,8 @@ class IntensityRange:
         Raw values, both included; of several channels their mean counts.
     """
 
-    low: float
-    high: float
+    low: _Limit
+    high: _Limit
 
     def __post_init__(self) -> None:
         if not self.low <= self.high:  # also for values that are no numbers

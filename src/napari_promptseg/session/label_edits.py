@@ -310,7 +310,7 @@ def _edit(
     growth = new & ~target.mask
     if growth.any():
         growth &= _free(state, target)
-        growth &= allowed_pixels(state.volume, state.predictor.intensity_range, target.box)
+        growth &= allowed_pixels(state.volume, state.store.intensity_range, target.box)
     new = (new & target.mask) | growth
     what = "the active object" if label is None else f"object {label}"
     if not new.any():

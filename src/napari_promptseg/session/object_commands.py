@@ -186,8 +186,8 @@ def paint(state: SessionState, box: Bounds, values: NDArray[Any]) -> None:
     """
     state.interrupt()
     may_add = None
-    if state.predictor.intensity_range is not None:
-        may_add = partial(allowed_pixels, state.volume, state.predictor.intensity_range)
+    if state.store.intensity_range is not None:
+        may_add = partial(allowed_pixels, state.volume, state.store.intensity_range)
     state.store.do(object_edits.paint(state.store, box, values, may_add))
 
 

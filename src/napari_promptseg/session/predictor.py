@@ -108,8 +108,13 @@ class Predictor:
         """Called when inference falls back to a smaller crop or to the CPU."""
         self._embedded: OrderedDict[tuple[Plane, Crop | None, int], Any] = OrderedDict()
         self.propagator = propagator
-        self.intensity_range: IntensityRange | None = None
-        """Values that pixels of answers keep to."""
+        self.limits: Callable[[], IntensityRange | None] = lambda: None
+        """Returns the values that pixels of answers keep to."""
+
+    @property
+    def intensity_range(self) -> IntensityRange | None:
+        """Values that pixels of answers keep to, None for all."""
+        return self.limits()
 
     @property
     def name(self) -> str:

@@ -26,7 +26,6 @@ from napari_promptseg.session import measurements as results
 from napari_promptseg.session import segment_each as each
 from napari_promptseg.session import verify as reproducibility
 from napari_promptseg.session.delegation import delegate
-from napari_promptseg.session.intensity_range import IntensityRange
 from napari_promptseg.session.neighbors import set_neighbors
 from napari_promptseg.session.propagation import runner
 from napari_promptseg.session.session_state import SessionState
@@ -238,15 +237,15 @@ class Session:
     def intensity_range(self) -> tuple[float, float] | None:
         """Smallest and largest raw value of pixels that prompts, painting and growing add.
 
-        None, as in the beginning, sets no limit. Setting raises ``ValueError`` for an empty one.
+        None, as in the beginning, sets no limit. Setting is a step of undo, saved with the
+        session; it raises ``ValueError`` for an empty range.
         """
-        limits = self._state.predictor.intensity_range
+        limits = self._state.store.intensity_range
         return None if limits is None else (limits.low, limits.high)
 
     @intensity_range.setter
     def intensity_range(self, limits: tuple[float, float] | None) -> None:
-        self._state.interrupt()
-        self._state.predictor.intensity_range = None if limits is None else IntensityRange(*limits)
+        settings.set_intensity_range(self._state, limits)
 
     @property
     def neighbors(self) -> bool:
@@ -350,6 +349,7 @@ class Session:
     measure = delegate(results.measure)
     measurements = delegate(results.measurements)
     surface = delegate(results.surface)
+    preview_surface = delegate(results.preview_surface)
     divide = delegate(results.divide)
     link = delegate(track_edits.link)
     unlink = delegate(track_edits.unlink)

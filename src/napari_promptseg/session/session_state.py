@@ -83,15 +83,20 @@ class SessionState:
             volume = Volume(volume, axes, spacing)
         store = Store(volume.shape)
         state = cls(volume, store, Predictor(volume, backend, device, refinement, propagator))
-        state.predictor.tell = store.events.notice.emit
+        state.connect_predictor()
         return state
+
+    def connect_predictor(self) -> None:
+        """Let the predictor tell what it does, and keep to the intensity range."""
+        store = self.store
+        self.predictor.tell = store.events.notice.emit
+        self.predictor.limits = lambda: store.intensity_range
 
     def fresh(self) -> SessionState:
         """Return a state without any step, on the same image with the same model."""
         predictor = self.predictor
         state = SessionState.create(self.volume, predictor.source, device=predictor.device)
         state.predictor.refinement = predictor.refinement
-        state.predictor.intensity_range = predictor.intensity_range
         state.predictor.propagator = predictor.propagator
         neighbors = self.store.initial_neighbors
         state.store.neighbors = state.store.initial_neighbors = neighbors

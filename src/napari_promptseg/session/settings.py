@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from napari_promptseg.session.history import Change
+from napari_promptseg.session.intensity_range import IntensityRange
 from napari_promptseg.session.predictor import Predictor
 
 if TYPE_CHECKING:
@@ -31,10 +33,26 @@ def set_backend(
     state.interrupt()
     former = state.predictor
     predictor = Predictor(state.volume, backend, device, refinement, former.propagator)
-    predictor.tell = state.store.events.notice.emit
-    predictor.intensity_range = former.intensity_range
     former.close()
     state.predictor = predictor
+    state.connect_predictor()
+
+
+def set_intensity_range(state: SessionState, limits: tuple[float, float] | None) -> None:
+    """Let prompts, painting and growing add pixels of these raw values only, as a step of undo.
+
+    None sets no limit. Raises ``ValueError`` if the range is empty.
+    """
+    new = None
+    if limits is not None:
+        named = IntensityRange(*limits)  # an error names what was given
+        new = IntensityRange(float(named.low), float(named.high))
+    store = state.store
+    if new == store.intensity_range:
+        return
+    state.interrupt()
+    sides = store.intensity_range, new
+    store.do(Change("intensity range", (store.draft, store.draft), intensity_range=sides))
 
 
 def free(state: SessionState) -> None:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_promptseg.data.prompts import Prompt
+    from napari_promptseg.session.intensity_range import IntensityRange
     from napari_promptseg.session.persistence.journal import Journal
     from napari_promptseg.session.regions_of_interest import PlaneAnswer
 
@@ -91,6 +92,7 @@ class Store:
         self.classes: Classes = {}
         self.neighbors = self.initial_neighbors = True
         """See `Session.neighbors`."""
+        self.intensity_range: IntensityRange | None = None
         self.history = History()
         self.events = SessionEvents()
         self.journal: Journal | None = None
@@ -216,6 +218,8 @@ class Store:
             self.classes = change.classes[forward]
         if change.neighbors is not None:
             self.neighbors = change.neighbors[forward]
+        if change.intensity_range is not None:
+            self.intensity_range = change.intensity_range[forward]
 
     def _announce(self, change: Change) -> None:
         """Tell what a change touched, once all of it is done: a listener sees one state."""

@@ -48,9 +48,9 @@ def verify(state: SessionState) -> Verification:
     same = skipped = 0
     different: list[str] = []
     fresh.predictor.warm_up()
-    model, history = fresh.predictor.describe(), fresh.store.history
+    history = fresh.store.history
     for number, change in enumerate(state.store.history.done, start=1):
-        if change.model == model and change.name != segment_each.STEP:
+        if change.model == fresh.predictor.describe() and change.name != segment_each.STEP:
             if _patches(_repeat(fresh, change)) == _patches(change):
                 same += 1
             else:

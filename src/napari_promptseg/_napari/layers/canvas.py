@@ -44,6 +44,7 @@ def bind_clicks(
             return
         button, modifiers = event.button, set(event.modifiers)
         pressed, world = np.array(event.pos), tuple(event.position)
+        direction = event.view_direction  # None on planes
         yield
         while event.type == "mouse_move":
             if np.abs(np.array(event.pos) - pressed).max() > SLACK:
@@ -53,13 +54,13 @@ def bind_clicks(
         if layer_sync is None:
             return
         if modifiers == {"Shift"} and button == 1:
-            layer_sync.select(world)
+            layer_sync.clicks.select(world, direction)
             return
         if modifiers - {"Control"}:
             layer_sync.events.status.emit(CLICK_HELP)
             return
         negative = not layer_sync.positive or button == 2 or "Control" in modifiers
-        layer_sync.click(world, not negative)
+        layer_sync.clicks.click(world, not negative, direction)
 
     viewer.mouse_drag_callbacks.append(on_mouse)
     return partial(_forget, viewer, on_mouse)

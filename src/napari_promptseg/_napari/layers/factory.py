@@ -70,9 +70,14 @@ def make_prompts(
     return Points(
         ndim=ndim,
         name=name,
-        size=float(np.clip(min(shape[-2:]) / 50, 1, 12)),
+        size=click_size(shape),
         border_color="white",
         border_width=0.15,
         canvas_size_limits=(7, 14),
         **place,
     )
+
+
+def click_size(shape: tuple[int, ...]) -> float:
+    """Return the diameter of clicks in pixels, for a volume of a shape."""
+    return float(np.clip(min(shape[-2:]) / 50, 1, 12))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from napari_promptseg.session.state import Classes, StoredObject
 
+_NAME: Final = "objects"
 _MIN_COLORS: Final = 1024
 """Ids up to here have colors of their own even if there are fewer objects."""
 _BESIDE_SELECTION: Final = 0.45
@@ -63,8 +64,8 @@ class LabelColors:
         usual, plain = label_colormap(), not key[1] and not key[2]
         if not plain:
             colors = _colors(usual, max(labels), *key[1:])
-            layer.colormap = CyclicLabelColormap(colors=colors, name="objects")
-        elif self._shown is not None:
+            layer.colormap = CyclicLabelColormap(colors=colors, name=_NAME)
+        elif layer.colormap.name == _NAME:
             layer.colormap = usual
         self._shown = key
 

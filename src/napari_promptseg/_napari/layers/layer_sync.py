@@ -7,22 +7,15 @@ from typing import TYPE_CHECKING, Any
 from psygnal import Signal, SignalGroup
 
 from napari_promptseg._napari.keybindings import BoundKeys, history_keys
-from napari_promptseg._napari.layers.factory import (
-    ROLES,
-    TOOLS,
-    make_labels,
-    make_prompts,
-)
+from napari_promptseg._napari.layers.annotation_layers import AnnotationLayers
+from napari_promptseg._napari.layers.click_entry import ClickEntry
+from napari_promptseg._napari.layers.factory import TOOLS
 from napari_promptseg._napari.layers.image_changes import ImageChanges
 from napari_promptseg._napari.layers.label_colors import LabelColors
-from napari_promptseg._napari.layers.painting import ArrayHook, Mirror, PaintHook
+from napari_promptseg._napari.layers.live_surface import LiveSurface
+from napari_promptseg._napari.layers.painting import Mirror
 from napari_promptseg._napari.layers.prompt_entry import PromptEntry
-from napari_promptseg._napari.layers.prompt_layers import (
-    ClickLayer,
-    PromptLayer,
-    StrokeLayer,
-)
-from napari_promptseg._napari.layers.transforms import TRANSFORM, placement
+from napari_promptseg._napari.layers.transforms import TRANSFORM
 from napari_promptseg._napari.layers.viewport import Viewport
 from napari_promptseg.data.geometry import boxes_meet
 
@@ -71,7 +64,7 @@ class LayerSync:
     controller : SessionController
         What the user does goes there; what it tells is drawn.
     later : callable
-        Runs a call in the next turn of the event loop.
+        Runs a call in the next turn of the event loop, or after some milliseconds.
     layers : mapping of str to Layer, optional
         Layers that an earlier layer sync left; those still in the viewer are taken over.
     """
@@ -82,146 +75,84 @@ class LayerSync:
         image: Image,
         layout: LayerAxes,
         controller: SessionController,
-        later: Callable[[Callable[[], None]], None],
+        later: Callable[..., None],
         layers: Mapping[str, Layer] | None = None,
     ) -> None:
         self.viewer, self.image, self.layout, self.controller = viewer, image, layout, controller
         self.events = LayerSyncEvents()
         self.positive = True
-        self.before_click: Callable[[Sequence[float]], None] | None = None
-        """Called with the position of each click, before it becomes a prompt."""
         self.view = Viewport(viewer, image, layout, controller.volume.shape)
-        self.layers: dict[str, Layer] = {}
         self.overlays: list[Layer] = []
         self._entry = PromptEntry(self)
-        self._selected: frozenset[int] = frozenset()
+        self.selected: frozenset[int] = frozenset()
         self._label_colors = LabelColors()
         self._later = later
-        self._hooks: dict[str, list[Any]] = {}
         self._draining = self._closed = False
         self._mirrors = {
             "object": Mirror(controller.mask, layout),
             "labels": Mirror(controller.labels, layout),
         }
-        self._image_keys = BoundKeys(image, history_keys(), self._history())
+        self.clicks = ClickEntry(self, self._mirrors, self._entry)
+        painted = {"labels": self._labels_painted, "object": self._object_painted}
+        self._beside = AnnotationLayers(self, self._mirrors, painted, self._entry, later)
+        self._image_keys = BoundKeys(image, history_keys(), self.history())
         for name in TRANSFORM:
             getattr(image.events, name).connect(self._move)
         self._image_changes = ImageChanges(
             image, layout, controller, later, self.events.status.emit
         )
-        viewer.layers.events.removed.connect(self._removed)
-        viewer.layers.selection.events.active.connect(self._emit_tool)
+        viewer.layers.events.removed.connect(self._beside.removed)
+        viewer.layers.selection.events.active.connect(self.emit_tool)
         controller.events.snapshot.connect(self._show)
         controller.events.mask.connect(self._mask_changed)
         controller.events.labels.connect(self._labels_changed)
         controller.events.running.connect(self._running)
         controller.events.replaced.connect(self._replaced)
-        for role, layer in (layers or {}).items():
-            if layer in viewer.layers:
-                if role in self._mirrors:
-                    layer.data = self._mirrors[role].data
-                self._hook(role, layer)
-        self.ensure_layers()
+        self._surface = LiveSurface(self)
+        self._beside.take_over(layers or {})
         self._draw_all()
+        self._beside.add_in_turns()
 
     # Layers
 
+    @property
+    def layers(self) -> dict[str, Layer]:
+        """Those beside the image, by role."""
+        return self._beside.by_role
+
+    @property
+    def incomplete(self) -> bool:
+        """True while layers are still to be added beside the image."""
+        return self._beside.incomplete
+
     def ensure_layers(self) -> None:
         """Make the layers that are not there, or were deleted."""
-        missing = [role for role in ROLES if role not in self.layers]
-        if not missing:
-            return
-        active = self.viewer.layers.selection.active
-        for role in missing:
-            layer = self._make(role)
-            lower = ROLES[: ROLES.index(role)]
-            below = [self.image, *(self.layers[r] for r in lower if r in self.layers)]
-            self._hook(role, layer)
-            self.viewer.layers.insert(list(self.viewer.layers).index(below[-1]) + 1, layer)
-        if active is not None and active in self.viewer.layers:
-            self.viewer.layers.selection.active = active
-        self._show(self.controller.snapshot)
+        self._beside.ensure()
 
-    def _make(self, role: str) -> Layer:
-        place = placement(self.image, self.layout)
-        name = f"{self.image.name} {role}"
-        if role in self._mirrors:
-            return make_labels(role, self._mirrors[role].data, name, place)
-        return make_prompts(role, self.controller.volume.shape, name, place)
-
-    def _hook(self, role: str, layer: Layer) -> None:
-        self.layers[role] = layer
-        if role in self._mirrors and not self._mirrors[role].paintable:
-            layer.editable = False
-        hooks: list[Any] = [BoundKeys(layer, history_keys(), self._history())]
-        shape, undo = self.controller.volume.shape, self._history()
-        if role in self._mirrors:
-            on_painted = self._labels_painted if role == "labels" else self._object_painted
-            hooks += [
-                PaintHook(layer, self.layout, on_painted, undo["undo"], undo["redo"]),
-                ArrayHook(layer, self._mirrors[role], on_painted, self._refuse_array),
-            ]
-        else:
-            kind = ClickLayer if role == "clicks" else StrokeLayer
-            prompts = kind(
-                layer,
-                self.layout,
-                shape,
-                self._later,
-                self._entry.add,
-                self.controller.prompts.remove,
-                self._entry.move,
-            )
-            prompts.set_polarity(self.positive)
-            hooks.append(prompts)
-        if role == "strokes":
-            layer.events.mode.connect(self._emit_tool)
-        self._hooks[role] = hooks
-
-    def _history(self) -> dict[str, Callable[[], None]]:
+    def history(self) -> dict[str, Callable[[], None]]:
+        """Return undo and redo of the session, by name."""
         return {"undo": self.controller.objects.undo, "redo": self.controller.objects.redo}
-
-    def _prompt_layers(self) -> list[PromptLayer]:
-        return [h for hooks in self._hooks.values() for h in hooks if isinstance(h, PromptLayer)]
 
     def owns(self, layer: Layer | None) -> bool:
         """Return True if a layer is the image, or one beside it."""
         return layer == self.image or layer in [*self.layers.values(), *self.overlays]
 
-    def _removed(self, event: Event) -> None:
-        for role, layer in list(self.layers.items()):
-            if layer == event.value:
-                self._unhook(role)
-                self.events.status.emit(f"The layer of {role} comes back with the next prompt")
-
-    def _unhook(self, role: str) -> Layer:
-        layer = self.layers.pop(role)
-        for hook in self._hooks.pop(role):
-            hook.release()
-        if role == "strokes":
-            layer.events.mode.disconnect(self._emit_tool)
-        return layer
-
-    def _refuse_array(self) -> None:
-        self.events.status.emit("Not taken: the new array of the layer has another shape")
-
     def _move(self, _: Event) -> None:
         """Follow the image when it is moved, turned or scaled."""
-        for layer in self.layers.values():
-            for name, value in placement(self.image, self.layout).items():
-                setattr(layer, name, value)
+        self._beside.place()
 
     def close(self) -> dict[str, Layer]:
         """Release all layers; they stay as they are, and are returned."""
         self._closed = True
         self._finish_copying()
-        layers = {role: self._unhook(role) for role in list(self.layers)}
+        self._surface.release()
+        layers = self._beside.release()
         self._image_keys.release()
         for name in TRANSFORM:
             getattr(self.image.events, name).disconnect(self._move)
         self._image_changes.release()
-        self.viewer.layers.events.removed.disconnect(self._removed)
-        self.viewer.layers.selection.events.active.disconnect(self._emit_tool)
+        self.viewer.layers.events.removed.disconnect(self._beside.removed)
+        self.viewer.layers.selection.events.active.disconnect(self.emit_tool)
         controller = self.controller.events
         controller.snapshot.disconnect(self._show)
         controller.mask.disconnect(self._mask_changed)
@@ -232,20 +163,24 @@ class LayerSync:
 
     # From the controller
 
+    def show_state(self) -> None:
+        """Show prompts and colors in layers that were added."""
+        self._show(self.controller.snapshot)
+
     def _show(self, state: Snapshot) -> None:
         self._show_colors(state)
-        for layer in self._prompt_layers():
+        for layer in self._beside.prompt_layers():
             layer.show(state.prompts)
 
     def _show_colors(self, state: Snapshot) -> None:
         if "labels" in self.layers:
             self._label_colors.show(
-                self.layers["labels"], state.objects, state.classes, self._selected
+                self.layers["labels"], state.objects, state.classes, self.selected
             )
 
     def show_selected(self, labels: Sequence[int]) -> None:
         """Let objects stand out; hand painting takes the id of the first."""
-        self._selected = frozenset(labels)
+        self.selected = frozenset(labels)
         self._show_colors(self.controller.snapshot)
         if labels and "labels" in self.layers:
             self.layers["labels"].selected_label = labels[0]
@@ -317,55 +252,6 @@ class LayerSync:
 
     # From the user
 
-    def click(self, world: Sequence[float], positive: bool) -> None:
-        """Take a click on the canvas as a prompt, or select the committed object there.
-
-        A click on the object that is selected already begins a new one inside of it.
-        """
-        if self.viewer.dims.ndisplay == 3:
-            self.events.status.emit("Clicks need a 2D view: press Ctrl+Y to switch")
-            return
-        try:
-            normal = self.view.normal()
-        except ValueError as error:
-            self.events.status.emit(f"No prompt: {error}")
-            return
-        self.click_at(self.view.position(world), positive, normal)
-
-    def click_at(self, position: Sequence[float], positive: bool, normal: str | None) -> None:
-        """Take a click at a position, in a view normal to an axis; see `click`."""
-        label = self._object_at(position)
-        begins = positive and not self.controller.snapshot.has_object
-        if begins and label is not None and self._selected != {label}:
-            self.events.object_clicked.emit(label, False)
-            return
-        if self.before_click is not None:
-            self.before_click(position)
-        is_prompt = self._entry.add_point(position, positive, normal)
-        if is_prompt and begins and label is not None:
-            self.events.begun_inside.emit(label)
-
-    def select(self, world: Sequence[float]) -> None:
-        """Add the committed object at a click to the selection, or take it out."""
-        self.select_at(self.view.position(world))
-
-    def select_at(self, position: Sequence[float]) -> None:
-        """Add the committed object at a position to the selection, or take it out."""
-        label = None if self.viewer.dims.ndisplay == 3 else self._object_at(position)
-        if label is None:
-            self.events.status.emit("Shift+click: on a committed object, to select several")
-        else:
-            self.events.object_clicked.emit(label, True)
-
-    def _object_at(self, position: Sequence[float]) -> int | None:
-        """Return the object at a position that can be clicked on: not hidden, not locked."""
-        shape = self.controller.volume.shape
-        if not all(-0.5 <= p < n - 0.5 for p, n in zip(position, shape, strict=True)):
-            return None
-        label = self._mirrors["labels"].value(position)
-        items = [item for item in self.controller.snapshot.objects if item.label == label]
-        return next((i.label for i in items if not (i.hidden or i.locked)), None)
-
     def _labels_painted(self, edit: Edit) -> None:
         self.controller.objects.paint_labels(edit)
 
@@ -379,43 +265,68 @@ class LayerSync:
     def set_polarity(self, positive: bool) -> None:
         """Make prompts that come next positive or negative."""
         self.positive = positive
-        for layer in self._prompt_layers():
+        for layer in self._beside.prompt_layers():
             layer.set_polarity(positive)
 
     def use(self, tool: str) -> None:
         """Activate a tool: its layer, in its mode."""
         if tool != "click" and self.viewer.dims.ndisplay == 3:
             self.events.status.emit(f"The {tool} tool needs a 2D view: press Ctrl+Y to switch")
-            self._emit_tool()
+            self.emit_tool()
             return
+        if tool == "click" and self.incomplete:
+            return  # it is in use as soon as its layer is there
         self.ensure_layers()
         layer = self.layers["object" if tool == "click" else "strokes"]
         self.viewer.layers.selection.active = layer
         layer.mode = TOOLS[tool]
         if tool != "click":
-            layer.current_edge_width = 3.0 if tool == "scribble" else self._line_width()
+            layer.current_edge_width = 3.0 if tool == "scribble" else self._beside.line_width()
 
-    def _line_width(self) -> float:
-        return next(h.line_width for h in self._prompt_layers() if isinstance(h, StrokeLayer))
-
-    def _emit_tool(self, _: Event | None = None) -> None:
+    @property
+    def tool(self) -> str | None:
+        """The tool in use, None if another layer is selected or in a mode of its own."""
         active = self.viewer.layers.selection.active
         if not self.owns(active):
-            return
+            return None
         strokes = self.layers.get("strokes")
         mode = str(strokes.mode) if strokes is not None and active == strokes else "pan_zoom"
-        tools = [tool for tool, other in TOOLS.items() if other == mode]
-        if tools:
-            self.events.tool.emit(tools[0])
+        return next((tool for tool, other in TOOLS.items() if other == mode), None)
+
+    def emit_tool(self, _: Event | None = None) -> None:
+        """Say which tool is active."""
+        if (tool := self.tool) is not None:
+            self.events.tool.emit(tool)
+
+    def draw(
+        self, path: Sequence[Sequence[float]], tool: str, positive: bool, normal: str | None
+    ) -> None:
+        """Take what was drawn with a tool in a view normal to an axis as a prompt.
+
+        Parameters
+        ----------
+        path : sequence of sequence of float
+            Positions in the volume; of a box, two opposite corners.
+        tool : {"box", "scribble", "lasso"}
+            What it is.
+        positive, normal
+            See `ClickEntry.click_at`.
+        """
+        self._entry.add_drawn(path, tool, positive, normal)
 
     def jump_to(self, item: StoredObject) -> None:
         """Move the sliders to the middle of an object."""
         self.view.go_to([(start + stop - 1) // 2 for start, stop in item.box])
 
+    @property
+    def object_layer(self) -> Layer | None:
+        """The layer in which the active object is seen: of its voxels, in 3D of its surface."""
+        return self._surface.layer or self.layers.get("object")
+
     def toggle_mask(self) -> None:
         """Hide or show the active object."""
-        if "object" in self.layers:
-            self.layers["object"].visible = not self.layers["object"].visible
+        if (layer := self.object_layer) is not None:
+            layer.visible = not layer.visible
 
     def colors(self) -> dict[int, Color]:
         """Return the colors that objects are shown in: red, green and blue, 0 to 255."""

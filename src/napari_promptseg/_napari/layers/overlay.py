@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_promptseg._napari.keybindings import BoundKeys, history_keys
+from napari_promptseg._napari.layers.removal import remove_layers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +65,7 @@ class Overlay:
             return
         selection = self._layer_sync.viewer.layers.selection
         active = selection.active
-        self._layer_sync.viewer.layers.remove(layer)
+        remove_layers(self._layer_sync.viewer, [layer])
         # Napari would select the layer below, and clicks would have no tool.
         selection.active = self._layer_sync.layers.get("object") if active == layer else active
 

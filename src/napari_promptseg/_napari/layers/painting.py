@@ -242,6 +242,12 @@ class Mirror:
         """Return the value at a position inside of the volume."""
         return int(np.asarray(self._data[tuple(nearest_pixel(p) for p in position)]))
 
+    def values(self, positions: NDArray[np.intp]) -> NDArray[Any]:
+        """Return the values at (N, D) positions inside of the volume."""
+        if self.paintable:
+            return np.asarray(self._data[tuple(positions.T)])
+        return np.array([self.value(position) for position in positions.tolist()])
+
     def compare(self, data: Any) -> Edit | None:
         """Return the pixels in which another array differs, None if it has another shape."""
         own = self.data[0] if isinstance(self.data, list) else self.data

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
     from napari_promptseg._napari.layers.layer_sync import LayerSync
     from napari_promptseg.data.prompts import Prompt
+
+
+_SHAPES: Final = {"box": "rectangle", "scribble": "path", "lasso": "polygon"}
+"""Shape types of napari by tool."""
 
 
 class PromptEntry:
@@ -50,6 +54,15 @@ class PromptEntry:
         """Add a click in a view normal to an axis; return whether it is a prompt."""
         return self._add(np.array([position]), "point", positive, normal)
 
+    def add_drawn(
+        self, path: Sequence[Sequence[float]], tool: str, positive: bool, normal: str | None
+    ) -> bool:
+        """Add what was drawn in a view normal to an axis; return whether it is a prompt."""
+        vertices = np.array(path, np.float64)
+        if tool == "box":
+            vertices = _rectangle(vertices[0], vertices[-1])
+        return self._add(vertices, _SHAPES[tool], positive, normal)
+
     def _add(
         self, vertices: NDArray[np.float64], kind: str, positive: bool, normal: str | None
     ) -> bool:
@@ -59,9 +72,10 @@ class PromptEntry:
             return False
         first = not self._layer_sync.controller.snapshot.has_object
         self._layer_sync.controller.prompts.add(prompt)
-        if not self._layer_sync.layers["object"].visible and first:
-            self._layer_sync.layers["object"].visible = True
-        elif not self._layer_sync.layers["object"].visible:
+        layer = self._layer_sync.object_layer
+        if layer is not None and not layer.visible and first:
+            layer.visible = True
+        elif layer is not None and not layer.visible:
             self._layer_sync.events.status.emit(
                 f"The object is hidden: {key_name('toggle_mask')} shows it"
             )
@@ -109,3 +123,13 @@ class PromptEntry:
         except ValueError as error:
             self._layer_sync.events.status.emit(f"No prompt: {error}")
             return None
+
+
+def _rectangle(corner: NDArray[np.float64], opposite: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the four corners of a rectangle in a plane, in turn, from two opposite ones."""
+    others = [corner.copy(), opposite.copy()]
+    in_plane = np.flatnonzero(corner != opposite)
+    if len(in_plane):
+        column = in_plane[-1]
+        others[0][column], others[1][column] = opposite[column], corner[column]
+    return np.array([corner, others[0], opposite, others[1]])

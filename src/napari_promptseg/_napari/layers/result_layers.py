@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from napari_promptseg._napari.layers.factory import OBJECT_COLOR
-from napari_promptseg._napari.layers.transforms import TRANSFORM, placement
+from napari_promptseg._napari.layers.removal import remove_layers
+from napari_promptseg._napari.layers.transforms import TRANSFORM, placement, surface_placement
 from napari_promptseg.measure.tracks import Tracks
 
 if TYPE_CHECKING:
@@ -66,16 +67,8 @@ class ResultLayers:
             self._show_status("No surface yet: select an object in the list, or click on one")
             return
         layer_sync.controller.results.shape(
-            label, self.time_point(), partial(self._draw, label or ACTIVE)
+            label, layer_sync.view.time_point(), partial(self._draw, label or ACTIVE)
         )
-
-    def time_point(self) -> int | None:
-        """Return the time point in view; None where there is no time."""
-        layer_sync = self._layer_sync
-        if "t" not in layer_sync.layout.names:
-            return None
-        here = layer_sync.view.position(layer_sync.viewer.dims.point)[0]
-        return int(np.clip(round(here), 0, layer_sync.controller.volume.shape[0] - 1))
 
     def _draw(self, label: int, shape: Shape) -> None:
         from napari.layers import Surface
@@ -85,8 +78,7 @@ class ResultLayers:
         vertices = shape.surface.voxels
         if shape.size.t is not None:
             vertices = np.insert(vertices, 0, shape.size.t, axis=1)
-        place = _unscaled(placement(layer_sync.image, layer_sync.layout))
-        scale = place.pop("vertices")
+        place, scale = surface_placement(layer_sync.image, layer_sync.layout)
         vertices = layer_sync.layout.points_to_layer(vertices) * scale
         values = np.ones(len(vertices), np.float32)
         data = vertices, shape.surface.faces, values
@@ -131,7 +123,7 @@ class ResultLayers:
         """Remove the surface of the active object when it is committed or discarded."""
         layer = None if state.has_object else self._find("surface", ACTIVE)
         if layer is not None:
-            self._keeping_active(lambda layers: layers.remove(layer))
+            self._keeping_active(lambda _: remove_layers(self._layer_sync.viewer, [layer]))
 
     # Tracks
 
@@ -206,12 +198,7 @@ class ResultLayers:
 
     def _layers(self) -> dict[tuple[str, int], Layer]:
         """Return the layers of results of this image by kind and label."""
-        layers = {}
-        for layer in self._layer_sync.viewer.layers:
-            info = layer.metadata.get("promptseg", {})
-            if info.get("image") == self._layer_sync.image.unique_id:
-                layers[info["result"]] = layer
-        return layers
+        return _results(self._layer_sync)
 
     def _find(self, kind: str, label: int) -> Layer | None:
         return self._layers().get((kind, label))
@@ -233,8 +220,8 @@ class ResultLayers:
         for (kind, _label), layer in self._layers().items():
             place = placement(self._layer_sync.image, self._layer_sync.layout)
             if kind == "surface":
-                place = _unscaled(place)
-                scale, info = place.pop("vertices"), layer.metadata["promptseg"]
+                place, scale = surface_placement(self._layer_sync.image, self._layer_sync.layout)
+                info = layer.metadata["promptseg"]
                 if not np.array_equal(scale, info["scale"]):
                     vertices, *rest = layer.data
                     layer.data = (vertices * (scale / info["scale"]), *rest)
@@ -243,10 +230,16 @@ class ResultLayers:
                 setattr(layer, name, value)
 
 
-def _unscaled(place: dict[str, Any]) -> dict[str, Any]:
-    """Return a placement without scale, and under ``vertices`` what to multiply them with.
+def _results(layer_sync: LayerSync) -> dict[tuple[str, int], Layer]:
+    """Return the layers of results of an image by kind and label."""
+    layers = {}
+    for layer in layer_sync.viewer.layers:
+        info = layer.metadata.get("promptseg", {})
+        if info.get("image") == layer_sync.image.unique_id:
+            layers[info["result"]] = layer
+    return layers
 
-    The light on a surface is wrong where the scale of its layer differs between axes.
-    """
-    scale = np.asarray(place["scale"], np.float64)
-    return {**place, "scale": np.ones_like(scale), "vertices": scale}
+
+def has_surface(layer_sync: LayerSync, label: int) -> bool:
+    """Return True if there is a layer with the surface of an object of an image."""
+    return ("surface", label) in _results(layer_sync)

@@ -9,9 +9,9 @@ import numpy as np
 from napari_promptseg._napari.worker.requests import Geometry
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from napari.layers import Image
+    from napari.layers import Image, Layer
     from numpy.typing import NDArray
 
     from napari_promptseg._napari.layers.axes import LayerAxes
@@ -51,6 +51,39 @@ def placement(image: Image, layout: LayerAxes) -> dict[str, Any]:
     attributes["units"] = tuple(image.units[d] for d in dims)
     attributes["axis_labels"] = tuple(image.axis_labels[d] for d in dims)
     return attributes
+
+
+def set_changed(layer: Layer, attributes: Mapping[str, Any]) -> None:
+    """Set attributes of a layer that differ: each makes napari update its whole viewer.
+
+    Parameters
+    ----------
+    layer : Layer
+        The layer.
+    attributes : mapping of str to any
+        See `placement`.
+    """
+    for name, value in attributes.items():
+        present = getattr(layer, name)
+        if name in ("units", "axis_labels"):
+            is_same = [str(entry) for entry in present] == [str(entry) for entry in value]
+        else:
+            matrices = [getattr(entry, "affine_matrix", entry) for entry in (present, value)]
+            is_same = np.array_equal(*matrices)
+        if not is_same:
+            setattr(layer, name, value)
+
+
+def surface_placement(
+    image: Image, layout: LayerAxes
+) -> tuple[dict[str, Any], NDArray[np.float64]]:
+    """Return the attributes that put a surface over an image, and what to scale its vertices with.
+
+    The light on a surface is wrong where the scale of its layer differs between axes.
+    """
+    place = placement(image, layout)
+    scale = np.asarray(place["scale"], np.float64)
+    return {**place, "scale": np.ones_like(scale)}, scale
 
 
 def plane_placement(image: Image, layout: LayerAxes, index: Sequence[int | None]) -> dict[str, Any]:

@@ -57,14 +57,14 @@ class Viewport:
 
     def normal(self) -> str | None:
         """Return the axis that the view is normal to; see `LayerAxes.shown_normal`."""
-        return self._layout.shown_normal(self._displayed())
+        return self._layout.shown_normal(self.displayed())
 
     def box(self) -> Bounds:
         """Return the part of the volume that is in view."""
         whole = tuple((0, n) for n in self._shape)
         if self._viewer.dims.ndisplay == 3:
             return whole
-        displayed = self._displayed()
+        displayed = self.displayed()
         point = self.position(self._viewer.dims.point)
         dims = [d for d in range(len(self._layout.dims)) if d != self._layout.channel]
         return tuple(
@@ -83,7 +83,14 @@ class Viewport:
             return None
         return plane_at(self._layout.names, [start for start, _ in box], normal)
 
-    def _displayed(self) -> list[int]:
+    def time_point(self) -> int | None:
+        """Return the time point in view; None where there is no time."""
+        if "t" not in self._layout.names:
+            return None
+        here = self.position(self._viewer.dims.point)[0]
+        return int(np.clip(round(here), 0, self._shape[0] - 1))
+
+    def displayed(self) -> list[int]:
         """Return the dimensions of the image that are in view."""
         first = self._viewer.dims.ndim - len(self._layout.dims)
         return [d - first for d in self._viewer.dims.displayed]
@@ -109,7 +116,7 @@ class Viewport:
         if self._viewer.dims.ndisplay == 3 or self._in_view(position):
             return
         world = self._image.data_to_world(self._image_coordinates(position))
-        row, column = (world[d] for d in self._displayed())
+        row, column = (world[d] for d in self.displayed())
         camera = getattr(self._viewer, "scene", self._viewer).camera  # it moved in napari 0.9
         camera.center = (camera.center[0], row, column)
 
@@ -129,5 +136,5 @@ class Viewport:
         low = np.where(corners[0] > 0, corners[0] + edge, -np.inf)
         high = np.where(corners[1] < last, corners[1] - edge, np.inf)
         at = np.array(self._image_coordinates(position))
-        displayed = self._displayed()
+        displayed = self.displayed()
         return bool(((at >= low) & (at <= high))[displayed].all())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtWidgets import QFileDialog
 
 from napari_promptseg._napari.presenters.connections import Connections
+from napari_promptseg._napari.reader import image_layer
 from napari_promptseg._napari.worker.image_series import open_session, rank_images, save_beside
 from napari_promptseg._napari.worker.job_queue import Job
 from napari_promptseg.session.image_series import ImageSeries
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from napari_promptseg._napari.layers.layer_sync import LayerSync
     from napari_promptseg._napari.presenters.session_manager import SessionManager
     from napari_promptseg._napari.presenters.status import StatusPresenter
+    from napari_promptseg._napari.reader import LayerData
     from napari_promptseg._napari.widgets.image import ImageSection
     from napari_promptseg._napari.widgets.image_series import ImageSeriesBar
     from napari_promptseg._napari.worker.any_session import AnySession
@@ -184,10 +186,16 @@ class ImageSeriesPresenter:
         assert series is not None
         self._status.show(f"Opening {name} …")
         self._moving = True
-        work = partial(open_session, series, name, *self._images.model, self._sessions.refinement)
+        model, refinement = self._images.model, self._sessions.refinement
+
+        def work() -> tuple[Session, LayerData]:
+            session = open_session(series, name, *model, refinement)
+            return session, image_layer(session.volume, name)
+
         self._run(work, partial(self._show_image, name))
 
-    def _show_image(self, name: str, session: Session) -> None:
+    def _show_image(self, name: str, opened: tuple[Session, LayerData]) -> None:
+        session, layer = opened
         series, former = self._series, self._own
         self._moving = self._is_open = False
         if series is None:
@@ -195,10 +203,8 @@ class ImageSeriesPresenter:
             return
         series.current = name
         self._classes = session.classes
-        self._sessions.open_session(session, name)
+        self._sessions.show_session(session, layer, former)
         self._own = self._sessions.current
-        if former is not None:
-            self._sessions.remove(former)
         self._show_place()
         self._sessions.say_when_ready(f"{name}: {len(session.objects)} objects")
 

@@ -36,6 +36,7 @@ class LabelEditPresenter:
         self._section, self._table, self._show_status = section, table, show_status
         self._connections = Connections()
         self._layer_sync: LayerSync | None = None
+        self._range: tuple[float, float] | None = None
         section.edit.connect(self.edit)
         section.limits.connect(self._set_limits)
         section.limits_from_view.connect(self._take_limits)
@@ -46,21 +47,25 @@ class LabelEditPresenter:
         self._connections.release()
         self._layer_sync = layer_sync
         self._section.setEnabled(layer_sync is not None)
+        self._section.show_range(None)
         self._update()
         if layer_sync is None:
             return
-        self._connections.connect(layer_sync.controller.events.snapshot, self._update)
+        self._connections.connect(layer_sync.controller.events.snapshot, self._show_state)
         volume = layer_sync.controller.volume
         sizes = [volume.axis_spacing(i) for i, name in enumerate(volume.names) if name != "t"]
         self._section.show_scale(min(sizes), volume.units)
-        limits = layer_sync.controller.session.intensity_range
-        self._section.keeps_to_range.blockSignals(True)
-        self._section.keeps_to_range.setChecked(limits is not None)
-        self._section.keeps_to_range.blockSignals(False)
-        if limits is None:
-            self._take_limits()
+        self._range = None
+        self._take_limits()
+        self._show_state(layer_sync.controller.snapshot)
 
-    def _update(self, _: Snapshot | list[int] | None = None) -> None:
+    def _show_state(self, state: Snapshot) -> None:
+        self._update()
+        if state.intensity_range != self._range:  # set by undo, or by a session that was loaded
+            self._range = state.intensity_range
+            self._section.show_range(self._range)
+
+    def _update(self, _: list[int] | None = None) -> None:
         active = self._layer_sync is not None and self._layer_sync.controller.snapshot.has_object
         self._section.show_target(active, len(self._table.selection()))
 
@@ -93,7 +98,8 @@ class LabelEditPresenter:
             return None
 
     def _set_limits(self, limits: tuple[float, float] | None) -> None:
-        if self._layer_sync is not None:
+        if self._layer_sync is not None and limits != self._range:
+            self._range = limits
             self._layer_sync.controller.edits.set_range(limits)
 
     def _take_limits(self) -> None:

@@ -45,7 +45,7 @@ class ObjectResults:
             self._layers = ResultLayers(layer_sync, self._show_status)
             self._layer_sync = layer_sync
             self._sizes = ObjectSizesPresenter(layer_sync.controller, self._show_sizes)
-            self._list.time_point = self._layers.time_point
+            self._list.time_point = layer_sync.view.time_point
 
     def release(self) -> None:
         """Release the image; layers stay."""

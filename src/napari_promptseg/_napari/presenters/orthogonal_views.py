@@ -122,13 +122,14 @@ class OrthogonalViews:
             for number, view in enumerate(panel.views):
                 view.clicked.connect(partial(self._clicked, number))
                 view.selected.connect(partial(self._selected, number))
+                view.drawn.connect(partial(self._drawn, number))
                 view.drag.connect(partial(self._moved, number))
                 view.stepped.connect(partial(self._stepped, number))
             self._dock = self._viewer.window.add_dock_widget(
                 panel, name="Orthogonal views", area="bottom"
             )
             self._connect(layer_sync)
-            self._show_status("Click in any view; drag there to move the cross-hair")
+            self._show_status("All tools work in any view; drag there to move the cross-hair")
 
     def close(self) -> None:
         """Take the panel away."""
@@ -149,6 +150,8 @@ class OrthogonalViews:
         for name in ("contrast_limits", "colormap", "gamma", "data"):
             connect(getattr(layer_sync.image.events, name), self._image_changed)
         connect(layer_sync.events.pixels, self._later)
+        connect(layer_sync.events.tool, self._show_tool)
+        self._show_tool(layer_sync.tool or "click")
         connect(layer_sync.controller.events.snapshot, self._later)
         connect(layer_sync.controller.events.settled, self._later)
         self._cross_hair = CrossHair(layer_sync)
@@ -250,12 +253,26 @@ class OrthogonalViews:
         if (layer_sync := self._layer_sync) is not None:
             position = self._position(layer_sync, number, row, column)
             positive = layer_sync.positive and not negative
-            layer_sync.click_at(position, positive, self._normals(layer_sync)[number])
+            layer_sync.clicks.click_at(position, positive, self._normals(layer_sync)[number])
             layer_sync.view.point_at(position)
+
+    def _show_tool(self, tool: str) -> None:
+        for view in () if self.panel is None else self.panel.views:
+            view.show_tool(tool)
+
+    def _drawn(self, number: int, path: list[tuple[float, float]], negative: bool) -> None:
+        if (layer_sync := self._layer_sync) is not None:
+            tool = layer_sync.tool or "click"
+            if tool == "click":
+                self._show_status("Nothing drawn: the tool was changed meanwhile")
+                return
+            positions = [self._position(layer_sync, number, *entry) for entry in path]
+            positive = layer_sync.positive and not negative
+            layer_sync.draw(positions, tool, positive, self._normals(layer_sync)[number])
 
     def _selected(self, number: int, row: float, column: float) -> None:
         if (layer_sync := self._layer_sync) is not None:
-            layer_sync.select_at(self._position(layer_sync, number, row, column))
+            layer_sync.clicks.select_at(self._position(layer_sync, number, row, column))
 
     def _moved(self, number: int, row: float, column: float) -> None:
         if (layer_sync := self._layer_sync) is not None:

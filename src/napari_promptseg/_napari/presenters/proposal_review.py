@@ -60,14 +60,14 @@ class ProposalReview:
     def follow(self, layer_sync: LayerSync | None) -> None:
         """Go on with another image, or with none; what was not decided is found again."""
         if self._layer_sync is not None:
-            self._layer_sync.before_click = None
+            self._layer_sync.clicks.before_click = None
         if self._map is not None:
             self._map.close()
         self._layer_sync, self._map = layer_sync, None
         self._proposals, self._refusals = [], {}
         if layer_sync is not None:
             self._map = ProposalOverlay(layer_sync)
-            layer_sync.before_click = self._clicked
+            layer_sync.clicks.before_click = self._clicked
         self._show()
 
     def add(self, plane: Plane, proposals: Sequence[LocatedProposal], name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
@@ -11,7 +12,10 @@ from qtpy.QtCore import QTimer
 
 from napari_promptseg._napari.layers.axes import LayerAxes, axes_choices, guess_layer_axes
 from napari_promptseg._napari.layers.layer_sync import LayerSync
+from napari_promptseg._napari.layers.removal import remove_layers
+from napari_promptseg._napari.layers.replacement import can_show, replace_image
 from napari_promptseg._napari.layers.transforms import level_zero, volume_geometry
+from napari_promptseg._napari.reader import LayerData, image_layer
 from napari_promptseg._napari.widgets.channel_picker import remembered
 from napari_promptseg._napari.worker.files import load_session
 from napari_promptseg._napari.worker.job_queue import Job, JobQueue
@@ -22,7 +26,7 @@ from napari_promptseg.session.session import Session
 from napari_promptseg.wrappers.options import Refinement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
     from napari.layers import Image, Layer
@@ -38,6 +42,8 @@ _PARKED: WeakKeyDictionary[Image, tuple[AnySession, LayerAxes, dict[str, Layer]]
 """Sessions of images whose dock was closed, for the next dock."""
 
 _WATCH_INTERVAL_MS: Final = 250
+_PAUSE_MS: Final = 30
+"""Before an image is removed: time in which its successor is drawn."""
 PATIENCE: Final = 10.0
 """Seconds after which a job is reported as possibly stuck."""
 
@@ -77,6 +83,7 @@ class SessionManager:
         self._viewer, self._confirm = viewer, confirm
         self._worker = JobQueue(call_on_main_thread)
         self._layer_syncs: dict[Image, LayerSync] = {}
+        self._leaving: LayerSync | None = None
         self._was_busy = self._reported_busy = False
         viewer.layers.events.removed.connect(self._removed)
         self._watch = QTimer()
@@ -104,8 +111,9 @@ class SessionManager:
 
     @property
     def busy(self) -> bool:
-        """True if a job runs or waits, or its result is not shown yet."""
-        return self._worker.busy
+        """True if a job runs or waits, or its result or layers are not shown yet."""
+        incomplete = self.current is not None and self.current.incomplete
+        return self._worker.busy or incomplete or self._leaving is not None
 
     def choose(
         self, image: Image | None, window: Window | str | None, backend: str, device: str
@@ -172,8 +180,7 @@ class SessionManager:
         layout = LayerAxes(axes, image.rgb)
         session = Session(_volume(image, layout, window), backend, device=device)
         before.controller.close()
-        for layer in before.close().values():
-            self._viewer.layers.remove(layer)
+        remove_layers(self._viewer, before.close().values())
         self._layer_syncs[image] = self._start(image, layout, session)
         self._use(self._layer_syncs[image])
 
@@ -218,10 +225,10 @@ class SessionManager:
         """
         current = self.current
         if current is None or same is False:
-            self.open_session(session, name)
+            text = None
             if current is not None:
                 text = f"{name} is of another image, which was opened; {current.image.name} is kept"
-                self.say_when_ready(text)
+            self._open_session(session, name, text)
             return
         image = current.image.name
         question = f"The image of {name} is not there any more. Was it made on {image}?"
@@ -245,37 +252,87 @@ class SessionManager:
             proxy = self.current.controller.proxy
             proxy.run(lambda *_: None, proxy.say(text))
 
-    def open_session(self, session: AnySession, name: str) -> None:
-        """Add the image of a session as a layer, and use it."""
+    def _open_session(self, session: AnySession, name: str, text: str | None) -> None:
+        """Show the image of a session as a layer, then a message."""
+
+        def show(layer: LayerData) -> None:
+            self.show_session(session, layer)
+            if text is not None:
+                self.say_when_ready(text)
+
+        work = partial(image_layer, session.volume, name)  # reads the image for its window
+        self._worker.submit(Job(lambda _: work(), show, self.events.failed.emit))
+
+    def show_session(
+        self, session: AnySession, layer: LayerData, former: LayerSync | None = None
+    ) -> None:
+        """Add the image of a session as a layer, and use it.
+
+        Parameters
+        ----------
+        session : AnySession
+            The session.
+        layer : tuple
+            Its image as data, attributes and type of a layer; see `image_layer`.
+        former : LayerSync, optional
+            An image whose place it takes: in the same layers where they fit, which is ten times
+            as fast as new ones.
+        """
         from napari.layers import Image
 
-        from napari_promptseg._napari.reader import image_layer
-
-        data, attributes, _ = image_layer(session.volume, name)
-        image = Image(data, **attributes)
-        layout = LayerAxes(attributes["metadata"]["promptseg"]["axes"], image.rgb)
+        data, attributes, _ = layer
+        layout = LayerAxes(attributes["metadata"]["promptseg"]["axes"], attributes["rgb"])
         self.refinement = session.refinement or Refinement()
-        _PARKED[image] = session, layout, {}
-        self._viewer.add_layer(image)  # it may be chosen by this already
-        self.choose(image, None, session.backend, "auto")
+        if former is not None and self._layer_syncs.get(former.image) is not former:
+            former = None  # its image was removed
+        if former is not None and can_show(former.image, data, attributes):
+            self._replace(former, session, layout, layer)
+        else:
+            image = Image(data, **attributes)
+            _PARKED[image] = session, layout, {}
+            self._viewer.add_layer(image)  # it may be chosen by this already
+            self.choose(image, None, session.backend, "auto")
+            if former is not None:  # in a turn of its own: each takes napari 100 ms
+                self._leaving = former
+                call_later(self._remove_leaving, _PAUSE_MS)
         self._viewer.reset_view()
 
-    def remove(self, layer_sync: LayerSync) -> None:
+    def _replace(
+        self, former: LayerSync, session: AnySession, layout: LayerAxes, layer: LayerData
+    ) -> None:
+        """Show another image in the layers of one, and go on with its session."""
+        image, others = former.image, self._layers_beside(former)
+        layers = self._end(former)
+        remove_layers(self._viewer, [other for other in others if other not in layers.values()])
+        replace_image(image, *layer[:2])
+        for role, side in layers.items():
+            side.name = f"{image.name} {role}"
+        layer_sync = self._layer_syncs[image] = self._start(image, layout, session, layers)
+        remove_layers(self._viewer, [side for side in layers.values() if not layer_sync.owns(side)])
+        if self.current is former:
+            self.current = None
+        self._use(layer_sync)
+
+    def _remove_leaving(self) -> None:
         """Remove an image with all layers beside it; its session is over."""
-        layers = [*layer_sync.layers.values(), *layer_sync.overlays]
-        layers += [
+        leaving, self._leaving = self._leaving, None
+        if leaving is not None:
+            remove_layers(self._viewer, [leaving.image, *self._layers_beside(leaving)])
+            self._viewer.reset_view()
+
+    def _layers_beside(self, layer_sync: LayerSync) -> list[Layer]:
+        """Return all layers that were made for an image."""
+        image = layer_sync.image.unique_id
+        results = [
             layer
             for layer in self._viewer.layers
-            if layer.metadata.get("promptseg", {}).get("image") == layer_sync.image.unique_id
+            if layer.metadata.get("promptseg", {}).get("image") == image
         ]
-        self._viewer.layers.remove(layer_sync.image)
-        self._remove_layers(layers)
+        return [*layer_sync.layers.values(), *layer_sync.overlays, *results]
 
-    def _removed(self, event: Event) -> None:
-        image: Any = event.value
-        layer_sync = self._layer_syncs.pop(image, None)
-        if layer_sync is None:
-            return
+    def _end(self, layer_sync: LayerSync) -> dict[str, Layer]:
+        """End the session of an image; return the layers beside it."""
+        del self._layer_syncs[layer_sync.image]
         session, autosave = layer_sync.controller.close(), layer_sync.controller.autosave
 
         def end(_: Job) -> None:
@@ -283,22 +340,24 @@ class SessionManager:
             autosave.finish(session)
 
         self._worker.submit(Job(end, lambda _: None, self.events.failed.emit))
+        return layer_sync.close()
+
+    def _removed(self, event: Event) -> None:
+        image: Any = event.value
+        layer_sync = self._layer_syncs.get(image)
+        if layer_sync is None:
+            return
         remaining_roles = {"labels"} | (
             {"object"} if layer_sync.controller.snapshot.has_object else set()
         )
         layers = [
-            layer for role, layer in layer_sync.close().items() if role not in remaining_roles
+            layer for role, layer in self._end(layer_sync).items() if role not in remaining_roles
         ]
         # Not inside of the event of the list: napari may remove further layers itself.
-        call_later(lambda: self._remove_layers(layers))
+        call_later(lambda: remove_layers(self._viewer, layers))
         if layer_sync is self.current:
             self.current = None
             self.events.current.emit(None)
-
-    def _remove_layers(self, layers: Sequence[Layer]) -> None:
-        for layer in layers:
-            if layer in self._viewer.layers:
-                self._viewer.layers.remove(layer)
 
     def close(self) -> None:
         """Stop all work and release all layers; sessions are parked for the next dock."""

@@ -7,8 +7,9 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from qtpy.QtCore import QObject, Qt, QTimer
+from qtpy.QtCore import Qt
 
+from napari_promptseg._napari.testing.event_loop import Watchdog
 from napari_promptseg._napari.testing.virtual_display import has_display, virtual_display
 
 if TYPE_CHECKING:
@@ -18,34 +19,7 @@ if TYPE_CHECKING:
     from napari_promptseg._napari.testing.robot import Robot
 
 _SHAPE: Final = (24, 512, 512)
-_TICK: Final = 0.005
 _CLICKS: Final = 20
-
-
-class Watchdog(QObject):
-    """Measures the longest time for which the event loop ran nothing else."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._last = 0.0
-        self.longest = 0.0
-        self._timer = QTimer(self)
-        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
-        self._timer.setInterval(round(1000 * _TICK))
-        self._timer.timeout.connect(self._tick)
-
-    def __enter__(self) -> Watchdog:
-        self._last, self.longest = perf_counter(), 0.0
-        self._timer.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._timer.stop()
-
-    def _tick(self) -> None:
-        now = perf_counter()
-        self.longest = max(self.longest, now - self._last - _TICK)
-        self._last = now
 
 
 def measure(backend: str = "clicknet", clicks: int = _CLICKS) -> dict[str, float]:

@@ -54,16 +54,19 @@ class Robot:
         """Return the pixel of the canvas that shows a position of the layer."""
         world = self.layer.data_to_world(position)
         first = self.viewer.dims.ndim - len(world)
-        row, column = (world[d - first] for d in self.viewer.dims.displayed)
+        shown = [world[d - first] for d in self.viewer.dims.displayed][::-1]
         view = self._canvas.view
-        x, y = (view.transform * view.scene.transform).map([column, row])[:2]
-        return QPoint(round(float(x)), round(float(y)))
+        x, y, _, w = (view.transform * view.scene.transform).map(shown)[:4]
+        return QPoint(round(float(x / w)), round(float(y / w)))
 
     def click(self, position: Sequence[float], positive: bool = True) -> None:
         """Click on a position of the plane that is shown; with Ctrl for a negative click."""
         modifier = Qt.KeyboardModifier
         modifiers = modifier.NoModifier if positive else modifier.ControlModifier
-        pixel = self.pixel(position)
+        self.click_pixel(self.pixel(position), modifiers)
+
+    def click_pixel(self, pixel: QPoint, modifiers: Qt.KeyboardModifier) -> None:
+        """Click on a pixel of the canvas."""
         _TEST.mouseMove(self.canvas, pixel)
         _TEST.mouseClick(self.canvas, Qt.MouseButton.LeftButton, modifiers, pixel)
 

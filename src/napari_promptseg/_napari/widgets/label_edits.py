@@ -108,12 +108,23 @@ class LabelEditSection(Section):
 
     def show_limits(self, low: float, high: float) -> None:
         """Show limits, and use them if the range is switched on."""
+        self._fill(low, high)
+        self._limits_changed()
+
+    def show_range(self, limits: tuple[float, float] | None) -> None:
+        """Show the range that is in use, None for all intensities."""
+        self.keeps_to_range.blockSignals(True)
+        self.keeps_to_range.setChecked(limits is not None)
+        self.keeps_to_range.blockSignals(False)
+        if limits is not None:
+            self._fill(*limits)
+
+    def _fill(self, low: float, high: float) -> None:
         for field, value in ((self.low, low), (self.high, high)):
             field.blockSignals(True)
             field.setDecimals(0 if float(value).is_integer() else 3)
             field.setValue(value)
             field.blockSignals(False)
-        self._limits_changed()
 
     def _limits_changed(self, _: object = None) -> None:
         if self.keeps_to_range.isChecked():

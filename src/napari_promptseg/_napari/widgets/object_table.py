@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
-from qtpy.QtCore import QItemSelectionModel, Qt, Signal  # type: ignore[attr-defined]
+from qtpy.QtCore import (  # type: ignore[attr-defined]
+    QItemSelection,
+    QItemSelectionModel,
+    Qt,
+    Signal,
+)
 from qtpy.QtGui import QCursor, QKeySequence, QShortcut  # type: ignore[attr-defined]
 from qtpy.QtWidgets import (
     QAbstractItemView,
@@ -43,6 +49,17 @@ if TYPE_CHECKING:
 
 _ICON_WIDTH: Final = 26
 """Of the columns that hide and lock, in pixels."""
+
+
+class _RowsView(QTableView):
+    """Table whose columns are as wide as their longest text; not every cell is looked at."""
+
+    def sizeHintForColumn(self, column: int) -> int:  # noqa: N802
+        """See `QTableView`, which would draw a thousand rows to find the widest."""
+        model = self.model()
+        assert isinstance(model, ObjectTableModel)
+        index = model.index(model.longest_row(column), column)
+        return self.sizeHintForIndex(index).width() + 1
 
 
 class ObjectTable(QWidget):
@@ -113,7 +130,7 @@ class ObjectTable(QWidget):
         self.show_axes("")
 
     def _make_table(self) -> QTableView:
-        table = QTableView(self)
+        table = _RowsView(self)
         table.setModel(self.model)
         table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         table.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
@@ -124,6 +141,7 @@ class ObjectTable(QWidget):
         assert header is not None
         rows.hide()
         rows.setDefaultSectionSize(22)
+        rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         for column in (ID, SIZE, PROMPTS, CLASS):
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
         header.setMinimumSectionSize(_ICON_WIDTH)
@@ -160,10 +178,10 @@ class ObjectTable(QWidget):
         """Show these objects; the selected ones stay selected."""
         before = [item.label for item in self.selection()]
         self.model.show(rows)
-        self.select(*before)
         labels = [item.label for item in self.selection()]
         if labels != before:  # a model that is reset says nothing of its selection
-            self.selected.emit(labels)
+            self.select(*before)
+            self.selected.emit([item.label for item in self.selection()])
 
     def show_classes(self, classes: Sequence[str]) -> None:
         """Offer these classes in the menu, and show those of objects."""
@@ -177,16 +195,20 @@ class ObjectTable(QWidget):
 
     def selection(self) -> list[StoredObject]:
         """Return the selected objects, from the top."""
-        rows = sorted(index.row() for index in self._selection_model.selectedRows())
-        return [self.model.rows[row] for row in rows]
+        ranges: Any = self._selection_model.selection()
+        rows = {row for part in ranges for row in range(part.top(), part.bottom() + 1)}
+        return [self.model.rows[row] for row in sorted(rows)]
 
     def select(self, *labels: int) -> None:
         """Select the objects of these ids, those that are there, and no others."""
+        selected = set(labels)
+        rows = [row for row, item in enumerate(self.model.rows) if item.label in selected]
+        selection = QItemSelection()
+        for _, group in groupby(enumerate(rows), lambda pair: pair[1] - pair[0]):
+            block = [row for _, row in group]  # rows without a gap
+            selection.select(self.model.index(block[0], 0), self.model.index(block[-1], 0))
         flags = QItemSelectionModel.SelectionFlag
-        self._selection_model.clearSelection()
-        for row, item in enumerate(self.model.rows):
-            if item.label in labels:
-                self._selection_model.select(self.model.index(row, 0), flags.Select | flags.Rows)
+        self._selection_model.select(selection, flags.ClearAndSelect | flags.Rows)
 
     def _emit_selected(self, signal: Any, whole: bool = False) -> None:
         for item in self.selection()[:1]:

@@ -59,12 +59,30 @@ class ObjectTableModel(QAbstractTableModel):
         }
 
     def show(self, rows: Sequence[StoredObject]) -> None:
-        """Show these objects."""
-        if tuple(rows) == self.rows:
+        """Show these objects; rows that stay keep their selection, unless many things changed."""
+        new, old = tuple(rows), self.rows
+        head = _count_same(old, new)
+        tail = _count_same(old[head:][::-1], new[head:][::-1])
+        removed, added = old[head : len(old) - tail], new[head : len(new) - tail]
+        if not removed and not added:
             return
-        self.beginResetModel()
-        self.rows = tuple(rows)
-        self.endResetModel()
+        parent = QModelIndex()
+        if [item.label for item in removed] == [item.label for item in added]:
+            self.rows = new
+            last = self.index(head + len(added) - 1, self.columnCount() - 1)
+            self.dataChanged.emit(self.index(head, 0), last)
+        elif not added:
+            self.beginRemoveRows(parent, head, head + len(removed) - 1)
+            self.rows = new
+            self.endRemoveRows()
+        elif not removed:
+            self.beginInsertRows(parent, head, head + len(added) - 1)
+            self.rows = new
+            self.endInsertRows()
+        else:
+            self.beginResetModel()
+            self.rows = new
+            self.endResetModel()
 
     def show_sizes(self, sizes: Mapping[int, ObjectSizes]) -> None:
         """Show sizes by label; objects without one have an empty field."""
@@ -111,7 +129,7 @@ class ObjectTableModel(QAbstractTableModel):
                 item.hidden if index.column() == SHOWN else item.locked
             ]
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.EditRole):
-            return self._texts(item)[index.column()]
+            return self._text(item, index.column())
         if role == Qt.ItemDataRole.ToolTipRole and index.column() in _TIPS:
             return _TIPS[index.column()]
         if role == Qt.ItemDataRole.ToolTipRole and index.column() == SIZE:
@@ -123,11 +141,17 @@ class ObjectTableModel(QAbstractTableModel):
             return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         return None
 
-    def _texts(self, item: StoredObject) -> tuple[str, ...]:
-        size = self.sizes.get(item.label)
-        text = "" if size is None else size.text
-        prompts = str(len(item.prompts))
-        return str(item.label), item.name, text, prompts, item.class_name, "", ""
+    def _text(self, item: StoredObject, column: int) -> str:
+        if column == SIZE:
+            size = self.sizes.get(item.label)
+            return "" if size is None else size.text
+        texts = {ID: str(item.label), NAME: item.name, CLASS: item.class_name}
+        return str(len(item.prompts)) if column == PROMPTS else texts.get(column, "")
+
+    def longest_row(self, column: int) -> int:
+        """Return the row with the longest text in a column, 0 if there is none."""
+        lengths = [len(self._text(item, column)) for item in self.rows]
+        return lengths.index(max(lengths)) if lengths else 0
 
     def setData(  # noqa: N802
         self, index: QModelIndex, value: Any, role: int = Qt.ItemDataRole.EditRole
@@ -138,3 +162,9 @@ class ObjectTableModel(QAbstractTableModel):
             return False
         self.renamed.emit(item.label, str(value))
         return True
+
+
+def _count_same(one: Sequence[StoredObject], other: Sequence[StoredObject]) -> int:
+    """Return how many objects are the same at the beginning of two sequences."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((n for n, (a, b) in pairs if a is not b), min(len(one), len(other)))

@@ -46,7 +46,7 @@ class Mark:
 
 
 class PlaneView(QWidget):
-    """Shows a plane; a click is a prompt, a drag moves the cross-hair, the wheel steps."""
+    """Shows a plane; a click is a prompt, a drag moves the cross-hair or draws, the wheel steps."""
 
     clicked = Signal(float, float, bool)
     """Row, column, and whether the click is negative."""
@@ -54,6 +54,8 @@ class PlaneView(QWidget):
     """Row and column of a click with Shift."""
     drag = Signal(float, float)
     """Row and column that the cross-hair is dragged to."""
+    drawn = Signal(list, bool)
+    """Rows and columns of what was drawn, and whether it is negative."""
     stepped = Signal(int)
     """Planes to go forward or back."""
 
@@ -62,9 +64,6 @@ class PlaneView(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMinimumSize(100, 80)
         self.setMouseTracking(False)
-        self.setToolTip(
-            "Click: prompt. Drag: move the cross-hair. Wheel: other planes, with Ctrl: zoom"
-        )
         self.title = ""
         self._image: QImage | None = None
         self._shape, self._spacing = (1, 1), (1.0, 1.0)
@@ -73,7 +72,9 @@ class PlaneView(QWidget):
         self._zoom, self._center = 1.0, (0.5, 0.5)
         self._pressed: QPointF | None = None
         self._dragged = False
+        self._path: list[tuple[float, float]] = []
         self._wheel = 0
+        self.show_tool("click")
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """See `QWidget`."""
@@ -104,6 +105,14 @@ class PlaneView(QWidget):
         """Move the cross-hair."""
         self._cross = row, column
         self.update()
+
+    def show_tool(self, tool: str) -> None:
+        """Let drags draw with a tool; with "click" they move the cross-hair."""
+        self.tool = tool
+        draws = tool != "click"
+        self.setCursor(Qt.CursorShape.CrossCursor if draws else Qt.CursorShape.ArrowCursor)
+        drag = f"Drag: draw a {tool}. Alt+drag" if draws else "Click: prompt. Drag"
+        self.setToolTip(f"{drag}: move the cross-hair. Wheel: other planes, with Ctrl: zoom")
 
     def show_marks(self, marks: Sequence[Mark]) -> None:
         """Show prompts."""
@@ -146,7 +155,7 @@ class PlaneView(QWidget):
             painter.drawImage(self._room(), self._image)
             self._draw_cross(painter)
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-            for mark in self._marks:
+            for mark in (*self._marks, *self._unfinished()):
                 self._draw_mark(painter, mark)
         painter.setPen(QColor("white"))
         painter.drawText(
@@ -180,6 +189,9 @@ class PlaneView(QWidget):
         """See `QWidget`."""
         if event is not None and self._image is not None:
             self._pressed, self._dragged = event.position(), False
+            alt = event.modifiers() & Qt.KeyboardModifier.AltModifier
+            is_drawing = self.tool != "click" and not alt
+            self._path = [self.position(event.position())] if is_drawing else []
 
     def mouseMoveEvent(self, event: QMouseEvent | None) -> None:  # noqa: N802
         """See `QWidget`; a drag moves the cross-hair."""
@@ -187,20 +199,42 @@ class PlaneView(QWidget):
             return
         way = event.position() - self._pressed
         self._dragged |= max(abs(way.x()), abs(way.y())) > _SLACK
-        if self._dragged and event.buttons() & Qt.MouseButton.LeftButton:
+        if not self._dragged:
+            return
+        if self._path:
+            self._path.append(self.position(event.position()))
+            self.update()
+        elif event.buttons() & Qt.MouseButton.LeftButton:
             self.drag.emit(*self.position(event.position()))
+
+    def _unfinished(self) -> list[Mark]:
+        """Return what is being drawn."""
+        if len(self._path) < 2:
+            return []
+        path = self._path
+        if self.tool == "box":
+            (top, left), (bottom, right) = path[0], path[-1]
+            path = [(top, left), (top, right), (bottom, right), (bottom, left)]
+        return [Mark(tuple(path), CROSS_COLOR, closed=self.tool != "scribble")]
 
     def mouseReleaseEvent(self, event: QMouseEvent | None) -> None:  # noqa: N802
         """See `QWidget`."""
         pressed, self._pressed = self._pressed, None
-        if event is None or pressed is None or self._dragged:
+        path, self._path = self._path, []
+        if event is None or pressed is None:
             return
         at, modifiers = self.position(pressed), event.modifiers()
         right = event.button() == Qt.MouseButton.RightButton
-        if modifiers & Qt.KeyboardModifier.ShiftModifier:
+        negative = right or bool(modifiers & Qt.KeyboardModifier.ControlModifier)
+        shift = bool(modifiers & Qt.KeyboardModifier.ShiftModifier)
+        if path and not shift:
+            self.update()
+            self.drawn.emit([*path, self.position(event.position())], negative)
+        elif self._dragged:
+            return
+        elif shift:
             self.selected.emit(*at)
         elif event.button() == Qt.MouseButton.LeftButton or right:
-            negative = right or bool(modifiers & Qt.KeyboardModifier.ControlModifier)
             self.clicked.emit(*at, negative)
 
     def wheelEvent(self, event: QWheelEvent | None) -> None:  # noqa: N802

@@ -21,6 +21,6 @@ def _run(call: Callable[[], None]) -> None:
     call()
 
 
-def call_later(call: Callable[[], None]) -> None:
-    """Run a call in the next turn of the event loop; from the main thread."""
-    QTimer.singleShot(0, call)
+def call_later(call: Callable[[], None], milliseconds: int = 0) -> None:
+    """Run a call in the next turn of the event loop, or after a time; from the main thread."""
+    QTimer.singleShot(milliseconds, call)

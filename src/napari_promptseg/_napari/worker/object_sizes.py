@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from functools import partial
+from itertools import compress
 from time import perf_counter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from napari_promptseg.data.geometry import box_slices, boxes_meet
+from napari_promptseg.data.geometry import box_slices, boxes_meet_any
 from napari_promptseg.measure.measure import pixel_size, size_text
 
 if TYPE_CHECKING:
@@ -154,9 +155,10 @@ class ObjectSizesPresenter:
 
     def _changed(self, boxes: Sequence[Bounds]) -> None:
         """Forget the objects that may have other pixels now."""
-        for label, (item, _) in list(self._measured.items()):
-            if any(boxes_meet(item.box, box) for box in boxes):
-                del self._measured[label]
+        labels = list(self._measured)
+        meet = boxes_meet_any([self._measured[label][0].box for label in labels], boxes)
+        for label in compress(labels, meet):
+            del self._measured[label]
 
     def _replaced(self) -> None:
         self._measured.clear()

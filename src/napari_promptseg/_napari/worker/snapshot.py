@@ -48,6 +48,8 @@ class Snapshot:
         What propagation has answered.
     neighbors : bool
         Whether the active object keeps clear of committed ones.
+    intensity_range : (float, float) or None
+        Values that added pixels keep to.
     """
 
     prompts: tuple[Prompt, ...] = ()
@@ -64,6 +66,7 @@ class Snapshot:
     propagator: str = AUTO
     propagated: PropagationRecord = field(default_factory=PropagationRecord)
     neighbors: bool = True
+    intensity_range: tuple[float, float] | None = None
 
     @classmethod
     def of(cls, session: AnySession) -> Snapshot:
@@ -84,6 +87,7 @@ class Snapshot:
             session.propagator,
             draft.propagated,
             session.neighbors,
+            session.intensity_range,
         )
 
 
