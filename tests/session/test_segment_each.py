@@ -12,8 +12,11 @@ from hypothesis import strategies as st
 from helpers import ScriptedBackend, Snapshot, ToyBackend, bright, ellipsoid
 from napari_promptseg import Session
 from napari_promptseg.data import volume as volume_module
-from napari_promptseg.data.errors import InvalidPromptError
+from napari_promptseg.data.errors import InvalidPromptError, OutOfMemoryError
 from napari_promptseg.data.prompts import BoxPrompt, PointPrompt, ScribblePrompt, TextPrompt
+from napari_promptseg.models.backends.clicknet import ClickNetBackend
+from napari_promptseg.wrappers.base import Wrapper
+from napari_promptseg.wrappers.options import Refinement
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -296,3 +299,26 @@ def test_touching_discs_are_parted_by_the_shipped_network() -> None:
         inside = session.labels == label
         assert (inside & disc).sum() > 0.75 * (inside | disc).sum()
     assert session.verify().skipped == 1
+
+
+def test_too_little_memory_changes_nothing() -> None:
+    def fail(image: PlaneImage, prompts: PlanePrompts, prior: object) -> np.ndarray:
+        raise MemoryError
+
+    session = Session(IMAGE, ScriptedBackend(fail))
+    with pytest.raises(OutOfMemoryError, match="needs more memory"):
+        session.segment_each(CLICKS)
+    assert not session.can_undo
+
+
+def test_the_resolution_is_that_of_batches_only_where_wrappers_are_chosen() -> None:
+    backend = ClickNetBackend("cpu")
+    as_it_is = Session(IMAGE, backend)
+    wrapped = Session(IMAGE, backend, refinement=Refinement())
+    for session, side in ((as_it_is, 224), (wrapped, 128)):
+        predictor = session._state.predictor
+        predictor.warm_up()
+        inner = predictor.batch_backend
+        while isinstance(inner, Wrapper):
+            inner = inner.backend
+        assert inner.side == side

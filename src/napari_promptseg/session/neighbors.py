@@ -7,15 +7,20 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from napari_promptseg.data.geometry import Bounds, Crop, Plane, box_slices
-from napari_promptseg.data.plane_prompts import PixelMask, PlanePrompts, Stroke
+from napari_promptseg.data.geometry import Crop, box_slices, nearest_pixel
+from napari_promptseg.data.plane_prompts import PixelMask, Stroke
+from napari_promptseg.data.prompts import PointPrompt, ScribblePrompt
 from napari_promptseg.models.encoding.clicks import component_centres
+from napari_promptseg.session.history import Change
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable, Sequence
 
     from numpy.typing import NDArray
 
+    from napari_promptseg.data.geometry import Bounds, Plane
+    from napari_promptseg.data.plane_prompts import PlanePrompts
+    from napari_promptseg.data.prompts import Prompt
     from napari_promptseg.session.session_state import SessionState
     from napari_promptseg.session.store import Store
 
@@ -33,8 +38,6 @@ def set_neighbors(state: SessionState, on: bool) -> None:
     on : bool
         See `Session.neighbors`.
     """
-    from napari_promptseg.session.history import Change
-
     state.interrupt()
     store = state.store
     if bool(on) != store.neighbors:
@@ -42,12 +45,25 @@ def set_neighbors(state: SessionState, on: bool) -> None:
         store.do(change)
 
 
+def clicked_objects(store: Store, prompts: Iterable[Prompt]) -> frozenset[int]:
+    """Return the committed objects that positive clicks and scribbles begin on.
+
+    The user takes from them: they are no neighbors, on any plane.
+    """
+    starts = []
+    for prompt in prompts:
+        if isinstance(prompt, PointPrompt) and prompt.positive:
+            starts.append(prompt.position)
+        elif isinstance(prompt, ScribblePrompt) and prompt.positive:
+            starts.append(prompt.path[0])
+    pixels = (tuple(slice(p, p + 1) for p in map(nearest_pixel, start)) for start in starts)
+    return frozenset(int(np.asarray(store.labels[pixel]).item()) for pixel in pixels) - {0}
+
+
 def occupied(
-    store: Store, plane: Plane, prompts: PlanePrompts, crop: Crop | None = None
+    store: Store, plane: Plane, clicked: Collection[int], crop: Crop | None = None
 ) -> PixelMask | None:
     """Return the pixels of committed objects on a plane, None if there are none.
-
-    An object that a positive click or scribble begins on is left out: the user takes from it.
 
     Parameters
     ----------
@@ -55,51 +71,62 @@ def occupied(
         Labels.
     plane : Plane
         Which plane.
-    prompts : PlanePrompts
-        Prompts of the active object, in pixels of the plane.
+    clicked : collection of int
+        Objects that are left out, see `clicked_objects`.
     crop : Crop, optional
         Part of the plane; all of it when not given.
     """
     if not any(plane.crosses(one.box) for one in store.objects.values()):
         return None
-    whole = Crop.whole([store.labels.shape[axis] for axis in plane.in_plane])
-    crop = crop or whole
+    crop = crop or Crop.whole([store.labels.shape[axis] for axis in plane.in_plane])
     labels = np.asarray(store.labels[plane.part(*crop.slices)])
     mask = labels > 0
-    taken = _clicked(store, plane, prompts)
-    if taken:
-        mask &= ~np.isin(labels, list(taken))
+    if clicked:
+        mask &= ~np.isin(labels, list(clicked))
     step, corner = float(crop.step), (float(crop.rows[0]), float(crop.columns[0]))
     return PixelMask(mask, (step, step), corner) if mask.any() else None
 
 
 def with_neighbors(
-    store: Store, plane: Plane, prompts: PlanePrompts, crop: Crop | None = None
+    store: Store,
+    plane: Plane,
+    prompts: Sequence[Prompt],
+    plane_prompts: PlanePrompts,
+    crop: Crop | None = None,
 ) -> PlanePrompts:
     """Return prompts with the pixels of committed objects, and clicks on the nearest of them.
 
-    Parameters are those of `occupied`; the same prompts where neighbors are switched off.
+    Parameters
+    ----------
+    store, plane, crop
+        See `occupied`.
+    prompts : sequence of Prompt
+        All prompts of the active object.
+    plane_prompts : PlanePrompts
+        Those of the plane; they are returned as they are where neighbors are switched off.
     """
-    if not store.neighbors or not prompts:
-        return prompts
-    pixels = occupied(store, plane, prompts, crop)
+    if not store.neighbors or not plane_prompts:
+        return plane_prompts
+    clicked = clicked_objects(store, prompts)
+    pixels = occupied(store, plane, clicked, crop)
     if pixels is None:
-        return prompts
-    clicks = clicks_on_neighbors(store, plane, prompts)
-    return replace(prompts, occupied=pixels, neighbors=(*prompts.neighbors, *clicks))
+        return plane_prompts
+    clicks = clicks_on_neighbors(store, plane, plane_prompts, clicked)
+    return replace(plane_prompts, occupied=pixels, neighbors=(*plane_prompts.neighbors, *clicks))
 
 
-def clicks_on_neighbors(store: Store, plane: Plane, prompts: PlanePrompts) -> tuple[Stroke, ...]:
+def clicks_on_neighbors(
+    store: Store, plane: Plane, prompts: PlanePrompts, clicked: Collection[int]
+) -> tuple[Stroke, ...]:
     """Return a negative click on each of the nearest committed objects of a plane."""
     bounds = prompts.bounds()
     if bounds is None:
         return ()
     middle = np.array([(start + stop - 1) / 2 for start, stop in bounds])
-    taken = _clicked(store, plane, prompts)
     boxes = {
         label: tuple(one.box[axis] for axis in plane.in_plane)
         for label, one in store.objects.items()
-        if label not in taken and plane.crosses(one.box)
+        if label not in clicked and plane.crosses(one.box)
     }
     nearest = sorted(boxes, key=lambda label: _distance(middle, boxes[label]))[:_CANDIDATES]
     places = []
@@ -110,18 +137,6 @@ def clicks_on_neighbors(store: Store, plane: Plane, prompts: PlanePrompts) -> tu
             places.append(np.array([row + part[0][0], column + part[1][0]]))
     places.sort(key=lambda place: float(np.hypot(*(place - middle))))
     return tuple(Stroke(place[None], positive=False) for place in places[:_CLICKS])
-
-
-def _clicked(store: Store, plane: Plane, prompts: PlanePrompts) -> Collection[int]:
-    """Return the objects that positive clicks and scribbles begin on."""
-    shape = [store.labels.shape[axis] for axis in plane.in_plane]
-    places = (s.path[0] for s in prompts.strokes if s.positive)
-    pixels = (np.clip(np.rint(place).astype(int), 0, np.array(shape) - 1) for place in places)
-    ids = {
-        int(np.asarray(store.labels[plane.part(slice(r, r + 1), slice(c, c + 1))]).item())
-        for r, c in pixels
-    }
-    return ids - {0}
 
 
 def _distance(place: NDArray[np.float64], box: Bounds) -> float:

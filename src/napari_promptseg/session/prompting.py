@@ -345,7 +345,7 @@ def _answer(
         new_prompts = PlanePrompts.collect(new, plane, names)
         extent = store.plane_extent(plane)
         crop = crop_around((rows, columns), plane_prompts, new_prompts, extent)
-    plane_prompts = with_neighbors(store, plane, plane_prompts, crop)
+    plane_prompts = with_neighbors(store, plane, prompts, plane_prompts, crop)
     prior = None if restart else store.plane_mask(plane, crop)
     starts = [prompt for prompt in new if isinstance(prompt, MaskPrompt | TextPrompt)]
     by_text = bool(starts) and isinstance(starts[-1], TextPrompt)

@@ -261,7 +261,7 @@ def _claims(
 
 
 def _near_committed(state: SessionState, plane: Plane, prompts: PlanePrompts) -> PlanePrompts:
-    clicks = clicks_on_neighbors(state.store, plane, prompts)
+    clicks = clicks_on_neighbors(state.store, plane, prompts, ())
     return replace(prompts, neighbors=(*prompts.neighbors, *clicks))
 
 

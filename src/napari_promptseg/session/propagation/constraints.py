@@ -22,7 +22,7 @@ from napari_promptseg.data.prompts import (
     prompt_span,
 )
 from napari_promptseg.propagation.base import Stack
-from napari_promptseg.session.neighbors import occupied
+from napari_promptseg.session.neighbors import clicked_objects, occupied
 from napari_promptseg.session.propagation.cross_plane import as_clicks, crossing_line, line_strokes
 
 if TYPE_CHECKING:
@@ -114,6 +114,7 @@ class Constraints:
         """Prompts by the plane that they act on."""
         for prompt in prompts:
             self.planes.setdefault(prompt_plane(prompt, volume.names), []).append(prompt)
+        self._clicked = clicked_objects(store, prompts)
         self._written = store.draft.propagated.confidences(len(volume.shape))
 
     def limits(self, row: Sweep) -> range:
@@ -223,7 +224,9 @@ class Constraints:
             if first <= index <= last and prompt_plane(box, names) != plane
         )
         lines = () if plane in self.planes else self._lines(plane)
-        pixels = occupied(self._store, plane, own) if self._store.neighbors else None
+        pixels = None
+        if self._store.neighbors:
+            pixels = occupied(self._store, plane, self._clicked)
         return replace(
             own,
             regions=(*own.regions, *cuts),
