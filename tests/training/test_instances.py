@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -16,10 +17,12 @@ from napari_promptseg.models.networks.instancenet import InstanceNet
 from napari_promptseg.training.config import DataSet, TrainConfig, ValidationData
 from napari_promptseg.training.data.crops_instances import Meaning, draw_instances
 from napari_promptseg.training.data.datasets import UNCOUNTED, Scene
-from napari_promptseg.training.instance_episodes import InstanceEpisode
 from napari_promptseg.training.losses import instance_loss
 from napari_promptseg.training.trainer import Trainer
 from napari_promptseg.training.validate_instances import InstanceValidation
+
+if TYPE_CHECKING:
+    from napari_promptseg.training.instance_episodes import InstanceEpisode
 
 
 def scene(kind: str = "instances") -> Scene:

@@ -51,4 +51,3 @@ def dense_candidates(
         top, left = found.corner
         candidates.append(Candidate(found.mask, top, left, scale, (peak, certainty, certainty)))
     return candidates
-

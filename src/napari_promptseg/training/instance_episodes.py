@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-
 @dataclass(frozen=True, slots=True)
 class InstanceEpisode:
     """A crop and the maps of its objects; see `napari_promptseg.training.tasks.Episode`."""
