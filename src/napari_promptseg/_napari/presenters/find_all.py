@@ -75,7 +75,7 @@ class FindAllPresenter:
     def _show(self, plane: Plane, found: FoundObjects) -> None:
         self._found = plane, found
         self._section.show_settings(bool(found.objects))
-        self._section.folded.expand()
+        self._section.folded.expand(animate=False)
         self._choose()
 
     def _hide_settings(self, name: str) -> None:
