@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -26,11 +27,11 @@ if TYPE_CHECKING:
     """Called with the number of planes that were looked at, and of all."""
 
 
-_SURE: Final = 0.65
-"""Mean score of objects, weighted by their area, above which nothing else is asked."""
 _GOOD: Final = 0.5
-_MANY: Final = 40
-"""Score of a good object, and number of them above which nothing else is asked."""
+_FEW: Final = 12
+"""Score of a good object, and number of them from which on nothing else is asked."""
+_CLICK_WEIGHT: Final = 0.8
+"""Factor of the scores of answers to clicks: more of them than of dense objects are parts."""
 
 
 def no_report(done: int, total: int) -> None:
@@ -85,7 +86,8 @@ class ObjectFinder:
         square = square_rgb(image)
         found = find_in_plane(self.network, square)
         if needs_clicks(found):
-            found += find_by_clicks(self.click_network, square, is_cancelled)
+            answers = find_by_clicks(self.click_network, square, is_cancelled)
+            found += [replace(one, score=_CLICK_WEIGHT * one.score) for one in answers]
         shape = square.shape[0], square.shape[1]
         if shape != image.shape:
             found = [one for f in found for one in resized(f, shape, image.shape)]
@@ -156,11 +158,8 @@ class ObjectFinder:
 
 
 def needs_clicks(found: Sequence[FoundObject]) -> bool:
-    """Return whether objects of the dense network are few and doubtful: then clicks are asked too.
+    """Return whether the dense network found so few objects that clicks are asked too.
 
     That is so for photographs; an image of many cells would take long, and gains nothing.
     """
-    sizes = np.array([one.size for one in found], float)
-    scores = np.array([one.score for one in found], float)
-    sure = float((sizes * scores).sum() / max(sizes.sum(), 1))
-    return sure < _SURE and int((scores > _GOOD).sum()) < _MANY
+    return sum(one.score > _GOOD for one in found) < _FEW
