@@ -102,9 +102,9 @@ def test_clicks_are_asked_where_good_objects_are_few() -> None:
 
 
 def test_answers_to_clicks_are_proposed_beside_a_lone_object() -> None:
-    image = np.full((160, 200, 3), 30, np.uint8)
-    image[40:120, 60:140] = (200, 90, 40)
+    image = np.full((100, 130, 3), 30, np.uint8)
+    image[25:75, 40:90] = (200, 90, 40)
     found = Session(image).find_all()
-    whole = FoundObject(np.ones((80, 80), np.bool_), (40, 60), 1.0)
+    whole = FoundObject(np.ones((50, 50), np.bool_), (25, 40), 1.0)
     assert max(one.iou(whole) for one in found.objects[:10]) > 0.85
     assert not Session(image).find_all(is_cancelled=lambda: True).complete

@@ -84,14 +84,14 @@ class ObjectFinder:
             scores = np.ones(int(labels.max(initial=0)), np.float32)
             return FoundObjects.from_labels(labels, scores)
         square = square_rgb(image)
-        found = find_in_plane(self.network, square)
-        if needs_clicks(found):
+        proposals = find_in_plane(self.network, square)
+        if needs_clicks(proposals):
             answers = find_by_clicks(self.click_network, square, is_cancelled)
-            found += [replace(one, score=_CLICK_WEIGHT * one.score) for one in answers]
+            proposals += [replace(one, score=_CLICK_WEIGHT * one.score) for one in answers]
         shape = square.shape[0], square.shape[1]
         if shape != image.shape:
-            found = [one for f in found for one in resized(f, shape, image.shape)]
-        return FoundObjects.of(image.shape, found, complete=not is_cancelled())
+            proposals = [one for f in proposals for one in resized(f, shape, image.shape)]
+        return FoundObjects.of(image.shape, proposals, complete=not is_cancelled())
 
     def in_volume(
         self, volume: Volume, report: Report = no_report, is_cancelled: Callable[[], bool] = never
@@ -108,7 +108,7 @@ class ObjectFinder:
             Polled on the way; once it returns True, those found until then are the result.
         """
         names, shape = volume.names, volume.shape
-        found: list[FoundObject] = []
+        proposals: list[FoundObject] = []
         frames: list[tuple[int | None, ...]] = [(None,) * len(shape)]
         if "t" in names:
             at = names.index("t")
@@ -118,7 +118,7 @@ class ObjectFinder:
             ]
         for number, frame in enumerate(frames):
             if is_cancelled():
-                return FoundObjects.of(shape, found, complete=False)
+                return FoundObjects.of(shape, proposals, complete=False)
 
             def report_within(done: int, total: int, number: int = number) -> None:
                 report(number * total + done, len(frames) * total)
@@ -128,8 +128,8 @@ class ObjectFinder:
             else:
                 objects = list(self.in_plane(volume.plane(Plane(frame)), is_cancelled))
                 report_within(1, 1)
-            found += [one.at(frame) for one in objects]
-        return FoundObjects.of(shape, found, complete=not is_cancelled())
+            proposals += [one.at(frame) for one in objects]
+        return FoundObjects.of(shape, proposals, complete=not is_cancelled())
 
     def _in_stack(
         self,
@@ -157,9 +157,9 @@ class ObjectFinder:
             self.__dict__.pop(name, None)
 
 
-def needs_clicks(found: Sequence[FoundObject]) -> bool:
+def needs_clicks(proposals: Sequence[FoundObject]) -> bool:
     """Return whether the dense network found so few objects that clicks are asked too.
 
     That is so for photographs; an image of many cells would take long, and gains nothing.
     """
-    return sum(one.score > _GOOD for one in found) < _FEW
+    return sum(one.score > _GOOD for one in proposals) < _FEW

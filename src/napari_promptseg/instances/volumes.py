@@ -92,8 +92,8 @@ def find_in_volume(
             planes.append(_in_slice(network, plane(along, number), factor))
             report(number + 1, shape[along])
         thickness = spacing[along] / min(spacing)
-        linked = [_turned(one, along) for one in link_planes(planes, thickness)]
-        return _doubting_fragments(linked)
+        objects = [_turned(one, along) for one in link_planes(planes, thickness)]
+        return _doubting_fragments(objects)
     middles = [square_rgb(plane(axis, n // 2)) for axis, n in enumerate(shape)]
     factor = choose_factor(network, middles, _LENIENCE)
     inside, rim = volume_maps(network, plane, shape, factor, report, is_cancelled)
@@ -103,18 +103,18 @@ def find_in_volume(
 def _in_slice(network: InstanceNetwork, image: PlaneImage, factor: float) -> list[FoundObject]:
     """Return the objects of a thick slice, without overlaps, in its pixels."""
     square = square_rgb(image)
-    found = find_in_plane(network, square, factor)
+    proposals = find_in_plane(network, square, factor)
     if square.shape[:2] != image.shape:
         shape = square.shape[0], square.shape[1]
-        found = [other for one in found for other in resized(one, shape, image.shape)]
-    return FoundObjects.of(image.shape, found).chosen(_SLICE_SENSITIVITY)
+        proposals = [other for one in proposals for other in resized(one, shape, image.shape)]
+    return FoundObjects.of(image.shape, proposals).chosen(_SLICE_SENSITIVITY)
 
 
-def _turned(found: FoundObject, along: int) -> FoundObject:
+def _turned(proposal: FoundObject, along: int) -> FoundObject:
     """Return an object whose first axis is one of the volume's with the axes of the volume."""
     order = [*range(1, along + 1), 0, *range(along + 1, 3)]
-    mask = np.ascontiguousarray(found.mask.transpose(order))
-    return FoundObject(mask, tuple(found.corner[axis] for axis in order), found.score)
+    mask = np.ascontiguousarray(proposal.mask.transpose(order))
+    return FoundObject(mask, tuple(proposal.corner[axis] for axis in order), proposal.score)
 
 
 def _objects(inside: Float32, rim: Float32, spacing: Sequence[float]) -> list[FoundObject]:
@@ -126,14 +126,14 @@ def _objects(inside: Float32, rim: Float32, spacing: Sequence[float]) -> list[Fo
     return list(objects_of(labels, mean.astype(np.float32)))
 
 
-def _doubting_fragments(found: Sequence[FoundObject]) -> list[FoundObject]:
+def _doubting_fragments(proposals: Sequence[FoundObject]) -> list[FoundObject]:
     """Return objects with lower scores for those that are small beside the others."""
-    sizes = np.array([one.size for one in found], float)
+    sizes = np.array([one.size for one in proposals], float)
     # The size of the object in which an average voxel lies: fragments are many, but small.
     typical = float((sizes**2).sum() / max(sizes.sum(), 1))
     return [
         replace(one, score=one.score * min(1.0, size / max(_FRAGMENT * typical, 1)))
-        for one, size in zip(found, sizes, strict=True)
+        for one, size in zip(proposals, sizes, strict=True)
     ]
 
 
@@ -166,7 +166,7 @@ def volume_maps(
         Of the shape of the volume.
     """
     maps = np.zeros((2, *shape), np.float32)
-    seen = np.zeros(tuple(shape), np.uint8)
+    coverage = np.zeros(tuple(shape), np.uint8)
     done = 0
     for axis, count in enumerate(shape):
         for number in range(count):
@@ -178,10 +178,10 @@ def volume_maps(
             size = image.shape[1], image.shape[0]
             for channel, values in enumerate(answer):
                 maps[channel][at] += cv2.resize(values, size, interpolation=cv2.INTER_LINEAR)
-            seen[at] += 1
+            coverage[at] += 1
             done += 1
             report(done, sum(shape))
-    maps /= np.maximum(seen, 1)
+    maps /= np.maximum(coverage, 1)
     return maps[0], maps[1]
 
 

@@ -65,16 +65,16 @@ class FindAllPresenter:
             self._show_status("Objects are looked for on one plane: go back to 2D first")
             return
 
-        def then(found: FoundObjects) -> None:
+        def then(proposals: FoundObjects) -> None:
             if self._layer_sync is layer_sync:
-                self._show(plane, found)
+                self._show(plane, proposals)
 
         self._show_status("Looking for all objects of this plane …")
         layer_sync.controller.proposals.find_all(plane, then)
 
-    def _show(self, plane: Plane, found: FoundObjects) -> None:
-        self._found = plane, found
-        self._section.show_settings(bool(found.objects))
+    def _show(self, plane: Plane, proposals: FoundObjects) -> None:
+        self._found = plane, proposals
+        self._section.show_settings(bool(proposals.objects))
         self._section.folded.expand(animate=False)
         self._choose()
 
@@ -90,13 +90,13 @@ class FindAllPresenter:
             return
         from napari_promptseg.few_shot.proposals import Proposal
 
-        plane, found = self._found
+        plane, proposals = self._found
         sensitivity, share = self._section.settings
         # The slider goes by diameter: half of the largest one's means a quarter of its area.
-        largest = max((one.size for one in found), default=0)
-        chosen = found.chosen(sensitivity, min_size=share**2 * largest)
+        largest = max((one.size for one in proposals), default=0)
+        selection = proposals.chosen(sensitivity, min_size=share**2 * largest)
         labels = self._layer_sync.controller.labels[plane.slices]
-        free = [one for one in chosen if not _is_occupied(one.mask, labels[one.box])]
+        free = [one for one in selection if not _is_occupied(one.mask, labels[one.box])]
         proposals = [
             LocatedProposal(
                 plane,
