@@ -48,30 +48,55 @@ def test_there_is_nothing_to_choose_before_a_click(bench, blobs, errors):
     assert "nothing to choose" in errors[-1]
 
 
-def test_all_objects_of_a_plane_are_committed(bench, blobs, monkeypatch):
-    found = np.zeros(blobs.shape[1:], np.int32)
-    found[2:9, 2:9], found[20:30, 20:30] = 1, 2
+@pytest.fixture
+def three_found(monkeypatch) -> np.ndarray:
+    """What the stand-in for SAM finds: objects of 100, 49 and 16 pixels."""
+    found = np.zeros((48, 64), np.int32)
+    found[20:30, 20:30], found[2:9, 2:9], found[40:44, 50:54] = 1, 2, 3
     # Random weights find nothing stable.
     monkeypatch.setattr(TinySam, "segment_everything", lambda self, image: found)
+    return found
+
+
+def test_all_objects_of_a_plane_are_reviewed_and_committed(bench, blobs, three_found):
     b = bench(blobs, backend="tinysam")
     b.robot.go_to((7, 3, 4))
     press(b.dock.prompts.everything_button)
     b.wait()
-    assert b.status == "Found 2 objects"
-    assert np.array_equal(b.layer("labels").data[7], found)
+    assert b.status.startswith("Found 3 objects")
+    assert not b.layer("labels").data.any(), "nothing is committed unasked"
+    assert b.dock.similar.table.rowCount() == 3
+    b.dock.similar.smallest.setValue(50)
+    assert b.dock.similar.table.rowCount() == 2, "the slider acts at once"
+    b.dock.similar.decisions["accept all"].click()
+    b.wait()
     assert len(b.snapshot.objects) == 2
+    assert np.array_equal(b.layer("labels").data[7] > 0, (three_found > 0) & (three_found < 3))
     b.press("Ctrl+Z")
-    assert not b.layer("labels").data.any()
+    assert not b.layer("labels").data.any(), "together committed, together undone"
 
 
-def test_models_that_cannot_show_no_buttons(bench, blobs):
+def test_what_is_committed_already_is_not_proposed(bench, blobs, three_found):
+    b = bench(blobs, backend="tinysam")
+    b.robot.go_to((7, 3, 4))
+    press(b.dock.prompts.everything_button)
+    b.wait()
+    b.dock.similar.decisions["accept all"].click()
+    b.wait()
+    press(b.dock.prompts.everything_button)
+    b.wait()
+    assert b.status == "Found nothing on this plane"
+    b.dock.similar.sensitivity.setValue(0)
+    assert b.dock.similar.table.rowCount() == 0
+
+
+def test_models_that_have_one_answer_show_no_button_for_others(bench, blobs):
     b = bench(blobs, backend="toy")
     assert not b.dock.prompts.other_button.isVisible()
-    assert not b.dock.prompts.everything_button.isVisible()
+    assert b.dock.prompts.everything_button.isVisible()
     b.dock.sessions.set_model("tinysam", "cpu")
     b.wait()
     assert b.dock.prompts.other_button.isVisible()
-    assert b.dock.prompts.everything_button.isVisible()
 
 
 def enter(b, word: str) -> None:

@@ -13,8 +13,10 @@ from napari_promptseg.models.backends.clicknet import shipped_weights
 from napari_promptseg.models.backends.volumenet import VolumeModel, shipped_volume_weights
 from napari_promptseg.models.clicknet_weights import DENSE_GRAPH, FEATURES_GRAPH, ClickNetWeights
 from napari_promptseg.models.encoding.stack_maps import EARLIER, GIVEN, PlaneKnowledge, encode_stack
+from napari_promptseg.models.instance_weights import InstanceNetwork, shipped_instance_weights
 from napari_promptseg.models.networks.checkpoints import load_weights
 from napari_promptseg.models.networks.clicknet import ClickNet
+from napari_promptseg.models.networks.instancenet import InstanceNet
 from napari_promptseg.models.networks.volumenet import VolumeNet
 from napari_promptseg.models.onnx_network import OnnxNetwork, thread_count
 from napari_promptseg.models.tensor_files import graph_tensors, graphs_folder
@@ -111,8 +113,26 @@ def test_stacks(known: tuple[int, ...]) -> None:
     np.testing.assert_allclose(answer, logits[0].sigmoid(), atol=1e-4)
 
 
+@pytest.mark.parametrize("batch", [1, 2])
+def test_maps_of_instances(batch: int) -> None:
+    net = InstanceNet().eval()
+    load_weights(net, shipped_instance_weights())
+    images = RNG.random((batch, 3, 64, 160), np.float32)
+    with torch.inference_mode():
+        expected = net.maps(torch.from_numpy(images))
+    maps = InstanceNetwork("cpu").maps(images)
+    assert maps.shape == (batch, 5, 32, 80)
+    assert deviation(maps, expected) < 1e-3
+
+
+def test_weights_of_clicknet_are_none_of_instancenet() -> None:
+    with pytest.raises(ValueError, match="does not fit InstanceNet"):
+        InstanceNetwork("cpu", shipped_weights())
+
+
 def test_graphs_hold_no_weights_and_name_those_of_the_networks() -> None:
-    names = set(ClickNet().state_dict()) | set(VolumeNet().state_dict())
+    nets = ClickNet(), VolumeNet(), InstanceNet()
+    names = {name for net in nets for name in net.state_dict()}
     for graph, tensors in graph_tensors().items():
         assert set(tensors) <= names
         assert (graphs_folder() / f"{graph}.onnx").stat().st_size < 250_000

@@ -93,10 +93,18 @@ def test_the_shipped_network_finds_discs_at_any_size() -> None:
     assert match_objects(labels, np.repeat(np.repeat(truth, 3, 0), 3, 1)).f1 > 0.8
 
 
-def test_clicks_are_asked_where_objects_are_few_and_doubtful() -> None:
-    doubtful = FoundObject(np.ones((9, 9), np.bool_), (0, 0), 0.55)
-    sure = FoundObject(np.ones((9, 9), np.bool_), (0, 0), 0.9)
-    assert needs_clicks([doubtful] * 5)
-    assert not needs_clicks([doubtful] * 100)
-    assert not needs_clicks([sure] * 5)
+def test_clicks_are_asked_where_good_objects_are_few() -> None:
+    good = FoundObject(np.ones((9, 9), np.bool_), (0, 0), 0.9)
+    doubtful = FoundObject(np.ones((9, 9), np.bool_), (0, 0), 0.45)
     assert needs_clicks([])
+    assert needs_clicks([good] * 11 + [doubtful] * 100)
+    assert not needs_clicks([good] * 12)
+
+
+def test_answers_to_clicks_are_proposed_beside_a_lone_object() -> None:
+    image = np.full((100, 130, 3), 30, np.uint8)
+    image[25:75, 40:90] = (200, 90, 40)
+    found = Session(image).find_all()
+    whole = FoundObject(np.ones((50, 50), np.bool_), (25, 40), 1.0)
+    assert max(one.iou(whole) for one in found.objects[:10]) > 0.85
+    assert not Session(image).find_all(is_cancelled=lambda: True).complete

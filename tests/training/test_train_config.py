@@ -117,8 +117,9 @@ def test_the_fingerprint_sees_what_changes_weights(tmp_path: Path, text: str) ->
     assert read(tmp_path, text).fingerprint() != read(tmp_path, BASE).fingerprint()
 
 
-def test_the_recipe_of_the_shipped_weights_names_the_terms_of_all_its_data() -> None:
-    config = TrainConfig.read(Path(__file__).parents[2] / "training" / "clicknet.toml")
+@pytest.mark.parametrize("network", ["clicknet", "instancenet"])
+def test_the_recipe_of_the_shipped_weights_names_the_terms_of_all_its_data(network: str) -> None:
+    config = TrainConfig.read(Path(__file__).parents[2] / "training" / f"{network}.toml")
     for data in config.data:
         assert data.source
         assert data.terms

@@ -23,6 +23,7 @@ from napari_promptseg._napari.presenters.advice import AdvicePresenter
 from napari_promptseg._napari.presenters.confidence_review import ConfidenceReview
 from napari_promptseg._napari.presenters.few_shot import FewShotPresenter
 from napari_promptseg._napari.presenters.files import FilePresenter
+from napari_promptseg._napari.presenters.find_all import FindAllPresenter
 from napari_promptseg._napari.presenters.image_series import ImageSeriesPresenter
 from napari_promptseg._napari.presenters.images import ImagePresenter
 from napari_promptseg._napari.presenters.label_edits import LabelEditPresenter
@@ -193,6 +194,9 @@ class AnnotateWidget(QWidget):
         self.few_shot = FewShotPresenter(self.similar, status, lambda: self.sessions.busy)
         self.few_shot.events.adapted.connect(self.images.update_models)
         self.few_shot.events.class_name.connect(self.objects.show_name)
+        self.find_all = FindAllPresenter(
+            self.prompts, self.similar, self.few_shot.review, status.show
+        )
         self.object_table.selected.connect(status.show_selected)
         self.images.events.models.connect(self.prompt_presenter.show_text_remedy)
         self._presenters: tuple[Presenter, ...] = (
@@ -212,6 +216,7 @@ class AnnotateWidget(QWidget):
             self.confidence_review,
             self.advice,
             self.few_shot,
+            self.find_all,
         )
 
     def _lay_out(self) -> None:

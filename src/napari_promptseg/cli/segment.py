@@ -186,10 +186,10 @@ def _segment_all(
         def report(done: int, total: int) -> None:
             bar.update(round(1000 * done / max(total, 1)) - bar.pos)
 
-        found = session.find_all(report=report, is_cancelled=interrupt.is_set)
+        proposals = session.find_all(report=report, is_cancelled=interrupt.is_set)
     largest = float("inf") if max_size is None else max_size
-    session.add_labels(found.labels(sensitivity, min_size, largest))
-    if not found.complete:
+    session.add_labels(proposals.labels(sensitivity, min_size, largest))
+    if not proposals.complete:
         typer.echo("promptseg: interrupted; what was found is kept", err=True)
     typer.echo(f"{len(session.objects)} objects found")
 

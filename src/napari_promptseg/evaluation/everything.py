@@ -59,8 +59,8 @@ def measure_everything(
         return None
     session = Session(content.volume, backend)
     start = time.perf_counter()
-    found = session.find_all()
-    labels = found.labels()
+    proposals = session.find_all()
+    labels = proposals.labels()
     seconds = time.perf_counter() - start
     matches = match_objects(judged(labels, content), truth)
     baseline = match_objects(judged(threshold_watershed(content.volume), content), truth)
@@ -70,7 +70,7 @@ def measure_everything(
         "f1": matches.f1,
         "precision": matches.hits / max(matches.proposals, 1),
         "recall": matches.hits / max(matches.objects, 1),
-        "ar50": average_recall(found, truth),
+        "ar50": average_recall(proposals, truth),
         "watershed_f1": baseline.f1,
         "objects_per_second": matches.proposals / seconds,
         "megapixels_per_second": labels.size / 1e6 / seconds,
@@ -105,7 +105,9 @@ def judged(labels: NDArray[np.int32], content: GroundTruth) -> NDArray[np.int32]
     return np.where(content.ignored, 0, rest)
 
 
-def average_recall(found: FoundObjects, truth: NDArray[np.int32], most: int = PROPOSALS) -> float:
+def average_recall(
+    proposals: FoundObjects, truth: NDArray[np.int32], most: int = PROPOSALS
+) -> float:
     """Return the recall of the surest proposals, averaged over IoU from 0.5 to 0.95.
 
     Parameters
@@ -117,7 +119,7 @@ def average_recall(found: FoundObjects, truth: NDArray[np.int32], most: int = PR
     most : int
         Number of proposals that count.
     """
-    proposals = found.objects[:most]
+    proposals = proposals.objects[:most]
     best = np.array(
         [
             max((one.iou(other) for other in proposals), default=0.0)

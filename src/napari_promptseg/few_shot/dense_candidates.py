@@ -42,12 +42,12 @@ def dense_candidates(
     area = image.shape[0] * image.shape[1]
     factor = min(_BEST_DIAMETER / diameter, float(np.sqrt(_MAX_AREA / area)))
     candidates = []
-    for found in find_in_plane(network, image, factor):
-        if found.score < _MIN_SCORE:
+    for proposal in find_in_plane(network, image, factor):
+        if proposal.score < _MIN_SCORE:
             continue
-        peak = float(cores[found.box][found.mask].max())
+        peak = float(cores[proposal.box][proposal.mask].max())
         # The dense network is less sure of a good mask than the one for clicks.
-        certainty = float(np.sqrt(found.score))
-        top, left = found.corner
-        candidates.append(Candidate(found.mask, top, left, scale, (peak, certainty, certainty)))
+        certainty = float(np.sqrt(proposal.score))
+        top, left = proposal.corner
+        candidates.append(Candidate(proposal.mask, top, left, scale, (peak, certainty, certainty)))
     return candidates

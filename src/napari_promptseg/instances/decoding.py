@@ -91,8 +91,8 @@ def _follow(
     for step in range(steps):
         pace = np.float32(1.0 if step < 0.7 * steps else 0.5)
         grid = padded.reshape(side, side, 2)
-        moved = cv2.remap(field, grid[..., 1], grid[..., 0], cv2.INTER_LINEAR)
-        padded += pace * moved.reshape(-1, 2)
+        motion = cv2.remap(field, grid[..., 1], grid[..., 0], cv2.INTER_LINEAR)
+        padded += pace * motion.reshape(-1, 2)
         np.clip(padded[:, 0], 0, height - 1, out=padded[:, 0])
         np.clip(padded[:, 1], 0, width - 1, out=padded[:, 1])
     return padded[: len(places)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -26,11 +27,11 @@ if TYPE_CHECKING:
     """Called with the number of planes that were looked at, and of all."""
 
 
-_SURE: Final = 0.65
-"""Mean score of objects, weighted by their area, above which nothing else is asked."""
 _GOOD: Final = 0.5
-_MANY: Final = 40
-"""Score of a good object, and number of them above which nothing else is asked."""
+_FEW: Final = 12
+"""Score of a good object, and number of them from which on nothing else is asked."""
+_CLICK_WEIGHT: Final = 0.8
+"""Factor of the scores of answers to clicks: more of them than of dense objects are parts."""
 
 
 def no_report(done: int, total: int) -> None:
@@ -83,13 +84,14 @@ class ObjectFinder:
             scores = np.ones(int(labels.max(initial=0)), np.float32)
             return FoundObjects.from_labels(labels, scores)
         square = square_rgb(image)
-        found = find_in_plane(self.network, square)
-        if needs_clicks(found):
-            found += find_by_clicks(self.click_network, square, is_cancelled)
+        proposals = find_in_plane(self.network, square)
+        if needs_clicks(proposals):
+            answers = find_by_clicks(self.click_network, square, is_cancelled)
+            proposals += [replace(one, score=_CLICK_WEIGHT * one.score) for one in answers]
         shape = square.shape[0], square.shape[1]
         if shape != image.shape:
-            found = [one for f in found for one in resized(f, shape, image.shape)]
-        return FoundObjects.of(image.shape, found, complete=not is_cancelled())
+            proposals = [one for f in proposals for one in resized(f, shape, image.shape)]
+        return FoundObjects.of(image.shape, proposals, complete=not is_cancelled())
 
     def in_volume(
         self, volume: Volume, report: Report = no_report, is_cancelled: Callable[[], bool] = never
@@ -106,7 +108,7 @@ class ObjectFinder:
             Polled on the way; once it returns True, those found until then are the result.
         """
         names, shape = volume.names, volume.shape
-        found: list[FoundObject] = []
+        proposals: list[FoundObject] = []
         frames: list[tuple[int | None, ...]] = [(None,) * len(shape)]
         if "t" in names:
             at = names.index("t")
@@ -116,7 +118,7 @@ class ObjectFinder:
             ]
         for number, frame in enumerate(frames):
             if is_cancelled():
-                return FoundObjects.of(shape, found, complete=False)
+                return FoundObjects.of(shape, proposals, complete=False)
 
             def report_within(done: int, total: int, number: int = number) -> None:
                 report(number * total + done, len(frames) * total)
@@ -126,8 +128,8 @@ class ObjectFinder:
             else:
                 objects = list(self.in_plane(volume.plane(Plane(frame)), is_cancelled))
                 report_within(1, 1)
-            found += [one.at(frame) for one in objects]
-        return FoundObjects.of(shape, found, complete=not is_cancelled())
+            proposals += [one.at(frame) for one in objects]
+        return FoundObjects.of(shape, proposals, complete=not is_cancelled())
 
     def _in_stack(
         self,
@@ -155,12 +157,9 @@ class ObjectFinder:
             self.__dict__.pop(name, None)
 
 
-def needs_clicks(found: Sequence[FoundObject]) -> bool:
-    """Return whether objects of the dense network are few and doubtful: then clicks are asked too.
+def needs_clicks(proposals: Sequence[FoundObject]) -> bool:
+    """Return whether the dense network found so few objects that clicks are asked too.
 
     That is so for photographs; an image of many cells would take long, and gains nothing.
     """
-    sizes = np.array([one.size for one in found], float)
-    scores = np.array([one.score for one in found], float)
-    sure = float((sizes * scores).sum() / max(sizes.sum(), 1))
-    return sure < _SURE and int((scores > _GOOD).sum()) < _MANY
+    return sum(one.score > _GOOD for one in proposals) < _FEW

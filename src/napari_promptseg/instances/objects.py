@@ -102,8 +102,8 @@ class FoundObjects:
         cls, shape: Sequence[int], objects: Iterable[FoundObject], complete: bool = True
     ) -> FoundObjects:
         """Put objects in order."""
-        ordered = sorted(objects, key=lambda one: -one.score)
-        return cls(tuple(shape), tuple(ordered), complete)
+        by_score = sorted(objects, key=lambda one: -one.score)
+        return cls(tuple(shape), tuple(by_score), complete)
 
     @classmethod
     def from_labels(cls, labels: NDArray[Any], scores: NDArray[np.float32]) -> FoundObjects:
@@ -184,12 +184,12 @@ def objects_of(labels: NDArray[Any], scores: NDArray[np.float32]) -> Iterator[Fo
 
 
 def resized(
-    found: FoundObject, source: tuple[int, int], target: tuple[int, int]
+    proposal: FoundObject, source: tuple[int, int], target: tuple[int, int]
 ) -> list[FoundObject]:
     """Return an object of a plane on another grid of the same plane; none where it vanishes."""
     from napari_promptseg.data.resize import resize
 
     whole = np.zeros(source, np.bool_)
-    whole[found.box] = found.mask
+    whole[proposal.box] = proposal.mask
     labels = resize(whole, target).astype(np.int32)
-    return list(objects_of(labels, np.array([found.score], np.float32)))
+    return list(objects_of(labels, np.array([proposal.score], np.float32)))

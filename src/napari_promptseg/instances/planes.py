@@ -123,7 +123,9 @@ def find_in_plane(
     return objects_at(maps, factor, (image.shape[0], image.shape[1]))
 
 
-def choose_factor(network: InstanceNetwork, images: Sequence[Float32]) -> float:
+def choose_factor(
+    network: InstanceNetwork, images: Sequence[Float32], lenience: float = 0.0
+) -> float:
     """Return the magnification at which the network is surest of the objects of images.
 
     From one on, it goes up or down by twos as long as that makes objects surer, on parts of images
@@ -135,6 +137,8 @@ def choose_factor(network: InstanceNetwork, images: Sequence[Float32]) -> float:
         The network.
     images : sequence of (H, W, 3) float32 array
         Images of one kind, such as planes of a volume.
+    lenience : float
+        A finer magnification is taken where the network is less sure by at most so much.
     """
     start = 1.0
     sure = {factor: _sureness(network, images, factor) for factor in (start, start / 2)}
@@ -145,6 +149,12 @@ def choose_factor(network: InstanceNetwork, images: Sequence[Float32]) -> float:
         if sure[best * step] <= sure[best]:
             break
         best *= step
+    finer = 2 * best
+    if lenience and finer <= _MAX_FACTOR:
+        if finer not in sure:
+            sure[finer] = _sureness(network, images, finer)
+        if sure[finer] >= sure[best] - lenience:
+            return finer
     return best
 
 

@@ -98,7 +98,7 @@ def find_by_clicks(
     list of FoundObject
         The best first; parts and wholes may overlap.
     """
-    found: list[FoundObject] = []
+    proposals: list[FoundObject] = []
     for view in _views(image):
         height, width = view.shape
         clicks = [
@@ -108,9 +108,9 @@ def find_by_clicks(
         ]
         for begin in range(0, len(clicks), _BATCH):
             if is_cancelled():
-                return distinct(found)
-            found += _answers(backend, view, clicks[begin : begin + _BATCH], image.shape[:2])
-    return distinct(found)
+                return distinct(proposals)
+            proposals += _answers(backend, view, clicks[begin : begin + _BATCH], image.shape[:2])
+    return distinct(proposals)
 
 
 def _views(image: Float32) -> Iterator[_View]:
@@ -146,9 +146,9 @@ def _answers(
             score = float(predicted * sure / max(possible, 1))
             if sure < _MIN_CELLS or score < _MIN_SCORE:
                 continue
-            found = _object(logits, view, score, whole)
-            if found is not None:
-                yield found
+            proposal = _object(logits, view, score, whole)
+            if proposal is not None:
+                yield proposal
 
 
 def _object(
@@ -174,10 +174,10 @@ def _object(
     return FoundObject(part, corner, score * _AT_EDGE**edges)
 
 
-def distinct(found: Sequence[FoundObject], like: float = _LIKE) -> list[FoundObject]:
+def distinct(proposals: Sequence[FoundObject], like: float = _LIKE) -> list[FoundObject]:
     """Return objects without those that are like better ones, the best first."""
     accepted: list[FoundObject] = []
-    for one in sorted(found, key=lambda item: -item.score):
+    for one in sorted(proposals, key=lambda item: -item.score):
         if all(one.iou(other) < like for other in accepted):
             accepted.append(one)
     return accepted

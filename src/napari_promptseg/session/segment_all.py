@@ -56,9 +56,9 @@ def find_all(
     first = state.plane(index)
     volume.check_whole(first, "segmenting everything")
     if index is not None:
-        found = finder.in_plane(volume.plane(first), is_cancelled)
+        proposals = finder.in_plane(volume.plane(first), is_cancelled)
         report(1, 1)
-        return found
+        return proposals
     return finder.in_volume(volume, report, is_cancelled)
 
 
@@ -96,5 +96,5 @@ def segment_all(
     ValueError
         If there is no such plane, planes are too large, or a setting is out of range.
     """
-    found = find_all(state, index, report=report, is_cancelled=is_cancelled)
-    return found.labels(sensitivity, min_size, max_size)
+    proposals = find_all(state, index, report=report, is_cancelled=is_cancelled)
+    return proposals.labels(sensitivity, min_size, max_size)

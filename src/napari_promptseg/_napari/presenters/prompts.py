@@ -39,7 +39,6 @@ class PromptPresenter:
         section.polarity.connect(self.set_polarity)
         section.word.connect(self._segment_text)
         section.other.connect(self.choose_answer)
-        section.everything.connect(self._segment_everything)
         section.collect.connect(self._collect)
         section.answer.connect(self.answer)
 
@@ -117,13 +116,8 @@ class PromptPresenter:
         self._layer_sync.ensure_layers()
         self._layer_sync.controller.prompts.add_text(TextPrompt(text, plane.index))
 
-    def _segment_everything(self) -> None:
-        plane = None if self._layer_sync is None else self._layer_sync.view.plane()
-        if self._layer_sync is not None and plane is not None:
-            self._layer_sync.controller.prompts.segment_everything(plane)
-
     def _show_capabilities(self, capabilities: ModelCapabilities) -> None:
-        self._section.show_capabilities(capabilities.choices, capabilities.everything)
+        self._section.show_capabilities(capabilities.choices)
         self._understands_text = capabilities.understands_text
         self.show_text_remedy()
 

@@ -33,6 +33,8 @@ class ProposalReviewEvents(SignalGroup):
     """Proposals are no objects of the class of a name."""
     correction_requested = Signal(object, str)
     """A proposal is to be corrected."""
+    renamed = Signal(str)
+    """Proposals of another class are shown, or of none for an empty name."""
 
 
 class ProposalReview:
@@ -77,6 +79,7 @@ class ProposalReview:
         """
         if name != self._name:
             self._proposals, self._refusals, self._name = [], {}, name
+            self.events.renamed.emit(name)
         refusals = self._refusals.get(plane)
         visible = [one for one in proposals if one.proposal.confidence >= _SHOWN]
         if refusals is not None:
@@ -140,6 +143,9 @@ class ProposalReview:
                 one.plane, np.zeros([shape[axis] for axis in one.plane.in_plane], np.bool_)
             )
             there[one.proposal.part] |= one.proposal.mask
+        if not self._name:  # of no class, but of all objects
+            self._show_status("Rejected")
+            return
         self.events.rejection.emit(list(selected), self._name)
         self._show_status(f"Rejected: {self._name} learns from it")
 

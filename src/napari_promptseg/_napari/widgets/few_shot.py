@@ -12,8 +12,10 @@ from qtpy.QtWidgets import (
     QAbstractItemView,
     QComboBox,
     QHeaderView,
+    QLabel,
     QListWidget,
     QProgressBar,
+    QSlider,
     QTableWidget,
     QTableWidgetItem,
     QVBoxLayout,
@@ -45,6 +47,8 @@ class FewShotSection(QWidget):
     """Decision on the selected proposals: "accept", "reject", "fix" or "accept all"."""
     train = Signal(str)
     """The network is to be trained on all committed objects, and called so."""
+    settings_changed = Signal()
+    """Sensitivity or size was changed."""
     next_activated = Signal(int)
     """A row of what comes next was chosen."""
 
@@ -111,6 +115,7 @@ class FewShotSection(QWidget):
         column = QVBoxLayout(self.review)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)
+        column.addWidget(self._make_settings())
         column.addWidget(self.table)
         decisions = side_by_side(*self.decisions.values())
         for number, button in enumerate(self.decisions.values()):
@@ -123,6 +128,7 @@ class FewShotSection(QWidget):
         )
         self.queue.itemClicked.connect(lambda _: self.next_activated.emit(self.queue.currentRow()))
         self._lay_out()
+        self.show_settings(False)
         self.show_proposals([])
         self.show_next([])
         self.show_running("")
@@ -159,6 +165,33 @@ class FewShotSection(QWidget):
         header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
         table.itemSelectionChanged.connect(self._selected)
         return table
+
+    def _make_settings(self) -> QWidget:
+        """Return the sliders that choose among all objects that were found."""
+        self.sensitivity = _slider("More finds more objects, also such that are none", 50)
+        self.smallest = _slider("Leaves out objects smaller than this share of the largest one", 0)
+        self._settings = QWidget()
+        column = QVBoxLayout(self._settings)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        for title, slider in (("Sensitivity", self.sensitivity), ("Smallest", self.smallest)):
+            label = QLabel(title)
+            label.setBuddy(slider)
+            row = side_by_side(label, slider)
+            row.setStretch(0, 1)
+            row.setStretch(1, 3)
+            column.addLayout(row)
+            slider.valueChanged.connect(lambda _: self.settings_changed.emit())
+        return self._settings
+
+    @property
+    def settings(self) -> tuple[float, float]:
+        """Sensitivity, and smallest diameter relative to the largest one; both in [0, 1]."""
+        return self.sensitivity.value() / 100, self.smallest.value() / 100
+
+    def show_settings(self, visible: bool) -> None:
+        """Show the sliders, or hide them; proposals of a class have none."""
+        self._settings.setVisible(visible)
 
     @property
     def class_name(self) -> str:
@@ -198,7 +231,7 @@ class FewShotSection(QWidget):
                 color = CONFIDENT_COLOR if confidence >= threshold else DOUBTFUL_COLOR
                 self._fill(number, (f"{confidence:.0%}", where, str(pixels)), color)
             self.table.clearSelection()
-        self.review.setVisible(bool(rows))
+        self.review.setVisible(bool(rows) or self._settings.isVisibleTo(self.review))
 
     def _fill(self, row: int, texts: Sequence[str], color: str) -> None:
         for column, text in enumerate(texts):
@@ -240,3 +273,12 @@ class FewShotSection(QWidget):
         self.queue.clear()
         self.queue.addItems(list(rows))
         self.queue.setVisible(bool(rows))
+
+
+def _slider(tip: str, value: int) -> QSlider:
+    """Return a slider in percent."""
+    slider = QSlider(Qt.Orientation.Horizontal)
+    slider.setRange(0, 100)
+    slider.setValue(value)
+    slider.setToolTip(tip)
+    return slider

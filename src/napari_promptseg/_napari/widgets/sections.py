@@ -179,7 +179,9 @@ class PromptSection(Section):
             action="choose_answer",
         )
         self.everything_button = push_button(
-            "Find all", "Commit all objects on this plane, without prompts", self.everything.emit
+            "Find all",
+            "Propose all objects of this plane, without prompts and examples",
+            self.everything.emit,
         )
         self.collect_button = push_button(
             "Collect", "Give several prompts, then have one answer", action="collect"
@@ -196,7 +198,7 @@ class PromptSection(Section):
         self._more.setLayout(row)
         self.column.addWidget(self._more)
         # As with the shipped model, so that little moves when it is loaded.
-        self.show_capabilities(2, everything=False)
+        self.show_capabilities(2)
         self.other_button.setEnabled(False)
         self.show_collected(0)
         self.text.hide()
@@ -227,11 +229,9 @@ class PromptSection(Section):
         self.text.setVisible(not remedy)
         self.text.setToolTip(remedy or "Looks for it on the plane in view; clicks go on from there")
 
-    def show_capabilities(self, choices: int, everything: bool) -> None:
-        """Show the buttons for what few models can do."""
+    def show_capabilities(self, choices: int) -> None:
+        """Show the button for what few models can do."""
         self.other_button.setVisible(choices > 1)
-        self.everything_button.setVisible(everything)
-        self._more.setVisible(choices > 1 or everything)
 
     def _polarity_clicked(self, positive: bool, _: bool = False) -> None:
         self.polarity.emit(positive)

@@ -32,8 +32,6 @@ class ModelCapabilities:
         Those that work with it.
     choices : int
         Answers to prompts that can be meant in several ways.
-    everything : bool
-        Whether it finds all objects of a plane without prompts.
     costly : bool
         Whether it takes long to look at a plane, so that it pays to do so ahead of time.
     understands_text : bool
@@ -45,7 +43,6 @@ class ModelCapabilities:
     uncertainty: bool
     propagators: frozenset[str]
     choices: int = 1
-    everything: bool = False
     costly: bool = False
     understands_text: bool = False
 
@@ -80,7 +77,6 @@ def refine(session: AnySession, requested: Refinement) -> ModelCapabilities:
         capabilities.differentiable,
         usable,
         capabilities.choices,
-        capabilities.everything,
         capabilities.costly_embedding,
         "text" in capabilities.prompts,
     )

@@ -197,17 +197,6 @@ class PromptCommands:
             lambda number: self._proxy.events.status.emit(f"Answer {number + 1} of the model"),
         )
 
-    def segment_everything(self, plane: Plane) -> None:
-        """Commit all objects that the model finds on a plane without prompts."""
-
-        def then(labels: list[int]) -> None:
-            text = f"Found {len(labels)} objects" if labels else "Found nothing on this plane"
-            self._proxy.events.status.emit(text)
-
-        self._propagation.cancel()
-        self._proxy.events.status.emit("Looking for all objects of this plane …")
-        self._proxy.run(lambda s, _: s.accept(s.segment_all(plane), plane), then)
-
     def paint_mask(self, edit: Edit, normal: str | None) -> None:
         """Add pixels painted on the active object as mask prompts, one a plane."""
         names, shape = self._proxy.volume.names, self._proxy.volume.shape

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from napari_promptseg._napari.worker.session_proxy import SessionProxy
     from napari_promptseg.data.volume import PlaneImage
     from napari_promptseg.few_shot.proposals import Proposal  # noqa: TC004 - not evaluated
+    from napari_promptseg.instances.objects import FoundObjects
 
 Examples = list[tuple["PlaneImage", "NDArray[np.integer[Any]]"]]
 
@@ -83,6 +84,14 @@ class ProposalCommands:
             return session.examples(name if has_name else None, without)
 
         self._proxy.run(work, then)
+
+    def find_all(self, plane: Plane, then: Callable[[FoundObjects], None]) -> None:
+        """Find all objects of a plane without prompts; nothing is committed."""
+
+        def work(session: AnySession, job: Job) -> FoundObjects:
+            return session.find_all(plane, is_cancelled=job.stop_event.is_set)
+
+        self._proxy.run(work, then, key="find all", loads_model=True)
 
     def accept(self, located: Sequence[LocatedProposal], name: str) -> None:
         """Commit proposals, in one step a plane."""

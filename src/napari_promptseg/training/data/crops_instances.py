@@ -54,7 +54,7 @@ class InstanceSample:
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """How the ids of a data set are read.
+    """Interpretation of the ids of a data set.
 
     Parameters
     ----------
@@ -71,10 +71,10 @@ class Meaning:
         """Return the connected objects of labels by number; `UNCOUNTED` stays."""
         from skimage.measure import label
 
-        chosen = np.where(labels > 0, labels, 0)
+        ids = np.where(labels > 0, labels, 0)
         if self.ids:
-            chosen = np.where(np.isin(chosen, self.ids), chosen, 0)
-        numbers = np.asarray(label(chosen, background=0, connectivity=1), np.int32)
+            ids = np.where(np.isin(ids, self.ids), ids, 0)
+        numbers = np.asarray(label(ids, background=0, connectivity=1), np.int32)
         numbers[labels == UNCOUNTED] = UNCOUNTED
         return numbers
 
@@ -134,10 +134,10 @@ def draw_instances(
             break
     else:
         raise ValueError("no scene holds an object of enough pixels to train on")
-    chosen = int(rng.choice(candidates))
+    target_id = int(rng.choice(candidates))
     diameters = np.asarray(2 * np.sqrt(areas / np.pi), np.float32)
     return _cut(
-        image, objects, diameters, chosen, scene.upright, meaning, size, rng, recolored=recolored
+        image, objects, diameters, target_id, scene.upright, meaning, size, rng, recolored=recolored
     )
 
 
@@ -145,7 +145,7 @@ def _cut(
     image: UInt8,
     objects: Labels,
     diameters: NDArray[np.float32],
-    chosen: int,
+    target_id: int,
     upright: bool,
     meaning: Meaning,
     size: int,
@@ -155,9 +155,9 @@ def _cut(
 ) -> InstanceSample:
     """Cut a square that shows the chosen object at a random size and place."""
     target = _USUAL_DIAMETER * np.exp(rng.normal(0, _SPREAD)) * (1.6 if upright else 1.0)
-    zoom = float(np.clip(target / diameters[chosen], 0.15, 6.0))
+    zoom = float(np.clip(target / diameters[target_id], 0.15, 6.0))
     zoom = max(zoom, min(size / max(objects.shape), 1.0) * 0.7)  # little beyond the image
-    rows, columns = np.nonzero(objects == chosen)
+    rows, columns = np.nonzero(objects == target_id)
     centre = np.array([columns.mean(), rows.mean()])
     centre = centre + rng.uniform(-0.35, 0.35, 2) * size / zoom
     if rng.random() < 0.85:  # stay inside the image where it is large enough

@@ -54,11 +54,11 @@ _METHOD: Final = {
         "schedule, and averaged weights, of which validation picks the best."
     ),
     "instancenet": (
-        "Crops around a random object, which appears at a random size, are learnt with all "
-        "of their objects: cross-entropy and Dice loss of the insides, cross-entropy of the rims, squared "
-        "difference of the directions to the centre, absolute difference of the logarithm of the "
-        "diameter. AdamW, a cosine schedule, and averaged weights, of which validation picks the "
-        "best."
+        "Crops around a random object, which appears at a random size, are learnt with all of "
+        "their objects: cross-entropy and Dice loss of the insides, cross-entropy of the rims, "
+        "squared difference of the directions to the centre, absolute difference of the logarithm "
+        "of the diameter. AdamW, a cosine schedule, and averaged weights, of which validation "
+        "picks the best."
     ),
 }
 _MEASURED: Final = {
