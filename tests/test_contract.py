@@ -186,7 +186,7 @@ FLOORS = (
     ("sample_data",),
     ("data",),
     ("models", "measure", "simulation"),
-    ("io", "wrappers", "few_shot"),
+    ("io", "wrappers", "few_shot", "linking"),
     ("propagation",),
     ("session", "live"),
     ("remote", "training"),
