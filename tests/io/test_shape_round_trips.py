@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -13,12 +13,10 @@ from hypothesis.extra.numpy import arrays
 from skimage.measure import label as pieces_of
 
 from napari_promptseg import Volume
+from napari_promptseg.io import imagej_rois
 from napari_promptseg.io.read_labels import read_labels
 from napari_promptseg.io.write import write_labels
 from napari_promptseg.session.session import Session
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1, max_size=8)
 COLOR = st.tuples(*[st.integers(0, 255)] * 3)
@@ -202,3 +200,52 @@ def test_tracks_of_the_challenge_come_with_their_parents(tmp_path: Path) -> None
     assert {label: one.parent for label, one in session.objects.items()} == {3: None, 5: 3, 8: 3}
     with pytest.raises(ValueError, match=r"shape \(4, 8, 9\), the series has \(5, 8, 9\)"):
         read_labels(path, Volume(np.zeros((5, 8, 9)), "tyx"))
+
+
+def test_a_set_that_unpacks_to_too_much_is_refused(tmp_path: Path, monkeypatch) -> None:
+    pytest.importorskip("roifile", reason="ROI sets need the extra imagej")
+    labels = np.zeros(STACK, np.uint8)
+    labels[1, 2:5, 3:8] = 1
+    volume = Volume(np.zeros(STACK), "zyx")
+    path = write_labels(tmp_path / "a.zip", labels, volume)
+    monkeypatch.setattr(imagej_rois, "_MAX_UNPACKED", 100)
+    with pytest.raises(ValueError, match="unpacks to"):
+        read_labels(path, volume)
+
+
+@pytest.mark.parametrize("name", ["a.zip", "a.roi", "a.geojson", "a_YOLO/labels/image.txt"])
+@given(
+    changes=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=6),
+    share=st.floats(0, 1) | st.just(1.0),
+)
+def test_damaged_shapes_are_an_error_or_labels(name: str, changes: list, share: float) -> None:
+    roifile = pytest.importorskip("roifile", reason="ROI sets need the extra imagej")
+    labels = np.zeros((7, 10), np.uint8)
+    labels[2:5, 3:8] = 1
+    labels[3, 5] = 0
+    volume = Volume(np.zeros(labels.shape), "yx")
+    with TemporaryDirectory() as folder:
+        target = Path(folder) / name.partition("/")[0]
+        if name == "a.roi":
+            roifile.ImagejRoi.frompoints([[1, 1], [5, 1], [5, 4], [1, 4]], name="a").tofile(target)
+        else:
+            write_labels(target, labels, volume)
+        file = Path(folder) / name
+        content = bytearray(file.read_bytes())
+        for at, value in changes:
+            content[int(at * len(content))] = value
+        file.write_bytes(content[: int(share * len(content))])
+        try:
+            again, _ = read_labels(target, volume)
+        except ValueError:
+            return
+        assert again.shape == labels.shape
+
+
+def test_polygons_without_a_pixel_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "a_YOLO").mkdir()
+    lines = "0 0.01 0.01 0.02 0.01 0.02 0.02\n0 2 2 3 2 3 3\n0 0 0 1 0 1 1 0 1\n"
+    (tmp_path / "a_YOLO" / "image.txt").write_text(lines)
+    labels, legend = read_labels(tmp_path / "a_YOLO", Volume(np.zeros((8, 10)), "yx"))
+    assert labels.all()
+    assert legend.notes == ("2 polygons hold no pixel of the image, and are not taken",)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import zipfile
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -26,6 +27,8 @@ READ_SUFFIXES: Final = (".zip", ".roi")
 _LABEL: Final = "promptseg.label"
 """Property of a ROI that holds the label of its object."""
 _NAME: Final = "promptseg.name"
+_MAX_UNPACKED: Final = 2**30
+"""Bytes of all ROIs of a set."""
 _PLACE: Final = re.compile(r"\d{4,}(-\d{4,}){1,2}")
 """Names that ImageJ makes of the place of a ROI."""
 
@@ -96,6 +99,7 @@ def read(path: Path, volume: Volume) -> tuple[NDArray[np.uint32], Legend]:
     require("roifile", extra="imagej", purpose="A ROI set")
     import roifile
 
+    _check_size(path)
     rois = roifile.roiread(path)
     rois = [rois] if isinstance(rois, roifile.ImagejRoi) else list(rois)
     if not rois:
@@ -135,6 +139,21 @@ def read(path: Path, volume: Volume) -> tuple[NDArray[np.uint32], Legend]:
     if unplaced:
         notes.append(f"{unplaced} ROIs name no plane, and lie in the first one")
     return canvas.labels, Legend(names, colors, notes=tuple(notes))
+
+
+def _check_size(path: Path) -> None:
+    """Refuse a ROI set that would unpack to far more than any set of outlines needs.
+
+    Raises
+    ------
+    ValueError
+        If it would.
+    """
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+        if size > _MAX_UNPACKED:
+            raise ValueError(f"it unpacks to {size} bytes; valid: up to {_MAX_UNPACKED}")
 
 
 def _properties(text: str) -> dict[str, str]:

@@ -98,8 +98,6 @@ def read(path: Path, volume: Volume) -> tuple[NDArray[np.uint32], Legend]:
             continue
         for line in files[stem].read_text(encoding="utf-8").splitlines():
             values = [float(value) for value in line.split()]
-            if not np.isfinite(values).all():
-                raise ValueError(f"{files[stem].name}: {line[:40]!r} holds no finite numbers")
             if len(values) < 7 or len(values) % 2 == 0:
                 boxes += bool(values)
                 continue
