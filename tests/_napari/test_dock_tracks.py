@@ -8,8 +8,7 @@ from napari.layers import Tracks
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
-from linking.moving_cells import dividing, draw, mapping, same_partition, shuffled
-from napari_promptseg._napari.presenters import tracks as presenter
+from linking.moving_cells import dividing, draw, mapping, same_partition
 
 pytestmark = pytest.mark.gui
 
@@ -66,9 +65,9 @@ def test_objects_are_linked_shown_looked_at_and_undone(series):
     assert {int(c): list(p) for c, p in layer.graph.items()} == {
         child: [mother] for child, mother in parents(b).items()
     }
-    assert section.place.text() == "1 links to check"
+    assert section.place.text() == "1 link to check"
     press(section.next)
-    assert b.viewer.dims.current_step[0] == 3
+    assert b.viewer.dims.point[0] == 3
     selected = [item.label for item in b.dock.object_table.selection()]
     assert selected == sorted({ids[1], ids[3], ids[4]})
     assert f"{ids[1]} divides into" in b.status
@@ -111,7 +110,9 @@ def test_what_is_selected_is_cut_linked_and_swapped_with_a_click(series):
     section, table = b.dock.tracks, b.dock.object_table
     assert not any(button.isEnabled() for button in section.buttons.values())
     b.robot.go_to((3, 17, 23))
+    color = b.layer_sync.swatch(2)[:3]
     table.select(1)
+    np.testing.assert_allclose(b.layer_sync.swatch(2)[:3], color)
     enabled = [text for text, button in section.buttons.items() if button.isEnabled()]
     assert enabled == ["Cut"]
     assert section.buttons["Cut"].toolTip().startswith("Cut 1 before time point 3")
@@ -170,9 +171,3 @@ def test_options_decide_and_nothing_new_is_said(series):
 
 def test_it_is_there_for_series_only(bench, blobs):
     assert not bench(blobs).dock.tracks.isVisible()
-
-
-def test_the_texts_name_gaps_and_doubts() -> None:
-    link = presenter.TrackPresenter  # the class is what the dock uses
-    assert link is not None
-    assert shuffled is not None

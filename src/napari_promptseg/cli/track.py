@@ -60,7 +60,8 @@ def track(
         fail(error)
     frames = label_frames(tracks)
     single = sum(len(times) == 1 for times in frames.values())
-    text = f"{output}: {len(frames)} tracks, {len(set(parents.values()))} divisions"
+    mothers = len(set(parents.values()))
+    text = f"{output}: {len(frames)} tracks, {mothers} division{'s' * (mothers != 1)}"
     typer.echo(f"{text}; {single} in one time point alone" if single else text)
 
 
@@ -80,7 +81,7 @@ def _read(
 
     volume = open_image(image or labels, axes, spacing)
     if "t" not in volume.names:
-        raise ValueError(f"tracks need a time axis, these are {volume.names!r}; pass axes='tyx'")
+        raise ValueError(f"tracks need a time axis, these are {volume.names!r}; pass --axes tyx")
     if image is None:
         values = np.asarray(volume.data)
     else:

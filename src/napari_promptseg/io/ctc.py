@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from napari_promptseg.io.metadata import Legend
 from napari_promptseg.measure.tracks import Track, find_tracks, label_frames
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_promptseg.data.volume import Volume
-    from napari_promptseg.io.metadata import Legend
 
 SUFFIXES: Final = ("_RES",)
 """Suffix of the folder name; that of the first sequence of a data set is ``01_RES``."""
@@ -137,3 +137,22 @@ def _row(line: str, table: str) -> tuple[int, int, int, int]:
     except ValueError as error:
         raise ValueError(f"{table}: {line!r} is not four integers L B E P") from error
     return label, begin, end, parent
+
+
+def is_folder(path: Path) -> bool:
+    """Return whether a path is a folder of tracks."""
+    return any((path / table).is_file() for table in _TABLES)
+
+
+def read_labels(path: Path, volume: Volume) -> tuple[NDArray[Any], Legend]:
+    """Read tracks as labels of a series, with their parents; see `read`.
+
+    Raises
+    ------
+    ValueError
+        As `read`, and if they have another shape than the series.
+    """
+    labels, parents = read(path)
+    if labels.shape != volume.shape:
+        raise ValueError(f"masks of shape {labels.shape}, the series has {volume.shape}")
+    return labels, Legend(parents=parents)

@@ -10,10 +10,10 @@ import numpy as np
 
 from napari_promptseg.data.labels import label_boxes, labels_of
 from napari_promptseg.io.metadata import Legend
-from napari_promptseg.io.outlines import outlines
+from napari_promptseg.io.outlines import Canvas, outlines
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -87,10 +87,10 @@ def read(path: Path, volume: Volume) -> tuple[NDArray[np.uint32], Legend]:
         content = content.get("features", [content])
     if not all(isinstance(entry, dict) and "geometry" in entry for entry in content):
         raise ValueError("it has no features with a geometry, and is not GeoJSON")
-    labels = np.zeros(volume.shape, np.uint32)
+    canvas = Canvas(volume.shape)
     names: dict[int, str] = {}
     colors: dict[int, tuple[int, int, int]] = {}
-    overlap = absent = 0
+    absent = 0
     properties = [entry.get("properties") or {} for entry in content]
     keys = [one.get("object_id", f"feature {number}") for number, one in enumerate(properties)]
     ids = labels_of(keys, _LABEL_LIMIT)
@@ -105,30 +105,15 @@ def read(path: Path, volume: Volume) -> tuple[NDArray[np.uint32], Legend]:
         if geometry.get("type") not in ("Polygon", "MultiPolygon") or not is_inside:
             absent += 1
             continue
-        plane = labels[index]
-        mask = _filled(polygons, plane.shape)
-        overlap += int(np.count_nonzero(mask & (plane > 0) & (plane != label)))
-        plane[mask] = label
+        for rings in polygons:
+            corners = [np.array([p[:2] for p in ring], np.float64) for ring in rings]
+            canvas.draw(index, corners, label)
         _add_legend(one, label, names, colors)
-    notes = (
-        (overlap, f"annotations overlap in {overlap} pixels; there the later one is kept"),
-        (absent, f"{absent} annotations are no areas or lie in no plane, and are not taken"),
-    )
-    return labels, Legend(names, colors, notes=tuple(note for count, note in notes if count))
-
-
-def _filled(polygons: Sequence[Any], shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Return the pixels whose centres lie in polygons, each an outer ring and its holes."""
-    from skimage.draw import polygon2mask
-
-    mask = np.zeros(shape, bool)
-    for rings in polygons:
-        piece = np.zeros(shape, bool)
-        for ring in rings:
-            corners = np.array([point[:2] for point in ring], np.float64)
-            piece ^= polygon2mask(shape, corners[:, ::-1] - 0.5)
-        mask |= piece
-    return mask
+    notes = canvas.notes("annotations")
+    if absent:
+        text = f"{absent} annotations are no areas or lie in no plane, and are not taken"
+        notes = (*notes, text)
+    return canvas.labels, Legend(names, colors, notes=notes)
 
 
 def _add_legend(

@@ -35,6 +35,14 @@ def line_text(name: str) -> str:
     return _CONTROL.sub(" ", valid_text(name)).strip()
 
 
+def basic_plane_text(name: str) -> str:
+    """Return a name on one line whose characters are of 16 bits; others become the mark of one.
+
+    ROIs count 16-bit units, and roifile counts characters.
+    """
+    return re.sub("[\U00010000-\U0010ffff]", "\ufffd", line_text(name))
+
+
 def dicom_text(name: str, length: int = MAX_LABEL) -> str:
     """Return a name as a DICOM string of one value, of `length` characters at most.
 

@@ -1,4 +1,4 @@
-"""Outlines of masks as polygons, whose pixel centres fill the mask exactly."""
+"""Outlines of masks as polygons, whose pixel centres fill the mask exactly; and back."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from napari_promptseg.data.geometry import mask_box
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from napari_promptseg.data._typing import Mask
 
 
@@ -61,3 +63,65 @@ def outlines(mask: Mask) -> list[Outline]:
         )
         result.append(Outline(outer, tuple(holes)))
     return result
+
+
+class Canvas:
+    """Labels that polygons are drawn on, one after the other; later ones cover earlier ones.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the labels.
+    """
+
+    def __init__(self, shape: Sequence[int]) -> None:
+        self.labels: NDArray[np.uint32] = np.zeros(tuple(shape), np.uint32)
+        self.overlap = 0
+        """Pixels of which an object has covered another one."""
+        self.empty = 0
+        """Polygons in which there is no centre of a pixel."""
+
+    def draw(
+        self, index: tuple[int, ...], rings: Sequence[NDArray[np.float64]], label: int
+    ) -> None:
+        """Fill closed rings by the even-odd rule.
+
+        Parameters
+        ----------
+        index : tuple of int
+            Of the plane.
+        rings : sequence of (N, 2) float64 array
+            Corners (x, y); the centre of the first pixel is at 0.5.
+        label : int
+            What the pixels become whose centres lie inside.
+
+        Raises
+        ------
+        ValueError
+            If a corner is not finite.
+        """
+        from skimage.draw import polygon2mask
+
+        plane = self.labels[index]
+        if not all(np.isfinite(ring).all() for ring in rings):
+            raise ValueError("a polygon has corners that are no finite numbers")
+        corners = np.concatenate([np.asarray(ring, np.float64)[:, ::-1] for ring in rings]) - 0.5
+        start = np.clip(np.floor(corners.min(0)), 0, plane.shape).astype(int)
+        stop = np.clip(np.ceil(corners.max(0)) + 1, start, plane.shape).astype(int)
+        part = plane[start[0] : stop[0], start[1] : stop[1]]
+        mask = np.zeros(part.shape, np.bool_)
+        for ring in rings if part.size else ():
+            inner = np.asarray(ring, np.float64)[:, ::-1] - 0.5 - start
+            mask ^= polygon2mask(part.shape, inner)
+        self.overlap += int(np.count_nonzero(mask & (part > 0) & (part != label)))
+        self.empty += not mask.any()
+        part[mask] = label
+
+    def notes(self, what: str) -> tuple[str, ...]:
+        """Return what is to be told of overlaps and of what was too small or outside."""
+        notes = []
+        if self.overlap:
+            notes.append(f"{what} overlap in {self.overlap} pixels; there the later one is kept")
+        if self.empty:
+            notes.append(f"{self.empty} {what} hold no pixel of the image, and are not taken")
+        return tuple(notes)

@@ -2,42 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_promptseg.data.units import unit_ratio
 from napari_promptseg.data.volume import ORIENTATION, POSITION, SPACING, Volume
 from napari_promptseg.io import (
     coco,
+    ctc,
     dicom_headers,
     dicom_seg,
     geff,
     geojson,
     image_files,
+    imagej_rois,
     nrrd,
     ome_zarr,
     ome_zarr_labels,
     rtstruct,
     trackmate,
+    yolo,
 )
 from napari_promptseg.io.metadata import Legend
 from napari_promptseg.io.read import open_volume
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from numpy.typing import NDArray
-
-_DRAWN: Final[Mapping[tuple[str, ...], Callable[[Path, Volume], tuple[NDArray[Any], Legend]]]] = {
+Reader = Callable[[Path, Volume], tuple[NDArray[Any], Legend]]
+_DRAWN: Final[Mapping[tuple[str, ...], Reader]] = {
     coco.SUFFIXES: coco.read,
     geojson.SUFFIXES: geojson.read,
     trackmate.SUFFIXES: trackmate.read,
     geff.SUFFIXES: geff.read,
+    imagej_rois.READ_SUFFIXES: imagej_rois.read,
 }
 """Readers of shapes that are drawn onto the pixels of an image, by suffix."""
+_FOLDERS: Final[tuple[tuple[Callable[[Path], bool], Reader], ...]] = (
+    (ctc.is_folder, ctc.read_labels),
+    (yolo.is_folder, yolo.read),
+)
+"""Readers of folders that belong to an image, with what tells whether a folder is one."""
+DRAWN_SUFFIXES: Final = tuple(suffix for suffixes in _DRAWN for suffix in suffixes)
 _MAX_OFFSET: Final = 0.1  # voxels; files keep positions with few digits
 _MAX_SPACING_ERROR: Final = 0.01  # relative
 _MAX_ROUNDING: Final = 1e-3  # of scaled integers, from the nearest label
@@ -56,7 +64,8 @@ def read_labels(
     ----------
     path : str or Path
         Any file or folder that `open_volume` reads; with the image also contours
-        (RTSTRUCT), annotations (COCO, GeoJSON) and tracks (TrackMate, GEFF).
+        (RTSTRUCT), annotations (COCO, GeoJSON, ROI sets of ImageJ, folders of YOLO) and tracks
+        (TrackMate, GEFF, folders of the Cell Tracking Challenge).
     volume : Volume, optional
         The image.
     resample : bool
@@ -82,6 +91,9 @@ def read_labels(
         if volume is None:
             raise ValueError(f"{path} holds contours, which need the image that they belong to")
         return _drawn(rtstruct.read, path, volume)
+    for is_folder, read in _FOLDERS:
+        if volume is not None and is_folder(Path(path)):
+            return _drawn(read, path, volume)
     for suffixes, read in _DRAWN.items():
         if str(path).lower().endswith(suffixes):
             if volume is None:
@@ -118,9 +130,7 @@ def _planes_first(values: NDArray[Any]) -> NDArray[Any]:
     return np.moveaxis(values, -1, -3) if values.ndim > 2 else values
 
 
-def _drawn(
-    read: Callable[[Path, Volume], tuple[NDArray[Any], Legend]], path: str | Path, volume: Volume
-) -> tuple[NDArray[Any], Legend]:
+def _drawn(read: Reader, path: str | Path, volume: Volume) -> tuple[NDArray[Any], Legend]:
     """Read shapes that are drawn onto the pixels of an image."""
     path = Path(path).expanduser()
     if not path.exists():

@@ -15,12 +15,18 @@ def offers(times: dict[int, range], here: int | None, parents: dict[int, int] | 
         for label in times
     ]
     sizes = {label: ObjectSizes("", "", tuple(found)) for label, found in times.items()}
-    return [tuple(offer) for offer in lineage_offers(chosen, sizes, here)]
+    return [tuple(offer)[:3] for offer in lineage_offers(chosen, sizes, here)]
 
 
 @pytest.mark.parametrize(
     ("here", "methods"),
-    [(1, []), (2, ["end_track"]), (4, ["divide", "end_track"]), (5, ["divide"]), (6, [])],
+    [
+        (1, []),
+        (2, ["end_track"]),
+        (4, ["divide", "end_track", "unlink"]),
+        (5, ["divide", "unlink"]),
+        (6, []),
+    ],
 )
 def test_one_object_can_be_cut_and_ended_where_it_is(here: int, methods: list[str]) -> None:
     assert [method for _, method, _ in offers({3: range(2, 6)}, here)] == methods
@@ -30,6 +36,7 @@ def test_the_words_and_the_calls() -> None:
     assert offers({3: range(2, 6)}, 4, {3: 1}) == [
         ("New object from time point 4 on, daughter of 3", "divide", (3, (), 4)),
         ("End 3 at time point 4", "end_track", (3, 4)),
+        ("Cut 3 before time point 4: an object of its own from there on", "unlink", (3, 4)),
         ("Unlink 3 from 1", "unlink", (3,)),
     ]
 
@@ -56,7 +63,12 @@ def test_the_words_and_the_calls() -> None:
             id="goes on",
         ),
         pytest.param({1: range(3), 2: range(5)}, {}, [], id="begin together"),
-        pytest.param({1: range(3), 2: range(4, 5)}, {2: 7}, [], id="of another parent"),
+        pytest.param(
+            {1: range(3), 2: range(4, 5)},
+            {2: 7},
+            [("Link 1 and 2: 2 becomes a part of 1", "link", (1, 2))],
+            id="of another parent",
+        ),
     ],
 )
 def test_several_objects_can_be_a_division(times, parents, expected) -> None:
@@ -68,3 +80,24 @@ def test_nothing_is_offered_without_time_or_before_it_is_measured() -> None:
     assert offers({3: range(0)}, 2) == []
     stored = StoredObject(3, "", (), ((0, 9), (0, 1), (0, 1)))
     assert lineage_offers([stored], {}, 2) == []
+
+
+@pytest.mark.parametrize(
+    ("here", "links"),
+    [
+        (0, []),
+        (2, [(1, 2, 2)]),
+        (4, [(1, 2, 4), (2, 1, 4)]),
+        (6, [(1, 2, 6)]),
+        (8, []),
+    ],
+)
+def test_two_objects_can_be_linked_and_swapped_where_both_sides_have_one(here, links) -> None:
+    found = offers({2: range(3, 8), 1: range(5)}, here)
+    assert [arguments for _, method, arguments in found if method == "link"] == links
+    swaps = [arguments for _, method, arguments in found if method == "swap_tracks"]
+    assert swaps == ([(1, 2, here)] if links else [])
+
+
+def test_nothing_is_offered_without_a_selection() -> None:
+    assert offers({}, 3) == []

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
     from napari_promptseg.session.state import Classes, StoredObject
 
-_NAME: Final = "objects"
 _MIN_COLORS: Final = 1024
 """Ids up to here have colors of their own even if there are fewer objects."""
+_NAME: Final = "objects"
+"""Of the colormap."""
 _BESIDE_SELECTION: Final = 0.45
 """Opacity of other objects while some are selected."""
 
@@ -26,6 +27,7 @@ class LabelColors:
 
     def __init__(self) -> None:
         self._shown: Any = None
+        self._usual: Any = None
 
     def show(
         self,
@@ -61,7 +63,11 @@ class LabelColors:
         )
         if key == self._shown:
             return
-        usual, plain = label_colormap(), not key[1] and not key[2]
+        if self._shown is None or self._shown[0] != layer.unique_id:
+            # A dock that is opened again finds the colors of the former one.
+            own = layer.colormap.name == _NAME
+            self._usual = label_colormap() if own else layer.colormap
+        usual, plain = self._usual, not key[1] and not key[2]
         if not plain:
             colors = _colors(usual, max(labels), *key[1:])
             layer.colormap = CyclicLabelColormap(colors=colors, name=_NAME)

@@ -10,7 +10,7 @@ from napari_promptseg._napari.presenters.connections import Connections
 from napari_promptseg._napari.widgets.lineage_menu import lineage_offers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from napari_promptseg._napari.layers.layer_sync import LayerSync
     from napari_promptseg._napari.presenters.object_results import ObjectResults
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from napari_promptseg._napari.widgets.object_table import ObjectTable
     from napari_promptseg._napari.widgets.tracks import TrackSection
     from napari_promptseg._napari.worker.snapshot import Snapshot
+    from napari_promptseg.session.state import StoredObject
     from napari_promptseg.session.track_linking import LinkReport, TrackLink
 
 _SURE: Final = 0.5
@@ -119,8 +120,8 @@ class TrackPresenter:
 
     def _show_state(self, state: Snapshot) -> None:
         self._section.show_count(len(state.objects))
-        labels = {item.label for item in state.objects}
-        current = [link for link in self._links if labels.issuperset(link.labels)]
+        objects = {item.label: item for item in state.objects}
+        current = [link for link in self._links if _stands(link, objects)]
         if len(current) < len(self._links):  # corrected, or undone
             self._show_links(current)
         self._update()
@@ -138,7 +139,7 @@ class TrackPresenter:
             number = (number + by) % len(self._links)
         self._number = number
         link = self._links[number]
-        self._layer_sync.view.go_to(link.position)
+        self._layer_sync.view.look_at(link.position)
         self._table.select(*link.labels)
         self._section.show_links(len(self._links), number)
         self._show_status(_link_text(link))
@@ -146,6 +147,17 @@ class TrackPresenter:
     def _show_links(self, links: list[TrackLink]) -> None:
         self._links, self._number = links, None
         self._section.show_links(len(links), None)
+
+
+def _stands(link: TrackLink, objects: Mapping[int, StoredObject]) -> bool:
+    """Return whether a link is still there, as far as boxes and parents tell."""
+    first, *daughters = (objects.get(label) for label in link.labels)
+    if first is None:
+        return False
+    if link.kind == "division":
+        return all(one is not None and one.parent == first.label for one in daughters)
+    begin, end = first.box[0]
+    return begin < link.t < end
 
 
 def _report_text(report: LinkReport, doubts: int) -> str:

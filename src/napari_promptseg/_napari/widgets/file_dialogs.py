@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from napari_promptseg.io.formats import FORMATS, READ_SUFFIXES, WRITE_SUFFIXES
+from napari_promptseg.io.read_labels import DRAWN_SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +29,7 @@ def ask_save(parent: QWidget) -> Path | None:
 
 def ask_load(parent: QWidget) -> Path | None:
     """Return which session or labels to load, None if the user does not want to."""
-    labels = " ".join(f"*{suffix}" for suffix in READ_SUFFIXES)
+    labels = " ".join(f"*{suffix}" for suffix in (*READ_SUFFIXES, *DRAWN_SUFFIXES))
     kinds = f"{_SESSIONS};;Labels ({labels})"
     name, _ = QFileDialog.getOpenFileName(parent, "Load session or labels", "", kinds)
     return Path(name) if name else None

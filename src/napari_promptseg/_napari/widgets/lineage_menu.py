@@ -52,7 +52,7 @@ def lineage_offers(
         Time point in view; None without time.
     """
     times = {s.label: sizes[s.label].times for s in selected if s.label in sizes}
-    if here is None or len(times) < len(selected) or not all(times.values()):
+    if here is None or not times or len(times) < len(selected) or not all(times.values()):
         return []
     if len(selected) == 1:
         return _offers_for_one(selected[0], times[selected[0].label], here)

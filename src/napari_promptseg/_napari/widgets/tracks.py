@@ -15,7 +15,6 @@ from qtpy.QtWidgets import (
     QPushButton,
     QSizePolicy,
     QSpinBox,
-    QToolButton,
     QWidget,
     QWidgetAction,
 )
@@ -72,7 +71,8 @@ class TrackSection(Section):
         self.place.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.place.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         for button in (self.previous, self.next):
-            button.setMaximumWidth(32)
+            button.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+            button.setFixedWidth(40)
         self.review = QWidget()
         review = side_by_side(self.previous, self.place, self.next)
         review.setContentsMargins(0, 0, 0, 0)
@@ -82,7 +82,7 @@ class TrackSection(Section):
         self.show_offers(())
         self.show_links(0, None)
 
-    def _make_options(self) -> QToolButton:
+    def _make_options(self) -> QPushButton:
         """Return the button with the menu of what may be linked."""
         self.max_distance = QDoubleSpinBox()
         self.max_distance.setRange(0, 1e6)
@@ -107,10 +107,8 @@ class TrackSection(Section):
         action = QWidgetAction(menu)
         action.setDefaultWidget(form)
         menu.addAction(action)
-        button = QToolButton()
-        button.setText("Options")
-        button.setToolTip("How far objects may move, gaps and divisions")
-        button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        button = push_button("Options", "How far objects may move, gaps and divisions")
+        button.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         button.setMenu(menu)
         return button
 
@@ -138,9 +136,8 @@ class TrackSection(Section):
             button.setEnabled(text in first)
             button.setToolTip(first[text].text if text in first else _TIPS[text])
 
-    def show_links(self, count: int, number: int | None, what: str = "") -> None:
+    def show_links(self, count: int, number: int | None) -> None:
         """Show how many links are to be looked at, and which one is; none hides them."""
         self.review.setVisible(count > 0)
         where = "" if number is None else f"{number + 1} of "
-        self.place.setText(what or f"{where}{count} links to check")
-        self.place.setToolTip(self.place.text())
+        self.place.setText(f"{where}{count} link{'s' * (count > 1)} to check")
