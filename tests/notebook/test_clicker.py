@@ -14,7 +14,8 @@ from PIL import Image
 from helpers import ToyBackend, bright, ellipsoid
 from napari_promptseg import Session
 
-notebook = pytest.importorskip("napari_promptseg.notebook", reason="anywidget is not installed")
+pytest.importorskip("anywidget", reason="the extra 'notebook' is not installed")
+notebook = pytest.importorskip("napari_promptseg.notebook")
 
 SHAPE = (5, 40, 60)
 BALL = ellipsoid(SHAPE, (2, 12, 45), (2, 8, 10))
