@@ -192,7 +192,7 @@ FLOORS = (
     ("session", "live"),
     ("remote", "training"),
     ("server", "evaluation"),
-    ("_napari", "batch"),
+    ("_napari", "batch", "notebook"),
     ("cli", "backends"),
 )
 """Each may import those of earlier lines, and itself."""

@@ -14,6 +14,7 @@ from killing_job import KillOnce
 from napari_promptseg import open_volume
 from napari_promptseg.batch.jobs import Embed, Export, Propagate
 from napari_promptseg.batch.runner import finished, run_batch, run_one, stamp, tasks_of
+from napari_promptseg.batch.storage import open_results
 from napari_promptseg.cli import app
 from napari_promptseg.data.volume import Volume
 from napari_promptseg.io.write import write_labels
@@ -190,3 +191,51 @@ def test_a_command_that_cannot_begin_says_why(tmp_path: Path, saved: str, extra,
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 1
     assert reason in done.output
+
+
+def test_inputs_and_results_may_be_in_object_storage(tmp_path: Path, saved: str) -> None:
+    """`file://` goes through fsspec as `s3://` does, and every process sees it."""
+    (tmp_path / "in").mkdir()
+    for name in ("a.nii", "b.nii.gz"):
+        scan(tmp_path / "in" / name)
+    command = ["batch", "propagate", f"file://{tmp_path}/in/*", "--session", saved]
+    command += ["-o", f"file://{tmp_path}/out", "--suffix", ".nrrd", "--workers", "1"]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output
+    assert "2 done, 0 kept" in result.output
+    out = tmp_path / "out"
+    assert sorted(f.name for f in out.iterdir()) == [
+        "a.nrrd",
+        "a.report.json",
+        "b.nrrd",
+        "b.report.json",
+    ]
+    assert np.asarray(open_volume(out / "a.nrrd").data).max() == 2
+    sources = [f"file://{tmp_path}/in/{name}" for name in ("a.nii", "b.nii.gz")]
+    job, (first, second) = Propagate(saved, ".nrrd"), tasks_of(sources)
+    assert finished(job, first, f"file://{out}") is not None
+    scan(tmp_path / "in" / "a.nii", shift=2)
+    assert finished(job, first, f"file://{out}") is None, "another input"
+    (out / "b.nrrd").unlink()
+    assert finished(job, second, f"file://{out}") is None, "no result"
+
+
+def test_storage_in_memory_holds_folders(tmp_path: Path) -> None:
+    results = open_results("memory://bucket/results")
+    for text in ("first", "second"):
+        partial = results.partial("a", ".zarr")
+        (partial / "inner").mkdir(parents=True)
+        (partial / "inner" / text).write_text(text)
+        results.place(partial, "a.zarr")
+        assert not partial.exists()
+    assert results.holds("a.zarr/inner/second")
+    assert not results.holds("a.zarr/inner/first")
+    assert results.read("a.report.json") is None
+    results.write("a.report.json", "{}")
+    assert open_results("memory://bucket/results/").read("a.report.json") == "{}"
+
+
+@pytest.mark.parametrize("url", ["simplecache::s3://bucket/a", "nonsense://bucket/a"])
+def test_urls_that_are_not_taken(url: str) -> None:
+    with pytest.raises(ValueError, match=r"chain of URLs|nonsense"):
+        open_results(url)

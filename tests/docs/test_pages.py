@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 
 import pytest
@@ -38,7 +40,7 @@ def test_every_command_is_in_the_reference() -> None:
     text = (DOCS / "command-line.md").read_text(encoding="utf-8")
     names = set(get_command(app).commands)
     rows = re.findall(r"^\| (`.+?) \|", text, re.MULTILINE)
-    listed = {name for row in rows for name in re.findall(r"`([a-z]+)`", row)}
+    listed = {name for row in rows for name in re.findall(r"`([a-z-]+)`", row)}
     assert listed == names
 
 
@@ -50,3 +52,11 @@ def test_links_of_the_readme_work_outside_the_repository() -> None:
     base = "https://napari-promptseg.github.io/napari-promptseg/"
     pages = {t.removeprefix(base).strip("/") for t in targets if t.startswith(base)} - {""}
     assert [name for name in sorted(pages) if not (DOCS / f"{name}.md").is_file()] == []
+
+
+def test_the_table_of_models_is_that_of_the_catalog() -> None:
+    """What `scripts/model-table --check` compares."""
+    loader = SourceFileLoader("model_table", str(ROOT / "scripts" / "model-table"))
+    script = module_from_spec(spec_from_loader("model_table", loader))
+    loader.exec_module(script)
+    assert script.table() in (DOCS / "models.md").read_text(encoding="utf-8")

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import logging
-import os
-import shutil
 import time
 from dataclasses import dataclass
-from glob import escape
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
-from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from napari_promptseg.batch.jobs import settings
+from napari_promptseg.batch.storage import local_input, open_results, remote_stamp, remove
 from napari_promptseg.data.volume import is_url
 
 if TYPE_CHECKING:
@@ -110,8 +107,13 @@ def _bare(name: str) -> str:
 
 def stamp(source: str) -> str:
     """Return what changes when an input does; the same text for what cannot be looked at."""
+    if is_url(source):
+        try:
+            return remote_stamp(source)
+        except (OSError, ValueError, ImportError):
+            return ""
     path = Path(source).expanduser()
-    if is_url(source) or not path.exists():
+    if not path.exists():
         return ""
     files = [path] if path.is_file() else sorted(f for f in path.rglob("*") if f.is_file())
     stats = [file.stat() for file in files]
@@ -119,24 +121,26 @@ def stamp(source: str) -> str:
     return f"{len(stats)} {sum(one.st_size for one in stats)} {latest}"
 
 
-def run_one(job: Job, task: Task, folder: Path) -> Report:
+def run_one(job: Job, task: Task, folder: Path | str) -> Report:
     """Do one task and write result and report; errors become part of the report."""
+    results = open_results(folder)
     start_time = time.monotonic()
     source_stamp = stamp(task.source)
     result = f"{task.name}{job.suffix}" if job.suffix else ""
     # The suffix stays at the end, writers go by it.
-    partial = folder / f"{_litter(task)}{uuid4().hex}{job.suffix}"
+    partial = results.partial(task.name, job.suffix)
     try:
-        figures = job.run(task.source, partial)
+        with local_input(task.source) as source:
+            figures = job.run(source, partial)
         if result:
-            _replace(partial, folder / result)
+            results.place(partial, result)
         outcome: dict[str, object] = {"status": "done", "result": result, "figures": figures}
     # A file may fail in any way, and must not stop the others.
     except Exception as error:
         _log.warning("%s failed", task.source, exc_info=True)
         outcome = {"status": "failed", "error": f"{type(error).__name__}: {error}"}
     finally:
-        _remove(partial)
+        remove(partial)
     report = Report.model_validate(
         {
             **outcome,
@@ -147,27 +151,29 @@ def run_one(job: Job, task: Task, folder: Path) -> Report:
             "package": version("napari-promptseg"),
         }
     )
-    partial_report = folder / f"{_litter(task)}{uuid4().hex}.json"
-    partial_report.write_text(report.model_dump_json(indent=1), encoding="utf-8")
-    os.replace(partial_report, _place(folder, task))
+    results.write(_report_name(task), report.model_dump_json(indent=1))
     return report
 
 
-def finished(job: Job, task: Task, folder: Path) -> Report | None:
+def finished(job: Job, task: Task, folder: Path | str) -> Report | None:
     """Return the report of a task that was done with the same settings on the same input."""
+    results = open_results(folder)
+    text = results.read(_report_name(task))
     try:
-        report = Report.model_validate_json(_place(folder, task).read_text(encoding="utf-8"))
-    except (OSError, ValidationError):
+        report = None if text is None else Report.model_validate_json(text)
+    except ValidationError:
+        return None
+    if report is None:
         return None
     same = report.job == settings(job) and report.stamp == stamp(task.source)
-    there = not report.result or (folder / report.result).exists()
+    there = not report.result or results.holds(report.result)
     if report.status != "done" or report.source != task.source or not same or not there:
         return None
     return report.model_copy(update={"status": "kept"})
 
 
 def run_batch(
-    job: Job, tasks: Sequence[Task], folder: Path, client: Client, *, retries: int = 2
+    job: Job, tasks: Sequence[Task], folder: Path | str, client: Client, *, retries: int = 2
 ) -> Iterator[Report]:
     """Do all tasks that are not done yet, and yield the reports as they come.
 
@@ -179,8 +185,8 @@ def run_batch(
         What to do.
     tasks : sequence of Task
         With what.
-    folder : Path
-        Where the results go; workers must see it under the same path.
+    folder : Path or str
+        Where the results go: a folder that workers see under the same path, or a URL.
     client : distributed.Client
         Whose workers do it.
     retries : int
@@ -188,7 +194,10 @@ def run_batch(
     """
     from distributed import KilledWorker, as_completed
 
-    folder.mkdir(parents=True, exist_ok=True)
+    results = open_results(folder)
+    if isinstance(folder, Path):
+        folder = folder.absolute()
+        folder.mkdir(parents=True, exist_ok=True)
     open_tasks = []
     for task in tasks:
         report = finished(job, task, folder)
@@ -197,14 +206,13 @@ def run_batch(
         else:
             yield report
     futures = {
-        client.submit(run_one, job, task, folder.absolute(), retries=retries, pure=False): task
+        client.submit(run_one, job, task, folder, retries=retries, pure=False): task
         for task in open_tasks
     }
     try:
         for future in as_completed(futures):
             task = futures[future]
-            for left_over in folder.glob(f"{escape(_litter(task))}*"):
-                _remove(left_over)
+            results.clean(task.name)
             try:
                 yield future.result()
             except KilledWorker as error:
@@ -219,23 +227,5 @@ def run_batch(
         client.cancel(list(futures))
 
 
-def _litter(task: Task) -> str:
-    """Prefixes of the files that a killed worker leaves."""
-    return f".partial-{task.name}-"
-
-
-def _place(folder: Path, task: Task) -> Path:
-    return folder / f"{task.name}.report.json"
-
-
-def _replace(partial: Path, path: Path) -> None:
-    if path.is_dir():
-        _remove(path)
-    os.replace(partial, path)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+def _report_name(task: Task) -> str:
+    return f"{task.name}.report.json"

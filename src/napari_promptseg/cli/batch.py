@@ -19,7 +19,9 @@ batch = typer.Typer(
 )
 
 Inputs = Annotated[list[str], typer.Argument(help="Files, folders, URLs, or patterns with *.")]
-Folder = Annotated[Path, typer.Option("--output", "-o", help="Folder of results and reports.")]
+Folder = Annotated[
+    str, typer.Option("--output", "-o", help="Folder, or URL as s3://…, of results and reports.")
+]
 Workers = Annotated[int, typer.Option(help="Processes on this machine, one thread each.")]
 Scheduler = Annotated[
     str | None, typer.Option(help="Address of a dask scheduler, such as tls://host:8786.")
@@ -121,7 +123,7 @@ def export(
 def _run(
     job: Job,
     inputs: list[str],
-    output: Path,
+    output: str,
     workers: int,
     scheduler: str | None,
     retries: int,
@@ -132,17 +134,19 @@ def _run(
 
     from napari_promptseg.batch.cluster import connect
     from napari_promptseg.batch.runner import run_batch, tasks_of
+    from napari_promptseg.data.volume import is_url
 
     counts = {"done": 0, "kept": 0, "failed": 0}
     try:
         tasks = tasks_of(_expanded(inputs))
+        folder = output if is_url(output) else Path(output)
         ca, certificate, key = tls
         with (
             connect(workers, scheduler, ca=ca, certificate=certificate, key=key) as client,
             Progress(console=Console(stderr=True), transient=True) as bar,
         ):
             line = bar.add_task(job.kind, total=len(tasks))
-            for report in run_batch(job, tasks, output, client, retries=retries):
+            for report in run_batch(job, tasks, folder, client, retries=retries):
                 counts[report.status] += 1
                 bar.advance(line)
                 bar.console.print(
@@ -162,9 +166,14 @@ def _run(
 
 def _expanded(inputs: list[str]) -> list[str]:
     """Expand patterns; other inputs are returned as they are."""
+    from napari_promptseg.batch.storage import remote_matches
+    from napari_promptseg.data.volume import is_url
+
     paths = []
     for text in inputs:
-        matches = sorted(glob(text)) if "*" in text else [text]
+        matches = [text]
+        if "*" in text:
+            matches = remote_matches(text) if is_url(text) else sorted(glob(text))
         if not matches:
             raise ValueError(f"nothing matches {text!r}")
         paths += [m if "://" in m else str(Path(m).absolute()) for m in matches]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -65,13 +67,16 @@ def evaluate(
     report: Annotated[
         Path | None, typer.Option(help="Write a page with curves, tables and pictures here.")
     ] = None,
+    markdown_file: Annotated[
+        Path | None, typer.Option("--markdown", help="Write the tables of the documentation here.")
+    ] = None,
 ) -> None:
     """Measure backends with a robot user on one data set or a folder of them."""
     from napari_promptseg.evaluation.benchmark import Benchmark
     from napari_promptseg.evaluation.options import Options
 
     try:
-        for path in filter(None, (json_file, report)):
+        for path in filter(None, (json_file, report, markdown_file)):
             if not path.absolute().parent.is_dir():
                 raise FileNotFoundError(f"no folder {str(path.parent)!r} to write into")
         options = Options(
@@ -94,7 +99,7 @@ def evaluate(
         try:
             _measure(benchmark)
         finally:  # what was finished is kept, whatever ended the rest
-            _write(benchmark, json_file, report)
+            _write(benchmark, json_file, report, markdown_file)
     except (ValueError, OSError, ImportError, RuntimeError) as error:
         fail(error)
     except KeyboardInterrupt:
@@ -112,7 +117,9 @@ def _measure(benchmark: Benchmark) -> None:
                 progress.print(line(result))
 
 
-def _write(benchmark: Benchmark, json_file: Path | None, report: Path | None) -> None:
+def _write(
+    benchmark: Benchmark, json_file: Path | None, report: Path | None, markdown_file: Path | None
+) -> None:
     results = benchmark.results()
     if json_file is not None:
         json_file.write_text(results.to_json(), encoding="utf-8")
@@ -120,6 +127,11 @@ def _write(benchmark: Benchmark, json_file: Path | None, report: Path | None) ->
         from napari_promptseg.evaluation.report.page import render
 
         report.write_text(render(results, benchmark.cases), encoding="utf-8")
+    if markdown_file is not None:
+        from napari_promptseg.evaluation.report.markdown import markdown
+
+        command = shlex.join(["promptseg", *sys.argv[1:]])
+        markdown_file.write_text(markdown(results, command), encoding="utf-8")
 
 
 def line(result: Result) -> str:

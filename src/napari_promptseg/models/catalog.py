@@ -39,8 +39,6 @@ class Model:
         Supported prompts; see `Capabilities`.
     licence : str
         Licence of the weights, as an SPDX expression where there is one.
-    use : str
-        What it is good for.
     file : str, optional
         Name of the file or folder in `models_folder`; None if the weights need no installation.
     size : int, optional
@@ -55,13 +53,14 @@ class Model:
         Extra of this distribution that installs the package.
     command : str, optional
         Command that creates the file, where it is not published.
+    use : str
+        What it is good for.
     """
 
     name: str
     title: str
     prompts: tuple[str, ...]
     licence: str
-    use: str = ""
     file: str | None = None
     size: int | None = None
     sha256: str | None = None
@@ -69,6 +68,7 @@ class Model:
     package: str | None = None
     extra: str | None = None
     command: str | None = None
+    use: str = ""
 
     @property
     def backend(self) -> str:
@@ -160,7 +160,9 @@ def list_models() -> dict[str, Model]:
 
 def list_zoo() -> dict[str, Model]:
     """Return the installed packages of bioimage.io by their names, such as "bioimageio:nuclei"."""
-    zoo = list_models()[ZOO]
+    zoo = list_models().get(ZOO)
+    if zoo is None:
+        return {}
     keys = [path.stem for path in sorted((models_folder() / ZOO).glob("*.zip"))]
     models = (
         replace(zoo, name=f"{ZOO}:{key}", title=key.replace("_", " "), file=f"{ZOO}/{key}.zip")

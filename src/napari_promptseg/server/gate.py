@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
     App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+HEALTH: Final = "/healthz"
+"""Path that says "ok" to anybody, for containers and load balancers; it reaches no endpoint."""
 REFUSED: Final = 4401
 """Code with which a WebSocket is closed to a client without a valid token."""
 MAX_PART_BYTES: Final = CHUNK + CHUNK // 8
@@ -41,6 +43,8 @@ _BODIES: Final = 2
 
 class Gate:
     """ASGI middleware in front of all endpoints; none of them is reached without a valid token.
+
+    `HEALTH` is answered by the gate itself.
 
     An endpoint finds the user in ``scope["state"]``.
 
@@ -71,6 +75,9 @@ class Gate:
                 await self._app(scope, receive, send)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] == "GET" and scope["path"] == HEALTH:
+            await _answer(send, 200, "ok")
+            return
         service, address = self._service, _address(scope)
         token = bearer_token(scope)
         user = service.tokens.user(token)

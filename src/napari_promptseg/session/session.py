@@ -115,6 +115,12 @@ class Session:
         session._state = state
         return session
 
+    def _repr_html_(self) -> str:
+        """Show the session in a notebook; see `napari_promptseg.session.html`."""
+        from napari_promptseg.session.html import session_html
+
+        return session_html(self)
+
     # State that can be read
 
     @property

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
 from datasets import write_images, write_video, write_volume
 from napari_promptseg.evaluation import Benchmark, Options, Results
+from napari_promptseg.evaluation.report.markdown import markdown
 from napari_promptseg.evaluation.report.page import render
 
 
@@ -98,3 +100,26 @@ def test_a_benchmark_that_was_ended_early_says_so(tmp_path):
     text = render(benchmark.results(), benchmark.cases)
     assert "not complete" in text
     assert Page(text).count["figure"] == 1
+
+
+def test_the_tables_of_the_documentation(benchmark: Benchmark) -> None:
+    results = benchmark.results()
+    text = markdown(results, "promptseg evaluate DATA --markdown table.md")
+    assert "promptseg evaluate DATA" in text
+    assert results.identities["grabcut"] in text
+    assert "ended early" not in text
+    click = next(r for r in results.results if r.task == "click" and r.backend == "grabcut")
+    noc = f"{click.summary['noc90']:.2f}"
+    (row,) = [
+        line
+        for line in text.partition("#### Clicks")[2].partition("####")[0].splitlines()
+        if line.startswith(f"| {click.set_name} |") and "`grabcut`" in line
+    ]
+    titles = next(line for line in text.splitlines() if line.startswith("| set |")).split(" | ")
+    assert row.split(" | ")[titles.index("NoC @90")] == noc
+    lengths = {line.count("|") for line in text.splitlines() if line.startswith("| easy |")}
+    assert len(lengths) <= 2, "one for clicks, one for boxes"
+    for title in ("Clicks", "A box alone", "Volumes, clicks and propagation", "Videos"):
+        assert f"#### {title}\n" in text
+    early = replace(results, complete=False)
+    assert "ended early" in markdown(early, "")

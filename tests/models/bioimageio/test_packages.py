@@ -29,6 +29,7 @@ from napari_promptseg.models.testing import check_backend
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytest.importorskip("bioimageio.core", reason="the extra 'bioimage' is not installed")
 # Files that bioimageio.spec leaves to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 

@@ -66,8 +66,8 @@ def _load(path: Path, device: Any) -> Any:
 
     content = load_checkpoint(path)
     # The package loads what fits and leaves the rest of the network random.
-    needed = ("encoder.patch_embed.proj.weight", "out.weight", "W2")
-    missing = [name for name in needed if not isinstance(content, dict) or name not in content]
+    expected = ("encoder.patch_embed.proj.weight", "out.weight", "W2")
+    missing = [name for name in expected if not isinstance(content, dict) or name not in content]
     if missing:
         raise ValueError(f"{str(path)!r} is no checkpoint of Cellpose 4: it lacks {missing}")
     from cellpose.models import CellposeModel

@@ -41,7 +41,7 @@ _CITATIONS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class ModelText:
-    """What people read about a model.
+    """Text of a model for people, and its licence.
 
     Parameters
     ----------

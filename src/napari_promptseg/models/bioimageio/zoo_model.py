@@ -113,15 +113,15 @@ class ZooModel:
         """Return the (C, H, W) raw values of a plane in the channels of the input."""
         values = image.values if image.values.ndim == 3 else image.values[..., None]
         pixels = np.moveaxis(np.asarray(values, np.float32), -1, 0)
-        wanted = self._channels
-        if len(pixels) == wanted:
+        count = self._channels
+        if len(pixels) == count:
             return pixels
         if len(pixels) == 1:
-            return np.repeat(pixels, wanted, 0)
-        if wanted == 1:
+            return np.repeat(pixels, count, 0)
+        if count == 1:
             return np.asarray(pixels.mean(0, keepdims=True), np.float32)
         raise ValueError(
-            f"{self.name} needs {wanted} channels, and the image has {len(pixels)}; select them"
+            f"{self.name} needs {count} channels, and the image has {len(pixels)}; select them"
         )
 
 
