@@ -100,7 +100,7 @@ class AnnotationLayers:
         self._add(self._missing[:1])
         del self._missing[0]
         if self._missing:
-            self._later(self._add_next, _PAUSE_MS)
+            self._later(lambda: self._later(self._add_next), _PAUSE_MS)  # not while drawing
         else:
             self._layer_sync.use("click")
 
