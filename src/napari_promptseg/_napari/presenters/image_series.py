@@ -230,12 +230,20 @@ class ImageSeriesPresenter:
             return
         self._status.show("Comparing the images that are not done …")
 
-        def then(names: list[str]) -> None:
-            done = [name for name in series.names if name in series.done]
-            series.reorder([*done, series.current, *names])
-            self._show_place()
-            self._status.show(f"{len(names)} images ranked, the most useful first")
-            self._run(series.save, lambda _: None)
+        def then(answer: tuple[list[str], list[str]]) -> None:
+            ranked, unreadable = answer
+            if not ranked:
+                text = "Nothing to rank: all other images are done"
+            else:
+                done = [name for name in series.names if name in series.done]
+                series.reorder([*done, series.current, *ranked])
+                self._show_place()
+                self._run(series.save, lambda _: None)
+                count = f"{len(ranked)} image{'s' * (len(ranked) > 1)}"
+                text = f"Ranked {count}: those unlike the ones before come first"
+            if unreadable:
+                text += f". Not read, and last: {', '.join(unreadable)}"
+            self._status.show(text)
 
         self._run(partial(rank_images, series), then)
 
