@@ -64,7 +64,7 @@ class LayerSync:
     controller : SessionController
         What the user does goes there; what it tells is drawn.
     later : callable
-        Runs a call in the next turn of the event loop, or after some milliseconds.
+        Runs a call in the next turn of the event loop.
     layers : mapping of str to Layer, optional
         Layers that an earlier layer sync left; those still in the viewer are taken over.
     """
@@ -75,7 +75,7 @@ class LayerSync:
         image: Image,
         layout: LayerAxes,
         controller: SessionController,
-        later: Callable[..., None],
+        later: Callable[[Callable[[], None]], None],
         layers: Mapping[str, Layer] | None = None,
     ) -> None:
         self.viewer, self.image, self.layout, self.controller = viewer, image, layout, controller
