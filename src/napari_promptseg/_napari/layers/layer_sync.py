@@ -126,8 +126,9 @@ class LayerSync:
         return self._beside.incomplete
 
     def ensure_layers(self) -> None:
-        """Make the layers that are not there, or were deleted."""
-        self._beside.ensure()
+        """Make the layers that were deleted; those still to be added come by themselves."""
+        if not self.incomplete:
+            self._beside.ensure()
 
     def history(self) -> dict[str, Callable[[], None]]:
         """Return undo and redo of the session, by name."""
@@ -276,7 +277,7 @@ class LayerSync:
             return
         if tool == "click" and self.incomplete:
             return  # it is in use as soon as its layer is there
-        self.ensure_layers()
+        self._beside.ensure()
         layer = self.layers["object" if tool == "click" else "strokes"]
         self.viewer.layers.selection.active = layer
         layer.mode = TOOLS[tool]
