@@ -118,7 +118,7 @@ def test_images_are_ranked_without_a_class(bench, tmp_path):
     assert order.index("z.npy") < max(order.index("b.npy"), order.index("c.npy"))
     assert order[-1] == "damaged.npy"
     for name in ("b.npy", "c.npy", "z.npy", "damaged.npy"):
-        b.dock.series._series.done.add(name)
+        b.dock.series._place.series.done.add(name)
     b.dock.series_bar.ranked.emit()
     wait(b)
     assert "Nothing to rank" in b.status
