@@ -96,3 +96,70 @@ def test_images_of_a_folder_are_annotated_one_after_the_other(bench, folder, mon
     wait(b)
     assert "2 of 3</b>, 1 done: b.npy" in bar.title.text()
     assert [item.label for item in b.snapshot.objects] == [1]
+
+
+def test_images_are_ranked_without_a_class(bench, tmp_path):
+    rng = np.random.default_rng(5)
+    for name in ("a", "b", "c"):
+        np.save(tmp_path / f"{name}.npy", rng.integers(0, 40, (40, 60)).astype(np.uint8))
+    unlike = np.zeros((40, 60), np.uint8)
+    unlike[:, ::2] = 250
+    np.save(tmp_path / "z.npy", unlike)
+    (tmp_path / "damaged.npy").write_bytes(b"no image")
+    b = bench(np.zeros((20, 30), np.uint8))
+    b.dock.series.open(tmp_path)
+    wait(b)
+    b.dock.series_bar.ranked.emit()
+    wait(b)
+    assert "Ranked 3 images" in b.status
+    assert "Not read, and last: damaged.npy" in b.status
+    order = json.loads((tmp_path / PROJECT).read_text())["order"]
+    assert order[0] == "a.npy"
+    assert order.index("z.npy") < max(order.index("b.npy"), order.index("c.npy"))
+    assert order[-1] == "damaged.npy"
+    for name in ("b.npy", "c.npy", "z.npy", "damaged.npy"):
+        b.dock.series._place.series.done.add(name)
+    b.dock.series_bar.ranked.emit()
+    wait(b)
+    assert "Nothing to rank" in b.status
+
+
+def test_the_next_image_is_shown_in_the_same_layers(bench, tmp_path):
+    values = np.full((6, 30, 52), 20, np.uint8)
+    values[1:5, 8:18, 14:28] = 200
+    np.save(tmp_path / "a.npy", values)
+    np.save(tmp_path / "b.npy", np.full((4, 36, 44), 1000, np.int16))
+    np.save(tmp_path / "c.npy", np.zeros((20, 30), np.uint8))
+    b = bench(np.zeros((20, 30), np.uint8))
+    b.dock.series.open(tmp_path)
+    wait(b)
+    first = b.viewer.layers["a.npy"]
+    b.robot.layer = first
+    b.viewer.reset_view()
+    wait(b)
+    b.robot.go_to((2, 12, 20))
+    b.click((2, 12, 20))
+    b.press("N")
+    assert len(b.layer("labels").features) == 1
+    b.robot.press(Qt.Key.Key_Right, Qt.KeyboardModifier.AltModifier)
+    wait(b)
+    assert b.viewer.layers["b.npy"] is first
+    assert b.image in b.viewer.layers
+    assert first.data.shape == b.layer("labels").data.shape == (4, 36, 44)
+    assert not b.layer("labels").data.any()
+    assert len(b.layer("labels").features) == 0
+    assert [name for name in names(b) if name.startswith("a.npy")] == []
+    assert first.metadata["promptseg"]["source"].endswith("b.npy")
+    # With other axes there are other layers.
+    b.robot.press(Qt.Key.Key_Right, Qt.KeyboardModifier.AltModifier)
+    wait(b)
+    assert first not in b.viewer.layers
+    assert [name for name in names(b) if name.startswith("b.npy")] == []
+    assert b.layer("labels").data.shape == (20, 30)
+    # And back: the session is as it was left.
+    for _ in range(2):
+        b.dock.series_bar.skip_done.setChecked(False)
+        b.robot.press(Qt.Key.Key_Left, Qt.KeyboardModifier.AltModifier)
+        wait(b)
+    assert b.viewer.layers["a.npy"].data.shape == values.shape
+    assert (b.layer("labels").data > 0).sum() == (values[2] == 200).sum()

@@ -39,7 +39,12 @@ from napari_promptseg._napari.presenters.session_manager import SessionManager
 from napari_promptseg._napari.presenters.status import StatusPresenter
 from napari_promptseg._napari.presenters.tracks import TrackPresenter
 from napari_promptseg._napari.widgets.active_object import ObjectSection
-from napari_promptseg._napari.widgets.event_filters import KeyActions, KeyRepeats, WheelGuard
+from napari_promptseg._napari.widgets.event_filters import (
+    FontFollower,
+    KeyActions,
+    KeyRepeats,
+    WheelGuard,
+)
 from napari_promptseg._napari.widgets.few_shot import FewShotSection
 from napari_promptseg._napari.widgets.image import ImageSection
 from napari_promptseg._napari.widgets.image_series import ImageSeriesBar
@@ -246,6 +251,7 @@ class AnnotateWidget(QWidget):
             column.addWidget(section)
         self._scroll = ScrollArea(inner)
         WheelGuard(inner)
+        FontFollower(inner)
         # Always there, so that nothing moves when a note comes or goes.
         bottom = QWidget()
         bottom.setMinimumHeight(5 * self.status.fontMetrics().height())
@@ -260,7 +266,6 @@ class AnnotateWidget(QWidget):
         outer.setSpacing(0)
         outer.addWidget(self._scroll, 1)
         outer.addWidget(bottom)
-        self.setMinimumWidth(320)
 
     @property
     def layer_sync(self) -> LayerSync | None:

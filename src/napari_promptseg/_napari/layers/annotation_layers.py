@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from napari_promptseg._napari.keybindings import BoundKeys, history_keys
-from napari_promptseg._napari.layers.factory import ROLES, click_size, make_labels, make_prompts
+from napari_promptseg._napari.layers.factory import (
+    ROLES,
+    click_size,
+    import_with_layers,
+    make_labels,
+    make_prompts,
+)
 from napari_promptseg._napari.layers.painting import ArrayHook, PaintHook
 from napari_promptseg._napari.layers.prompt_layers import ClickLayer, PromptLayer, StrokeLayer
 from napari_promptseg._napari.layers.transforms import placement, set_changed
+from napari_promptseg._napari.worker.main_thread import call_in_quiet_turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -39,7 +48,7 @@ class AnnotationLayers:
     entry : PromptEntry
         Takes prompts that are drawn, moved or deleted.
     later : callable
-        Runs a call in the next turn of the event loop, or after some milliseconds.
+        Runs a call in the next turn of the event loop.
 
     Attributes
     ----------
@@ -53,7 +62,7 @@ class AnnotationLayers:
         mirrors: Mapping[str, Mirror],
         painted: Mapping[str, Callable[[Edit], None]],
         entry: PromptEntry,
-        later: Callable[..., None],
+        later: Callable[[Callable[[], None]], None],
     ) -> None:
         self.by_role: dict[str, Layer] = {}
         self._layer_sync, self._mirrors, self._painted = layer_sync, mirrors, painted
@@ -86,8 +95,14 @@ class AnnotationLayers:
         napari needs up to 100 ms for each, and as much to draw it for the first time.
         """
         self._missing = [role for role in ROLES if role not in self.by_role]
-        if self._missing:
-            self._later(self._add_next)
+        if not self._missing:
+            return
+        if "skimage.color" in sys.modules:
+            call_in_quiet_turn(self._add_next)
+        else:  # the window need not wait for what napari imports with the first layers
+            proxy = self._layer_sync.controller.proxy
+            start = partial(call_in_quiet_turn, self._add_next)
+            proxy.run(lambda *_: import_with_layers(), lambda _: start())
 
     @property
     def incomplete(self) -> bool:
@@ -100,7 +115,7 @@ class AnnotationLayers:
         self._add(self._missing[:1])
         del self._missing[0]
         if self._missing:
-            self._later(self._add_next, _PAUSE_MS)
+            call_in_quiet_turn(self._add_next, _PAUSE_MS)
         else:
             self._layer_sync.use("click")
 

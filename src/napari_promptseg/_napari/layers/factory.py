@@ -24,6 +24,15 @@ TOOLS: Final = {
 """Tools by name, with the mode of the layer that they use."""
 
 
+def import_with_layers() -> None:
+    """Let napari import what it needs for the layers beside an image; from any thread."""
+    from napari.layers import Labels, Points, Shapes
+
+    Labels(np.zeros((2, 2), np.uint8))
+    Points(ndim=2)
+    Shapes(ndim=2)
+
+
 def make_labels(role: str, data: Any, name: str, place: Mapping[str, Any]) -> Labels:
     """Make the layer of committed objects, or of the active object.
 

@@ -64,7 +64,7 @@ class LayerSync:
     controller : SessionController
         What the user does goes there; what it tells is drawn.
     later : callable
-        Runs a call in the next turn of the event loop, or after some milliseconds.
+        Runs a call in the next turn of the event loop.
     layers : mapping of str to Layer, optional
         Layers that an earlier layer sync left; those still in the viewer are taken over.
     """
@@ -75,7 +75,7 @@ class LayerSync:
         image: Image,
         layout: LayerAxes,
         controller: SessionController,
-        later: Callable[..., None],
+        later: Callable[[Callable[[], None]], None],
         layers: Mapping[str, Layer] | None = None,
     ) -> None:
         self.viewer, self.image, self.layout, self.controller = viewer, image, layout, controller
@@ -126,8 +126,9 @@ class LayerSync:
         return self._beside.incomplete
 
     def ensure_layers(self) -> None:
-        """Make the layers that are not there, or were deleted."""
-        self._beside.ensure()
+        """Make the layers that were deleted; those still to be added come by themselves."""
+        if not self.incomplete:
+            self._beside.ensure()
 
     def history(self) -> dict[str, Callable[[], None]]:
         """Return undo and redo of the session, by name."""
@@ -276,7 +277,7 @@ class LayerSync:
             return
         if tool == "click" and self.incomplete:
             return  # it is in use as soon as its layer is there
-        self.ensure_layers()
+        self._beside.ensure()
         layer = self.layers["object" if tool == "click" else "strokes"]
         self.viewer.layers.selection.active = layer
         layer.mode = TOOLS[tool]

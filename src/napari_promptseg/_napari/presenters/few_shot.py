@@ -8,19 +8,17 @@ from weakref import WeakKeyDictionary
 
 from psygnal import Signal, SignalGroup
 
-from napari_promptseg._napari.layers.overlay import is_overlay
 from napari_promptseg._napari.native_libraries import prepare_for_torch
+from napari_promptseg._napari.presenters.annotation_queue import AnnotationQueue
 from napari_promptseg._napari.presenters.proposal_review import ProposalReview
 from napari_promptseg._napari.presenters.training_process import TrainingProcess, new_run
 from napari_promptseg._napari.worker.job_queue import Job, JobQueue
 from napari_promptseg._napari.worker.main_thread import call_on_main_thread
 from napari_promptseg._napari.worker.proposals import LocatedProposal
-from napari_promptseg.data.geometry import all_planes
-from napari_promptseg.data.volume import Volume
 from napari_promptseg.models.adapters import class_key, list_classes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from napari.layers import Image
 
@@ -29,6 +27,7 @@ if TYPE_CHECKING:
     from napari_promptseg._napari.widgets.few_shot import FewShotSection
     from napari_promptseg._napari.worker.proposals import Examples
     from napari_promptseg.data.geometry import Plane
+    from napari_promptseg.data.volume import PlaneImage, Volume
     from napari_promptseg.few_shot.few_shot_class import FewShotClass
     from napari_promptseg.training.data.datasets import Scene
 
@@ -36,8 +35,6 @@ _SECONDS: Final = 60.0
 """That fine-tuning may take."""
 _PATIENCE: Final = 2.0
 """Seconds that work behind clicks waits for them at each step, at most."""
-_QUEUED: Final = 24
-"""Planes or images that are compared for what to annotate next."""
 
 
 class FewShotEvents(SignalGroup):
@@ -77,14 +74,12 @@ class FewShotPresenter:
         self._used_examples: WeakKeyDictionary[Image, dict[str, set[int]]] = WeakKeyDictionary()
         self._layer_sync: LayerSync | None = None
         self._searched: Job | None = None
-        self._next: list[tuple[Image, Plane]] = []
+        self.queue = AnnotationQueue(section, status.show, self._rank, self._used_examples)
         self.review = ProposalReview(section, status.show)
         section.learn.connect(self.learn)
         section.find.connect(self.find)
         section.stop.connect(self.stop)
-        section.next.connect(self.rank)
         section.train.connect(self.train)
-        section.next_activated.connect(self._go_to)
         self.training = TrainingProcess()
         self.training.progressed.connect(
             lambda count, total: section.show_running("Training: step %v of %m", count, total)
@@ -106,6 +101,7 @@ class FewShotPresenter:
             self._section.show_running("")
         self._layer_sync = layer_sync
         self.review.follow(layer_sync)
+        self.queue.follow(layer_sync)
         self._section.setEnabled(layer_sync is not None)
 
     def close(self) -> None:
@@ -309,71 +305,24 @@ class FewShotPresenter:
             self.events.adapted.emit()
         self._show_status(f"Trained: {words}" if well else f"Training: {words}")
 
-    # What next
-
-    def rank(self, name: str) -> None:
-        """Order planes without objects, or open images, by what annotating them would teach."""
-        layer_sync = self._layer_sync
-        if layer_sync is None:
-            return
-        candidates = self._candidates(layer_sync)
-        if not candidates:
-            self._show_status(
-                "Nothing else to annotate: all planes have objects, no other image is open"
-            )
-            return
+    def _rank(
+        self,
+        name: str,
+        images: Iterable[tuple[int, PlaneImage]],
+        then: Callable[[list[int]], None],
+    ) -> None:
+        """Order images by what annotating them would teach a class; without one, by novelty."""
         is_class = bool(name) and class_key(name) in list_classes()
 
         def work(job: Job) -> list[int]:
             from napari_promptseg.few_shot.active_learning import rank
 
-            images = ((n, volume.plane(plane)) for n, (_, volume, plane) in enumerate(candidates))
             concept = self._concept(name) if is_class else None
             order = rank(images, concept, is_cancelled=lambda: self._wait(job, self._prompted))
             return [entry.key for entry in order]
 
-        def then(order: list[int]) -> None:
-            self._section.show_running("")
-            self._next = [(candidates[n][0], candidates[n][2]) for n in order]
-            self._section.show_next([_place(*one) for one in self._next])
-            self._show_status("Annotate the first of the list next")
-
         self._section.show_running("Comparing …")
         self._run(self._worker, work, then)
-
-    def _candidates(self, layer_sync: LayerSync) -> list[tuple[Image, Volume, Plane]]:
-        from napari.layers import Image
-
-        from napari_promptseg.data.sampling import spread
-
-        volume, labels = layer_sync.controller.volume, layer_sync.controller.labels
-        planes = [
-            plane
-            for plane in spread(list(all_planes(volume.names, volume.shape)), 4 * _QUEUED)
-            if plane != layer_sync.view.plane()
-            and not volume.is_large(plane)
-            and not labels[plane.slices].any()
-        ]
-        candidates = [(layer_sync.image, volume, plane) for plane in spread(planes, _QUEUED)]
-        for layer in layer_sync.viewer.layers:
-            other = isinstance(layer, Image) and not is_overlay(layer) and not layer.multiscale
-            if (
-                not other
-                or layer is layer_sync.image
-                or layer.ndim > 2
-                or layer in self._used_examples
-            ):
-                continue
-            beside = Volume(layer.data, "yxc" if layer.rgb else "yx")
-            candidates += [(layer, beside, plane) for plane in all_planes("yx", beside.shape)]
-        return candidates[:_QUEUED]
-
-    def _go_to(self, row: int) -> None:
-        image, plane = self._next[row]
-        if self._layer_sync is not None and image is self._layer_sync.image:
-            self._layer_sync.view.go_to([0 if i is None else i for i in plane.index])
-        elif self._layer_sync is not None and image in self._layer_sync.viewer.layers:
-            self._layer_sync.viewer.layers.selection.active = image
 
     # Work behind the clicks
 
@@ -443,8 +392,3 @@ def _outward(volume: Volume, plane: Plane) -> list[Plane]:
     here = plane.index[along] or 0
     order = sorted(range(volume.shape[along]), key=lambda index: abs(index - here))
     return [plane.moved(along, index) for index in order]
-
-
-def _place(image: Image, plane: Plane) -> str:
-    entries = ", ".join(str(i) for i in plane.index if i is not None)
-    return f"{image.name}, plane {entries}" if entries else str(image.name)

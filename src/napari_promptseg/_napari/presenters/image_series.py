@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QFileDialog
 
+from napari_promptseg._napari.layers.layer_sync import LayerSync
 from napari_promptseg._napari.presenters.connections import Connections
 from napari_promptseg._napari.reader import image_layer
 from napari_promptseg._napari.worker.image_series import open_session, rank_images, save_beside
 from napari_promptseg._napari.worker.job_queue import Job
 from napari_promptseg.session.image_series import ImageSeries
+from napari_promptseg.session.state import Classes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from napari_promptseg._napari.layers.layer_sync import LayerSync
     from napari_promptseg._napari.presenters.session_manager import SessionManager
     from napari_promptseg._napari.presenters.status import StatusPresenter
     from napari_promptseg._napari.reader import LayerData
@@ -26,7 +28,28 @@ if TYPE_CHECKING:
     from napari_promptseg._napari.worker.any_session import AnySession
     from napari_promptseg._napari.worker.snapshot import Snapshot
     from napari_promptseg.session.session import Session
-    from napari_promptseg.session.state import Classes
+
+
+@dataclass(slots=True)
+class _Place:
+    """Place of the user in a series.
+
+    Parameters
+    ----------
+    series : ImageSeries
+        The series.
+    layer_sync : LayerSync or None
+        Its image in work, None until the first one is open.
+    stays_open : bool
+        Whether the user said that the image needs more work: Next leaves it so.
+    classes : mapping of str to (int, int, int)
+        Classes of the image as they were seen last.
+    """
+
+    series: ImageSeries
+    layer_sync: LayerSync | None = None
+    stays_open: bool = False
+    classes: Classes = field(default_factory=dict)
 
 
 class ImageSeriesPresenter:
@@ -60,11 +83,9 @@ class ImageSeriesPresenter:
         self._bar, self._images, self._sessions, self._status = bar, images, sessions, status
         self._confirm, self._commit = confirm, commit
         self._connections = Connections()
-        self._series: ImageSeries | None = None
+        self._place: _Place | None = None
         self._layer_sync: LayerSync | None = None
-        self._own: LayerSync | None = None
-        self._moving = self._is_open = False
-        self._classes: Classes = {}
+        self._moving = False
         bar.stepped.connect(self.step)
         bar.done.connect(self._set_done)
         bar.ranked.connect(self._rank)
@@ -79,11 +100,11 @@ class ImageSeriesPresenter:
 
     def _take_classes(self, state: Snapshot) -> None:
         """Remember classes that were edited for the images that follow."""
-        series = self._series
-        if series is None or self._layer_sync is not self._own:
+        place = self._place
+        if place is None or self._layer_sync is not place.layer_sync:
             return
-        if [*state.classes.items()] != [*self._classes.items()]:
-            self._classes = series.classes = dict(state.classes)
+        if [*state.classes.items()] != [*place.classes.items()]:
+            place.classes = place.series.classes = dict(state.classes)
 
     def ask_folder(self) -> None:
         """Ask for a folder, and open its images as a series."""
@@ -101,17 +122,18 @@ class ImageSeriesPresenter:
         self._run(partial(ImageSeries.open, folder), then)
 
     def _begin(self, series: ImageSeries) -> None:
-        self._series = series
-        self._open_image(series.begin())
+        self._place = _Place(series, None if self._place is None else self._place.layer_sync)
+        self._open_image(series, series.begin())
 
     def step(self, by: int) -> None:
         """Save the image, then go to the next one or the one before."""
-        series = self._series
-        if series is None:
+        place = self._place
+        if place is None:
             self._status.show("Open a folder of images first: Folder…")
             return
         if self._moving:
             return
+        series = place.series
 
         def go() -> None:
             name = series.step(series.current, by, self._bar.skip_done.isChecked())
@@ -124,39 +146,41 @@ class ImageSeriesPresenter:
                 )
                 self._status.show(f"{text}. All is saved in {series.folder.name}")
             else:
-                self._open_image(name)
+                self._open_image(series, name)
 
-        self._save(go, done=by > 0 and not self._is_open)
+        self._save(place, go, done=by > 0 and not place.stays_open)
 
     def close(self) -> None:
         """Save the image, and leave the series; the image stays."""
 
         def end() -> None:
-            if self._series is not None:
-                self._status.show(f"Left the series in {self._series.folder.name}; all is saved")
-            self._series = self._own = None
+            if self._place is not None:
+                folder = self._place.series.folder.name
+                self._status.show(f"Left the series in {folder}; all is saved")
+            self._place = None
             self._bar.hide()
 
         self._leave(end)
 
     def _leave(self, then: Callable[[], None]) -> None:
-        if self._series is None:
+        if self._place is None:
             then()
         else:
-            self._save(then)
+            self._save(self._place, then)
 
-    def _save(self, then: Callable[[], None], done: bool = False) -> None:
+    def _save(self, place: _Place, then: Callable[[], None], done: bool = False) -> None:
         """Write session and labels beside the image, if there is something to write.
 
         Parameters
         ----------
+        place : _Place
+            Which image.
         then : callable
             Called when all is on disk.
         done : bool
             Whether the image needs no more work if it has objects.
         """
-        series, own = self._series, self._own
-        assert series is not None
+        series, own = place.series, place.layer_sync
         if own is None or own is not self._sessions.current:
             then()
             return
@@ -181,9 +205,7 @@ class ImageSeriesPresenter:
         self._moving = True
         controller.proxy.run(work, saved, settle=self._stop_moving)
 
-    def _open_image(self, name: str) -> None:
-        series = self._series
-        assert series is not None
+    def _open_image(self, series: ImageSeries, name: str) -> None:
         self._status.show(f"Opening {name} …")
         self._moving = True
         model, refinement = self._images.model, self._sessions.refinement
@@ -196,47 +218,57 @@ class ImageSeriesPresenter:
 
     def _show_image(self, name: str, opened: tuple[Session, LayerData]) -> None:
         session, layer = opened
-        series, former = self._series, self._own
-        self._moving = self._is_open = False
-        if series is None:
+        place = self._place
+        self._moving = False
+        if place is None:
             session.close()
             return
-        series.current = name
-        self._classes = session.classes
-        self._sessions.show_session(session, layer, former)
-        self._own = self._sessions.current
+        place.series.current = name
+        place.stays_open, place.classes = False, session.classes
+        self._sessions.show_session(session, layer, place.layer_sync)
+        place.layer_sync = self._sessions.current
         self._show_place()
         self._sessions.say_when_ready(f"{name}: {len(session.objects)} objects")
 
     def _show_place(self) -> None:
-        series = self._series
-        if series is not None:
-            name = series.current
-            number = series.names.index(name) + 1
-            is_done = name in series.done
-            self._bar.show_place(name, number, len(series.names), len(series.done), is_done)
+        if self._place is not None:
+            series = self._place.series
+            number = series.names.index(series.current) + 1
+            is_done = series.current in series.done
+            self._bar.show_place(
+                series.current, number, len(series.names), len(series.done), is_done
+            )
 
     def _set_done(self, done: bool) -> None:
-        series = self._series
-        if series is not None:
-            (series.done.add if done else series.done.discard)(series.current)
-            self._is_open = not done  # Next leaves it so
+        place = self._place
+        if place is not None:
+            names = place.series.done
+            (names.add if done else names.discard)(place.series.current)
+            place.stays_open = not done
             self._show_place()
-            self._run(series.save, lambda _: None)
+            self._run(place.series.save, lambda _: None)
 
     def _rank(self) -> None:
         """Put the images that are not done into the order in which they help most."""
-        series = self._series
-        if series is None:
+        if self._place is None:
             return
+        series = self._place.series
         self._status.show("Comparing the images that are not done …")
 
-        def then(names: list[str]) -> None:
-            done = [name for name in series.names if name in series.done]
-            series.reorder([*done, series.current, *names])
-            self._show_place()
-            self._status.show(f"{len(names)} images ranked, the most useful first")
-            self._run(series.save, lambda _: None)
+        def then(answer: tuple[list[str], list[str]]) -> None:
+            ranked, unreadable = answer
+            if not ranked:
+                text = "Nothing to rank: all other images are done"
+            else:
+                done = [name for name in series.names if name in series.done]
+                series.reorder([*done, series.current, *ranked])
+                self._show_place()
+                self._run(series.save, lambda _: None)
+                count = f"{len(ranked)} image{'s' * (len(ranked) > 1)}"
+                text = f"Ranked {count}: those unlike the ones before come first"
+            if unreadable:
+                text += f". Not read, and last: {', '.join(unreadable)}"
+            self._status.show(text)
 
         self._run(partial(rank_images, series), then)
 

@@ -19,7 +19,11 @@ from napari_promptseg._napari.reader import LayerData, image_layer
 from napari_promptseg._napari.widgets.channel_picker import remembered
 from napari_promptseg._napari.worker.files import load_session
 from napari_promptseg._napari.worker.job_queue import Job, JobQueue
-from napari_promptseg._napari.worker.main_thread import call_later, call_on_main_thread
+from napari_promptseg._napari.worker.main_thread import (
+    call_in_quiet_turn,
+    call_later,
+    call_on_main_thread,
+)
 from napari_promptseg._napari.worker.session_controller import SessionController
 from napari_promptseg.data.volume import Volume
 from napari_promptseg.session.session import Session
@@ -294,7 +298,7 @@ class SessionManager:
             self.choose(image, None, session.backend, "auto")
             if former is not None:  # in a turn of its own: each takes napari 100 ms
                 self._leaving = former
-                call_later(self._remove_leaving, _PAUSE_MS)
+                call_in_quiet_turn(self._remove_leaving, _PAUSE_MS)
         self._viewer.reset_view()
 
     def _replace(
@@ -364,6 +368,7 @@ class SessionManager:
         if not self._watch.isActive():
             return
         self._watch.stop()
+        self._leaving = None
         self._worker.close()
         self._viewer.layers.events.removed.disconnect(self._removed)
         for image, layer_sync in self._layer_syncs.items():

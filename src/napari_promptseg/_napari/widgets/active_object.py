@@ -48,7 +48,7 @@ class ObjectSection(Section):
         self.classes = ClassPicker()
         self.classes.edited.connect(self.classes_edited)
         name_row = side_by_side(self.classes, self.name, self.overwrite)
-        name_row.setStretch(0, 3)
+        name_row.setStretch(0, 4)
         name_row.setStretch(1, 4)
         self.column.addLayout(name_row)
         self.column.addLayout(

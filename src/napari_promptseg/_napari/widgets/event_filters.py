@@ -1,15 +1,25 @@
-"""Event filters: keys that widgets would swallow, and the wheel over fields without focus."""
+"""Event filters: keys that widgets would swallow, the wheel over fields, fonts of tables."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from qtpy.QtCore import QEvent, QObject
-from qtpy.QtGui import QKeyEvent, QKeySequence
-from qtpy.QtWidgets import QAbstractSpinBox, QComboBox, QWidget
+from qtpy.QtGui import QFont, QKeyEvent, QKeySequence
+from qtpy.QtWidgets import (
+    QAbstractSpinBox,
+    QComboBox,
+    QLabel,
+    QLineEdit,
+    QTableView,
+    QWidget,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+_ROW_HEIGHT: Final = 22
+"""Of tables in small fonts, in pixels."""
 
 
 class KeyActions(QObject):
@@ -76,3 +86,39 @@ class WheelGuard(QObject):
             return False
         event.ignore()  # it goes on to the scroll area
         return True
+
+
+class FontFollower(QObject):
+    """Gives tables and fields the font of napari's preferences, which its style leaves out.
+
+    Parameters
+    ----------
+    content : QWidget
+        Holds a label, whose font follows the preferences, and the tables and fields.
+    """
+
+    def __init__(self, content: QWidget) -> None:
+        super().__init__(content)
+        self._content = content
+        label = content.findChild(QLabel)
+        assert label is not None
+        self._label = label
+        label.installEventFilter(self)
+        self._apply()
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
+        """See `QObject`."""
+        if event is not None and event.type() == QEvent.Type.FontChange:
+            self._apply()
+        return bool(super().eventFilter(watched, event))
+
+    def _apply(self) -> None:
+        font = QFont(self._label.font())
+        font.setBold(False)
+        for kind in (QLineEdit, QTableView, QAbstractSpinBox):
+            for widget in self._content.findChildren(kind):
+                widget.setFont(font)
+        for table in self._content.findChildren(QTableView):
+            rows = table.verticalHeader()
+            if rows is not None:
+                rows.setDefaultSectionSize(max(_ROW_HEIGHT, table.fontMetrics().height() + 6))

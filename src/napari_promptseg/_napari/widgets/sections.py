@@ -29,6 +29,8 @@ from napari_promptseg._napari.widgets.icons import dot_icon
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from qtpy.QtGui import QResizeEvent
+
 TOOL_TIPS: Final = {
     "Click": "Click on the object; Ctrl+click on what does not belong to it",
     "Box": "Drag a box around the object",
@@ -36,6 +38,8 @@ TOOL_TIPS: Final = {
     "Lasso": "Draw an outline around the object",
 }
 _MIN_WIDTH: Final = 320
+_TEXT_MARGIN: Final = 1
+"""Room beside the text of a button, in characters."""
 _NAME_IT: Final = "Or name the object, then press Enter"
 
 
@@ -63,11 +67,15 @@ def push_button(
 
 
 def side_by_side(*widgets: QWidget) -> QHBoxLayout:
-    """Return widgets side by side."""
+    """Return widgets side by side; three and more buttons get room by the length of their text."""
     row = QHBoxLayout()
     row.setSpacing(4)
+    buttons = [widget for widget in widgets if isinstance(widget, QPushButton)]
     for widget in widgets:
         row.addWidget(widget)
+    if len(buttons) == len(widgets) > 2:
+        for column, button in enumerate(buttons):
+            row.setStretch(column, _TEXT_MARGIN + len(button.text()))
     return row
 
 
@@ -103,19 +111,29 @@ class ScrollArea(QScrollArea):
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
+        self.setMinimumWidth(_MIN_WIDTH)
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
         """See `QScrollArea`; follows a content that becomes wider."""
         if event is not None and event.type() == QEvent.Type.LayoutRequest:
-            content, bar, viewport = self.widget(), self.verticalScrollBar(), self.viewport()
-            if content is not None and bar is not None and viewport is not None:
-                beside = max(bar.sizeHint().width(), self.width() - viewport.width())
-                wide = content.minimumSizeHint().width() + beside
-                # In the largest fonts it scrolls sideways, so that the image keeps some room.
-                window = self.window()
-                limit = _MIN_WIDTH if window is None else max(window.width() // 3, _MIN_WIDTH)
-                self.setMinimumWidth(min(wide, limit))
+            self._fit()
         return bool(super().eventFilter(watched, event))
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802
+        """See `QScrollArea`; follows a window that becomes wider."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        content, bar, viewport = self.widget(), self.verticalScrollBar(), self.viewport()
+        if content is None or bar is None or viewport is None:
+            return
+        beside = max(bar.sizeHint().width(), self.width() - viewport.width())
+        wide = content.minimumSizeHint().width() + beside
+        # In the largest fonts it scrolls sideways, so that the image keeps some room.
+        window = self.window()
+        limit = 0 if window is None else window.width() // 3
+        self.setMinimumWidth(max(min(wide, limit), _MIN_WIDTH))
 
 
 class Section(QWidget):

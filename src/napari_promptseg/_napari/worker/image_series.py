@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from napari_promptseg.io.read import open_volume
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from napari_promptseg.session.image_series import ImageSeries
     from napari_promptseg.session.state import Color
     from napari_promptseg.wrappers.options import Refinement
+
+_log = logging.getLogger(__name__)
 
 
 def open_session(
@@ -54,18 +57,36 @@ def save_beside(
     return bool(session.objects)
 
 
-def rank_images(series: ImageSeries) -> list[str]:
-    """Return images that are neither done nor in work, the most useful to annotate first."""
+def rank_images(series: ImageSeries) -> tuple[list[str], list[str]]:
+    """Order images that are neither done nor in work, the most useful to annotate first.
+
+    Without a class to find, an image is useful if it is unlike those before.
+
+    Returns
+    -------
+    (list of str, list of str)
+        Names in that order, and those that cannot be read.
+    """
     from napari_promptseg.few_shot.active_learning import rank
 
     names = [name for name in series.names if name not in (*series.done, series.current)]
-    return [entry.key for entry in rank(_middle_planes(series, names))]
+    unreadable: list[str] = []
+    ranked = [entry.key for entry in rank(_middle_planes(series, names, unreadable))]
+    return ranked, unreadable
 
 
-def _middle_planes(series: ImageSeries, names: list[str]) -> Iterator[tuple[str, PlaneImage]]:
+def _middle_planes(
+    series: ImageSeries, names: list[str], unreadable: list[str]
+) -> Iterator[tuple[str, PlaneImage]]:
     from napari_promptseg.data.geometry import plane_at
 
     for name in names:
-        volume = open_volume(series.path(name))
-        middle = plane_at(volume.names, [size // 2 for size in volume.shape])
-        yield name, volume.plane(middle)
+        try:
+            volume = open_volume(series.path(name))
+            middle = plane_at(volume.names, [size // 2 for size in volume.shape])
+            image = volume.plane(middle)
+        except (ValueError, OSError) as error:
+            _log.info("%s is not ranked: %s", name, error)
+            unreadable.append(name)
+            continue
+        yield name, image

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from time import thread_time
+from typing import TYPE_CHECKING, Final
 
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import QAbstractEventDispatcher, QTimer
 from superqt.utils import ensure_main_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+_QUIET_SECONDS: Final = 0.01
+"""CPU time of a turn of the event loop that has done little so far."""
 
 
 def call_on_main_thread(call: Callable[[], None]) -> None:
@@ -21,6 +25,32 @@ def _run(call: Callable[[], None]) -> None:
     call()
 
 
-def call_later(call: Callable[[], None], milliseconds: int = 0) -> None:
-    """Run a call in the next turn of the event loop, or after a time; from the main thread."""
-    QTimer.singleShot(milliseconds, call)
+def call_later(call: Callable[[], None]) -> None:
+    """Run a call in the next turn of the event loop; from the main thread."""
+    QTimer.singleShot(0, call)
+
+
+def call_in_quiet_turn(call: Callable[[], None], milliseconds: int = 0) -> None:
+    """Run a call after a time, in a turn of the event loop in which little else was done.
+
+    Two things that each take long, such as adding a layer and drawing the one before, then keep
+    the window waiting one after the other and not at once.
+    """
+    dispatcher = QAbstractEventDispatcher.instance()
+    turn_start = thread_time()
+
+    def begin_turn() -> None:
+        nonlocal turn_start
+        turn_start = thread_time()
+
+    def attempt() -> None:
+        if thread_time() - turn_start > _QUIET_SECONDS:
+            QTimer.singleShot(0, attempt)
+            return
+        if dispatcher is not None:
+            dispatcher.awake.disconnect(begin_turn)
+        call()
+
+    if dispatcher is not None:
+        dispatcher.awake.connect(begin_turn)
+    QTimer.singleShot(milliseconds, attempt)
