@@ -79,11 +79,11 @@ def find_divisions(
     """
     divisions = []
     for pairs, later in zip_longest(steps, steps[1:]):
-        divided = _pairs_like_one(detections, pairs, max_distance)
+        splits = _pairs_like_one(detections, pairs, max_distance)
         if later is not None:
             cuts = _pairs_like_one(detections, later.backward(), max_distance)
-            divided = divided.where(~np.isin(divided.keys(), cuts.keys()))
-        divisions.append(divided)
+            splits = splits.where(~np.isin(splits.keys(), cuts.keys()))
+        divisions.append(splits)
     return Divisions.joined(divisions)
 
 
