@@ -54,7 +54,7 @@ class TrackLink:
 
 @dataclass(frozen=True, slots=True)
 class LinkReport:
-    """What linking has made of the objects.
+    """Result of linking: tracks, new links and notes.
 
     Parameters
     ----------
@@ -297,16 +297,16 @@ class _Task:
         detections, labels = self.detections, self.store.labels
         for t in range(len(labels)):
             part = detections.at(t)
-            changed = np.flatnonzero(detections.labels[part] != new_labels[part]) + part.start
-            if not len(changed):
+            numbers = np.flatnonzero(detections.labels[part] != new_labels[part]) + part.start
+            if not len(numbers):
                 continue
-            boxes = detections.boxes[changed]
+            boxes = detections.boxes[numbers]
             box = (
                 (t, t + 1),
                 *zip(boxes[:, :, 0].min(0).tolist(), boxes[:, :, 1].max(0).tolist(), strict=True),
             )
             old = np.asarray(labels[box_slices(box)])
-            new = relabelled(old, detections.labels[changed], new_labels[changed])
+            new = relabelled(old, detections.labels[numbers], new_labels[numbers])
             yield ImagePatch.between("labels", box, old, new.astype(LABEL_TYPE))
 
 
