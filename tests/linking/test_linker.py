@@ -13,6 +13,7 @@ from napari_promptseg.io.sample_data import open_sample
 from napari_promptseg.linking.assignment import best_pairs
 from napari_promptseg.linking.candidates import find_candidates
 from napari_promptseg.linking.detections import find_detections
+from napari_promptseg.linking.drift import find_drift, overlapping
 from napari_promptseg.linking.linker import link_labels, relabelled
 from napari_promptseg.linking.links import LinkOptions
 
@@ -165,3 +166,30 @@ def test_labels_that_are_not_replaced_stay() -> None:
     new = relabelled(values, np.array([3, 70000]), np.array([70000, 3]))
     np.testing.assert_array_equal(new, [[0, 70000, 5], [9, 70000, 3]])
     np.testing.assert_array_equal(values[0], [0, 3, 5])
+
+
+@given(st.lists(st.tuples(st.integers(-40, 40), st.integers(-60, 60)), min_size=6, max_size=6))
+def test_a_stage_that_jumps_between_time_points_decides_nothing(jumps: list) -> None:
+    truth, mothers = dividing()
+    room = np.zeros((6, 150, 230), np.uint16)
+    for t, (row, column) in enumerate(jumps):
+        room[t, 50 + row : 100 + row, 70 + column : 160 + column] = truth[t]
+    tracks, parents = link(shuffled(room, 9))
+    assert same_partition(room, tracks)
+    assert len(parents) == len(mothers)
+
+
+def test_the_drift_is_that_of_all_objects() -> None:
+    truth, _ = dividing()
+    room = np.zeros((150, 230), np.uint16)
+    places = [room.copy(), room.copy()]
+    places[0][20:70, 30:120] = truth[4]
+    places[1][75:125, 100:190] = truth[4]
+    assert find_drift(*places) == (55, 70)
+    assert find_drift(*places[::-1]) == (-55, -70)
+    assert find_drift(places[0], places[0]) == (0, 0)
+    early, late = overlapping(*places, (55, 70))
+    assert early.shape == late.shape == (95, 160)
+    np.testing.assert_array_equal(early, late)
+    one = [np.where(place == 2, place, 0) for place in places]
+    assert find_drift(*one) == (0, 0)  # a single object moves

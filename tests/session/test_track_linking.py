@@ -99,6 +99,14 @@ def test_ids_that_mean_nothing_are_forgotten_when_asked_and_named_when_not() -> 
     assert same_partition(truth, session.labels)
 
 
+def test_a_drift_of_all_objects_is_no_jump() -> None:
+    cells = {1: (14, 20, 5), 2: (30, 40, 6), 3: (12, 62, 4)}
+    labels = draw({n: dict.fromkeys(range(6), place) for n, place in cells.items()}, (6, 90, 190))
+    for t in range(6):
+        labels[t] = np.roll(labels[t], (0, 18 * t), (0, 1))
+    assert not series(labels).link_tracks().jumps
+
+
 def test_a_second_time_nothing_changes() -> None:
     truth, _ = dividing()
     session = series(single_frames(truth))

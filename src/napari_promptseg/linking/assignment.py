@@ -48,7 +48,7 @@ def best_pairs(
     size = len(row_ids) + len(column_ids)
     edges = (np.ones(len(rows)), (row_of, column_of + len(row_ids)))
     _, groups = connected_components(coo_array(edges, (size, size)), directed=False)
-    chosen: list[int] = []
+    selection: list[int] = []
     group_of_pair = groups[row_of]
     order = np.argsort(group_of_pair, kind="stable")
     cuts = np.flatnonzero(np.diff(group_of_pair[order])) + 1
@@ -60,5 +60,5 @@ def best_pairs(
         numbers = np.full(matrix.shape, -1, np.int64)
         numbers[line_of, place_of] = rows[members]
         pairs = numbers[linear_sum_assignment(matrix, maximize=True)]
-        chosen += pairs[pairs >= 0].tolist()
-    return np.array(sorted(chosen), np.int64)
+        selection += pairs[pairs >= 0].tolist()
+    return np.array(sorted(selection), np.int64)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_promptseg.linking.drift import find_drift, overlapping
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -30,39 +32,48 @@ class Candidates:
         Pixels that both have.
     costs : (K,) float64 array
         In [0, 1]; see the module.
+    drift : (D,) float64 array
+        From the earlier to the later time point, in the unit of the spacing; see `drift`.
     """
 
     sources: NDArray[np.int64]
     targets: NDArray[np.int64]
     overlaps: NDArray[np.int64]
     costs: NDArray[np.float64]
+    drift: NDArray[np.float64]
 
     def __len__(self) -> int:
         return len(self.sources)
 
     def where(self, rows: NDArray[np.bool_]) -> Candidates:
         """Return some of the pairs."""
-        return Candidates(
-            self.sources[rows], self.targets[rows], self.overlaps[rows], self.costs[rows]
-        )
+        columns = self.sources[rows], self.targets[rows], self.overlaps[rows]
+        return Candidates(*columns, self.costs[rows], self.drift)
 
     def backward(self) -> Candidates:
         """Return the same pairs, seen from the later time point."""
-        return Candidates(self.targets, self.sources, self.overlaps, self.costs)
+        return Candidates(self.targets, self.sources, self.overlaps, self.costs, -self.drift)
 
     @classmethod
     def joined(cls, parts: Sequence[Candidates]) -> Candidates:
-        """Return the pairs of several."""
-        empty = np.zeros(0, np.int64)
-        parts = [cls(empty, empty, empty, np.zeros(0)), *parts]
-        names = ("sources", "targets", "overlaps", "costs")
-        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+        """Return the pairs of several, without their drift."""
+        empty, none = np.zeros(0, np.int64), np.zeros(0)
+        every = [cls(empty, empty, empty, none, none), *parts]
+        return cls(
+            np.concatenate([part.sources for part in every]),
+            np.concatenate([part.targets for part in every]),
+            np.concatenate([part.overlaps for part in every]),
+            np.concatenate([part.costs for part in every]),
+            none,
+        )
 
 
 def find_candidates(
     detections: Detections, labels: NDArray[Any], times: tuple[int, int], max_distance: float
 ) -> Candidates:
     """Return the pairs of two time points that overlap, or whose centres are near.
+
+    A drift of all objects together is taken out before.
 
     Parameters
     ----------
@@ -79,9 +90,12 @@ def find_candidates(
 
     before, after = (detections.at(t) for t in times)
     count = len(detections)
+    early, late = (np.asarray(labels[t]) for t in times)
+    pixels = find_drift(early, late)
+    drift = np.asarray(pixels) * detections.spacing
     near = np.zeros((0, 2), np.int64)
     if before.stop > before.start and after.stop > after.start:
-        trees = KDTree(detections.centres[before]), KDTree(detections.centres[after])
+        trees = KDTree(detections.centres[before] + drift), KDTree(detections.centres[after])
         pairs = trees[0].query_ball_tree(trees[1], max_distance)
         near = np.array(
             [
@@ -91,16 +105,16 @@ def find_candidates(
             ],
             np.int64,
         ).reshape(-1, 2)
-    sources, targets, overlaps = _overlaps(detections, labels, times)
+    sources, targets, overlaps = _overlaps(detections, *overlapping(early, late, pixels), times)
     keys = np.concatenate([sources * count + targets, near[:, 0] * count + near[:, 1]])
     unique, first = np.unique(keys, return_index=True)
     shared = np.concatenate([overlaps, np.zeros(len(near), np.int64)])[first]
     sources, targets = unique // max(count, 1), unique % max(count, 1)
     centres = detections.centres
-    distances = np.linalg.norm(centres[sources] - centres[targets], axis=1)
+    distances = np.linalg.norm(centres[sources] + drift - centres[targets], axis=1)
     sizes = detections.sizes
     costs = link_cost(sizes[sources], sizes[targets], shared, distances, max_distance)
-    return Candidates(sources, targets, shared, costs)
+    return Candidates(sources, targets, shared, costs, drift)
 
 
 def link_cost(
@@ -127,10 +141,9 @@ def link_cost(
 
 
 def _overlaps(
-    detections: Detections, labels: NDArray[Any], times: tuple[int, int]
+    detections: Detections, before: NDArray[Any], after: NDArray[Any], times: tuple[int, int]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Return pairs of detections that share pixels, with the number of these."""
-    before, after = (np.asarray(labels[t]) for t in times)
     both = (before > 0) & (after > 0)
     sources = detections.numbers(times[0], before[both])
     targets = detections.numbers(times[1], after[both])

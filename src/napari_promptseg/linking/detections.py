@@ -31,6 +31,8 @@ class Detections:
         Centroids, in pixels times spacing.
     boxes : (N, D, 2) int64 array
         Half-open range of each spatial axis.
+    spacing : (D,) float64 array
+        Of the spatial axes.
     diameter : float
         Median diameter of the discs, or balls, of the same sizes, in the unit of the spacing.
     """
@@ -40,6 +42,7 @@ class Detections:
     sizes: NDArray[np.int64]
     centres: NDArray[np.float64]
     boxes: NDArray[np.int64]
+    spacing: NDArray[np.float64]
     diameter: float
 
     def __len__(self) -> int:
@@ -92,7 +95,7 @@ def find_detections(
     diameter = 2 * math.sqrt(typical / math.pi)
     if len(steps) == 3:
         diameter = 2 * (typical * 0.75 / math.pi) ** (1 / 3)
-    return Detections(frames, ids, sizes, centres, boxes, diameter)
+    return Detections(frames, ids, sizes, centres, boxes, steps, diameter)
 
 
 def _frame(

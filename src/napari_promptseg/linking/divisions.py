@@ -79,11 +79,11 @@ def find_divisions(
     """
     divisions = []
     for pairs, later in zip_longest(steps, steps[1:]):
-        divided = _pairs_like_one(detections, pairs, max_distance)
+        splits = _pairs_like_one(detections, pairs, max_distance)
         if later is not None:
             cuts = _pairs_like_one(detections, later.backward(), max_distance)
-            divided = divided.where(~np.isin(divided.keys(), cuts.keys()))
-        divisions.append(divided)
+            splits = splits.where(~np.isin(splits.keys(), cuts.keys()))
+        divisions.append(splits)
     return Divisions.joined(divisions)
 
 
@@ -97,7 +97,7 @@ def _pairs_like_one(detections: Detections, pairs: Candidates, max_distance: flo
     ).reshape(-1, 2)
     mothers, daughters = pairs.sources[rows[:, 0]], pairs.targets[rows]
     shared = pairs.overlaps[rows].sum(1)
-    costs = _union_costs(detections, mothers, daughters, shared, max_distance)
+    costs = _union_costs(detections, mothers, daughters, shared, pairs.drift, max_distance)
     divisions = Divisions(mothers, np.sort(daughters, axis=1), costs)
     best = np.full(len(detections), np.inf)
     np.minimum.at(best, pairs.sources, pairs.costs)
@@ -109,6 +109,7 @@ def _union_costs(
     wholes: NDArray[np.int64],
     parts: NDArray[np.int64],
     overlaps: NDArray[np.int64],
+    drift: NDArray[np.float64],
     max_distance: float,
 ) -> NDArray[np.float64]:
     """Return the costs of links between objects and pairs of others together.
@@ -123,11 +124,13 @@ def _union_costs(
         Numbers of the others.
     overlaps : (K,) int64 array
         Pixels that an object shares with both others.
+    drift : (D,) float64 array
+        Of the objects to the others.
     max_distance : float
         See `link_cost`.
     """
     sizes = detections.sizes[parts]
     weights = (sizes / sizes.sum(1, keepdims=True))[..., None]
     middles = (detections.centres[parts] * weights).sum(1)
-    distances = np.linalg.norm(detections.centres[wholes] - middles, axis=1)
+    distances = np.linalg.norm(detections.centres[wholes] + drift - middles, axis=1)
     return link_cost(detections.sizes[wholes], sizes.sum(1), overlaps, distances, max_distance)

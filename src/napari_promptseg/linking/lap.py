@@ -13,6 +13,7 @@ single-particle tracking", Methods 115 (2017), 80-90.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -92,7 +93,7 @@ def gap_candidates(
                 continue
             pairs = find_candidates(detections, labels, (t, later), distance)
             costs = pairs.costs + GAP_COST * (later - t - 1)
-            gaps = Candidates(pairs.sources, pairs.targets, pairs.overlaps, costs)
+            gaps = replace(pairs, costs=costs)
             yield gaps.where(ends[pairs.sources] & starts[pairs.targets])
 
 

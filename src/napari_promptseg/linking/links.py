@@ -39,7 +39,7 @@ class Link(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LinkOptions:
-    """What may be linked.
+    """Limits of linking: distance, gaps and divisions.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ class LinkOptions:
 
 @dataclass(frozen=True, slots=True)
 class LinkLimits:
-    """What is given before objects are linked.
+    """Known links and properties of detections, which linking respects.
 
     Parameters
     ----------

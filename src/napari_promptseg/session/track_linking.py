@@ -54,7 +54,7 @@ class TrackLink:
 
 @dataclass(frozen=True, slots=True)
 class LinkReport:
-    """What linking has made of the objects.
+    """Result of linking: tracks, new links and notes.
 
     Parameters
     ----------
@@ -297,16 +297,16 @@ class _Task:
         detections, labels = self.detections, self.store.labels
         for t in range(len(labels)):
             part = detections.at(t)
-            changed = np.flatnonzero(detections.labels[part] != new_labels[part]) + part.start
-            if not len(changed):
+            numbers = np.flatnonzero(detections.labels[part] != new_labels[part]) + part.start
+            if not len(numbers):
                 continue
-            boxes = detections.boxes[changed]
+            boxes = detections.boxes[numbers]
             box = (
                 (t, t + 1),
                 *zip(boxes[:, :, 0].min(0).tolist(), boxes[:, :, 1].max(0).tolist(), strict=True),
             )
             old = np.asarray(labels[box_slices(box)])
-            new = relabelled(old, detections.labels[changed], new_labels[changed])
+            new = relabelled(old, detections.labels[numbers], new_labels[numbers])
             yield ImagePatch.between("labels", box, old, new.astype(LABEL_TYPE))
 
 
@@ -337,11 +337,17 @@ def _jumping(task: _Task, options: LinkOptions) -> tuple[int, int]:
     Those with prompts were followed by hand, and are not counted.
     """
     detections = task.detections
-    limit = options.distance(detections.diameter)
-    jumping = several = 0
-    for label in task.whole:
-        if len(task.members[label]) > 1 and not task.objects[label].prompts:
-            centres = detections.centres[task.members[label]]
-            several += 1
-            jumping += bool((np.linalg.norm(np.diff(centres, axis=0), axis=1) > limit).any())
-    return jumping, several
+    labels = [label for label in task.whole if not task.objects[label].prompts]
+    pairs = np.array([pair for label in labels for pair in pairwise(task.members[label])], np.int64)
+    if not len(pairs):
+        return 0, 0
+    first, second = pairs.T
+    steps = detections.centres[second] - detections.centres[first]
+    # What all objects do together is a drift, and no jump.
+    times = np.stack([detections.frames[first], detections.frames[second]], axis=1)
+    _, groups = np.unique(times, axis=0, return_inverse=True)
+    for group in range(int(groups.max()) + 1):
+        steps[groups == group] -= np.median(steps[groups == group], axis=0)
+    far = np.linalg.norm(steps, axis=1) > options.distance(detections.diameter)
+    owners = detections.labels[first]
+    return len(np.unique(owners[far])), len(np.unique(owners))
