@@ -186,6 +186,7 @@ FLOORS = (
     ("sample_data",),
     ("data",),
     ("models", "measure", "simulation"),
+    ("instances",),
     ("io", "wrappers", "few_shot"),
     ("propagation",),
     ("session", "live"),
