@@ -5,8 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from drawn_discs import draw_discs
 from napari_promptseg.instances.decoding import decode
-from napari_promptseg.instances.planes import enlarge
+from napari_promptseg.instances.planes import choose_factor, dense_maps, enlarge
 from napari_promptseg.measure.metrics import match_objects
 from napari_promptseg.models.encoding.instance_maps import (
     EDGE,
@@ -17,6 +18,7 @@ from napari_promptseg.models.encoding.instance_maps import (
     decode_diameter,
     encode_diameter,
 )
+from napari_promptseg.models.instance_weights import InstanceNetwork
 from napari_promptseg.training.data.instance_targets import instance_maps
 
 
@@ -74,3 +76,27 @@ def test_labels_of_cells_lie_where_the_pixels_are() -> None:
     labels = enlarge(found, (objects > 0).astype(np.float32), 1.0, (40, 60))
     rows, columns = np.nonzero(labels)
     assert (rows.min(), rows.max() + 1, columns.min(), columns.max() + 1) == (8, 18, 20, 36)
+
+
+def test_the_numbers_of_the_shipped_weights() -> None:
+    """Preprocessing and weights together: a change of either changes what users get."""
+    network = InstanceNetwork("cpu")
+    image = draw_discs(3)[0].astype(np.float32) / 255
+    maps = dense_maps(network, image, 2.0)
+    assert maps.shape == (5, 128, 128)
+    expected = [0.1763, 0.0889, 0.4584, 0.4578, 0.5883]
+    np.testing.assert_allclose(maps.mean((1, 2)), expected, atol=5e-4)
+    assert choose_factor(network, [image]) == 1.0
+
+
+def test_large_images_are_read_in_tiles_that_agree_with_the_whole(monkeypatch) -> None:
+    from napari_promptseg.instances import planes
+
+    network = InstanceNetwork("cpu")
+    image = np.tile(draw_discs(3)[0].astype(np.float32) / 255, (3, 4, 1))
+    whole = dense_maps(network, image, 1.0)
+    monkeypatch.setattr(planes, "_TILE", 320)
+    tiled = dense_maps(network, image, 1.0)
+    assert tiled.shape == whole.shape == (5, 192, 256)
+    # The context of a tile is another one, so that they are alike and not equal.
+    assert np.mean((tiled[INSIDE] > 0.5) == (whole[INSIDE] > 0.5)) > 0.99

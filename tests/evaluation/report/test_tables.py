@@ -43,6 +43,7 @@ def test_every_figure_of_a_summary_has_a_column(task):
         "volume": ("dice", "surface_dice", "hd95", "violated", "planes_per_second"),
         "middle": ("dice", "dice_others", "surface_dice", "hd95", "planes_per_second"),
         "video": ("j", "f", "first_iou", "frames_per_second"),
+        "all": ("f1", "precision", "recall", "ar50", "watershed_f1", "objects_per_second"),
     }.get(task, ("iou", "dice", "boundary_iou", "violated"))
     run = Run(task, "case", 1, scores=[0.5], seconds=[1.0], figures=dict.fromkeys(names, 0.5))
     keys = {column.key for column in COLUMNS[task]}

@@ -54,14 +54,17 @@ def plot_training(rows: Sequence[Row], file: Path) -> None:
         rate.set_ylabel("learning rate", color="tab:orange")
         rate.set_ylim(bottom=0)
     clicks, overlap = _columns(rows, "noc85"), _columns(rows, "dice")
-    for name, (steps, values) in (clicks or overlap).items():
+    objects = _columns(rows, "f1")
+    for name, (steps, values) in (clicks or overlap or objects).items():
         bold = {"color": "black", "linewidth": 2.5, "label": "mean", "zorder": 3}
         score_axis.plot(steps, values, marker=".", **({"label": name} if name else bold))
     axis_kwargs = {"ylabel": "Dice", "title": "Dice from a mask on one plane"}
-    if clicks or not overlap:
+    if objects:
+        axis_kwargs = {"ylabel": "F1", "title": "F1 of all objects at IoU 0.5"}
+    elif clicks or not overlap:
         axis_kwargs = {"ylabel": "clicks", "title": "Clicks to 85 % IoU (NoC@85)"}
     score_axis.set(xlabel="step", **axis_kwargs)
-    if clicks or overlap:
+    if clicks or overlap or objects:
         score_axis.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
     for axes in (loss_axis, score_axis):
         axes.grid(alpha=0.3)
