@@ -162,7 +162,9 @@ class AnnotateWidget(QWidget):
             self.images, self.refinement, self.preparation, self.sessions, status, ask
         )
         self.prompt_presenter = PromptPresenter(self.prompts, status.show)
-        self.each_presenter = EachPresenter(self.each, self.prompts, status.show)
+        self.each_presenter = EachPresenter(
+            self.each, self.prompts, status.show, self.objects.naming
+        )
         self.propagation_presenter = PropagationPresenter(
             self.propagation, self.sessions, status.show
         )

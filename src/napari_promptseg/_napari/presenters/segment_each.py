@@ -36,12 +36,19 @@ class EachPresenter:
         Its tools draw the prompts, its button answers them.
     show_status : callable
         Shows a message to the user.
+    naming : callable
+        Returns name and class of new objects, as the user has given them.
     """
 
     def __init__(
-        self, section: EachSection, prompts: PromptSection, show_status: Callable[[str], None]
+        self,
+        section: EachSection,
+        prompts: PromptSection,
+        show_status: Callable[[str], None],
+        naming: Callable[[], tuple[str, str]],
     ) -> None:
         self._section, self._prompts, self._show_status = section, prompts, show_status
+        self._naming = naming
         self._connections = Connections()
         self._layer_sync: LayerSync | None = None
         self._layers: list[Points | Shapes] = []
@@ -60,6 +67,7 @@ class EachPresenter:
             return
         each, layers = layer_sync.controller.each, layer_sync.viewer.layers
         connect = self._connections.connect
+        each.naming = self._naming
         connect(each.events.running, self._section.show_running)
         connect(each.events.progress, self._section.show_progress)
         connect(layer_sync.controller.events.snapshot, self._show_state)
@@ -91,8 +99,6 @@ class EachPresenter:
 
     def _show_state(self, state: Snapshot) -> None:
         self._section.show_neighbors(state.neighbors)
-        if self._layer_sync is not None:
-            self._layer_sync.controller.each.name = state.name
 
     def _set_neighbors(self, on: bool) -> None:
         if self._layer_sync is not None:

@@ -56,8 +56,8 @@ class EachCommands:
         """Whether collected prompts mark an object each."""
         self.through = False
         """Whether objects of collected prompts go through the volume or series."""
-        self.name = ""
-        """Name of objects of collected prompts."""
+        self.naming: Callable[[], tuple[str, str]] = lambda: ("", "")
+        """Returns name and class of the objects."""
         proxy.reset.connect(self._reset)
 
     @property
@@ -107,7 +107,7 @@ class EachCommands:
 
     def _run(self, prompts: Sequence[Prompt], settle: Callable[[], None]) -> None:
         self._propagation.cancel()
-        through, name = self.through, self.name
+        through, (name, class_name) = self.through, self.naming()
 
         def work(session: Session, job: Job) -> list[int | None]:
             last = 0.0
@@ -122,6 +122,7 @@ class EachCommands:
                 prompts,
                 propagate=through,
                 name=name,
+                class_name=class_name,
                 report=report,
                 is_cancelled=job.stop_event.is_set,
             )
@@ -137,6 +138,7 @@ class EachCommands:
 
         self._job = self._proxy.run(work, then, settle=end)
         self.events.running.emit(True)
+        self._proxy.emit_snapshot()
         self._proxy.events.status.emit("Segmenting; cancel keeps what is done")
 
     def _report(self, job: Job, done: int, total: int) -> None:
