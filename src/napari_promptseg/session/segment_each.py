@@ -86,28 +86,40 @@ class EachPrompts:
             if not isinstance(prompt, _KINDS):
                 valid = ["point", "box", "scribble", "lasso"]
                 raise InvalidPromptError(f"a {prompt.kind} marks no single object; valid: {valid}")
-        checked = [checked_prompt(prompt, names, shape) for prompt in prompts]
-        positive = tuple(p for p in checked if isinstance(p, _KINDS) and p.positive)
+        sides: dict[bool, list[Prompt]] = {True: [], False: []}
+        for prompt in prompts:
+            checked = checked_prompt(prompt, names, shape)
+            assert isinstance(checked, _KINDS)
+            sides[checked.positive].append(checked)
+        positive = sides[True]
         if not positive:
             raise InvalidPromptError("no positive prompt given")
         across = {prompt_plane(p, names).in_plane for p in positive}
         if len(across) > 1:
             raise InvalidPromptError("prompts lie in planes of different orientations; valid: one")
-        return cls(positive, tuple(p for p in checked if p not in positive), names)
+        return cls(tuple(positive), tuple(sides[False]), names)
 
     def by_plane(self) -> dict[Plane, list[tuple[int, PlanePrompts]]]:
         """Return the number of each object with its prompts, by plane.
 
         The order is that of positions, so that answers do not depend on the order of prompts.
         """
+        background: dict[Plane, list[Prompt]] = {}
+        for prompt in self.negative:
+            background.setdefault(prompt_plane(prompt, self.axes), []).append(prompt)
         planes: dict[Plane, list[tuple[int, PlanePrompts]]] = {}
         numbered = sorted(enumerate(self.positive, start=1), key=lambda item: repr(item[1]))
         for number, prompt in numbered:
             plane = prompt_plane(prompt, self.axes)
-            there = [p for p in self.negative if prompt_plane(p, self.axes) == plane]
-            prompts = PlanePrompts.collect([prompt, *there], plane, self.axes)
+            there = [prompt, *background.get(plane, ())]
+            prompts = PlanePrompts.collect(there, plane, self.axes)
             planes.setdefault(plane, []).append((number, prompts))
         return dict(sorted(planes.items(), key=lambda item: [i or 0 for i in item[0].index]))
+
+    def unused(self) -> int:
+        """Return the number of negative prompts on planes without a positive one."""
+        planes = {prompt_plane(p, self.axes) for p in self.positive}
+        return sum(prompt_plane(p, self.axes) not in planes for p in self.negative)
 
     def excluded(self, plane: Plane, box: Bounds) -> NDArray[np.bool_]:
         """Return the pixels of a box of a plane inside negative boxes and lassos."""
@@ -170,6 +182,9 @@ def segment_each(
     template = StoredObject(0, str(name), (), ())
     if class_name:
         template = replace(template, class_name=checked_class(state.store, class_name))
+    if unused := each.unused():
+        text = f"{unused} negative prompts lie on planes where no object is marked: not used"
+        state.store.events.notice.emit(text)
     total = len(each.positive) * (2 if propagate else 1)
     claims = _claims(state, each, lambda done: report(done, total), is_cancelled)
     objects = {n: replace(template, prompts=(p,)) for n, p in enumerate(each.positive, start=1)}
