@@ -117,9 +117,7 @@ def accept(
                 f"a proposal at {proposal.part} does not fit a plane of {numbers.shape}"
             )
         numbers[proposal.part][proposal.mask] = number
-    labels, change = object_edits.add_plane_objects(
-        state.store, plane, numbers, "accept proposals", name
-    )
+    labels, change = object_edits.add_objects(state.store, plane, numbers, "accept proposals", name)
     if labels:
         state.store.do(change)
     return labels

@@ -340,9 +340,7 @@ def segment_everything(state: SessionState, index: PlaneIndex = None) -> list[in
     plane = state.plane(index)
     state.volume.check_whole(plane, "segmenting everything")
     numbers = state.predictor.segment_everything(plane)
-    labels, change = object_edits.add_plane_objects(
-        state.store, plane, numbers, "segment everything"
-    )
+    labels, change = object_edits.add_objects(state.store, plane, numbers, "segment everything")
     if labels:
         state.store.do(change)
     return labels

@@ -206,7 +206,7 @@ def segment_each(
         for hull, numbers in part(some, _free(state, each, plane)):
             box = plane.box(*hull)
             parts.append((box, numbers.reshape([stop - start for start, stop in box])))
-    ids, change = object_edits.add_objects(state.store, parts, objects, STEP)
+    ids, change = object_edits.add_numbered(state.store, parts, objects, STEP)
     if ids:
         state.store.do(replace(change, model=state.predictor.describe()))
     return [ids.get(number) for number in objects]
