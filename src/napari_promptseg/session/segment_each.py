@@ -296,8 +296,8 @@ def _free(
 
     def free(box: Bounds) -> NDArray[np.bool_]:
         unlabelled = np.asarray(state.store.labels[plane.part(*box_slices(box))]) == 0
-        allowed = unlabelled & ~each.excluded(plane, box)
-        return state.predictor.keep_to_range(plane, allowed, part=Crop(box[0], box[1]))
+        available = unlabelled & ~each.excluded(plane, box)
+        return state.predictor.keep_to_range(plane, available, part=Crop(box[0], box[1]))
 
     return free
 

@@ -127,14 +127,14 @@ class EachPresenter:
         if not 0 <= row < len(self._layers):
             return
         layer = self._layers[row]
-        prompts, refused = self._layer_prompts(layer_sync, layer)
+        prompts, left_out = self._layer_prompts(layer_sync, layer)
         if not prompts:
             self._show_status(f"{layer.name!r} has nothing on the image")
             return
         layer_sync.ensure_layers()
         layer_sync.controller.each.segment(prompts)
-        if refused:
-            self._show_status(f"{refused} of {layer.name!r} left out: outside, or too small")
+        if left_out:
+            self._show_status(f"{left_out} of {layer.name!r} left out: outside, or too small")
 
     def _layer_prompts(
         self, layer_sync: LayerSync, layer: Points | Shapes
@@ -146,7 +146,7 @@ class EachPresenter:
         except ValueError:  # in 3D
             normal = None
         prompts: list[Prompt] = []
-        refused = 0
+        left_out = 0
         for vertices, kind in _things(layer):
             rows = np.array([_position(layer_sync, layer, vertex) for vertex in vertices], float)
             try:
@@ -154,10 +154,10 @@ class EachPresenter:
                     rows, kind, volume.shape, volume.names, normal, True, _SCRIBBLE_WIDTH
                 )
             except ValueError:
-                refused += 1
+                left_out += 1
             else:
                 prompts.append(prompt)
-        return prompts, refused
+        return prompts, left_out
 
 
 def _things(layer: Points | Shapes) -> Iterator[tuple[NDArray[np.float64], str]]:

@@ -78,8 +78,8 @@ class EachCommands:
             self._prompts.drop(waiting)
             self._prompts.apart = None
             self._prompts.collect(False)
-            dropped = f"; {len(waiting)} prompts that waited are dropped" if waiting else ""
-            self._proxy.events.status.emit(f"Prompts belong to one object again{dropped}")
+            note = f"; {len(waiting)} prompts that waited are dropped" if waiting else ""
+            self._proxy.events.status.emit(f"Prompts belong to one object again{note}")
             self._proxy.emit_snapshot()
 
     def _segment_collected(self, prompts: list[Prompt]) -> None:
