@@ -78,6 +78,18 @@ def test_objects_go_through_the_volume(bench, blobs):
     assert len(b.snapshot.objects) == 2
 
 
+def test_objects_go_through_a_series_as_chosen(bench, blobs):
+    b = bench(np.stack([blobs, blobs]))
+    switch_on(b)
+    QTest.keyClick(b.dock.each.through, Qt.Key.Key_Space)
+    b.dock.propagation.axis.setCurrentIndex(b.dock.propagation.axis.findData("zt"))
+    b.click((1, *FIRST))
+    press(b.dock.prompts.answer_button)
+    b.wait()
+    labels = np.asarray(b.layer("labels").data)
+    np.testing.assert_array_equal(labels[0] > 0, blobs > 190)
+
+
 def test_switching_the_mode_off_drops_what_waits(bench, blobs):
     b = bench(blobs)
     switch_on(b)

@@ -291,6 +291,14 @@ def test_a_journal_has_the_batch(tmp_path: Path) -> None:
     np.testing.assert_array_equal(recovered.labels, labels)
 
 
+def test_an_axis_that_is_not_there_is_refused_before_the_work_begins() -> None:
+    toy = ToyBackend()
+    session = Session(IMAGE, toy)
+    with pytest.raises(ValueError, match="propagate"):
+        session.segment_each(CLICKS, propagate=True)
+    assert toy.looks == []
+
+
 # The shipped network
 
 

@@ -163,7 +163,11 @@ class AnnotateWidget(QWidget):
         )
         self.prompt_presenter = PromptPresenter(self.prompts, status.show)
         self.each_presenter = EachPresenter(
-            self.each, self.prompts, status.show, self.objects.naming
+            self.each,
+            self.prompts,
+            status.show,
+            self.objects.naming,
+            lambda: self.propagation.chosen_axis,
         )
         self.propagation_presenter = PropagationPresenter(
             self.propagation, self.sessions, status.show

@@ -26,6 +26,7 @@ from napari_promptseg.session.object_attributes import checked_class
 from napari_promptseg.session.object_parting import PlaneClaim, part
 from napari_promptseg.session.prompting import checked_prompt
 from napari_promptseg.session.propagation.each import propagate_each
+from napari_promptseg.session.propagation.sweeps import choose_axis
 from napari_promptseg.session.state import StoredObject
 
 if TYPE_CHECKING:
@@ -182,6 +183,8 @@ def segment_each(
     template = StoredObject(0, str(name), (), ())
     if class_name:
         template = replace(template, class_name=checked_class(state.store, class_name))
+    if propagate:  # raises before the work begins
+        choose_axis(each.axes, [prompt_plane(p, each.axes) for p in each.positive], axis)
     if unused := each.unused():
         text = f"{unused} negative prompts lie on planes where no object is marked: not used"
         state.store.events.notice.emit(text)

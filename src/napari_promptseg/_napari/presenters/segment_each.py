@@ -38,6 +38,8 @@ class EachPresenter:
         Shows a message to the user.
     naming : callable
         Returns name and class of new objects, as the user has given them.
+    axis : callable
+        Returns the axis to go along through a series, as the user has chosen it.
     """
 
     def __init__(
@@ -46,9 +48,10 @@ class EachPresenter:
         prompts: PromptSection,
         show_status: Callable[[str], None],
         naming: Callable[[], tuple[str, str]],
+        axis: Callable[[], str | None],
     ) -> None:
         self._section, self._prompts, self._show_status = section, prompts, show_status
-        self._naming = naming
+        self._naming, self._axis = naming, axis
         self._connections = Connections()
         self._layer_sync: LayerSync | None = None
         self._layers: list[Points | Shapes] = []
@@ -67,7 +70,7 @@ class EachPresenter:
             return
         each, layers = layer_sync.controller.each, layer_sync.viewer.layers
         connect = self._connections.connect
-        each.naming = self._naming
+        each.naming, each.axis = self._naming, self._axis
         connect(each.events.running, self._section.show_running)
         connect(each.events.progress, self._section.show_progress)
         connect(layer_sync.controller.events.snapshot, self._show_state)

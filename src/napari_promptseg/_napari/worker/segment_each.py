@@ -58,6 +58,8 @@ class EachCommands:
         """Whether objects of collected prompts go through the volume or series."""
         self.naming: Callable[[], tuple[str, str]] = lambda: ("", "")
         """Returns name and class of the objects."""
+        self.axis: Callable[[], str | None] = lambda: None
+        """Returns the axis to go along through a series."""
         proxy.reset.connect(self._reset)
 
     @property
@@ -107,7 +109,7 @@ class EachCommands:
 
     def _run(self, prompts: Sequence[Prompt], settle: Callable[[], None]) -> None:
         self._propagation.cancel()
-        through, (name, class_name) = self.through, self.naming()
+        through, axis, (name, class_name) = self.through, self.axis(), self.naming()
 
         def work(session: Session, job: Job) -> list[int | None]:
             last = 0.0
@@ -121,6 +123,7 @@ class EachCommands:
             return session.segment_each(
                 prompts,
                 propagate=through,
+                axis=axis if through else None,
                 name=name,
                 class_name=class_name,
                 report=report,
