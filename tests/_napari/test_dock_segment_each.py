@@ -46,15 +46,23 @@ def test_each_click_becomes_an_object(bench, blobs):
     assert len(b.layer("clicks").data) == 2
     assert not b.layer("labels").data.any()
     assert b.dock.prompts.answer_button.text() == "Segment 2"
+    assert "segments all of them" in b.dock.status.hint.text()
+    b.dock.objects.name.setText("cell")
     press(b.dock.prompts.answer_button)
+    assert b.dock.prompts.answer_button.text() == "Segment"
     b.wait()
     assert b.status == "2 objects of 2 prompts; undo takes all back"
     labels = b.layer("labels").data
     assert (labels[FIRST], labels[SECOND]) == (1, 2)
     assert not labels[3].any()
     assert len(b.layer("clicks").data) == 0
+    assert [item.name for item in b.snapshot.objects] == ["cell", "cell"]
     b.press("Ctrl+Z")
     assert not b.layer("labels").data.any()
+    b.click(FIRST)
+    b.press("N")  # a commit is an answer too
+    assert b.layer("labels").data[FIRST] == 1
+    assert b.snapshot.can_undo
 
 
 def test_objects_go_through_the_volume(bench, blobs):
@@ -68,6 +76,18 @@ def test_objects_go_through_the_volume(bench, blobs):
     labels = np.asarray(b.layer("labels").data)
     np.testing.assert_array_equal(labels > 0, blobs > 100)
     assert len(b.snapshot.objects) == 2
+
+
+def test_objects_go_through_a_series_as_chosen(bench, blobs):
+    b = bench(np.stack([blobs, blobs]))
+    switch_on(b)
+    QTest.keyClick(b.dock.each.through, Qt.Key.Key_Space)
+    b.dock.propagation.axis.setCurrentIndex(b.dock.propagation.axis.findData("zt"))
+    b.click((1, *FIRST))
+    press(b.dock.prompts.answer_button)
+    b.wait()
+    labels = np.asarray(b.layer("labels").data)
+    np.testing.assert_array_equal(labels[0] > 0, blobs > 190)
 
 
 def test_switching_the_mode_off_drops_what_waits(bench, blobs):

@@ -55,7 +55,7 @@ def test_the_model_is_told_of_the_nearest_neighbors() -> None:
         told.append(prompts)
         return np.ones(image.shape)
 
-    labels = np.zeros((90, 120), np.uint8)
+    labels = np.zeros((90, 180), np.uint8)
     for number in range(8):
         labels[5:15, 14 * number + 2 : 14 * number + 10] = number + 1
     session = Session(np.zeros(labels.shape, np.uint8), ScriptedBackend(answer))
@@ -66,6 +66,12 @@ def test_the_model_is_told_of_the_nearest_neighbors() -> None:
     assert [labels[round(r), round(c)] for r, c in places] == [2, 3, 1, 4]
     assert not any(stroke.positive for stroke in told[0].neighbors)
     assert not session.mask[labels > 0].any()
+    session.discard()
+    for label in range(1, 9):  # what is large is seen without help
+        session.grow(label, distance=6)
+    session.add_point((40, 20))
+    assert told[-1].neighbors == ()
+    assert not session.mask[session.labels > 0].any()
 
 
 def test_the_setting_is_a_step_of_undo(session: Session) -> None:

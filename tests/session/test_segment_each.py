@@ -230,6 +230,13 @@ def test_without_propagation_each_object_is_on_its_plane() -> None:
     np.testing.assert_array_equal(session.labels[7] == 2, BALLS[1][7])
 
 
+def test_negative_prompts_on_other_planes_are_told_of() -> None:
+    session, notices = Session(STACK, ToyBackend()), []
+    session.events.notice.connect(notices.append)
+    session.segment_each([*MARKS, PointPrompt((2, 20, 20), positive=False)])
+    assert notices == ["1 negative prompts lie on planes where no object is marked: not used"]
+
+
 def test_sagittal_prompts_are_propagated_along_their_axis() -> None:
     session = Session(STACK, ToyBackend())
     marks = [PointPrompt(p.position, axis="x") for p in MARKS]
@@ -282,6 +289,14 @@ def test_a_journal_has_the_batch(tmp_path: Path) -> None:
     session.end_journal()
     recovered = Session.recover(tmp_path / "journal", backend=ToyBackend())
     np.testing.assert_array_equal(recovered.labels, labels)
+
+
+def test_an_axis_that_is_not_there_is_refused_before_the_work_begins() -> None:
+    toy = ToyBackend()
+    session = Session(IMAGE, toy)
+    with pytest.raises(ValueError, match="propagate"):
+        session.segment_each(CLICKS, propagate=True)
+    assert toy.looks == []
 
 
 # The shipped network

@@ -172,7 +172,13 @@ class AnnotateWidget(QWidget):
             self.images, self.refinement, self.preparation, self.sessions, status, ask
         )
         self.prompt_presenter = PromptPresenter(self.prompts, status.show)
-        self.each_presenter = EachPresenter(self.each, self.prompts, status.show)
+        self.each_presenter = EachPresenter(
+            self.each,
+            self.prompts,
+            status.show,
+            self.objects.naming,
+            lambda: self.propagation.chosen_axis,
+        )
         self.propagation_presenter = PropagationPresenter(
             self.propagation, self.sessions, status.show
         )

@@ -124,7 +124,7 @@ def accept(
                 f"a proposal at {proposal.part} does not fit a plane of {numbers.shape}"
             )
         numbers[proposal.part][proposal.mask] = number
-    labels, change = object_edits.add_plane_objects(state.store, plane, numbers, step, name)
+    labels, change = object_edits.add_objects(state.store, plane, numbers, step, name)
     if labels:
         state.store.do(change)
     return labels

@@ -82,7 +82,7 @@ def commit(
     return label, without_orphans(store, change)
 
 
-def add_objects(
+def add_numbered(
     store: Store,
     parts: Sequence[tuple[Bounds, NDArray[np.int32]]],
     objects: Mapping[int, StoredObject],
@@ -137,15 +137,15 @@ def add_objects(
     return ids, Change(step, (store.draft, store.draft), stored, tuple(patches))
 
 
-def add_plane_objects(
+def add_objects(
     store: Store, plane: Plane, numbers: NDArray[np.int32], step: str, name: str = ""
 ) -> tuple[list[int], Change]:
-    """Make objects of numbered pixels of a plane; see `add_objects`.
+    """Make objects of numbered pixels of a plane; see `add_numbered`.
 
     Parameters
     ----------
     store, step
-        See `add_objects`.
+        See `add_numbered`.
     plane : Plane
         Which plane.
     numbers : (H, W) int32 array
@@ -159,7 +159,7 @@ def add_plane_objects(
         box = plane.box(*flat)
         parts.append((box, numbers[box_slices(flat)].reshape([b - a for a, b in box])))
     objects = {number: StoredObject(0, name, (), plane.box(*box)) for number, box in boxes.items()}
-    ids, change = add_objects(store, parts, objects, step)
+    ids, change = add_numbered(store, parts, objects, step)
     return list(ids.values()), change
 
 

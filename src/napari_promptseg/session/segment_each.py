@@ -26,6 +26,7 @@ from napari_promptseg.session.object_attributes import checked_class
 from napari_promptseg.session.object_parting import PlaneClaim, part
 from napari_promptseg.session.prompting import checked_prompt
 from napari_promptseg.session.propagation.each import propagate_each
+from napari_promptseg.session.propagation.sweeps import choose_axis
 from napari_promptseg.session.state import StoredObject
 
 if TYPE_CHECKING:
@@ -86,28 +87,40 @@ class EachPrompts:
             if not isinstance(prompt, _KINDS):
                 valid = ["point", "box", "scribble", "lasso"]
                 raise InvalidPromptError(f"a {prompt.kind} marks no single object; valid: {valid}")
-        checked = [checked_prompt(prompt, names, shape) for prompt in prompts]
-        positive = tuple(p for p in checked if isinstance(p, _KINDS) and p.positive)
+        sides: dict[bool, list[Prompt]] = {True: [], False: []}
+        for prompt in prompts:
+            checked = checked_prompt(prompt, names, shape)
+            assert isinstance(checked, _KINDS)
+            sides[checked.positive].append(checked)
+        positive = sides[True]
         if not positive:
             raise InvalidPromptError("no positive prompt given")
         across = {prompt_plane(p, names).in_plane for p in positive}
         if len(across) > 1:
             raise InvalidPromptError("prompts lie in planes of different orientations; valid: one")
-        return cls(positive, tuple(p for p in checked if p not in positive), names)
+        return cls(tuple(positive), tuple(sides[False]), names)
 
     def by_plane(self) -> dict[Plane, list[tuple[int, PlanePrompts]]]:
         """Return the number of each object with its prompts, by plane.
 
         The order is that of positions, so that answers do not depend on the order of prompts.
         """
+        background: dict[Plane, list[Prompt]] = {}
+        for prompt in self.negative:
+            background.setdefault(prompt_plane(prompt, self.axes), []).append(prompt)
         planes: dict[Plane, list[tuple[int, PlanePrompts]]] = {}
         numbered = sorted(enumerate(self.positive, start=1), key=lambda item: repr(item[1]))
         for number, prompt in numbered:
             plane = prompt_plane(prompt, self.axes)
-            there = [p for p in self.negative if prompt_plane(p, self.axes) == plane]
-            prompts = PlanePrompts.collect([prompt, *there], plane, self.axes)
+            there = [prompt, *background.get(plane, ())]
+            prompts = PlanePrompts.collect(there, plane, self.axes)
             planes.setdefault(plane, []).append((number, prompts))
         return dict(sorted(planes.items(), key=lambda item: [i or 0 for i in item[0].index]))
+
+    def unused(self) -> int:
+        """Return the number of negative prompts on planes without a positive one."""
+        planes = {prompt_plane(p, self.axes) for p in self.positive}
+        return sum(prompt_plane(p, self.axes) not in planes for p in self.negative)
 
     def excluded(self, plane: Plane, box: Bounds) -> NDArray[np.bool_]:
         """Return the pixels of a box of a plane inside negative boxes and lassos."""
@@ -170,6 +183,11 @@ def segment_each(
     template = StoredObject(0, str(name), (), ())
     if class_name:
         template = replace(template, class_name=checked_class(state.store, class_name))
+    if propagate:  # raises before the work begins
+        choose_axis(each.axes, [prompt_plane(p, each.axes) for p in each.positive], axis)
+    if unused := each.unused():
+        text = f"{unused} negative prompts lie on planes where no object is marked: not used"
+        state.store.events.notice.emit(text)
     total = len(each.positive) * (2 if propagate else 1)
     claims = _claims(state, each, lambda done: report(done, total), is_cancelled)
     objects = {n: replace(template, prompts=(p,)) for n, p in enumerate(each.positive, start=1)}
@@ -191,7 +209,7 @@ def segment_each(
         for hull, numbers in part(some, _free(state, each, plane)):
             box = plane.box(*hull)
             parts.append((box, numbers.reshape([stop - start for start, stop in box])))
-    ids, change = object_edits.add_objects(state.store, parts, objects, STEP)
+    ids, change = object_edits.add_numbered(state.store, parts, objects, STEP)
     if ids:
         state.store.do(replace(change, model=state.predictor.describe()))
     return [ids.get(number) for number in objects]
@@ -281,8 +299,8 @@ def _free(
 
     def free(box: Bounds) -> NDArray[np.bool_]:
         unlabelled = np.asarray(state.store.labels[plane.part(*box_slices(box))]) == 0
-        allowed = unlabelled & ~each.excluded(plane, box)
-        return state.predictor.keep_to_range(plane, allowed, part=Crop(box[0], box[1]))
+        available = unlabelled & ~each.excluded(plane, box)
+        return state.predictor.keep_to_range(plane, available, part=Crop(box[0], box[1]))
 
     return free
 

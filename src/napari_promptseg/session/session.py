@@ -255,11 +255,12 @@ class Session:
 
     @property
     def neighbors(self) -> bool:
-        """Whether the active object keeps clear of committed ones, as it does in the beginning.
+        """Switch by which the active object keeps clear of committed ones; on in the beginning.
 
-        Their pixels are left out of answers and of propagation, and models are told where the
-        nearest of them are. An object that a positive click lies on is no neighbor: the user takes
-        from it. Setting is a step of undo; what was answered before stays as it is.
+        Their pixels are left out of answers and of propagation, and where they are small, models
+        are told where the nearest of them are. An object that a positive click lies on is no
+        neighbor: the user takes from it. Setting is a step of undo; what was answered before
+        stays as it is.
         """
         return self._state.store.neighbors
 

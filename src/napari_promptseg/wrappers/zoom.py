@@ -53,13 +53,13 @@ def _expand(
 
 
 def _answer_bounds(
-    answer: Prediction, step: int, seen: Rectangle, shape: tuple[int, int]
+    answer: Prediction, step: int, outer: Rectangle, shape: tuple[int, int]
 ) -> Bounds | None:
     """Return the bounds, in the plane, of a prediction for every `step`-th pixel of a crop."""
     inner = mask_box(answer.mask)
     if inner is None:
         return None
-    ranges = zip(inner, (answer.rows[0], answer.columns[0]), seen, shape, strict=True)
+    ranges = zip(inner, (answer.rows[0], answer.columns[0]), outer, shape, strict=True)
     return tuple(
         (
             max(first + (start + origin - 1) * step + 1, 0),
@@ -127,17 +127,17 @@ class ZoomIn(Wrapper):
         present = None if prior is None else mask_box(prior)
         crop = self._crop(prompts, present, image)
         if crop is None:
-            seen = self._first_look(query)
-            step = max(1, max(r[1] - r[0] for r in seen) // _OVERVIEW)
-            overview = yield self._overview(query, seen, step)
-            crop = self._crop(prompts, _answer_bounds(overview, step, seen, image.shape), image)
+            outer = self._first_look(query)
+            step = max(1, max(r[1] - r[0] for r in outer) // _OVERVIEW)
+            overview = yield self._overview(query, outer, step)
+            crop = self._crop(prompts, _answer_bounds(overview, step, outer, image.shape), image)
             if crop is None:
-                return overview.moved(seen[0][0], seen[1][0]) if step == 1 else _NOTHING
-            if step == 1 and self._is_most(crop, seen):
-                overview = overview.moved(seen[0][0], seen[1][0])
-                if not _cuts(seen, overview, image.shape):
+                return overview.moved(outer[0][0], outer[1][0]) if step == 1 else _NOTHING
+            if step == 1 and self._is_most(crop, outer):
+                overview = overview.moved(outer[0][0], outer[1][0])
+                if not _cuts(outer, overview, image.shape):
                     return overview
-                crop = _widen(seen, image.shape)
+                crop = _widen(outer, image.shape)
         answer = yield self._crop_query(query, crop)
         answer = answer.moved(crop[0][0], crop[1][0])
         has_box = any(r.positive for r in prompts.regions)
@@ -155,13 +155,13 @@ class ZoomIn(Wrapper):
         low, high = np.array(query.focus, np.float64).T
         return _expand(low, high, 1.0, query.embedding)
 
-    def _overview(self, query: Query, seen: Rectangle, step: int) -> Query:
+    def _overview(self, query: Query, outer: Rectangle, step: int) -> Query:
         """Return the query for every `step`-th pixel of a crop, without a copy."""
         image: PlaneImage = query.embedding
         rows, columns = image.spacing
-        values = image.crop(*seen).values[::step, ::step]
+        values = image.crop(*outer).values[::step, ::step]
         coarse = replace(image, values=values, spacing=(rows * step, columns * step))
-        corner = np.array([seen[0][0], seen[1][0]])
+        corner = np.array([outer[0][0], outer[1][0]])
         return Query(self.backend.embed(coarse), query.prompts.mapped(1 / step, -corner / step))
 
     def stage(
@@ -178,9 +178,9 @@ class ZoomIn(Wrapper):
         stage = stage_of(self.backend, part.embedding, part.prompts, part.prior)
         return stage.moved(crop[0][0], crop[1][0])
 
-    def _is_most(self, crop: Rectangle, seen: Rectangle) -> bool:
-        """Return whether a crop is hardly smaller than what was seen already."""
-        length, before = (max(r[1] - r[0] for r in rectangle) for rectangle in (crop, seen))
+    def _is_most(self, crop: Rectangle, outer: Rectangle) -> bool:
+        """Return whether a crop is hardly smaller than the one around it."""
+        length, before = (max(r[1] - r[0] for r in rectangle) for rectangle in (crop, outer))
         return length > self.trigger * before
 
     def _crop(

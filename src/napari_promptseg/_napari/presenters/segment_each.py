@@ -36,12 +36,22 @@ class EachPresenter:
         Its tools draw the prompts, its button answers them.
     show_status : callable
         Shows a message to the user.
+    naming : callable
+        Returns name and class of new objects, as the user has given them.
+    axis : callable
+        Returns the axis to go along through a series, as the user has chosen it.
     """
 
     def __init__(
-        self, section: EachSection, prompts: PromptSection, show_status: Callable[[str], None]
+        self,
+        section: EachSection,
+        prompts: PromptSection,
+        show_status: Callable[[str], None],
+        naming: Callable[[], tuple[str, str]],
+        axis: Callable[[], str | None],
     ) -> None:
         self._section, self._prompts, self._show_status = section, prompts, show_status
+        self._naming, self._axis = naming, axis
         self._connections = Connections()
         self._layer_sync: LayerSync | None = None
         self._layers: list[Points | Shapes] = []
@@ -60,6 +70,7 @@ class EachPresenter:
             return
         each, layers = layer_sync.controller.each, layer_sync.viewer.layers
         connect = self._connections.connect
+        each.naming, each.axis = self._naming, self._axis
         connect(each.events.running, self._section.show_running)
         connect(each.events.progress, self._section.show_progress)
         connect(layer_sync.controller.events.snapshot, self._show_state)
@@ -91,8 +102,6 @@ class EachPresenter:
 
     def _show_state(self, state: Snapshot) -> None:
         self._section.show_neighbors(state.neighbors)
-        if self._layer_sync is not None:
-            self._layer_sync.controller.each.name = state.name
 
     def _set_neighbors(self, on: bool) -> None:
         if self._layer_sync is not None:
@@ -121,14 +130,14 @@ class EachPresenter:
         if not 0 <= row < len(self._layers):
             return
         layer = self._layers[row]
-        prompts, refused = self._layer_prompts(layer_sync, layer)
+        prompts, left_out = self._layer_prompts(layer_sync, layer)
         if not prompts:
             self._show_status(f"{layer.name!r} has nothing on the image")
             return
         layer_sync.ensure_layers()
         layer_sync.controller.each.segment(prompts)
-        if refused:
-            self._show_status(f"{refused} of {layer.name!r} left out: outside, or too small")
+        if left_out:
+            self._show_status(f"{left_out} of {layer.name!r} left out: outside, or too small")
 
     def _layer_prompts(
         self, layer_sync: LayerSync, layer: Points | Shapes
@@ -140,7 +149,7 @@ class EachPresenter:
         except ValueError:  # in 3D
             normal = None
         prompts: list[Prompt] = []
-        refused = 0
+        left_out = 0
         for vertices, kind in _things(layer):
             rows = np.array([_position(layer_sync, layer, vertex) for vertex in vertices], float)
             try:
@@ -148,10 +157,10 @@ class EachPresenter:
                     rows, kind, volume.shape, volume.names, normal, True, _SCRIBBLE_WIDTH
                 )
             except ValueError:
-                refused += 1
+                left_out += 1
             else:
                 prompts.append(prompt)
-        return prompts, refused
+        return prompts, left_out
 
 
 def _things(layer: Points | Shapes) -> Iterator[tuple[NDArray[np.float64], str]]:

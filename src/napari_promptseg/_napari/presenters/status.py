@@ -87,6 +87,9 @@ class StatusPresenter:
         elif self._layer_sync.controller.propagation.running:
             stop = key_name("cancel")
             self._line.show_hint(f"Click what is wrong at any time; {stop} stops, and keeps it.")
+        elif self._layer_sync.controller.each.mode:
+            answer = key_name("answer")
+            self._line.show_hint(f"Click on every object; {answer} segments all of them.")
         elif self._selected and not state.has_object:
             self._line.show_hint(_selected_text(len(self._selected)))
         elif self._surrounding is not None and len(state.prompts) == 1:

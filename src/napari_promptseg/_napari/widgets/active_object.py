@@ -57,6 +57,10 @@ class ObjectSection(Section):
             )
         )
 
+    def naming(self) -> tuple[str, str]:
+        """Return name and class for new objects; empty where the user gave none."""
+        return self.name.text().strip(), self.classes.class_name or ""
+
     def ask_commit(self) -> None:
         """Commit with the name, the class and the choice that the user gave."""
         self.commit.emit(

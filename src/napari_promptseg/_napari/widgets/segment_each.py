@@ -74,6 +74,9 @@ class EachSection(QWidget):
         row.setStretch(0, 3)
         row.setStretch(1, 1)
         self.progress.setLayout(row)
+        policy = self.progress.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)  # so that nothing below moves
+        self.progress.setSizePolicy(policy)
         rows.addWidget(self.progress)
         self.folded = collapsible("Many objects")
         self.folded.addWidget(inner)

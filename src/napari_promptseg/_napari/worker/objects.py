@@ -39,6 +39,7 @@ _OTHER_OBJECTS: Final = frozenset(
         "paint",
         "relabel",
         "rename",
+        "segment each",
         "segment everything",
         "show",
         "unlink",
@@ -74,7 +75,10 @@ class ObjectCommands:
             self._proxy.events.status.emit("Nothing to commit yet: click on an object first")
             return
         self._propagation.forget_pause()
+        are_objects = self._prompts.apart is not None and bool(self._prompts.collected)
         self._prompts.answer()
+        if are_objects:  # they are committed with their answer
+            return
         self._proxy.run(
             lambda session, _: _commit(session, name, overwrite, class_name),
             lambda label: self._proxy.events.status.emit(f"Committed object {label}"),

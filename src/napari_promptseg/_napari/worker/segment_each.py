@@ -56,8 +56,10 @@ class EachCommands:
         """Whether collected prompts mark an object each."""
         self.through = False
         """Whether objects of collected prompts go through the volume or series."""
-        self.name = ""
-        """Name of objects of collected prompts."""
+        self.naming: Callable[[], tuple[str, str]] = lambda: ("", "")
+        """Returns name and class of the objects."""
+        self.axis: Callable[[], str | None] = lambda: None
+        """Returns the axis to go along through a series."""
         proxy.reset.connect(self._reset)
 
     @property
@@ -78,8 +80,8 @@ class EachCommands:
             self._prompts.drop(waiting)
             self._prompts.apart = None
             self._prompts.collect(False)
-            dropped = f"; {len(waiting)} prompts that waited are dropped" if waiting else ""
-            self._proxy.events.status.emit(f"Prompts belong to one object again{dropped}")
+            note = f"; {len(waiting)} prompts that waited are dropped" if waiting else ""
+            self._proxy.events.status.emit(f"Prompts belong to one object again{note}")
             self._proxy.emit_snapshot()
 
     def _segment_collected(self, prompts: list[Prompt]) -> None:
@@ -107,7 +109,7 @@ class EachCommands:
 
     def _run(self, prompts: Sequence[Prompt], settle: Callable[[], None]) -> None:
         self._propagation.cancel()
-        through, name = self.through, self.name
+        through, axis, (name, class_name) = self.through, self.axis(), self.naming()
 
         def work(session: AnySession, job: Job) -> list[int | None]:
             last = 0.0
@@ -121,7 +123,9 @@ class EachCommands:
             return session.segment_each(
                 prompts,
                 propagate=through,
+                axis=axis if through else None,
                 name=name,
+                class_name=class_name,
                 report=report,
                 is_cancelled=job.stop_event.is_set,
             )
@@ -137,6 +141,7 @@ class EachCommands:
 
         self._job = self._proxy.run(work, then, settle=end)
         self.events.running.emit(True)
+        self._proxy.emit_snapshot()
         self._proxy.events.status.emit("Segmenting; cancel keeps what is done")
 
     def _report(self, job: Job, done: int, total: int) -> None:

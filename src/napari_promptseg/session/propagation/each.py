@@ -72,16 +72,16 @@ def propagate_each(
             pass
 
 
-def _planes(store: Store, prompted: Plane, number: int) -> Claims:
+def _planes(store: Store, anchor: Plane, number: int) -> Claims:
     """Return the planes of the active object, parallel to the one with its prompt."""
     extent = store.mask_extent()
     if extent is None:
         return []
     confidences = store.confidences()
     claims = []
-    across = [axis for axis, i in enumerate(prompted.index) if i is not None]
+    across = [axis for axis, i in enumerate(anchor.index) if i is not None]
     for place in np.ndindex(*(extent[axis][1] - extent[axis][0] for axis in across)):
-        plane = prompted
+        plane = anchor
         for axis, offset in zip(across, place, strict=True):
             plane = plane.moved(axis, extent[axis][0] + offset)
         rows, columns = (extent[axis] for axis in plane.in_plane)
@@ -89,7 +89,7 @@ def _planes(store: Store, prompted: Plane, number: int) -> Claims:
         inner = mask_box(inside)
         if inner is not None:
             corner = rows[0] + inner[0][0], columns[0] + inner[1][0]
-            sure = _PROMPTED if plane == prompted else confidences.get(plane, _DOUBT)
+            sure = _PROMPTED if plane == anchor else confidences.get(plane, _DOUBT)
             claims.append(
                 (plane, PlaneClaim(number, inside[box_slices(inner)].copy(), corner, sure))
             )
