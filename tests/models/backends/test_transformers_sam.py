@@ -18,6 +18,7 @@ from napari_promptseg.models.backends.sam3 import Sam3Backend, Sam3ConceptBacken
 from napari_promptseg.models.encoding.sam_prompts import mask_input
 from napari_promptseg.models.testing import check_backend
 from napari_promptseg.models.text_models import CatalogTextModels
+from napari_promptseg.propagation.base import Stack
 from napari_promptseg.propagation.registry import create_propagator
 from napari_promptseg.session.session import Session
 from tiny_transformers_sam import write_edgetam, write_sam3, write_sam3_tracker
@@ -135,12 +136,12 @@ def test_the_memory_of_edgetam_propagates_as_the_package_does(folder: Path) -> N
     for frame, logits in wanted.items():
         np.testing.assert_allclose(answers[frame], logits, atol=1e-4)
     backend = EdgeTamBackend("cpu", folder=path)
-    session = Session(frames, backend, axes="tyxc")
-    session.add_mask(PRIOR, index=1)
-    results = list(session.propagate())
-    assert {result.plane.index[0] for result in results} <= {0, 2, 3}
-    np.testing.assert_array_equal(session.mask[1], PRIOR)
-    np.testing.assert_array_equal(session.mask[2], wanted[2] > 0)
+    anchors = {1: PRIOR}
+    stack = Stack(lambda i: plane_image(frames[i]), anchors=anchors, start=0, stop=4, step=0.0)
+    steps = {step.index: step.mask for step in create_propagator("auto", backend).fill(stack)}
+    assert list(steps) == [2, 3, 0]
+    for frame in (2, 3):
+        np.testing.assert_array_equal(steps[frame], wanted[frame] > 0)
     with pytest.raises(ValueError, match=r"needs the memory of EdgeTAM.*'grabcut'"):
         create_propagator("edgetam", create_backend("grabcut"))
 
