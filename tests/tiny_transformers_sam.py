@@ -12,11 +12,18 @@ if TYPE_CHECKING:
 
 _SIDE = 112
 _WIDTH = 32
+_WIDE = 128
+"""Wider than the memory, of which the package fixes 64 channels."""
 
 
 def write_edgetam(folder: Path) -> Path:
-    """Write model and image processor into a folder."""
-    from transformers import EdgeTamConfig, EdgeTamModel, Sam2ImageProcessor, TimmWrapperConfig
+    """Write the video model, from which the one for images is read too, and its processor."""
+    from transformers import (
+        EdgeTamVideoConfig,
+        EdgeTamVideoModel,
+        Sam2ImageProcessor,
+        TimmWrapperConfig,
+    )
     from transformers.models.edgetam.configuration_edgetam import EdgeTamVisionConfig
 
     backbone = TimmWrapperConfig(
@@ -27,14 +34,33 @@ def write_edgetam(folder: Path) -> Path:
         backbone_config=backbone,
         backbone_channel_list=[64, 48, 32, 24],
         backbone_feature_sizes=[[32, 32], [16, 16], [8, 8]],
-        fpn_hidden_size=_WIDTH,
+        fpn_hidden_size=_WIDE,
     )
-    config = EdgeTamConfig(
+    config = EdgeTamVideoConfig(
         vision_config=vision,
-        prompt_encoder_config={"hidden_size": _WIDTH, "image_size": 128},
-        mask_decoder_config=_decoder(),
+        prompt_encoder_config={"hidden_size": _WIDE, "image_size": 128},
+        mask_decoder_config=_decoder(_WIDE),
+        image_size=128,
+        memory_attention_hidden_size=_WIDE,
+        memory_attention_num_layers=1,
+        memory_attention_mlp_hidden_size=16,
+        memory_attention_rope_feat_sizes=[8, 8],
+        memory_attention_rope_k_sizes=[4, 4],
+        memory_encoder_hidden_size=_WIDE,
+        memory_encoder_output_channels=64,
+        mask_downsampler_embed_dim=_WIDE,
+        memory_fuser_embed_dim=_WIDE,
+        memory_fuser_intermediate_dim=16,
+        memory_fuser_num_layers=1,
+        perceiver_resampler_hidden_size=64,
+        perceiver_resampler_mlp_intermediate_size=16,
+        perceiver_resampler_attention_head_dim=64,
+        perceiver_resampler_num_latents=16,
+        perceiver_resampler_num_latents_2d=16,
     )
-    _shaken(EdgeTamModel(config), 1).save_pretrained(folder)
+    model = _shaken(EdgeTamVideoModel(config), 1)
+    model.mask_decoder.pred_obj_score_head.proj_out.bias.data += 20  # the object is there
+    model.save_pretrained(folder)
     Sam2ImageProcessor(size={"height": 128, "width": 128}).save_pretrained(folder)
     return folder
 
@@ -122,9 +148,9 @@ def _vision() -> dict[str, Any]:
     }
 
 
-def _decoder() -> dict[str, Any]:
+def _decoder(width: int = _WIDTH) -> dict[str, Any]:
     return {
-        "hidden_size": _WIDTH,
+        "hidden_size": width,
         "mlp_dim": 32,
         "num_hidden_layers": 2,
         "num_attention_heads": 2,

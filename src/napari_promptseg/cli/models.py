@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def backends(
     name: Annotated[str | None, typer.Argument(help="Tell all about this one.")] = None,
     add: Annotated[
-        Path | None, typer.Option(help="Take a file or folder of a model into its place.")
+        Path | None,
+        typer.Option(help="Take a file, folder or bioimage.io package of a model into its place."),
     ] = None,
     of: Annotated[
         str | None, typer.Option("--as", help="Model it is of, if it is not recognised.")
@@ -42,7 +43,7 @@ def backends(
         offers = list_offers(load=True)
         if name is not None and name not in offers:
             raise ValueError(f"unknown model {name!r}; valid models: {list(offers)}")
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
         fail(error)
     if name is not None:
         _tell(offers[name])

@@ -79,16 +79,21 @@ class TransformersSam(ABC):
         )
         self._model.to(self.device)
         self.identity = weights_identity(self.name, folder / "model.safetensors")
+        self._folder = folder
+
+    def tensor(self, image: PlaneImage) -> Any:
+        """Return a plane as the (3, S, S) input tensor of the model."""
+        inputs = self._images(
+            [to_uint8(image)], return_tensors="pt", input_data_format="channels_last"
+        )
+        return inputs["pixel_values"][0]
 
     def embed(self, image: PlaneImage) -> TransformersEmbedding:
         """Encode a plane, which is nearly all of the work."""
         import torch
 
-        inputs = self._images(
-            [to_uint8(image)], return_tensors="pt", input_data_format="channels_last"
-        )
         with torch.inference_mode():
-            features = self._model.get_image_embeddings(inputs["pixel_values"].to(self.device))
+            features = self._model.get_image_embeddings(self.tensor(image)[None].to(self.device))
         arrays = tuple(feature.float().cpu().numpy() for feature in features)
         return TransformersEmbedding(arrays, image.shape)
 

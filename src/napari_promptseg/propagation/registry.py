@@ -24,6 +24,7 @@ _BUILT_IN: Final = {
     "flow": "optical_flow:FlowWarp",
     "walker": "random_walker.propagator:RandomWalker",
     "sam2": "sam2:Sam2Propagator",
+    "edgetam": "edgetam:EdgeTamPropagator",
     "nninteractive": "nninteractive:NnInteractivePropagator",
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections import OrderedDict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 
@@ -49,24 +49,27 @@ class Sam2Propagator:
     """
 
     name = "sam2"
+    backend_type: ClassVar[type] = Sam2Backend
+    needs: ClassVar[str] = "the memory of SAM 2"
+    valid: ClassVar[tuple[str, ...]] = ("sam2",)
 
     def __init__(self, backend: Backend) -> None:
         while isinstance(backend, Wrapper):
             backend = backend.backend
-        if not isinstance(backend, Sam2Backend):
+        if not isinstance(backend, self.backend_type):
             raise ValueError(
-                f"propagator 'sam2' needs the memory of SAM 2, backend {backend.name!r} has none; "
-                "valid backends: ['sam2']"
+                f"propagator {self.name!r} needs {self.needs}, backend {backend.name!r} has none; "
+                f"valid backends: {list(self.valid)}"
             )
-        self._backend = backend
+        self._backend: Any = backend
 
     def fill(self, stack: Stack) -> Iterator[PlanePrediction]:
         """See `Propagator.fill`."""
         anchors = sorted_anchors(stack)
         first = min(stack.start, anchors[0])
         count = max(stack.stop, anchors[-1] + 1) - first
-        model = self._backend.model
-        state = self._begin(_Frames(stack, self._backend, first, count), plane_shape(stack))
+        frames = Frames(stack, self._backend, first, count)
+        model, state = self._begin(frames, plane_shape(stack))
         for index in anchors:
             model.add_new_mask(state, index - first, 1, stack.anchors[index])
         open_planes = set(stack.open)
@@ -90,8 +93,11 @@ class Sam2Propagator:
                 if stack.step and empty == _MAX_EMPTY and not _between(anchors, index):
                     break
 
-    def _begin(self, frames: _Frames, shape: tuple[int, int]) -> Any:
-        """Return the state of a video; the model reads files only, so a blank one is replaced."""
+    def _begin(self, frames: Frames, shape: tuple[int, int]) -> tuple[Any, Any]:
+        """Return the model and the state of a video.
+
+        The model reads files only, so a blank one is replaced.
+        """
         import cv2
 
         with tempfile.TemporaryDirectory() as folder:
@@ -100,13 +106,13 @@ class Sam2Propagator:
         state["images"], state["num_frames"] = frames, len(frames)
         state["video_height"], state["video_width"] = shape
         state["cached_features"] = {}
-        return state
+        return self._backend.model, state
 
 
-class _Frames:
+class Frames:
     """Planes as input tensors of the model, read on demand."""
 
-    def __init__(self, stack: Stack, backend: Sam2Backend, first: int, count: int) -> None:
+    def __init__(self, stack: Stack, backend: Any, first: int, count: int) -> None:
         self._stack, self._backend, self._first, self._count = stack, backend, first, count
         self._cache: OrderedDict[int, Tensor] = OrderedDict()
 

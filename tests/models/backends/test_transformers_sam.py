@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,12 +11,15 @@ import torch
 import transformers
 
 from helpers import plane_image
+from napari_promptseg import create_backend
 from napari_promptseg.data.plane_prompts import PlanePrompts, Stroke, box_region
 from napari_promptseg.models.backends.edgetam import EdgeTamBackend
 from napari_promptseg.models.backends.sam3 import Sam3Backend, Sam3ConceptBackend
 from napari_promptseg.models.encoding.sam_prompts import mask_input
 from napari_promptseg.models.testing import check_backend
 from napari_promptseg.models.text_models import CatalogTextModels
+from napari_promptseg.propagation.base import Stack
+from napari_promptseg.propagation.registry import create_propagator
 from napari_promptseg.session.session import Session
 from tiny_transformers_sam import write_edgetam, write_sam3, write_sam3_tracker
 
@@ -98,6 +102,48 @@ def test_answers_are_those_of_the_package(
 
 def test_the_rules_of_backends_are_kept(case: tuple[Any, Any, Any]) -> None:
     check_backend(case[0])
+
+
+def test_the_memory_of_edgetam_propagates_as_the_package_does(folder: Path) -> None:
+    path = folder / "edgetam"
+    frames = RNG.integers(0, 256, (4, *COLORS.shape), np.uint8)
+    images = transformers.Sam2ImageProcessor.from_pretrained(path)
+    processor = transformers.Sam2VideoProcessor(
+        images, transformers.Sam2VideoVideoProcessor(), target_size=128
+    )
+    model = transformers.EdgeTamVideoModel.from_pretrained(path).eval()
+    tensors = torch.cat([images(frame, return_tensors="pt")["pixel_values"] for frame in frames])
+    module = sys.modules[type(model).__module__]
+    session = module.EdgeTamVideoInferenceSession(tensors, *COLORS.shape[:2], dtype=torch.float32)
+    processor.process_new_mask_for_video_frame(session, 1, [1], [PRIOR])
+    wanted = {}
+    with torch.inference_mode():
+        model(session, frame_idx=1)
+        for output in model.propagate_in_video_iterator(session, 1):
+            (masks,) = processor.post_process_masks(
+                [output.pred_masks], [COLORS.shape[:2]], binarize=False
+            )
+            wanted[output.frame_idx] = masks[0, 0].numpy()
+    video = EdgeTamBackend("cpu", folder=path).video()
+    state = video.begin(tensors, COLORS.shape[:2])
+    video.add_new_mask(state, 1, 1, PRIOR)
+    answers = {
+        frame: logits[0, 0].numpy()
+        for frame, _, logits in video.propagate_in_video(state, 1, False)
+    }
+    assert sorted(answers) == sorted(wanted) == [1, 2, 3]
+    assert np.ptp(wanted[3]) > 0.1
+    for frame, logits in wanted.items():
+        np.testing.assert_allclose(answers[frame], logits, atol=1e-4)
+    backend = EdgeTamBackend("cpu", folder=path)
+    anchors = {1: PRIOR}
+    stack = Stack(lambda i: plane_image(frames[i]), anchors=anchors, start=0, stop=4, step=0.0)
+    steps = {step.index: step.mask for step in create_propagator("auto", backend).fill(stack)}
+    assert list(steps) == [2, 3, 0]
+    for frame in (2, 3):
+        np.testing.assert_array_equal(steps[frame], wanted[frame] > 0)
+    with pytest.raises(ValueError, match=r"needs the memory of EdgeTAM.*'grabcut'"):
+        create_propagator("edgetam", create_backend("grabcut"))
 
 
 @pytest.fixture(scope="module")

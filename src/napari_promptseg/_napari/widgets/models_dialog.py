@@ -86,7 +86,8 @@ class ModelsDialog(QDialog):
         for row, offer in enumerate(self._offers):
             for at, text in enumerate(_row(offer)):
                 item = QTableWidgetItem(text)
-                item.setToolTip(offer.model.remedy or offer.model.title)
+                hints = (offer.model.use or offer.model.title, offer.model.remedy)
+                item.setToolTip("\n".join(filter(None, hints)))
                 if offer.state != "ready":
                     item.setForeground(_MUTED)
                 self.table.setItem(row, at, item)
@@ -122,7 +123,7 @@ class ModelsDialog(QDialog):
         def work() -> tuple[Model | None, str]:
             try:
                 return add_model(path, name), ""
-            except (ValueError, OSError) as error:
+            except (ValueError, OSError, ImportError) as error:
                 return None, str(error)
 
         def done(result: tuple[Model | None, str]) -> None:
@@ -154,7 +155,11 @@ class ModelsDialog(QDialog):
     def _remove(self) -> None:
         model = self._model()
         if model is not None:
-            path = remove_model(model.name)
+            try:
+                path = remove_model(model.name)
+            except ValueError as error:
+                self.status.setText(f"Not deleted: {error}")
+                return
             self.refresh()
             self.status.setText(f"Deleted {path}")
             self.changed.emit()

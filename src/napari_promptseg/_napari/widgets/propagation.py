@@ -48,6 +48,7 @@ PROPAGATOR_LABELS: Final = {
     "walker": Words("Random walker", "Grey values decide, in space; slow, for clear borders"),
     "nninteractive": Words("Whole volume", "nnInteractive sees all planes of the range at once"),
     "sam2": Words("Memory of SAM 2", "The model remembers all prompted planes on its way"),
+    "edgetam": Words("Memory of EdgeTAM", "The model remembers all prompted planes on its way"),
 }
 """Of each propagator, in plain words."""
 
