@@ -5,8 +5,6 @@ from __future__ import annotations
 import gui_backends
 import numpy as np
 import pytest
-from qtpy.QtCore import Qt
-from qtpy.QtTest import QTest
 
 from napari_promptseg._napari.layers.prompt_layers import NEGATIVE, POSITIVE
 from napari_promptseg.data.prompts import BoxPrompt, LassoPrompt, PointPrompt, ScribblePrompt
@@ -66,14 +64,13 @@ def test_drag_moves_the_view_and_is_no_click(bench, blobs):
     assert b.camera.center != before
 
 
-def test_click_outside_says_so_and_a_3d_view_too(bench, blobs):
+def test_a_click_outside_and_a_drawing_tool_in_3d_get_an_answer(bench, blobs):
     b = bench(blobs)
     b.camera.zoom /= 3
     b.click((5, -20, 10))
     assert "outside" in b.status
     b.viewer.dims.ndisplay = 3
-    middle = b.robot.canvas.rect().center()
-    QTest.mouseClick(b.robot.canvas, Qt.MouseButton.LeftButton, pos=middle)
+    b.press("W")
     assert "2D view" in b.status
     assert not b.snapshot.prompts
 

@@ -12,6 +12,8 @@ from napari_promptseg.data.geometry import (
     Plane,
     box_slices,
     box_union,
+    boxes_meet,
+    boxes_meet_any,
     check_axes,
     check_position,
     check_spacing,
@@ -276,3 +278,13 @@ def test_a_plane_moves_along_one_axis_and_stays_on_the_others() -> None:
     assert plane.moved(0, 7).index == (7, 5, None, None)
     assert plane.moved(1, 3).index == (2, 3, None, None)
     assert Plane((2, None, 5, None)).moved(2, 9).index == (2, None, 9, None)
+
+
+RANGES = st.tuples(st.integers(0, 9), st.integers(1, 5)).map(lambda r: (r[0], r[0] + r[1]))
+BOXES = st.lists(st.tuples(RANGES, RANGES, RANGES), max_size=6)
+
+
+@given(BOXES, BOXES)
+def test_boxes_that_meet_any_of_others_are_those_that_meet_one(boxes, others) -> None:
+    expected = [any(boxes_meet(box, other) for other in others) for box in boxes]
+    assert boxes_meet_any(boxes, others).tolist() == expected

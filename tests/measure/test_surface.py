@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from napari_promptseg.measure.surface import Surface, mask_surface
+from napari_promptseg.measure.surface import Surface, mask_surface, smooth_surface
 
 SPACINGS = st.tuples(*[st.floats(0.2, 5)] * 3)
 
@@ -106,3 +106,27 @@ def test_what_has_no_surface(mask: np.ndarray, message: str) -> None:
 def test_negative_steps_are_refused() -> None:
     with pytest.raises(ValueError, match="0 or more, got -1"):
         mask_surface(np.ones((1, 1, 1), bool)).smoothed(-1)
+
+
+@pytest.mark.parametrize("max_voxels", [10**6, 3000], ids=["whole", "made smaller"])
+def test_a_surface_of_a_blurred_mask_lies_where_the_mask_is(max_voxels) -> None:
+    spacing = (2.0, 0.5, 1.0)
+    mask = ball(14.0, spacing)
+    surface = smooth_surface(mask, spacing, (3, 5, 7), max_voxels)
+    assert surface is not None
+    assert is_closed(surface)
+    filled = np.argwhere(mask) + np.array([3, 5, 7])
+    coarse = 0.5 if max_voxels > mask.size else 2.5
+    np.testing.assert_allclose(surface.voxels.min(0), filled.min(0) - 0.5, atol=coarse)
+    np.testing.assert_allclose(surface.voxels.max(0), filled.max(0) + 0.5, atol=coarse)
+    middle = surface.voxels.mean(0)
+    np.testing.assert_allclose(middle, filled.mean(0), atol=0.3)
+
+
+def test_a_thin_mask_has_a_surface_and_an_empty_one_has_none() -> None:
+    mask = np.zeros((5, 6, 7), bool)
+    assert smooth_surface(mask, (1.0, 1.0, 1.0), (0, 0, 0), 1000) is None
+    mask[2, 1:5, 3] = True
+    surface = smooth_surface(mask, (1.0, 1.0, 1.0), (0, 0, 0), 1000)
+    assert surface is not None
+    assert surface.voxels[:, 0].min() == pytest.approx(1.5, abs=0.3)

@@ -100,9 +100,8 @@ class AnnotationLayers:
         if "skimage.color" in sys.modules:
             call_in_quiet_turn(self._add_next)
         else:  # the window need not wait for what napari imports with the first layers
-            proxy = self._layer_sync.controller.proxy
             start = partial(call_in_quiet_turn, self._add_next)
-            proxy.run(lambda *_: import_with_layers(), lambda _: start())
+            self._layer_sync.controller.proxy.run_apart(import_with_layers, start)
 
     @property
     def incomplete(self) -> bool:

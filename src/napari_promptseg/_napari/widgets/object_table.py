@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from napari_promptseg._napari.worker.object_sizes import ObjectSizes
     from napari_promptseg.session.state import StoredObject
 
+_FITTED: Final = (ID, SIZE, PROMPTS, CLASS)
+"""Columns that are as wide as their text."""
 _ICON_WIDTH: Final = 26
 """Of the columns that hide and lock, in pixels."""
 
@@ -60,6 +62,12 @@ class _RowsView(QTableView):
         assert isinstance(model, ObjectTableModel)
         index = model.index(model.longest_row(column), column)
         return self.sizeHintForIndex(index).width() + 1
+
+    def fit_columns(self) -> None:
+        """Make columns as wide as their text; Qt does so by itself for a model that is reset."""
+        for column in _FITTED:
+            if not self.isColumnHidden(column):
+                self.resizeColumnToContents(column)
 
 
 class ObjectTable(QWidget):
@@ -129,7 +137,7 @@ class ObjectTable(QWidget):
         self._update()
         self.show_axes("")
 
-    def _make_table(self) -> QTableView:
+    def _make_table(self) -> _RowsView:
         table = _RowsView(self)
         table.setModel(self.model)
         table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
@@ -142,7 +150,7 @@ class ObjectTable(QWidget):
         rows.hide()
         rows.setDefaultSectionSize(22)
         rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-        for column in (ID, SIZE, PROMPTS, CLASS):
+        for column in _FITTED:
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
         header.setMinimumSectionSize(_ICON_WIDTH)
         for column in (SHOWN, LOCKED):
@@ -178,6 +186,7 @@ class ObjectTable(QWidget):
         """Show these objects; the selected ones stay selected."""
         before = [item.label for item in self.selection()]
         self.model.show(rows)
+        self.table.fit_columns()
         labels = [item.label for item in self.selection()]
         if labels != before:  # a model that is reset says nothing of its selection
             self.select(*before)
@@ -192,6 +201,7 @@ class ObjectTable(QWidget):
     def show_sizes(self, sizes: Mapping[int, ObjectSizes]) -> None:
         """Show how large objects are, by label."""
         self.model.show_sizes(sizes)
+        self.table.fit_columns()
 
     def selection(self) -> list[StoredObject]:
         """Return the selected objects, from the top."""

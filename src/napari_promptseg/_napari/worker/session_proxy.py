@@ -254,6 +254,18 @@ class SessionProxy:
         self._worker.submit(job)
         return job
 
+    def run_apart(self, work: Callable[[], object], then: Callable[[], None]) -> None:
+        """Queue work that is not on the session, done whatever becomes of it.
+
+        Parameters
+        ----------
+        work : callable
+            Run on the worker.
+        then : callable
+            Run on the main thread afterwards, also after a failure.
+        """
+        self._worker.submit(Job(lambda _: work(), lambda _: then(), lambda _: then()))
+
     def _save(self, session: AnySession) -> None:
         """Autosave after the answer is shown: the first step writes most."""
         autosave = self.autosave
