@@ -112,17 +112,17 @@ def average_recall(
 
     Parameters
     ----------
-    found : FoundObjects
-        Proposals; those that overlap count too.
+    proposals : FoundObjects
+        All that were found; those that overlap count too.
     truth : int32 array
         True objects.
     most : int
         Number of proposals that count.
     """
-    proposals = proposals.objects[:most]
+    surest = proposals.objects[:most]
     best = np.array(
         [
-            max((one.iou(other) for other in proposals), default=0.0)
+            max((one.iou(other) for other in surest), default=0.0)
             for one in objects_of(truth, np.ones(int(truth.max(initial=0)), np.float32))
         ]
     )

@@ -44,14 +44,14 @@ class FindAllPresenter:
     ) -> None:
         self._section, self._review, self._show_status = section, review, show_status
         self._layer_sync: LayerSync | None = None
-        self._found: tuple[Plane, FoundObjects] | None = None
+        self._result: tuple[Plane, FoundObjects] | None = None
         prompts.everything.connect(self.find)
         section.settings_changed.connect(self._choose)
         review.events.renamed.connect(self._hide_settings)
 
     def follow(self, layer_sync: LayerSync | None) -> None:
         """See `Presenter`."""
-        self._layer_sync, self._found = layer_sync, None
+        self._layer_sync, self._result = layer_sync, None
         self._section.show_settings(False)
 
     def find(self) -> None:
@@ -73,7 +73,7 @@ class FindAllPresenter:
         layer_sync.controller.proposals.find_all(plane, then)
 
     def _show(self, plane: Plane, proposals: FoundObjects) -> None:
-        self._found = plane, proposals
+        self._result = plane, proposals
         self._section.show_settings(bool(proposals.objects))
         self._section.folded.expand(animate=False)
         self._choose()
@@ -81,20 +81,20 @@ class FindAllPresenter:
     def _hide_settings(self, name: str) -> None:
         """Hide the sliders while proposals of a class are shown."""
         if name:
-            self._found = None
+            self._result = None
             self._section.show_settings(False)
 
     def _choose(self) -> None:
         """Show what the present settings choose, without asking the network again."""
-        if self._found is None or self._layer_sync is None:
+        if self._result is None or self._layer_sync is None:
             return
         from napari_promptseg.few_shot.proposals import Proposal
 
-        plane, proposals = self._found
+        plane, objects = self._result
         sensitivity, share = self._section.settings
         # The slider goes by diameter: half of the largest one's means a quarter of its area.
-        largest = max((one.size for one in proposals), default=0)
-        selection = proposals.chosen(sensitivity, min_size=share**2 * largest)
+        largest = max((one.size for one in objects), default=0)
+        selection = objects.chosen(sensitivity, min_size=share**2 * largest)
         labels = self._layer_sync.controller.labels[plane.slices]
         free = [one for one in selection if not _is_occupied(one.mask, labels[one.box])]
         proposals = [
