@@ -1,21 +1,41 @@
-"""Labels of the objects in a file, and the bounding boxes of those in an array."""
+"""Labels of objects as integers, in a file, and their bounding boxes in an array."""
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Iterable
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from numpy.typing import NDArray
 
     from napari_promptseg.data.geometry import Bounds
 
 _DENSE: Final = 2**16
 """Largest label that is used as a table index; larger ones are ranked first."""
+
+
+def checked_integer(value: Any, what: str = "label") -> int:
+    """Return a plain integer; ids read from an array are numpy ones.
+
+    Raises
+    ------
+    ValueError
+        If it is no integer.
+    """
+    try:
+        return operator.index(value)
+    except TypeError as error:
+        raise ValueError(f"{what} {value!r} is no integer") from error
+
+
+def as_labels(labels: int | Iterable[int]) -> list[int]:
+    """Return one id or several as a list of different ones; see `checked_integer`."""
+    several = labels if isinstance(labels, Iterable) else [labels]
+    return list(dict.fromkeys(checked_integer(label) for label in several))
 
 
 def labels_of(keys: Iterable[Any], limit: int) -> dict[Any, int]:

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_promptseg.data.geometry import box_slices
+from napari_promptseg.data.labels import checked_integer
 from napari_promptseg.data.prompts import prompt_plane
 from napari_promptseg.session.history import Change, ImagePatch
 from napari_promptseg.session.propagation_record import PropagationRecord
-from napari_promptseg.session.store import Store, checked_integer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from napari_promptseg.session.state import StoredObject
+    from napari_promptseg.session.store import Store
 
 
 def divide(

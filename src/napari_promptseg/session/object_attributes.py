@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from napari_promptseg.data.labels import as_labels
 from napari_promptseg.session.history import Change
-from napari_promptseg.session.store import as_labels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

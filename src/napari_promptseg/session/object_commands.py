@@ -1,4 +1,4 @@
-"""Commands on the objects of a session: each is one step of undo."""
+"""Commands on the objects of a session, each one step of undo; undo and redo."""
 
 from __future__ import annotations
 
@@ -20,6 +20,18 @@ if TYPE_CHECKING:
 
     from napari_promptseg.data.geometry import Bounds
     from napari_promptseg.session.session_state import SessionState
+
+
+def undo(state: SessionState) -> bool:
+    """Undo the last step; False if there is none."""
+    state.interrupt()
+    return state.store.undo()
+
+
+def redo(state: SessionState) -> bool:
+    """Redo the last undone step; False if there is none."""
+    state.interrupt()
+    return state.store.redo()
 
 
 def commit(

@@ -16,20 +16,14 @@ from napari_promptseg.data.geometry import (
     covering_boxes,
     disjoint_boxes,
 )
-from napari_promptseg.data.labels import label_boxes
+from napari_promptseg.data.labels import as_labels, checked_integer, label_boxes
 from napari_promptseg.data.memmap import slabs
 from napari_promptseg.session.history import Change, ImagePatch
 from napari_promptseg.session.lineage import without_orphans
 from napari_promptseg.session.object_attributes import checked_class
 from napari_promptseg.session.propagation_record import PropagationRecord
 from napari_promptseg.session.state import Color, Draft, StoredObject
-from napari_promptseg.session.store import (
-    LABEL_TYPE,
-    LARGEST_LABEL,
-    Store,
-    as_labels,
-    checked_integer,
-)
+from napari_promptseg.session.store import LABEL_TYPE, LARGEST_LABEL, Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -309,15 +309,8 @@ class Session:
 
     # History
 
-    def undo(self) -> bool:
-        """Undo the last step; False if there is none."""
-        self._state.interrupt()
-        return self._state.store.undo()
-
-    def redo(self) -> bool:
-        """Redo the last undone step; False if there is none."""
-        self._state.interrupt()
-        return self._state.store.redo()
+    undo = delegate(object_commands.undo)
+    redo = delegate(object_commands.redo)
 
     # Objects
 
@@ -453,13 +446,5 @@ class Session:
     set_channels = delegate(settings.set_channels)
     set_volume = delegate(settings.set_volume)
 
-    def warm_up(self) -> None:
-        """Load the backend and let it answer once, so that the first prompt is quick."""
-        self._state.predictor.warm_up()
-
-    def close(self) -> None:
-        """Free the model and the saved file; the session can still be read and saved."""
-        self.free()
-        if self._state.claim is not None:
-            self._state.claim.release()
-            self._state.claim = None
+    warm_up = delegate(settings.warm_up)
+    close = delegate(settings.close)

@@ -90,3 +90,16 @@ def set_volume(state: SessionState, volume: Volume) -> None:
     state.interrupt()
     state.volume = volume
     state.predictor.look_at(volume)
+
+
+def warm_up(state: SessionState) -> None:
+    """Load the backend and let it answer once, so that the first prompt is quick."""
+    state.predictor.warm_up()
+
+
+def close(state: SessionState) -> None:
+    """Free the model and the saved file; the session can still be read and saved."""
+    free(state)
+    if state.claim is not None:
+        state.claim.release()
+        state.claim = None

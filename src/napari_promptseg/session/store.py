@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import operator
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -18,7 +16,7 @@ from napari_promptseg.data.geometry import (
     box_union,
     mask_box,
 )
-from napari_promptseg.data.labels import label_boxes
+from napari_promptseg.data.labels import checked_integer, label_boxes
 from napari_promptseg.data.memmap import paged_zeros, slabs
 from napari_promptseg.session.events import SessionEvents
 from napari_promptseg.session.history import Change, History, ImagePatch
@@ -48,26 +46,6 @@ LARGEST_LABEL: Final = int(np.iinfo(LABEL_TYPE).max)
 _MAX_WRITES: Final = 64
 """Pixels that one change may write, as a multiple of those of the image."""
 _logger = logging.getLogger(__name__)
-
-
-def checked_integer(value: Any, what: str = "label") -> int:
-    """Return a plain integer; ids read from an array are numpy ones.
-
-    Raises
-    ------
-    ValueError
-        If it is no integer.
-    """
-    try:
-        return operator.index(value)
-    except TypeError as error:
-        raise ValueError(f"{what} {value!r} is no integer") from error
-
-
-def as_labels(labels: int | Iterable[int]) -> list[int]:
-    """Return one id or several as a list of different ones; see `checked_integer`."""
-    several = labels if isinstance(labels, Iterable) else [labels]
-    return list(dict.fromkeys(checked_integer(label) for label in several))
 
 
 class Store:

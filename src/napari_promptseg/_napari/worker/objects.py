@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from napari_promptseg._napari.keybindings import key_name
 from napari_promptseg.data.geometry import box_slices
-from napari_promptseg.session.store import as_labels
+from napari_promptseg.data.labels import as_labels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
