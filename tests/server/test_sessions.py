@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -183,6 +185,19 @@ def test_what_a_server_does_not_offer_is_said(place, blobs, method: str, argumen
         with pytest.raises(UnavailableError, match=rf"in a session on a server \({place.url}"):
             getattr(remote, method)(*arguments)
         assert remote.history == ()
+
+
+def test_a_session_that_is_dropped_is_freed_with_its_socket(place, blobs) -> None:
+    gc.disable()
+    try:
+        with place.client() as server:
+            remote = server.open(blobs)
+            remote.add_point((5, 15, 15))
+            dropped = weakref.ref(remote)
+            del remote
+            assert dropped() is None
+    finally:
+        gc.enable()
 
 
 def test_work_that_has_no_end_is_refused(place, blobs) -> None:

@@ -67,7 +67,9 @@ class PlainSession:
                     target |= regions == regions[row, column]
                 else:
                     target[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2] = True
-        state.mask[plane] = wanted & ~refused
+        labels = state.labels[plane]
+        clicked = [state.labels[where] for where, inside in state.clicks if inside]
+        state.mask[plane] = wanted & ~refused & ((labels == 0) | np.isin(labels, clicked))
 
     def commit(self, name: str | None, overwrite: bool) -> None:
         state = self.state

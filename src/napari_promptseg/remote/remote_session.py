@@ -6,8 +6,6 @@ from functools import cached_property, partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from napari_promptseg.data.errors import UnavailableError
 from napari_promptseg.data.geometry import Plane, plane_by_index
 from napari_promptseg.data.masks import split_mask
@@ -20,13 +18,12 @@ from napari_promptseg.data.prompts import (
     ScribblePrompt,
     check_prompt,
 )
-from napari_promptseg.data.volume import Volume
 from napari_promptseg.remote import calls
 from napari_promptseg.remote.backend import RemoteBackend
 from napari_promptseg.remote.channel import Channel
 from napari_promptseg.remote.local_copy import LocalCopy
 from napari_promptseg.remote.methods import remote, unavailable
-from napari_promptseg.remote.protocol import Reply, State, Whole
+from napari_promptseg.remote.protocol import Whole
 from napari_promptseg.session import (
     advice,
     label_edits,
@@ -38,14 +35,15 @@ from napari_promptseg.session import (
 )
 from napari_promptseg.session import measurements as results
 from napari_promptseg.session.delegation import delegate
-from napari_promptseg.session.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from napari_promptseg.data.geometry import Bounds
+    from napari_promptseg.data.volume import Volume
     from napari_promptseg.remote.connection import Server
     from napari_promptseg.session.events import SessionEvents
     from napari_promptseg.session.propagation_handle import PropagationHandle
@@ -74,39 +72,16 @@ class RemoteSession:
 
     def __init__(self, server: Server, session: str, volume: Volume | None = None) -> None:
         self.id, self._server = session, server
-        self._channel = Channel(partial(server.connect, session), self.refresh, self._apply)
-        whole = self._whole()
-        self._info = whole.info
-        volume = volume or Volume(np.broadcast_to(np.uint8(0), whole.info.shape))
-        self._state = LocalCopy(volume, Store(whole.info.shape), self._channel.finish)
-        self._take(whole)
+        self._copy = LocalCopy(partial(_fetch, server, session), volume)
+        self._channel = Channel(
+            partial(server.connect, session), self._copy.refresh, self._copy.apply
+        )
 
-    def _whole(self) -> Whole:
-        answer = self._server.ask("GET", f"/api/sessions/{self.id}")
-        return Whole.model_validate_json(answer.content)
-
-    def _take(self, whole: Whole) -> None:
-        self._state.store.mask[...] = False
-        self._state.store.labels[...] = 0
-        for change in whole.changes:
-            self._state.write(change)
-        self._take_state(whole.state)
-
-    def _take_state(self, state: State) -> None:
-        former = getattr(self, "_steps", state)
-        self._steps = state
-        self._state.take(state)
-        if (former.history, former.can_redo) != (state.history, state.can_redo):
-            self.events.history.emit()
-
-    def _apply(self, reply: Reply) -> None:
-        """Take over what a reply changed."""
-        for change in reply.changes:
-            self._state.write(change)
-        for change in reply.changes:
-            (self.events.mask if change.array == "mask" else self.events.labels).emit(change.box)
-        if reply.state is not None:
-            self._take_state(reply.state)
+    @property
+    def _state(self) -> LocalCopy:
+        """The copy, after a propagation that nobody iterates has run."""
+        self._channel.finish()
+        return self._copy
 
     def call(self, call: calls.MethodCall | calls.AddPrompts) -> Any:
         """Let the server do a call; return what it returns.
@@ -120,10 +95,7 @@ class RemoteSession:
 
     def refresh(self) -> None:
         """Fetch all of it again, such as after another window has worked on it."""
-        self._take(self._whole())
-        everything = tuple((0, n) for n in self._state.store.mask.shape)
-        self.events.mask.emit(everything)
-        self.events.labels.emit(everything)
+        self._copy.refresh()
 
     # State
 
@@ -135,64 +107,64 @@ class RemoteSession:
     @property
     def volume(self) -> Volume:
         """See `Session.volume`."""
-        return self._state.volume
+        return self._copy.volume
 
     @property
     def events(self) -> SessionEvents:
         """See `Session.events`."""
-        return self._state.store.events
+        return self._copy.store.events
 
     @property
     def mask(self) -> NDArray[np.bool_]:
         """See `Session.mask`."""
-        mask: NDArray[np.bool_] = read_only(self._state.store.mask)
+        mask: NDArray[np.bool_] = read_only(self._copy.store.mask)
         return mask
 
     @property
     def labels(self) -> NDArray[np.uint16]:
         """See `Session.labels`."""
-        labels: NDArray[np.uint16] = read_only(self._state.store.labels)
+        labels: NDArray[np.uint16] = read_only(self._copy.store.labels)
         return labels
 
     @property
     def prompts(self) -> tuple[Prompt, ...]:
         """See `Session.prompts`."""
-        return self._state.store.draft.prompts
+        return self._copy.store.draft.prompts
 
     @property
     def draft(self) -> Draft:
         """See `Session.draft`."""
-        return self._state.store.draft
+        return self._copy.store.draft
 
     @property
     def objects(self) -> Mapping[int, StoredObject]:
         """See `Session.objects`."""
-        return MappingProxyType(self._state.store.objects)
+        return MappingProxyType(self._copy.store.objects)
 
     @property
     def classes(self) -> Classes:
         """See `Session.classes`."""
-        return MappingProxyType(dict(self._state.store.classes))
+        return MappingProxyType(dict(self._copy.store.classes))
 
     @property
     def history(self) -> tuple[str, ...]:
         """See `Session.history`."""
-        return self._steps.history
+        return self._copy.state.history
 
     @property
     def can_undo(self) -> bool:
         """See `Session.can_undo`."""
-        return self._steps.can_undo
+        return self._copy.state.can_undo
 
     @property
     def can_redo(self) -> bool:
         """See `Session.can_redo`."""
-        return self._steps.can_redo
+        return self._copy.state.can_redo
 
     @property
     def backend(self) -> str:
         """See `Session.backend`."""
-        return self._info.backend
+        return self._copy.info.backend
 
     @cached_property
     def loaded_backend(self) -> RemoteBackend:
@@ -221,7 +193,7 @@ class RemoteSession:
     @property
     def propagator(self) -> str:
         """See `Session.propagator`."""
-        return self._steps.propagator
+        return self._copy.state.propagator
 
     @propagator.setter
     def propagator(self, name: str) -> None:
@@ -230,7 +202,7 @@ class RemoteSession:
     @property
     def intensity_range(self) -> tuple[float, float] | None:
         """See `Session.intensity_range`."""
-        return self._steps.intensity_range
+        return self._copy.state.intensity_range
 
     @intensity_range.setter
     def intensity_range(self, limits: tuple[float, float] | None) -> None:
@@ -239,7 +211,7 @@ class RemoteSession:
     @property
     def neighbors(self) -> bool:
         """See `Session.neighbors`."""
-        return self._steps.neighbors
+        return self._copy.state.neighbors
 
     @neighbors.setter
     def neighbors(self, on: bool) -> None:
@@ -252,7 +224,6 @@ class RemoteSession:
 
     def has_object(self, plane: Plane) -> bool:
         """See `Session.has_object`."""
-        self._channel.finish()
         return self._state.store.has_object(plane)
 
     # Prompts
@@ -424,3 +395,8 @@ class RemoteSession:
     def close(self) -> None:
         """Leave the session to the server, which keeps it."""
         self._channel.close()
+
+
+def _fetch(server: Server, session: str) -> Whole:
+    answer = server.ask("GET", f"/api/sessions/{session}")
+    return Whole.model_validate_json(answer.content)
