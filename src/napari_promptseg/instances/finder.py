@@ -14,13 +14,13 @@ from napari_promptseg.instances.objects import FoundObject, FoundObjects, resize
 from napari_promptseg.instances.planes import find_in_plane
 from napari_promptseg.instances.prompt_grid import find_by_clicks
 from napari_promptseg.instances.volumes import find_in_volume, square_rgb
-from napari_promptseg.models.backends.clicknet import ClickNetBackend
 from napari_promptseg.models.instance_weights import InstanceNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from napari_promptseg.data.volume import PlaneImage, Volume
+    from napari_promptseg.models.backends.clicknet import ClickNetBackend
     from napari_promptseg.models.capabilities import Everything
 
     Report = Callable[[int, int], None]
@@ -65,6 +65,8 @@ class ObjectFinder:
     @cached_property
     def click_network(self) -> ClickNetBackend:
         """The network for clicks, loaded on first use."""
+        from napari_promptseg.models.backends.clicknet import ClickNetBackend
+
         return ClickNetBackend(self._device)
 
     def in_plane(self, image: PlaneImage, is_cancelled: Callable[[], bool] = never) -> FoundObjects:
