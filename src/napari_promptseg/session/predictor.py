@@ -12,6 +12,7 @@ from napari_promptseg.data.geometry import Crop, box_union, mask_box
 from napari_promptseg.data.plane_prompts import PlanePrompts, Stroke
 from napari_promptseg.data.volume import PlaneImage
 from napari_promptseg.few_shot.text import TextModels
+from napari_promptseg.instances.finder import ObjectFinder
 from napari_promptseg.models.base import BackendTraits
 from napari_promptseg.models.capabilities import Everything, Scalable
 from napari_promptseg.models.encoding.prompt_maps import excluded_pixels
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 
     from napari_promptseg.data.geometry import Plane
     from napari_promptseg.data.volume import Volume
-    from napari_promptseg.instances.finder import ObjectFinder
     from napari_promptseg.models.base import Backend
     from napari_promptseg.propagation.base import Propagator
     from napari_promptseg.session.intensity_range import IntensityRange
@@ -352,8 +352,6 @@ class Predictor:
 
     def object_finder(self) -> ObjectFinder:
         """Return what finds all objects: the backend if it can, else the shipped networks."""
-        from napari_promptseg.instances.finder import ObjectFinder
-
         backend = self.backend
         while isinstance(backend, Wrapper):
             backend = backend.backend
