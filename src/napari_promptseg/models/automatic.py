@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class FoundObjects:
+class PlaneObjects:
     """Objects of a plane.
 
     Parameters
@@ -44,7 +44,7 @@ class AutomaticBackend(ABC):
 
     name: str
     identity: str
-    embedding_type: ClassVar[type] = FoundObjects
+    embedding_type: ClassVar[type] = PlaneObjects
     capabilities = Capabilities(
         frozenset({"point", "box", "scribble", "lasso"}),
         costly_embedding=True,
@@ -60,13 +60,13 @@ class AutomaticBackend(ABC):
     def close(self) -> None:
         """See `Backend.close`."""
 
-    def embed(self, image: PlaneImage) -> FoundObjects:
+    def embed(self, image: PlaneImage) -> PlaneObjects:
         """Find the objects of a plane, which is nearly all of the work."""
-        return FoundObjects(np.ascontiguousarray(self.segment_everything(image), np.int32))
+        return PlaneObjects(np.ascontiguousarray(self.segment_everything(image), np.int32))
 
     def predict(
         self,
-        embedding: FoundObjects,
+        embedding: PlaneObjects,
         prompts: PlanePrompts,
         prior: NDArray[np.bool_] | None = None,
     ) -> Prediction:
