@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
+
+pytest.importorskip("transformers")
+
 import transformers
 
 from helpers import plane_image
