@@ -184,3 +184,24 @@ def test_a_pyramid_has_its_levels(tmp_path):
     assert volume.axes == "yxc"
     assert [level.shape for level in volume.levels] == [(32, 48, 3), (16, 24, 3)]
     np.testing.assert_array_equal(volume.levels[1], values[::4, ::4])
+
+
+@pytest.mark.parametrize(
+    ("rows", "tags", "text"),
+    [
+        (8, ["ImageLength"], "8204 strips or tiles, and the file lists 12"),
+        (24, ["ImageLength", "RowsPerStrip"], "cannot hold the 83886560 bytes"),
+    ],
+)
+def test_a_height_that_flipped_bits_made_larger_takes_no_memory(tmp_path, rows, tags, text):
+    path = tmp_path / "a.tif"
+    image = np.ones((4, 24, 20), np.uint8)
+    tifffile.imwrite(path, image, compression="zlib", rowsperstrip=rows)
+    with tifffile.TiffFile(path) as tif:
+        places = [tif.pages[0].tags[tag].valueoffset for tag in tags]
+    content = bytearray(path.read_bytes())
+    for place in places:
+        content[place + (1 if len(tags) == 1 else 2)] ^= 0x40
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=text):
+        open_volume(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,6 +29,10 @@ EAGER_BYTES = 256 * 2**20
 _LETTERS = {"T": "t", "Z": "z", "Y": "y", "X": "x", "C": "c", "S": "c"}
 _UNKNOWN_STEP = 1.0  # spacing of time where nobody stated it
 _OME_UNITS = {"inch": "in"}
+_MAX_COMPRESSION: Final = 100_000
+"""More than any codec of TIFF compresses zeros; zstd, the best one, reaches 32,000."""
+_MIN_SUSPICIOUS_BYTES: Final = 64 * 2**20
+"""Of a strip or tile; smaller ones are read whatever their compression."""
 
 
 def read(path: Path, series: str | None = None) -> Content:
@@ -53,6 +58,7 @@ def read(path: Path, series: str | None = None) -> Content:
         ome = _ome_images(tif, path)
         number = _choose(tif.series, series)
         entry = tif.series[number]
+        _check_segments(entry)
         sizes, unit = _sizes(tif, ome[number] if number < len(ome) else {})
         notes = _other_series(tif.series, number, series)
         data: Any
@@ -199,6 +205,31 @@ def _merge_channels(data: Any, letters: str) -> Any:
     values = np.moveaxis(np.asarray(data), channels, colors - 1 if channels < colors else colors)
     at = letters.replace("C", "").index("S")
     return values.reshape(*values.shape[:at], -1, *values.shape[at + 2 :])
+
+
+def _check_segments(entry: Any) -> None:
+    """Raise ValueError if the strips or tiles that a file has cannot be the image that it states.
+
+    The library would make up what is missing, however much that is: a flipped bit in the height
+    of an image of a few kilobytes takes all memory.
+    """
+    for level in entry.levels:
+        page = level.keyframe
+        if level.dataoffset is not None:  # not compressed, and mapped
+            continue
+        stated, listed = math.prod(page.chunked), len(page.dataoffsets)
+        if stated > listed:
+            raise ValueError(
+                f"an image of {page.shape} has {stated} strips or tiles, and the file lists "
+                f"{listed}: it is damaged"
+            )
+        size = math.prod(page.chunks) * np.dtype(page.dtype).itemsize
+        stored = max(page.databytecounts, default=0)
+        if size > _MIN_SUSPICIOUS_BYTES and size > _MAX_COMPRESSION * stored:
+            raise ValueError(
+                f"a strip or tile of {stored} bytes cannot hold the {size} bytes that an image of "
+                f"{page.shape} needs: it is damaged"
+            )
 
 
 def check_pages(path: Path) -> None:
