@@ -137,6 +137,16 @@ def test_where_one_has_ended_the_other_one_goes_on_as_it() -> None:
     check(session)
 
 
+def test_a_daughter_that_becomes_its_parent_leaves_the_other_one_alone() -> None:
+    session = series()
+    session.swap_tracks(2, 3, 7)  # object 2 ends before: it goes on as its daughter 3 did
+    assert 3 not in session.objects
+    assert parents(session) == {}
+    check(session)
+    assert session.undo()
+    assert parents(session) == {3: 2, 4: 2}
+
+
 @given(st.data())
 def test_any_correction_can_be_undone_and_leaves_a_lineage(data: st.DataObject) -> None:
     session = series()

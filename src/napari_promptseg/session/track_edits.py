@@ -223,8 +223,9 @@ def _do(
             continue
         parent = heirs.get(current.parent, current.parent)
         begin = min(times.get(child.label) or time_points(store, axes, child))
-        # A parent that goes on beside a daughter, such as one that took it over, is none.
-        valid = parent != child.label and max(times[parent]) < begin
+        # A parent that goes on beside a daughter, such as one that took it over, is none; nor is
+        # one that nothing is left of.
+        valid = parent != child.label and max(times.get(parent, [begin])) < begin
         changes[child.label] = (child, replace(current, parent=parent if valid else None))
     change = Change(name, (store.draft,) * 2, changes, tuple(patches))
     store.do(without_orphans(store, change, heirs))
