@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from napari_promptseg.data.geometry import Plane
+from napari_promptseg.data.progress import never, no_report
 from napari_promptseg.instances.linking import link_planes
 from napari_promptseg.instances.objects import FoundObject, FoundObjects, resized
 from napari_promptseg.instances.planes import find_in_plane
@@ -19,12 +20,10 @@ from napari_promptseg.models.instance_weights import InstanceNetwork
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from napari_promptseg.data.progress import Report
     from napari_promptseg.data.volume import PlaneImage, Volume
     from napari_promptseg.models.backends.clicknet import ClickNetBackend
     from napari_promptseg.models.capabilities import Everything
-
-    Report = Callable[[int, int], None]
-    """Called with the number of planes that were looked at, and of all."""
 
 
 _GOOD: Final = 0.5
@@ -32,15 +31,6 @@ _FEW: Final = 12
 """Score of a good object, and number of them from which on nothing else is asked."""
 _CLICK_WEIGHT: Final = 0.8
 """Factor of the scores of answers to clicks: more of them than of dense objects are parts."""
-
-
-def no_report(done: int, total: int) -> None:
-    """Report nothing."""
-
-
-def never() -> bool:
-    """Return False: nobody cancels."""
-    return False
 
 
 class ObjectFinder:

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_promptseg.data.progress import no_report
 from napari_promptseg.linking.detections import Detections, find_detections
 from napari_promptseg.linking.lap import link_by_assignment
 from napari_promptseg.linking.links import Link, LinkLimits, LinkOptions, track_numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
+
+    from napari_promptseg.data.progress import Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ def link_detections(
     labels: NDArray[Any],
     options: LinkOptions,
     limits: LinkLimits,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Report = no_report,
 ) -> Linking:
     """Link the objects of a series over time; see `lap`.
 

@@ -11,17 +11,20 @@ import httpx
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
+from napari_promptseg.data.progress import no_report
 from napari_promptseg.data.volume import Volume
 from napari_promptseg.remote.image_upload import missing_parts, offer_of
 from napari_promptseg.remote.protocol import KINDS, CreateSession, ImageState, SessionInfo
 from napari_promptseg.remote.remote_session import RemoteSession
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
     from websockets.sync.client import ClientConnection
+
+    from napari_promptseg.data.progress import Report
 
 _SECONDS: Final = 60.0
 _MAX_MESSAGE_BYTES: Final = 2**30
@@ -104,9 +107,7 @@ class Server:
         """Delete a session, and its image if no other session is on it."""
         self.ask("DELETE", f"/api/sessions/{session}")
 
-    def send_image(
-        self, volume: Volume, progress: Callable[[int, int], None] = lambda done, total: None
-    ) -> str:
+    def send_image(self, volume: Volume, progress: Report = no_report) -> str:
         """Send an image; what is there already, such as after an interruption, is not sent again.
 
         Parameters
@@ -136,7 +137,7 @@ class Server:
         volume: Volume | NDArray[Any],
         name: str = "",
         axes: str = "",
-        progress: Callable[[int, int], None] = lambda done, total: None,
+        progress: Report = no_report,
     ) -> RemoteSession:
         """Send an image, if it is not there, and begin a session on it; see `send_image`."""
         volume = volume if isinstance(volume, Volume) else Volume(volume, axes)

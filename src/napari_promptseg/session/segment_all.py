@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_promptseg.instances.finder import never, no_report
+from napari_promptseg.data.progress import never, no_report
 from napari_promptseg.instances.objects import SENSITIVITY
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_promptseg.instances.finder import Report
+    from napari_promptseg.data.progress import Report
     from napari_promptseg.instances.objects import FoundObjects
     from napari_promptseg.session.session_state import PlaneIndex, SessionState
 

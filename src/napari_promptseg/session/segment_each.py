@@ -10,6 +10,7 @@ import numpy as np
 from napari_promptseg.data.errors import InvalidPromptError
 from napari_promptseg.data.geometry import Bounds, Crop, Plane, box_slices, mask_box
 from napari_promptseg.data.plane_prompts import PlanePrompts
+from napari_promptseg.data.progress import never, no_report
 from napari_promptseg.data.prompts import (
     BoxPrompt,
     LassoPrompt,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_promptseg.data.progress import Report
     from napari_promptseg.few_shot.proposals import Proposal
     from napari_promptseg.models.base import Prediction
     from napari_promptseg.session.session_state import SessionState
@@ -43,15 +45,6 @@ STEP: Final = "segment each"
 _KINDS: Final = (PointPrompt, BoxPrompt, ScribblePrompt, LassoPrompt)
 _TOGETHER: Final = 16
 """Prompts between two reports of the progress."""
-
-
-def no_report(done: int, total: int) -> None:
-    """Ignore the progress."""
-
-
-def never() -> bool:
-    """Go on to the end."""
-    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +130,7 @@ def segment_each(
     axis: str | None = None,
     name: str = "",
     class_name: str = "",
-    report: Callable[[int, int], None] = no_report,
+    report: Report = no_report,
     is_cancelled: Callable[[], bool] = never,
 ) -> list[int | None]:
     """Make an object of each positive prompt, and commit them all as one step.
@@ -219,7 +212,7 @@ def propose_each(
     state: SessionState,
     prompts: Sequence[Prompt],
     *,
-    report: Callable[[int, int], None] = no_report,
+    report: Report = no_report,
     is_cancelled: Callable[[], bool] = never,
 ) -> dict[Plane, list[Proposal]]:
     """Answer each positive prompt on its plane as `segment_each`, and commit nothing.

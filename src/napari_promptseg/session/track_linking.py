@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_promptseg.data.geometry import box_slices
+from napari_promptseg.data.progress import never, no_report
 from napari_promptseg.linking.detections import Detections, find_detections
 from napari_promptseg.linking.linker import Linking, link_detections, relabelled
 from napari_promptseg.linking.links import LinkKind, LinkLimits, LinkOptions
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_promptseg.data.progress import Report
     from napari_promptseg.session.session_state import SessionState
     from napari_promptseg.session.state import StoredObject
 
@@ -90,8 +92,8 @@ def link_tracks(
     max_gap: int = 2,
     divisions: bool = True,
     relink: bool = False,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-    is_cancelled: Callable[[], bool] = lambda: False,
+    progress: Report = no_report,
+    is_cancelled: Callable[[], bool] = never,
 ) -> LinkReport:
     """Link the committed objects of a series over time, as one step.
 
