@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from napari_promptseg.models.device import has_torch_for_gpu, pick_device_name
@@ -12,11 +10,13 @@ from napari_promptseg.models.tensor_files import (
     check_tensors,
     graph_tensors,
     read_tensors,
+    weights_file,
     weights_identity,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
@@ -29,7 +29,7 @@ MAPS_GRAPH: Final = "instancenet-maps"
 
 def shipped_instance_weights() -> Path:
     """Return the file of the weights that ship with the package."""
-    return Path(str(files("napari_promptseg.models") / "weights" / "instancenet.safetensors"))
+    return weights_file("instancenet")
 
 
 class InstanceNetwork:

@@ -26,6 +26,11 @@ def graphs_folder() -> Path:
     return Path(str(files("napari_promptseg.models") / "graphs"))
 
 
+def weights_file(network: str) -> Path:
+    """Return the file of the weights of a network that ships with the package."""
+    return Path(str(files("napari_promptseg.models") / "weights" / f"{network}.safetensors"))
+
+
 @lru_cache(maxsize=1)
 def graph_tensors() -> dict[str, dict[str, list[int]]]:
     """Return the shape of each tensor that a graph reads, by graph and name."""

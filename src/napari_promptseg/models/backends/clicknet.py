@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
-from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -21,9 +19,11 @@ from napari_promptseg.models.device import has_torch_for_gpu, pick_device_name
 from napari_promptseg.models.encoding.prompt_maps import Encoding, encode
 from napari_promptseg.models.engine_selection import fastest
 from napari_promptseg.models.stage import LinearStage
+from napari_promptseg.models.tensor_files import weights_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -42,7 +42,7 @@ _BATCH_PIXELS: Final = {"cpu": 2**17, "gpu": 2**21}
 
 def shipped_weights() -> Path:
     """Return the file of the weights that ship with the package."""
-    return Path(str(files("napari_promptseg.models") / "weights" / "clicknet.safetensors"))
+    return weights_file("clicknet")
 
 
 class ClickNetBackend:

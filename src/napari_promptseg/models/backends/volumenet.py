@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -19,11 +17,13 @@ from napari_promptseg.models.tensor_files import (
     check_tensors,
     graph_tensors,
     read_tensors,
+    weights_file,
     weights_identity,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -39,7 +39,7 @@ CHOOSE_GRAPH: Final = "volumenet-choose"
 
 def shipped_volume_weights() -> Path:
     """Return the file of the weights that ship with the package."""
-    return Path(str(files("napari_promptseg.models") / "weights" / "volumenet.safetensors"))
+    return weights_file("volumenet")
 
 
 class VolumeModel:
