@@ -97,8 +97,16 @@ class ServerSessionsPresenter:
             dialog.show_credentials(credentials.url, credentials.token, certificate)
         dialog.open()
 
-    def _forget(self, _: int) -> None:
+    def _forget(self, accepted: int) -> None:
         self.dialog = None
+        if not accepted:
+            self._disconnect()
+
+    def _disconnect(self) -> None:
+        """Close a connection on which no session was opened."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.server.close()
 
     def _connect(self, url: str, token: str, certificate: str, remember: bool) -> None:
         layer_sync = self._layer_sync
@@ -110,6 +118,7 @@ class ServerSessionsPresenter:
             if self.dialog is None:  # closed meanwhile
                 connection.server.close()
                 return
+            self._disconnect()
             self._connection = connection
             self.dialog.show_sessions(connection.of_image, connection.others)
 
@@ -122,6 +131,7 @@ class ServerSessionsPresenter:
 
     def _open(self, session: str | None, name: str) -> None:
         layer_sync, connection = self._layer_sync, self._connection
+        self._connection = None  # the session has it now
         if layer_sync is None or connection is None:
             return
         volume, image = layer_sync.controller.volume, layer_sync.image.name
