@@ -29,7 +29,7 @@ it; this package gives the map alone.
 ## Input
 
 `image`: red, green and blue, or grey in all three; the package stretches its contrast. Sides are
-multiples of 32. **Scale the image first so that objects are about {seen:.0f} pixels wide**: the
+multiples of 32. **Scale the image first so that objects are about {target:.0f} pixels wide**: the
 examples measured {diameter:.1f} pixels, so images like theirs are scaled by {factor:.3f}.
 
 ## Output
@@ -84,7 +84,7 @@ def class_package(
             name=few_shot_class.name,
             examples=few_shot_class.examples,
             description=few_shot_class.description,
-            seen=SEEN_DIAMETER,
+            target=SEEN_DIAMETER,
             diameter=knowledge.diameter,
             factor=factor,
             licence=licence,

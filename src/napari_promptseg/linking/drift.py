@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _MAX_SIDE: Final = {2: 512, 3: 128}
 """Pixels of each axis that are looked at, at most, in planes and in volumes."""
 _MIN_GAIN: Final = 1.25
-"""How much more of the objects must overlap, for a shift to be that of all of them."""
+"""Factor by which the overlap of objects must grow, for a shift to be that of all of them."""
 _MIN_OBJECTS: Final = 2
 """Objects of each time point, without which a shift is that of one object."""
 

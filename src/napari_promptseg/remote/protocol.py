@@ -35,7 +35,7 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 Text = Annotated[str, Field(max_length=500)]
 Number = Annotated[int, Field(ge=0, le=2**31)]
 Value = bool | int | tuple[int, ...] | None
-"""What a call returns."""
+"""Type of the values that calls return."""
 
 
 class Message(BaseModel):

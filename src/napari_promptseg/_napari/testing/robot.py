@@ -54,9 +54,9 @@ class Robot:
         """Return the pixel of the canvas that shows a position of the layer."""
         world = self.layer.data_to_world(position)
         first = self.viewer.dims.ndim - len(world)
-        shown = [world[d - first] for d in self.viewer.dims.displayed][::-1]
+        in_view = [world[d - first] for d in self.viewer.dims.displayed][::-1]
         view = self._canvas.view
-        x, y, _, w = (view.transform * view.scene.transform).map(shown)[:4]
+        x, y, _, w = (view.transform * view.scene.transform).map(in_view)[:4]
         return QPoint(round(float(x / w)), round(float(y / w)))
 
     def click(self, position: Sequence[float], positive: bool = True) -> None:

@@ -53,9 +53,9 @@ class EachCommands:
         self._job: Job | None = None
         self.events = EachEvents()
         self.mode = False
-        """Whether collected prompts mark an object each."""
+        """True if collected prompts mark an object each."""
         self.through = False
-        """Whether objects of collected prompts go through the volume or series."""
+        """True if objects of collected prompts go through the volume or series."""
         self.naming: Callable[[], tuple[str, str]] = lambda: ("", "")
         """Returns name and class of the objects."""
         self.axis: Callable[[], str | None] = lambda: None
