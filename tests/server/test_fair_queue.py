@@ -12,7 +12,7 @@ from napari_promptseg.server.fair_queue import FairQueue
 
 @pytest.fixture
 def engine():
-    engine = FairQueue()
+    engine = FairQueue(apart_seconds=0)
     yield engine
     engine.close()
 
@@ -135,3 +135,48 @@ def test_work_that_was_overtaken_can_be_given_up(engine) -> None:
     waiting.result(10)
     assert order == ["eve", "next"]
     go.set()
+
+
+def test_a_slow_user_stays_on_a_thread_of_their_own_for_a_while() -> None:
+    engine, go = FairQueue(apart_seconds=60), threading.Event()
+    begun = [threading.Event() for _ in range(2)]
+
+    def long_work(number: int) -> str:
+        begun[number].set()
+        go.wait(10)
+        return threading.current_thread().name
+
+    slow = [engine.submit("eve", lambda n=n: long_work(n)) for n in range(2)]
+    assert begun[0].wait(10)
+    engine.submit("ada", lambda: None)
+    engine.overtake(0.0, lambda user: None)
+    go.set()
+    assert begun[1].wait(10)
+    slow[0].result(10)
+    go.clear()
+    again = engine.submit("eve", lambda: go.wait(10))
+    assert engine.submit("ada", lambda: 7).result(10) == 7  # beside the next piece of the other
+    assert engine.slow_users == {"eve"}
+    assert not engine.is_blocked(0.0)
+    assert not again.done()
+    go.set()
+    assert again.result(10)
+    engine.close()
+
+
+def test_a_user_comes_back_to_the_others(engine) -> None:
+    threads, go, begun = [], threading.Event(), threading.Event()
+
+    def long_work() -> None:
+        threads.append(threading.current_thread())
+        begun.set()
+        go.wait(10)
+
+    slow = engine.submit("eve", long_work)
+    assert begun.wait(10)
+    engine.overtake(0.0, lambda user: None)
+    go.set()
+    slow.result(10)
+    engine.submit("eve", lambda: threads.append(threading.current_thread())).result(10)
+    engine.submit("ada", lambda: threads.append(threading.current_thread())).result(10)
+    assert threads[1] is threads[2] is not threads[0]

@@ -205,7 +205,7 @@ def test_messages_with_too_many_values_are_refused_and_cost_turns(place, blobs) 
         with server.connect(session.id) as stream:
             stream.send('{"id": 1, "call": {"do": "add", "prompts": [' + "1," * 250_000 + "1]}}")
             reply = json.loads(stream.recv(timeout=20))
-            assert reply["fault"]["message"] == "a message may have 200000 values"
+            assert reply["fault"]["message"] == "a message may have 100000 values"
             assert call(stream, 2, click(5))["fault"] is None
 
 
@@ -411,6 +411,7 @@ def test_a_model_that_hangs_blocks_its_own_session_and_is_given_up(make_place, b
 
 def test_others_overtake_a_model_that_takes_long(place, blobs, monkeypatch) -> None:
     monkeypatch.setattr(service, "_SLOW", 0.1)
+    place.service.queue._apart_seconds = 0
     place.service._make = Hanging
     Hanging.go.clear()
     with place.client("ada") as server, place.client("eve") as other:

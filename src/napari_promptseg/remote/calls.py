@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-from pydantic import Base64Bytes, Field
+from pydantic import Base64Bytes, FailFast, Field
 
 from napari_promptseg.data.array_codec import pack, unpack
 from napari_promptseg.data.geometry import Bounds, Plane
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Axis = Annotated[str, Field(max_length=4)]
 Labels = Annotated[tuple[Number, ...], Field(max_length=65_535)]
+TaggedPrompt = Annotated[Prompt, Field(discriminator="kind")]
+"""A prompt with its kind: without it, each would be compared with all kinds, which takes long."""
 _MAX_REACH = 256
 """Pixels by which objects grow, shrink or are smoothed at most: the work grows with it."""
 
@@ -28,7 +30,7 @@ class AddPrompts(Message):
     """See `Session.add_prompts`."""
 
     do: Literal["add"] = "add"
-    prompts: Annotated[tuple[Prompt, ...], Field(min_length=1, max_length=1000)]
+    prompts: Annotated[tuple[TaggedPrompt, ...], Field(min_length=1, max_length=1000), FailFast()]
 
 
 class Propagate(Message):
@@ -68,7 +70,7 @@ class ReplacePrompt(MethodCall):
 
     do: Literal["replace_prompt"] = "replace_prompt"
     number: int
-    prompt: Prompt
+    prompt: TaggedPrompt
 
 
 class Choose(MethodCall):

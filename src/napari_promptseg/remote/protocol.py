@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import numpy as np
-from pydantic import Base64Bytes, BaseModel, ConfigDict, Field
+from pydantic import Base64Bytes, BaseModel, ConfigDict, FailFast, Field
 
 from napari_promptseg.data.array_codec import pack, unpack
 from napari_promptseg.data.geometry import Bounds, box_slices
@@ -76,7 +76,9 @@ class ImageOffer(Message):
 class Line(Message):
     """A stroke, or the corners of a region, in the pixels of a plane."""
 
-    path: Annotated[tuple[tuple[Finite, Finite], ...], Field(min_length=1, max_length=10_000)]
+    path: Annotated[
+        tuple[tuple[Finite, Finite], ...], Field(min_length=1, max_length=10_000), FailFast()
+    ]
     positive: bool = True
     width: Annotated[float, Field(ge=0, le=10_000)] = 1.0
     box: bool = False
@@ -95,8 +97,8 @@ class PlaneOffer(Message):
 class PlaneQuestion(Message):
     """Prompts of a plane, and its mask so far as compressed bits."""
 
-    strokes: Annotated[tuple[Line, ...], Field(max_length=1000)] = ()
-    regions: Annotated[tuple[Line, ...], Field(max_length=1000)] = ()
+    strokes: Annotated[tuple[Line, ...], Field(max_length=1000), FailFast()] = ()
+    regions: Annotated[tuple[Line, ...], Field(max_length=1000), FailFast()] = ()
     choice: int | None = None
     prior: Base64Bytes | None = None
 

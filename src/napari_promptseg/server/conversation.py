@@ -13,7 +13,7 @@ from napari_promptseg.remote.calls import Request
 from napari_promptseg.remote.protocol import Reply
 from napari_promptseg.server.faults import fault
 from napari_promptseg.server.gate import REFUSED
-from napari_promptseg.server.limits import BYTES_OF_A_REQUEST, MAX_VALUES
+from napari_promptseg.server.limits import MAX_VALUES, message_cost
 
 if TYPE_CHECKING:
     from fastapi import WebSocket
@@ -78,8 +78,9 @@ class Conversation:
             await self._receive(text)
 
     async def _receive(self, text: str) -> None:
-        self._service.rate.charge(self._user, len(text) / BYTES_OF_A_REQUEST)
-        if text.count(",") > MAX_VALUES:
+        values = text.count(",")
+        self._service.rate.charge(self._user, message_cost(len(text), values))
+        if values > MAX_VALUES:
             await self._slow_down()
             await self._refuse(0, f"a message may have {MAX_VALUES} values")
             return

@@ -1,8 +1,9 @@
-"""Fair queue: one thread does the work of all models, and users share its time."""
+"""Fair queue: one thread does the work of all users in turns, and slow users get their own."""
 
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable
@@ -17,6 +18,8 @@ _MAX_WAITING: Final = 200
 """Pieces of work of one user."""
 _MIN_CHARGE: Final = 0.05
 """Seconds that the shortest piece of work counts for."""
+_APART_SECONDS: Final = 60.0
+"""Seconds after their last slow piece of work until a user comes back to the others."""
 _log = logging.getLogger(__name__)
 
 
@@ -30,33 +33,55 @@ class _Work:
     start_time: float = 0.0
 
 
+@dataclass(slots=True, eq=False)
+class _Lane:
+    """A thread and what it works on: for one user, or for all who have no lane of their own."""
+
+    user: str | None = None
+    work: _Work | None = None
+    apart_until: float = math.inf
+    is_retired: bool = False
+
+
 class FairQueue:
     """Runs the work of the user next who has had the least time (start-time fair queueing [1]_).
 
     Short pieces count alike, so that users take turns; after a long one, the others come first
     for as long. Long work, such as a propagation, is submitted in pieces. A piece that takes
-    very long can be overtaken: another thread does the work of the other users meanwhile. One
-    that hangs can be given up.
+    very long can be overtaken: another thread does the work of the other users from then on,
+    and its user stays on a thread of their own for a while, so that no further long piece makes
+    the others wait. One that hangs can be given up.
+
+    Parameters
+    ----------
+    apart_seconds : float
+        How long a user whose work was overtaken stays on a thread of their own after the last
+        piece that was long.
 
     References
     ----------
     .. [1] P. Goyal, H. M. Vin, H. Cheng: Start-time Fair Queueing, SIGCOMM 1996.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, apart_seconds: float = _APART_SECONDS) -> None:
+        self._apart_seconds = apart_seconds
         self._waiting: OrderedDict[str, deque[_Work]] = OrderedDict()
         self._changed = threading.Condition()
         self._open = True
-        self._current: _Work | None = None
-        self._slow: dict[str, _Work] = {}
+        self._own: dict[str, _Lane] = {}
+        self._slow_seconds = math.inf
         self._usage: dict[str, float] = {}
         """Seconds of each user; who comes back after a pause has not saved any up."""
         self._virtual_time = 0.0
-        self._start()
+        self._common = self._start()
 
-    def _start(self, first: Callable[[], None] = lambda: None) -> None:
-        self._thread = threading.Thread(target=self._run, args=(first,), name="engine", daemon=True)
+    def _start(self, first: Callable[[], None] = lambda: None) -> _Lane:
+        lane = _Lane()
+        self._thread = threading.Thread(
+            target=self._run, args=(lane, first), name="engine", daemon=True
+        )
         self._thread.start()
+        return lane
 
     def submit(self, user: str, work: Callable[[], Any]) -> Future[Any]:
         """Queue work of a user.
@@ -76,23 +101,23 @@ class FairQueue:
             if not queue:
                 self._usage[user] = max(self._usage.get(user, 0.0), self._virtual_time)
             queue.append(piece)
-            self._changed.notify()
+            self._changed.notify_all()
         return piece.future
 
     @property
     def slow_users(self) -> set[str]:
-        """Users whose work was overtaken and still runs."""
+        """Users whose work was overtaken, and who are on a thread of their own."""
         with self._changed:
-            return set(self._slow)
+            return set(self._own)
 
     def is_blocked(self, seconds: float) -> bool:
         """Tell whether others wait for work that has run for longer than so many seconds."""
         with self._changed:
-            work = self._current
+            work = self._common.work
             return (
                 work is not None
                 and monotonic() - work.start_time >= seconds
-                and any(user != work.user for user in self._ready_users())
+                and any(user != work.user for user in self._ready_users(self._common))
             )
 
     def overtake(self, seconds: float, first: Callable[[str], None]) -> str | None:
@@ -112,12 +137,13 @@ class FairQueue:
             The user; None if no piece runs for that long.
         """
         with self._changed:
-            work = self._current
+            lane, work = self._common, self._common.work
             if work is None or monotonic() - work.start_time < seconds:
                 return None
-            self._slow[work.user], self._current = work, None
-            self._start(lambda: first(work.user))
-        _log.warning("work of %r takes longer than %.0f s: others go on", work.user, seconds)
+            lane.user, self._own[work.user] = work.user, lane
+            self._slow_seconds = seconds
+            self._common = self._start(lambda: first(work.user))
+        _log.warning("work of %r takes longer than %.1f s: others go on", work.user, seconds)
         return work.user
 
     def abandon(self, seconds: float, first: Callable[[str], None]) -> str | None:
@@ -136,15 +162,18 @@ class FairQueue:
             The user whose work it was; None if none runs for that long.
         """
         with self._changed:
-            works = [*self._slow.values(), *([] if self._current is None else [self._current])]
-            work = min(works, key=lambda work: work.start_time, default=None)
-            if work is None or monotonic() - work.start_time < seconds:
+            lanes = [*self._own.values(), self._common]
+            busy = [(lane.work, lane) for lane in lanes if lane.work is not None]
+            if not busy:
+                return None
+            work, lane = min(busy, key=lambda pair: pair[0].start_time)
+            if monotonic() - work.start_time < seconds:
                 return None
             user = work.user
             self._waiting.setdefault(user, deque()).appendleft(_Work(user, lambda: first(user)))
-            if self._slow.pop(user, None) is None:
-                self._current = None
-                self._start()
+            lane.is_retired = True
+            if self._own.pop(user, None) is None:
+                self._common = self._start()
             self._changed.notify_all()
         _log.error("work of %r was given up after %.0f s", work.user, monotonic() - work.start_time)
         with suppress(InvalidStateError):
@@ -164,36 +193,43 @@ class FairQueue:
             self._changed.notify_all()
         self._thread.join(_CLOSE_SECONDS)
 
-    def _take(self) -> _Work | None:
+    def _take(self, lane: _Lane) -> _Work | None:
+        """Wait for the next piece of work of a lane; None once it has ended."""
         with self._changed:
-            while self._open and self._is_mine() and not self._ready_users():
-                self._changed.wait()
-            if not self._open or not self._is_mine():
-                return None
-            user = min(self._ready_users(), key=self._usage.__getitem__)
+            while True:
+                if not self._open or lane.is_retired:
+                    return None
+                if lane.user is not None and monotonic() >= lane.apart_until:
+                    del self._own[lane.user]
+                    self._changed.notify_all()
+                    return None
+                if ready := self._ready_users(lane):
+                    break
+                pause = lane.apart_until - monotonic()
+                self._changed.wait(None if math.isinf(pause) else pause)
+            user = min(ready, key=self._usage.__getitem__)
             queue = self._waiting.pop(user)
             work = queue.popleft()
             if queue:
                 self._waiting[user] = queue  # behind those who had as much time
-            self._virtual_time = self._usage[user]
+            if lane.user is None:
+                self._virtual_time = self._usage[user]
             work.start_time = monotonic()
-            self._current = work
+            lane.work = work
             return work
 
-    def _ready_users(self) -> list[str]:
-        """Return users who wait and whose last piece of work is not still running."""
-        return [user for user in self._waiting if user not in self._slow]
+    def _ready_users(self, lane: _Lane) -> list[str]:
+        """Return the users of a lane who wait."""
+        if lane.user is not None:
+            return [lane.user] if lane.user in self._waiting else []
+        return [user for user in self._waiting if user not in self._own]
 
-    def _is_mine(self) -> bool:
-        """Return True if this thread is the one in use, and was not given up."""
-        return self._thread is threading.current_thread()
-
-    def _run(self, first: Callable[[], None]) -> None:
+    def _run(self, lane: _Lane, first: Callable[[], None]) -> None:
         try:
             first()
         except Exception:
             _log.exception("the others go on with the same model")
-        while (work := self._take()) is not None:
+        while (work := self._take(lane)) is not None:
             if work.future.set_running_or_notify_cancel():
                 try:
                     result = work.call()
@@ -204,9 +240,13 @@ class FairQueue:
                     with suppress(InvalidStateError):
                         work.future.set_result(result)
             with self._changed:
-                self._usage[work.user] += max(monotonic() - work.start_time, _MIN_CHARGE)
-                if self._current is work:
-                    self._current = None
-                if self._slow.get(work.user) is work:
-                    del self._slow[work.user]
-                    self._changed.notify_all()
+                self._account(lane, work)
+
+    def _account(self, lane: _Lane, work: _Work) -> None:
+        """Charge a user for a piece of work that is over; a lane of their own costs nobody."""
+        seconds = monotonic() - work.start_time
+        lane.work = None
+        if lane.user is None:
+            self._usage[work.user] += max(seconds, _MIN_CHARGE)
+        elif seconds >= self._slow_seconds or math.isinf(lane.apart_until):
+            lane.apart_until = monotonic() + self._apart_seconds

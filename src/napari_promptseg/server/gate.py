@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from fastapi import HTTPException
 
 from napari_promptseg.remote.protocol import CHUNK
-from napari_promptseg.server.limits import BYTES_OF_A_REQUEST, MAX_VALUES
+from napari_promptseg.server.limits import MAX_VALUES, message_cost
 from napari_promptseg.server.predict_api import MAX_PLANE_BYTES
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def _body_limit(method: str, path: str) -> int:
 def _bounded(receive: Receive, limit: int, charge: Callable[[float], None]) -> Receive:
     """Return a `receive` that refuses bodies that are too long or do not come.
 
-    Their bytes are charged as requests, and values, which take time to parse, are bounded.
+    Their bytes and values are charged as requests; values, which take time to parse, are bounded.
     """
     size, values, complete = 0, 0, False
 
@@ -182,8 +182,9 @@ def _bounded(receive: Receive, limit: int, charge: Callable[[float], None]) -> R
         except TimeoutError as error:
             raise HTTPException(408, "the body did not come") from error
         body = message.get("body", b"")
-        charge(len(body) / BYTES_OF_A_REQUEST)
-        size, values = size + len(body), values + body.count(b",")
+        commas = body.count(b",")
+        charge(message_cost(len(body), commas))
+        size, values = size + len(body), values + commas
         if size > limit:
             raise HTTPException(413, f"a body may have {limit} bytes here")
         if values > MAX_VALUES:

@@ -18,13 +18,29 @@ MAX_VERTICES: Final = 10_000
 """Vertices of a stroke or an outline."""
 MAX_PROMPTS: Final = 5000
 """Prompts of the active object."""
-MAX_VALUES: Final = 200_000
+MAX_VALUES: Final = 100_000
 """Values of one message; they take time to parse, which nobody else is served in."""
 BYTES_OF_A_REQUEST: Final = 2**20
 """Bytes of a body or a message that count as one request."""
+VALUES_OF_A_REQUEST: Final = 1000
+"""Values of a body or a message that count as one request: as long as they are parsed, no other
+thread runs."""
 _MIN_PIXELS: Final = 10**8
 _MAX_COVERAGE: Final = 100
 """Area of all strokes of a plane, as a multiple of the plane."""
+
+
+def message_cost(size: int, values: int) -> float:
+    """Return as how many requests a body or a message counts.
+
+    Parameters
+    ----------
+    size : int
+        Bytes.
+    values : int
+        Commas, of which JSON has one a value.
+    """
+    return size / BYTES_OF_A_REQUEST + values / VALUES_OF_A_REQUEST
 
 
 def check_strokes(

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _TURN: Final = 0.1
 """Seconds of a long call, until others have their turn."""
-_SLOW: Final = 3.0
+_SLOW: Final = 1.0
 """Seconds of one piece of work, after which other users go on with a model of their own."""
 _MAX_OWN_MODELS: Final = 2
 """Models, beside the shared one, of users whose work takes long."""
@@ -217,7 +217,7 @@ class Service:
             for user in list(self._accounts):
                 await self.run(user, partial(_spill, limit=limit))
 
-    async def watch(self, every: float = 1.0) -> None:
+    async def watch(self, every: float = 0.25) -> None:
         """Let others overtake slow work, and give up work that hangs, for ever.
 
         A session whose work is given up goes on from its journal.
