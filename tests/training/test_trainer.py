@@ -265,3 +265,17 @@ def test_a_single_click_is_answered_by_the_mask_of_best_quality(
             masks[i : i + 1, number : number + 1], scale_factor=2.0, mode="bilinear"
         )
         torch.testing.assert_close(shown[i : i + 1], wanted)
+
+
+def test_a_run_that_changes_its_optimiser_says_so_and_goes_on(images, tmp_path) -> None:
+    output = tmp_path / "run"
+    first = Trainer(recipe(images, output))
+    first.step = 3
+    first.save()
+    lines: list[str] = []
+    second = Trainer(recipe(images, output, optimiser="muon"), lines.append)
+    assert second.step == 3
+    assert lines == ["the checkpoint is of adamw: muon begins anew"]
+    second.save()
+    Trainer(recipe(images, output, optimiser="muon"), lines.append)
+    assert len(lines) == 1

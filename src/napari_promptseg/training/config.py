@@ -148,6 +148,9 @@ class TrainConfig(BaseModel):
         Crops or stacks a step, and their side in pixels (a multiple of 32, at least 64).
     planes : int
         Planes of a stack.
+    optimiser : {"adamw", "muon"}
+        "muon" orthogonalises the updates of all matrices, see `Muon`; a step learns more of
+        the same crops for a tenth more time.
     learning_rate : float
         Peak rate of the decoder; the encoder takes `encoder_rate` times it.
     warmup : int
@@ -197,6 +200,7 @@ class TrainConfig(BaseModel):
     batch: PositiveInt = 8
     crop: int = Field(256, ge=64, multiple_of=32)
     planes: int = Field(24, ge=2)
+    optimiser: Literal["adamw", "muon"] = "adamw"
     learning_rate: PositiveFloat = 1e-3
     encoder_rate: PositiveFloat = 0.3
     warmup: PositiveInt = 300

@@ -14,6 +14,7 @@ from napari_promptseg.models.networks.clicknet import ClickNet
 from napari_promptseg.models.networks.instancenet import InstanceNet
 from napari_promptseg.models.networks.volumenet import VolumeNet
 from napari_promptseg.training.depthwise import speed_up_depthwise
+from napari_promptseg.training.muon import MuonWithAdamW
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -145,14 +146,21 @@ def begin_average(net: Network, decay: float) -> AveragedModel:
     return average
 
 
-def begin_optimiser(net: Network, config: TrainConfig, extra: torch.nn.Module) -> torch.optim.AdamW:
-    """AdamW with a peak rate of its own for the encoder; `extra` is trained as the decoder is."""
+def begin_optimiser(
+    net: Network, config: TrainConfig, extra: torch.nn.Module
+) -> torch.optim.AdamW | MuonWithAdamW:
+    """Return an optimiser with a peak rate of its own for the encoder.
+
+    `extra` is trained as the decoder is.
+    """
     encoder = [] if isinstance(net, VolumeNet) else list(net.encoder.parameters())
     encoder_ids = set(map(id, encoder))
     others = [p for p in net.parameters() if id(p) not in encoder_ids] + list(extra.parameters())
     groups = [{"params": others, "peak": config.learning_rate}]
     if encoder:
         groups.insert(0, {"params": encoder, "peak": config.learning_rate * config.encoder_rate})
+    if config.optimiser == "muon":
+        return MuonWithAdamW(groups, config.weight_decay)
     return torch.optim.AdamW(groups, weight_decay=config.weight_decay, fused=True)
 
 

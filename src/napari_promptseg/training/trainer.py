@@ -113,7 +113,11 @@ class Trainer:
         self.average.module.load_state_dict(state["average"])
         self.average.n_averaged.fill_(state["step"])
         self.course.extra.load_state_dict(state["extra"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        before = state.get("optimiser_name", "adamw")
+        if before == self.config.optimiser:
+            self.optimiser.load_state_dict(state["optimiser"])
+        else:
+            self.report(f"the checkpoint is of {before}: {self.config.optimiser} begins anew")
         self.step, self.best = state["step"], state["best"]
         self.waited = state.get("waited", 0)
         self.rng = np.random.default_rng((self.config.seed, self.peers.rank, self.step))
@@ -125,6 +129,7 @@ class Trainer:
             "average": self.average.module.state_dict(),
             "extra": self.course.extra.state_dict(),
             "optimiser": self.optimiser.state_dict(),
+            "optimiser_name": self.config.optimiser,
             "step": self.step,
             "best": self.best,
             "waited": self.waited,
