@@ -58,11 +58,20 @@ def three_found(monkeypatch) -> np.ndarray:
     return found
 
 
+def find_all(b, where: str) -> None:
+    """Press the button, and choose from its menu."""
+    prompts = b.dock.prompts
+    press(prompts.everything_button)
+    action = next(one for one in prompts.where.actions() if one.text() == where)
+    at = prompts.where.actionGeometry(action).center()
+    QTest.mouseClick(prompts.where, Qt.MouseButton.LeftButton, pos=at)
+    b.wait()
+
+
 def test_all_objects_of_a_plane_are_reviewed_and_committed(bench, blobs, three_found):
     b = bench(blobs, backend="tinysam")
     b.robot.go_to((7, 3, 4))
-    press(b.dock.prompts.everything_button)
-    b.wait()
+    find_all(b, "On this plane")
     assert b.status.startswith("Found 3 objects")
     assert not b.layer("labels").data.any(), "nothing is committed unasked"
     assert b.dock.similar.table.rowCount() == 3
@@ -79,15 +88,58 @@ def test_all_objects_of_a_plane_are_reviewed_and_committed(bench, blobs, three_f
 def test_what_is_committed_already_is_not_proposed(bench, blobs, three_found):
     b = bench(blobs, backend="tinysam")
     b.robot.go_to((7, 3, 4))
-    press(b.dock.prompts.everything_button)
-    b.wait()
+    find_all(b, "On this plane")
     b.dock.similar.decisions["accept all"].click()
     b.wait()
-    press(b.dock.prompts.everything_button)
-    b.wait()
+    find_all(b, "On this plane")
     assert b.status == "Found nothing on this plane"
     b.dock.similar.sensitivity.setValue(0)
     assert b.dock.similar.table.rowCount() == 0
+
+
+def test_all_objects_of_a_volume_are_reviewed_and_committed(bench, blobs, three_found):
+    b = bench(blobs, backend="tinysam")
+    b.robot.go_to((7, 3, 4))
+    find_all(b, "In the whole volume")
+    depth = blobs.shape[0]
+    assert b.status.startswith("Found 3 objects")
+    assert not b.layer("labels").data.any(), "nothing is committed unasked"
+    assert b.viewer.layers["image proposals"].data[..., 25, 25].any(), "outlined in view"
+    table = b.dock.similar.table
+    assert {table.item(row, 2).text() for row in range(3)} == {
+        str(depth * area) for area in (100, 49, 16)
+    }
+    rows = [row for row in range(3) if table.item(row, 2).text() == str(depth * 16)]
+    b.dock.similar.select(*rows)
+    b.dock.similar.decisions["reject"].click()
+    assert table.rowCount() == 2
+    b.dock.similar.sensitivity.setValue(60)
+    assert table.rowCount() == 2, "what was rejected does not come back"
+    b.dock.similar.decisions["accept all"].click()
+    b.wait()
+    assert len(b.snapshot.objects) == 2
+    labels = b.layer("labels").data
+    assert all(np.array_equal(plane > 0, (three_found > 0) & (three_found < 3)) for plane in labels)
+    b.press("Ctrl+Z")
+    assert not b.layer("labels").data.any(), "together committed, together undone"
+
+
+def test_a_click_takes_an_object_of_the_volume_into_work(bench, blobs, three_found):
+    b = bench(blobs, backend="tinysam")
+    b.robot.go_to((7, 3, 4))
+    find_all(b, "In the whole volume")
+    b.click((7, 25, 25))
+    assert b.snapshot.has_object
+    assert b.controller.session.mask[:, 25, 22].all(), "on all planes, and corrected on this one"
+    assert b.dock.similar.table.rowCount() == 2
+
+
+def test_an_image_of_one_plane_has_no_menu(bench, three_found):
+    b = bench(np.zeros((48, 64), np.uint8), backend="tinysam")
+    press(b.dock.prompts.everything_button)
+    b.wait()
+    assert not b.dock.prompts.where.isVisible()
+    assert b.status.startswith("Found 3 objects")
 
 
 def test_models_that_have_one_answer_show_no_button_for_others(bench, blobs):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from napari_promptseg._napari.layers.layer_sync import LayerSync
-    from napari_promptseg._napari.worker.proposals import LocatedProposal
+    from napari_promptseg._napari.worker.proposals import AnyProposal
 
 CONFIDENT_COLOR: Final = "#35d07f"
 DOUBTFUL_COLOR: Final = "#f2b134"
@@ -33,9 +33,9 @@ class ProposalOverlay:
     def __init__(self, layer_sync: LayerSync) -> None:
         self._layer_sync = layer_sync
         self._overlay = Overlay(layer_sync, "labels", lambda: None)
-        self._proposals: Sequence[LocatedProposal] = ()
-        self._confident: Collection[LocatedProposal] = ()
-        self._selected: Collection[LocatedProposal] = ()
+        self._proposals: Sequence[AnyProposal] = ()
+        self._confident: Collection[AnyProposal] = ()
+        self._selected: Collection[AnyProposal] = ()
         self._visible_plane: object = None
         for name in VIEW_EVENTS:
             getattr(layer_sync.viewer.dims.events, name).connect(self._moved)
@@ -48,9 +48,9 @@ class ProposalOverlay:
 
     def show(
         self,
-        proposals: Sequence[LocatedProposal],
-        confident: Collection[LocatedProposal],
-        selected: Collection[LocatedProposal],
+        proposals: Sequence[AnyProposal],
+        confident: Collection[AnyProposal],
+        selected: Collection[AnyProposal],
     ) -> None:
         """Show these proposals, where the view is or goes."""
         self._proposals, self._confident, self._selected = proposals, confident, selected
@@ -61,10 +61,12 @@ class ProposalOverlay:
         self._draw()
 
     def _draw(self) -> None:
-        plane = (
-            self._layer_sync.view.plane() if self._layer_sync.viewer.dims.ndisplay == 2 else None
-        )
-        here = [one for one in self._proposals if one.plane == plane]
+        layer_sync = self._layer_sync
+        if layer_sync.image not in layer_sync.viewer.layers:
+            return  # it is being removed, which changes the dimensions first
+        plane = layer_sync.view.plane() if layer_sync.viewer.dims.ndisplay == 2 else None
+        sections = [] if plane is None else [(one, one.section(plane)) for one in self._proposals]
+        here = [(one, section) for one, section in sections if section is not None]
         if plane is None or not here:
             self._visible_plane = None
             self._overlay.remove()
@@ -75,8 +77,8 @@ class ProposalOverlay:
         shape = self._layer_sync.controller.volume.shape
         values = np.zeros([shape[axis] for axis in plane.in_plane], np.uint16)
         colors: dict[int | None, Any] = {None: "transparent", 0: "transparent"}
-        for number, one in enumerate(here, start=1):
-            values[one.proposal.part][one.proposal.mask] = number
+        for number, (one, (part, mask)) in enumerate(here, start=1):
+            values[part][mask] = number
             usual = CONFIDENT_COLOR if one in self._confident else DOUBTFUL_COLOR
             colors[number] = SELECTED_COLOR if one in self._selected else usual
         layout, image = self._layer_sync.layout, self._layer_sync.image

@@ -1,4 +1,4 @@
-"""Proposal review: show, select, accept and reject proposals of a few-shot class."""
+"""Proposal review: show, select, accept and reject proposed objects."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import numpy as np
 from psygnal import Signal, SignalGroup
 
 from napari_promptseg._napari.layers.proposal_overlay import ProposalOverlay
+from napari_promptseg._napari.worker.proposals import LocatedProposal, VolumeProposal, holds
+from napari_promptseg.data.geometry import Plane
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,8 +19,7 @@ if TYPE_CHECKING:
 
     from napari_promptseg._napari.layers.layer_sync import LayerSync
     from napari_promptseg._napari.widgets.few_shot import FewShotSection
-    from napari_promptseg._napari.worker.proposals import LocatedProposal
-    from napari_promptseg.data.geometry import Plane
+    from napari_promptseg._napari.worker.proposals import AnyProposal
 
 CONFIDENT: Final = 0.5
 """Confidence from which on a proposal is taken by "accept all"."""
@@ -53,8 +54,9 @@ class ProposalReview:
         self._section, self._show_status = section, show_status
         self._layer_sync: LayerSync | None = None
         self._map: ProposalOverlay | None = None
-        self._proposals: list[LocatedProposal] = []
+        self._proposals: list[AnyProposal] = []
         self._refusals: dict[Plane, NDArray[np.bool_]] = {}
+        self._refused_objects: set[tuple[tuple[int, ...], float]] = set()
         self._name = ""
         section.selection_changed.connect(self._look_at)
         section.decided.connect(self.decide)
@@ -66,7 +68,7 @@ class ProposalReview:
         if self._map is not None:
             self._map.close()
         self._layer_sync, self._map = layer_sync, None
-        self._proposals, self._refusals = [], {}
+        self._forget()
         if layer_sync is not None:
             self._map = ProposalOverlay(layer_sync)
             layer_sync.clicks.before_click = self._clicked
@@ -77,16 +79,40 @@ class ProposalReview:
 
         What the user has refused there does not come back.
         """
-        if name != self._name:
-            self._proposals, self._refusals, self._name = [], {}, name
-            self.events.renamed.emit(name)
+        self._rename(name)
         refusals = self._refusals.get(plane)
-        visible = [one for one in proposals if one.proposal.confidence >= _SHOWN]
+        visible = [one for one in proposals if one.confidence >= _SHOWN]
         if refusals is not None:
             visible = [one for one in visible if not _covered(one, refusals)]
+        others = [
+            one
+            for one in self._proposals
+            if isinstance(one, LocatedProposal) and one.plane != plane
+        ]
+        self._replace([*others, *visible])
+
+    def show_whole(self, proposals: Sequence[VolumeProposal]) -> None:
+        """Show what is proposed in the whole image, in place of everything else.
+
+        What the user has refused does not come back.
+        """
+        self._rename("")
+        self._replace([one for one in proposals if _key(one) not in self._refused_objects])
+
+    def _rename(self, name: str) -> None:
+        """Begin with a class of another name, or with none."""
+        if name != self._name:
+            self._forget()
+            self._name = name
+            self.events.renamed.emit(name)
+
+    def _forget(self) -> None:
+        self._proposals, self._refusals, self._refused_objects = [], {}, set()
+
+    def _replace(self, proposals: Sequence[AnyProposal]) -> None:
+        """Show other proposals; the selection stays where one lies as that of before did."""
         selected = self._selected()
-        self._proposals = [one for one in self._proposals if one.plane != plane] + visible
-        self._proposals.sort(key=lambda one: -one.proposal.confidence)
+        self._proposals = sorted(proposals, key=lambda one: -one.confidence)
         self._show(_like(selected[0], self._proposals) if selected else None)
 
     def undecided(self, plane: Plane) -> bool:
@@ -95,7 +121,7 @@ class ProposalReview:
 
     def summary(self, name: str) -> str:
         """Tell what was found."""
-        confident = sum(one.proposal.confidence >= CONFIDENT for one in self._proposals)
+        confident = sum(one.confidence >= CONFIDENT for one in self._proposals)
         if not self._proposals:
             return f"Found no {name} here"
         doubtful = len(self._proposals) - confident
@@ -112,7 +138,7 @@ class ProposalReview:
             return
         selected = self._selected()
         if what == "accept all":
-            selected = [one for one in self._proposals if one.proposal.confidence >= CONFIDENT]
+            selected = [one for one in self._proposals if one.confidence >= CONFIDENT]
         if not selected:
             text = "Select a proposal first" if self._proposals else "Nothing is proposed here"
             self._show_status(text)
@@ -135,10 +161,13 @@ class ProposalReview:
             row = (rows[0] + by) % len(self._proposals) if rows else 0
             self._section.select(row)
 
-    def _refuse(self, selected: Sequence[LocatedProposal]) -> None:
+    def _refuse(self, selected: Sequence[AnyProposal]) -> None:
         assert self._layer_sync is not None
         shape = self._layer_sync.controller.volume.shape
         for one in selected:
+            if isinstance(one, VolumeProposal):
+                self._refused_objects.add(_key(one))
+                continue
             there = self._refusals.setdefault(
                 one.plane, np.zeros([shape[axis] for axis in one.plane.in_plane], np.bool_)
             )
@@ -149,7 +178,7 @@ class ProposalReview:
         self.events.rejection.emit(list(selected), self._name)
         self._show_status(f"Rejected: {self._name} learns from it")
 
-    def _fix(self, one: LocatedProposal) -> None:
+    def _fix(self, one: AnyProposal) -> None:
         self._proposals.remove(one)
         self._show()
         self.events.correction_requested.emit(one, self._name)
@@ -163,7 +192,7 @@ class ProposalReview:
         if plane is None:
             return
         for one in self._proposals:
-            if one.holds(plane, position):
+            if holds(one, plane, position):
                 self._fix(one)
                 return
 
@@ -174,17 +203,14 @@ class ProposalReview:
 
     # What is shown
 
-    def _selected(self) -> list[LocatedProposal]:
+    def _selected(self) -> list[AnyProposal]:
         return [
             self._proposals[row] for row in self._section.selection if row < len(self._proposals)
         ]
 
     def _show(self, row: int | None = None, go: bool = False) -> None:
         """Show the list as it is now, with a row selected; go there if the user asked."""
-        rows = [
-            (one.proposal.confidence, _where(one), int(one.proposal.mask.sum()))
-            for one in self._proposals
-        ]
+        rows = [(one.confidence, _where(one), one.size) for one in self._proposals]
         self._section.show_proposals(rows, CONFIDENT)
         if row is not None and go:
             self._section.select(row)
@@ -194,7 +220,7 @@ class ProposalReview:
 
     def _draw(self) -> None:
         if self._map is not None:
-            confident = {one for one in self._proposals if one.proposal.confidence >= CONFIDENT}
+            confident = {one for one in self._proposals if one.confidence >= CONFIDENT}
             self._map.show(self._proposals, confident, set(self._selected()))
 
 
@@ -204,10 +230,25 @@ def _covered(one: LocatedProposal, refusals: NDArray[np.bool_]) -> bool:
     return bool(2 * np.count_nonzero(refusals[one.proposal.part] & mask) > np.count_nonzero(mask))
 
 
-def _like(one: LocatedProposal, proposals: Sequence[LocatedProposal]) -> int | None:
+def _key(one: VolumeProposal) -> tuple[tuple[int, ...], float]:
+    """Return what tells an object from the others of a search."""
+    return one.found.corner, one.found.score
+
+
+def _like(one: AnyProposal, proposals: Sequence[AnyProposal]) -> int | None:
     """Return which proposal lies where another one did."""
-    return next((n for n, new in enumerate(proposals) if new.holds(one.plane, one.position)), None)
+    position = one.position
+    for number, new in enumerate(proposals):
+        plane = new.plane or one.plane or _plane_at(position)
+        if holds(new, plane, position):
+            return number
+    return None
 
 
-def _where(one: LocatedProposal) -> str:
+def _plane_at(position: tuple[int, ...]) -> Plane:
+    """Return the plane along the last two axes at a position."""
+    return Plane((*position[:-2], None, None))
+
+
+def _where(one: AnyProposal) -> str:
     return ", ".join(str(i) for i in one.position)

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from qtpy.QtCore import QEvent, QObject, Qt, Signal  # type: ignore[attr-defined]
+from qtpy.QtGui import QAction  # type: ignore[attr-defined]
 from qtpy.QtWidgets import (
     QButtonGroup,
     QComboBox,
@@ -14,6 +15,7 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLineEdit,
+    QMenu,
     QPushButton,
     QScrollArea,
     QSizePolicy,
@@ -157,7 +159,8 @@ class PromptSection(Section):
     other = Signal()
     collect = Signal(bool)
     answer = Signal()
-    everything = Signal()
+    everything = Signal(bool)
+    """All objects are to be found: of the plane in view, or of the whole image."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Prompt", parent)
@@ -198,9 +201,15 @@ class PromptSection(Section):
         )
         self.everything_button = push_button(
             "Find all",
-            "Propose all objects of this plane, without prompts and examples",
-            self.everything.emit,
+            "Propose all objects, without prompts and examples",
+            self._find_clicked,
         )
+        self.where = QMenu(self)
+        self.where.addAction("On this plane", partial(self.everything.emit, False))
+        self._whole = QAction(self)
+        self._whole.triggered.connect(lambda _: self.everything.emit(True))
+        self.where.addAction(self._whole)
+        self.offer_whole("")
         self.collect_button = push_button(
             "Collect", "Give several prompts, then have one answer", action="collect"
         )
@@ -220,6 +229,19 @@ class PromptSection(Section):
         self.other_button.setEnabled(False)
         self.show_collected(0)
         self.text.hide()
+
+    def offer_whole(self, text: str) -> None:
+        """Offer to find all objects of the whole image, in these words; not if they are empty."""
+        self._whole.setText(text)
+        self._whole.setVisible(bool(text))
+
+    def _find_clicked(self) -> None:
+        if self._whole.isVisible():
+            self.where.popup(
+                self.everything_button.mapToGlobal(self.everything_button.rect().bottomLeft())
+            )
+        else:
+            self.everything.emit(False)
 
     def _collect_clicked(self, on: bool) -> None:
         self.collect.emit(on)

@@ -1,8 +1,9 @@
-"""Commands for objects proposed by a few-shot class."""
+"""Proposed objects, of a plane or of the whole image, and the commands for them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,11 +19,14 @@ if TYPE_CHECKING:
     from napari_promptseg._napari.worker.any_session import AnySession
     from napari_promptseg._napari.worker.job_queue import Job
     from napari_promptseg._napari.worker.session_proxy import SessionProxy
+    from napari_promptseg.data.progress import Report
     from napari_promptseg.data.volume import PlaneImage
     from napari_promptseg.few_shot.proposals import Proposal  # noqa: TC004 - not evaluated
-    from napari_promptseg.instances.objects import FoundObjects
+    from napari_promptseg.instances.objects import FoundObject, FoundObjects  # noqa: TC004
 
 Examples = list[tuple["PlaneImage", "NDArray[np.integer[Any]]"]]
+Section = tuple[tuple[slice, slice], "NDArray[np.bool_]"]
+"""Rows and columns of a plane, and a mask of them."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -41,25 +45,99 @@ class LocatedProposal:
     proposal: Proposal
 
     @property
+    def confidence(self) -> float:
+        """How sure it is, in [0, 1]."""
+        return self.proposal.confidence
+
+    @property
+    def size(self) -> int:
+        """Number of its pixels."""
+        return int(np.count_nonzero(self.proposal.mask))
+
+    @property
     def position(self) -> tuple[int, ...]:
         """A pixel of it in the volume, near its middle."""
-        inside = np.argwhere(self.proposal.mask)
-        middle = inside[np.abs(inside - inside.mean(0)).sum(1).argmin()]
+        middle = _middle(self.proposal.mask)
         entries = [0 if i is None else i for i in self.plane.index]
         row, column = self.plane.in_plane
-        entries[row] = self.proposal.top + int(middle[0])
-        entries[column] = self.proposal.left + int(middle[1])
+        entries[row] = self.proposal.top + middle[0]
+        entries[column] = self.proposal.left + middle[1]
         return tuple(entries)
 
-    def holds(self, plane: Plane, position: Sequence[float]) -> bool:
-        """Return True if a position on a plane is one of its pixels."""
-        if plane != self.plane:
-            return False
-        axes = zip(self.plane.in_plane, (self.proposal.top, self.proposal.left), strict=True)
-        row, column = (round(position[axis]) - first for axis, first in axes)
-        height, width = self.proposal.mask.shape
-        inside = 0 <= row < height and 0 <= column < width
-        return inside and bool(self.proposal.mask[row, column])
+    def section(self, plane: Plane) -> Section | None:
+        """Return the part of a plane that it lies in, and its mask there; None for none."""
+        return (self.proposal.part, self.proposal.mask) if plane == self.plane else None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class VolumeProposal:
+    """A proposal of the whole image: a volume, a video or a series.
+
+    Parameters
+    ----------
+    found : FoundObject
+        Of the image without channel.
+    """
+
+    found: FoundObject
+
+    @property
+    def plane(self) -> None:
+        """None, as it is on no plane alone."""
+        return None
+
+    @property
+    def confidence(self) -> float:
+        """How sure it is: what the slider lets in is sure, so that "accept all" takes it."""
+        return max(self.found.score, 0.5)
+
+    @property
+    def size(self) -> int:
+        """Number of its pixels."""
+        return self.found.size
+
+    @property
+    def position(self) -> tuple[int, ...]:
+        """A pixel of it in the volume, near its middle."""
+        middle = _middle(self.found.mask)
+        return tuple(corner + i for corner, i in zip(self.found.corner, middle, strict=True))
+
+    def section(self, plane: Plane) -> Section | None:
+        """Return the part of a plane that it lies in, and its mask there; None for none."""
+        box = self.found.box
+        if not plane.crosses(tuple((part.start, part.stop) for part in box)):
+            return None
+        index = tuple(
+            slice(None) if i is None else i - corner
+            for i, corner in zip(plane.index, self.found.corner, strict=True)
+        )
+        row, column = plane.in_plane
+        mask = self.found.mask[index]
+        return ((box[row], box[column]), mask) if mask.any() else None
+
+
+AnyProposal = LocatedProposal | VolumeProposal
+
+
+def holds(one: AnyProposal, plane: Plane, position: Sequence[float]) -> bool:
+    """Return whether a position on a plane is a pixel of a proposal."""
+    section = one.section(plane)
+    if section is None:
+        return False
+    part, mask = section
+    row, column = (
+        round(position[axis]) - where.start
+        for axis, where in zip(plane.in_plane, part, strict=True)
+    )
+    inside = 0 <= row < mask.shape[0] and 0 <= column < mask.shape[1]
+    return inside and bool(mask[row, column])
+
+
+def _middle(mask: NDArray[np.bool_]) -> tuple[int, ...]:
+    """Return the pixel of a mask that is nearest to its centroid."""
+    inside = np.argwhere(mask)
+    nearest = inside[np.abs(inside - inside.mean(0)).sum(1).argmin()]
+    return tuple(int(i) for i in nearest)
 
 
 class ProposalCommands:
@@ -85,26 +163,54 @@ class ProposalCommands:
 
         self._proxy.run(work, then)
 
-    def find_all(self, plane: Plane, then: Callable[[FoundObjects], None]) -> None:
-        """Find all objects of a plane without prompts; nothing is committed."""
+    def find_all(
+        self,
+        plane: Plane | None,
+        then: Callable[[FoundObjects], None],
+        report: Report,
+        settle: Callable[[Job], None],
+    ) -> Job:
+        """Find all objects of a plane, or of the whole image, without prompts.
+
+        Nothing is committed. A prompt ends the search in the whole image, so that it is answered
+        at once.
+
+        Parameters
+        ----------
+        plane : Plane or None
+            None for the whole image.
+        then, settle : callable
+            See `SessionProxy.run`.
+        report : callable
+            Called on the main thread with the number of planes that were looked at, and of all.
+        """
 
         def work(session: AnySession, job: Job) -> FoundObjects:
-            return session.find_all(plane, is_cancelled=job.stop_event.is_set)
+            def is_cancelled() -> bool:
+                return job.stop_event.is_set() or (plane is None and bool(self._proxy.pending))
 
-        self._proxy.run(work, then, key="find all", loads_model=True)
+            def show(done: int, total: int) -> None:
+                self._proxy.deliver(partial(report, done, total))
 
-    def accept(self, located: Sequence[LocatedProposal], name: str) -> None:
-        """Commit proposals, in one step a plane."""
+            return session.find_all(plane, report=show, is_cancelled=is_cancelled)
+
+        return self._proxy.run(work, then, key="find all", settle=settle, loads_model=True)
+
+    def accept(self, proposals: Sequence[AnyProposal], name: str) -> None:
+        """Commit proposals: in one step a plane, and in one those of the whole image."""
+        located = [one for one in proposals if isinstance(one, LocatedProposal)]
+        found = [one.found for one in proposals if isinstance(one, VolumeProposal)]
 
         def work(session: AnySession, _: Job) -> list[int]:
             planes = dict.fromkeys(one.plane for one in located)
-            return [
+            ids = [
                 label
                 for plane in planes
                 for label in session.accept(
                     [one.proposal for one in located if one.plane == plane], plane, name
                 )
             ]
+            return ids + (_commit(session, found, name) if found else [])
 
         def then(labels: list[int]) -> None:
             if not labels:
@@ -117,12 +223,25 @@ class ProposalCommands:
 
         self._proxy.run(work, then)
 
-    def take_over(self, located: LocatedProposal) -> None:
+    def take_over(self, one: AnyProposal) -> None:
         """Make a proposal the active object, to be corrected with clicks."""
 
         def work(session: AnySession, _: Job) -> None:
-            rows, columns = (session.volume.shape[axis] for axis in located.plane.in_plane)
-            mask = located.proposal.whole((rows, columns))
-            session.add_prompts([pack_mask(located.plane, mask)])
+            if isinstance(one, VolumeProposal):
+                for label in _commit(session, [one.found], ""):
+                    session.reopen(label)
+                return
+            rows, columns = (session.volume.shape[axis] for axis in one.plane.in_plane)
+            mask = one.proposal.whole((rows, columns))
+            session.add_prompts([pack_mask(one.plane, mask)])
 
         self._proxy.run(work, self._proxy.say("Correct it with clicks, then commit it"))
+
+
+def _commit(session: AnySession, found: Sequence[FoundObject], name: str) -> list[int]:
+    """Commit objects of the whole image as one step; return their ids."""
+    labels = np.zeros(session.volume.shape, np.int32)
+    for number, one in enumerate(found, start=1):
+        labels[one.box][one.mask] = number
+    names = dict.fromkeys(range(1, len(found) + 1), name) if name else None
+    return list(session.add_labels(labels, names).values())
