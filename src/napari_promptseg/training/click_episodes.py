@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from napari_promptseg.training.data.crops_2d import Sample
 
 _STARTS: Final = {
-    "click": 0.40,
-    "clicks": 0.08,
-    "box": 0.14,
-    "scribble": 0.12,
-    "lasso": 0.05,
-    "neighbour": 0.12,
-    "neighbour and click": 0.05,
-    "refusal": 0.04,
+    "click": 0.52,
+    "clicks": 0.06,
+    "box": 0.12,
+    "scribble": 0.10,
+    "lasso": 0.04,
+    "neighbour": 0.09,
+    "neighbour and click": 0.04,
+    "refusal": 0.03,
 }
 """How often an episode starts in each way."""
 

@@ -267,6 +267,7 @@ class Trainer:
             self.device,
             self.peers.count,
             "bfloat16" if self.half else "float32",
+            self.config.batch,
         )
         books = RunLogger(self.config, stretch, scenes, self.report)
         try:

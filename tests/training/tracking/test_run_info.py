@@ -12,7 +12,7 @@ from napari_promptseg.training.tracking.run_info import (
 
 
 def stretch(first: int, last: int, seconds: float = 1800) -> RunSegment:
-    begun = RunSegment.begin(first, "abc", torch.device("cpu"), 2, "float32")
+    begun = RunSegment.begin(first, "abc", torch.device("cpu"), 2, "float32", 8)
     return begun.model_copy(update={"last": last, "seconds": seconds})
 
 

@@ -21,7 +21,7 @@ def open_books(folder, lines: list[str], step: int = 0) -> RunLogger:
     config = TrainConfig(
         output=folder, data=[DataSet(folder=folder)], steps=40, batch=8, report_every=2
     )
-    stretch = RunSegment.begin(step, "abc", torch.device("cpu"), 1, "float32")
+    stretch = RunSegment.begin(step, "abc", torch.device("cpu"), 1, "float32", 8)
     return RunLogger(config, stretch, [], lines.append)
 
 

@@ -42,24 +42,28 @@ _METHOD: Final = {
         "A simulated user prompts an object with a click, several clicks, a box, a scribble, a "
         "lasso or the mask of a neighbouring plane, and corrects the answer round by round. "
         "Every round is learnt from (Sofiiuk et al. 2021, arXiv:2102.06583). Normalised focal "
-        "loss and Dice loss, AdamW, a cosine schedule, and averaged weights, of which validation "
-        "picks the best."
+        "loss and Dice loss, {optimiser}, a cosine schedule, and averaged weights, of which "
+        "validation picks the best."
     ),
     "volumenet": (
         "Of a stack of planes, a simulated user gives the mask of one or two planes, a click with "
         "its answer, or the answers of an earlier step with their errors, and corrects the answer "
         "round by round. Beside the object, every organ that has a name is to be told from the "
         "others. Some objects are regions of similar intensity, and some volumes are made up, so "
-        "that things without a label teach too. Cross-entropy and Dice loss, AdamW, a cosine "
+        "that things without a label teach too. Cross-entropy and Dice loss, {optimiser}, a cosine "
         "schedule, and averaged weights, of which validation picks the best."
     ),
     "instancenet": (
         "Crops around a random object, which appears at a random size, are learnt with all of "
         "their objects: cross-entropy and Dice loss of the insides, cross-entropy of the rims, "
         "squared difference of the directions to the centre, absolute difference of the logarithm "
-        "of the diameter. AdamW, a cosine schedule, and averaged weights, of which validation "
-        "picks the best."
+        "of the diameter. {optimiser}, a cosine schedule, and averaged weights, of which "
+        "validation picks the best."
     ),
+}
+_OPTIMISER: Final = {
+    "adamw": "AdamW",
+    "muon": "Muon (Jordan et al. 2024) for the matrices and AdamW for the rest",
 }
 _MEASURED: Final = {
     "clicknet": (
@@ -126,7 +130,8 @@ def write_card(config: TrainConfig, file: Path | None = None) -> Path:
     text += ["## Intended use", card.use or _USE]
     text += ["## Limits", card.limits or _LIMITS]
     text += ["## Data", *_data(config, record)]
-    text += ["## Training", _METHOD[config.model], *_recipe(config, record, info)]
+    method = _METHOD[config.model].format(optimiser=_OPTIMISER[config.optimiser])
+    text += ["## Training", method, *_recipe(config, record, info)]
     text += ["## Validation", *_validation(config, figures, info.step)]
     if plot.exists():
         text.append(f"![Loss and validation over the steps]({plot.name})")
@@ -221,9 +226,10 @@ def _recipe(config: TrainConfig, record: RunInfo, info: WeightsInfo) -> list[str
     text = [_table(("setting", "value"), values)]
     step = info.step
     if step is not None:
-        amount = f"{step * config.batch:,} crops of"
+        examples = _examples(config, record, step)
+        amount = f"{examples:,} crops of"
         if config.model == "volumenet":
-            amount = f"{step * config.batch:,} stacks of {config.planes} planes of"
+            amount = f"{examples:,} stacks of {config.planes} planes of"
         text.append(f"The weights have seen {amount} {config.crop} x {config.crop} pixels.")
     if record.stretches:
         text.append(_table(("steps", "time", "machine", "precision", "recipe"), _stretches(record)))
@@ -237,6 +243,15 @@ def _recipe(config: TrainConfig, record: RunInfo, info: WeightsInfo) -> list[str
     file = "RECIPE.toml" if config.file is None else config.file.as_posix()
     text.append(f"To repeat it:\n\n```bash\n{start} train {file}\n```")
     return text
+
+
+def _examples(config: TrainConfig, record: RunInfo, step: int) -> int:
+    """Return the number of crops or stacks until a step, of which the batch may have changed."""
+    recorded = [
+        (min(one.last, step) - min(one.first, step), one.batch or config.batch)
+        for one in record.stretches
+    ]
+    return sum(n * batch for n, batch in recorded) or step * config.batch
 
 
 def _stretches(record: RunInfo) -> list[tuple[str, ...]]:

@@ -35,6 +35,8 @@ class RunSegment(BaseModel):
         Processes that trained together.
     precision : {"float32", "bfloat16"}
         Of the forward pass.
+    batch : int
+        Crops or stacks a step; 0 in records that do not tell.
     torch_version, package_version : str
         Of PyTorch and of this package.
     """
@@ -50,12 +52,19 @@ class RunSegment(BaseModel):
     cores: int
     processes: int
     precision: str
+    batch: int = 0
     torch_version: str
     package_version: str
 
     @classmethod
     def begin(
-        cls, step: int, recipe: str, device: torch.device, processes: int, precision: str
+        cls,
+        step: int,
+        recipe: str,
+        device: torch.device,
+        processes: int,
+        precision: str,
+        batch: int,
     ) -> RunSegment:
         """Note the machine that a run begins or goes on with."""
         import torch
@@ -70,6 +79,7 @@ class RunSegment(BaseModel):
             cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else _cores(),
             processes=processes,
             precision=precision,
+            batch=batch,
             torch_version=torch.__version__,
             package_version=version("napari-promptseg"),
         )
