@@ -22,7 +22,7 @@ FIGURES = {
 
 
 def stretch(**changed) -> RunSegment:
-    begun = RunSegment.begin(0, "abc", torch.device("cpu"), 1, "float32")
+    begun = RunSegment.begin(0, "abc", torch.device("cpu"), 1, "float32", 8)
     return begun.model_copy(update={"processor": "A fine CPU", "cores": 2, **changed})
 
 
