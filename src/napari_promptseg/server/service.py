@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _TURN: Final = 0.1
 """Seconds of a long call, until others have their turn."""
-_SLOW: Final = 1.0
+_SLOW: Final = 0.5
 """Seconds of one piece of work, after which other users go on with a model of their own."""
 _MAX_OWN_MODELS: Final = 2
 """Models, beside the shared one, of users whose work takes long."""

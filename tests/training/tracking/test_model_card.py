@@ -46,7 +46,10 @@ def run(config):
     save_weights(weights, {"w": torch.zeros(1500, 1000)}, config, 500, FIGURES)
     cv2.imwrite(str(config.output / "training.png"), np.zeros((8, 8), np.uint8))
     counts = [SceneCounts(name="cats", kind="parts", trained=85, held_out=15)]
-    stretches = [stretch(last=400, seconds=3600), stretch(first=400, last=1000, seconds=5400)]
+    stretches = [
+        stretch(last=400, seconds=3600),
+        stretch(first=400, last=1000, seconds=5400, batch=4),
+    ]
     RunInfo(scenes=counts, stretches=stretches).write(config.output)
     return config.output
 
@@ -58,8 +61,9 @@ def test_the_card_tells_what_the_run_folder_holds(config, run):
     assert "| cats | a shelter | parts | 85 (and 15 held out) | 75 % | CC0 |" in card
     assert "| dogs | not stated | unknown | unknown | 25 % | not stated |" in card
     assert "terms of some sets are not stated" in card
-    assert "2,000 crops of 256 x 256" in card
-    assert "| 0 to 1,000 | 2 h 30 min | A fine CPU, 2 cores | float32" in card
+    assert "3,600 crops of 256 x 256" in card
+    assert "| 0 to 400 | 1 h 0 min | A fine CPU, 2 cores | float32" in card
+    assert "| 400 to 1,000 | 1 h 30 min | A fine CPU, 2 cores | float32" in card
     assert "| cats |  | 3.00 | 4.00 | 0.75 |" in card
     assert "`learning_rate` | `0.001`" in card
     assert "(training.png)" in card
