@@ -37,6 +37,7 @@ class _Work:
 class _Lane:
     """A thread and what it works on: for one user, or for all who have no lane of their own."""
 
+    thread: threading.Thread | None = None
     user: str | None = None
     work: _Work | None = None
     apart_until: float = math.inf
@@ -77,10 +78,10 @@ class FairQueue:
 
     def _start(self, first: Callable[[], None] = lambda: None) -> _Lane:
         lane = _Lane()
-        self._thread = threading.Thread(
+        lane.thread = threading.Thread(
             target=self._run, args=(lane, first), name="engine", daemon=True
         )
-        self._thread.start()
+        lane.thread.start()
         return lane
 
     def submit(self, user: str, work: Callable[[], Any]) -> Future[Any]:
@@ -183,15 +184,19 @@ class FairQueue:
         return work.user
 
     def close(self) -> None:
-        """End after the present piece of work; waiting pieces are cancelled."""
+        """End after the present pieces of work; waiting ones are cancelled."""
+        end_time = monotonic() + _CLOSE_SECONDS
         with self._changed:
+            lanes = [self._common, *self._own.values()]
             self._open = False
             for queue in self._waiting.values():
                 for work in queue:
                     work.future.cancel()
             self._waiting.clear()
             self._changed.notify_all()
-        self._thread.join(_CLOSE_SECONDS)
+        for lane in lanes:
+            if lane.thread is not None:
+                lane.thread.join(max(end_time - monotonic(), 0.0))
 
     def _take(self, lane: _Lane) -> _Work | None:
         """Wait for the next piece of work of a lane; None once it has ended."""
