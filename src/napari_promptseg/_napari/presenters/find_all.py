@@ -77,9 +77,11 @@ class FindAllPresenter:
                 self._show(place, proposals)
 
         self.stop()
-        where = "on this plane" if place is not None else _whole(layer_sync).lower()
-        ending = "" if place is not None else "; a click ends the search"
-        self._show_status(f"Looking for all objects {where} …{ending}")
+        self._show_status(
+            "Looking for all objects on this plane …"
+            if place is not None
+            else f"Looking for all objects {_whole(layer_sync).lower()}; a click ends the search"
+        )
         self._job = layer_sync.controller.proposals.find_all(
             place, then, self._show_progress, self._settle
         )

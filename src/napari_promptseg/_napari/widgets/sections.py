@@ -232,6 +232,7 @@ class PromptSection(Section):
 
     def offer_whole(self, text: str) -> None:
         """Offer to find all objects of the whole image, in these words; not if they are empty."""
+        self.everything_button.setText("Find all ▾" if text else "Find all")
         self._whole.setText(text)
         self._whole.setVisible(bool(text))
 
