@@ -232,7 +232,7 @@ def _covered(one: LocatedProposal, refusals: NDArray[np.bool_]) -> bool:
 
 def _key(one: VolumeProposal) -> tuple[tuple[int, ...], float]:
     """Return what tells an object from the others of a search."""
-    return one.found.corner, one.found.score
+    return one.instance.corner, one.instance.score
 
 
 def _like(one: AnyProposal, proposals: Sequence[AnyProposal]) -> int | None:

@@ -75,11 +75,11 @@ class VolumeProposal:
 
     Parameters
     ----------
-    found : FoundObject
+    instance : FoundObject
         Of the image without channel.
     """
 
-    found: FoundObject
+    instance: FoundObject
 
     @property
     def plane(self) -> None:
@@ -89,30 +89,30 @@ class VolumeProposal:
     @property
     def confidence(self) -> float:
         """How sure it is: what the slider lets in is sure, so that "accept all" takes it."""
-        return max(self.found.score, 0.5)
+        return max(self.instance.score, 0.5)
 
     @property
     def size(self) -> int:
         """Number of its pixels."""
-        return self.found.size
+        return self.instance.size
 
     @property
     def position(self) -> tuple[int, ...]:
         """A pixel of it in the volume, near its middle."""
-        middle = _middle(self.found.mask)
-        return tuple(corner + i for corner, i in zip(self.found.corner, middle, strict=True))
+        middle = _middle(self.instance.mask)
+        return tuple(corner + i for corner, i in zip(self.instance.corner, middle, strict=True))
 
     def section(self, plane: Plane) -> Section | None:
         """Return the part of a plane that it lies in, and its mask there; None for none."""
-        box = self.found.box
+        box = self.instance.box
         if not plane.crosses(tuple((part.start, part.stop) for part in box)):
             return None
         index = tuple(
             slice(None) if i is None else i - corner
-            for i, corner in zip(plane.index, self.found.corner, strict=True)
+            for i, corner in zip(plane.index, self.instance.corner, strict=True)
         )
         row, column = plane.in_plane
-        mask = self.found.mask[index]
+        mask = self.instance.mask[index]
         return ((box[row], box[column]), mask) if mask.any() else None
 
 
@@ -199,7 +199,7 @@ class ProposalCommands:
     def accept(self, proposals: Sequence[AnyProposal], name: str) -> None:
         """Commit proposals: in one step a plane, and in one those of the whole image."""
         located = [one for one in proposals if isinstance(one, LocatedProposal)]
-        found = [one.found for one in proposals if isinstance(one, VolumeProposal)]
+        instances = [one.instance for one in proposals if isinstance(one, VolumeProposal)]
 
         def work(session: AnySession, _: Job) -> list[int]:
             planes = dict.fromkeys(one.plane for one in located)
@@ -210,7 +210,7 @@ class ProposalCommands:
                     [one.proposal for one in located if one.plane == plane], plane, name
                 )
             ]
-            return ids + (_commit(session, found, name) if found else [])
+            return ids + (_commit(session, instances, name) if instances else [])
 
         def then(labels: list[int]) -> None:
             if not labels:
@@ -228,7 +228,7 @@ class ProposalCommands:
 
         def work(session: AnySession, _: Job) -> None:
             if isinstance(one, VolumeProposal):
-                for label in _commit(session, [one.found], ""):
+                for label in _commit(session, [one.instance], ""):
                     session.reopen(label)
                 return
             rows, columns = (session.volume.shape[axis] for axis in one.plane.in_plane)
@@ -238,10 +238,10 @@ class ProposalCommands:
         self._proxy.run(work, self._proxy.say("Correct it with clicks, then commit it"))
 
 
-def _commit(session: AnySession, found: Sequence[FoundObject], name: str) -> list[int]:
+def _commit(session: AnySession, instances: Sequence[FoundObject], name: str) -> list[int]:
     """Commit objects of the whole image as one step; return their ids."""
     labels = np.zeros(session.volume.shape, np.int32)
-    for number, one in enumerate(found, start=1):
+    for number, one in enumerate(instances, start=1):
         labels[one.box][one.mask] = number
-    names = dict.fromkeys(range(1, len(found) + 1), name) if name else None
+    names = dict.fromkeys(range(1, len(instances) + 1), name) if name else None
     return list(session.add_labels(labels, names).values())

@@ -247,11 +247,11 @@ def _recipe(config: TrainConfig, record: RunInfo, info: WeightsInfo) -> list[str
 
 def _examples(config: TrainConfig, record: RunInfo, step: int) -> int:
     """Return the number of crops or stacks until a step, of which the batch may have changed."""
-    recorded = [
+    counts = [
         (min(one.last, step) - min(one.first, step), one.batch or config.batch)
         for one in record.stretches
     ]
-    return sum(n * batch for n, batch in recorded) or step * config.batch
+    return sum(n * batch for n, batch in counts) or step * config.batch
 
 
 def _stretches(record: RunInfo) -> list[tuple[str, ...]]:
