@@ -47,7 +47,8 @@ def run(config):
     cv2.imwrite(str(config.output / "training.png"), np.zeros((8, 8), np.uint8))
     counts = [SceneCounts(name="cats", kind="parts", trained=85, held_out=15)]
     stretches = [
-        stretch(last=400, seconds=3600),
+        stretch(last=100, seconds=1800),
+        stretch(first=100, last=400, seconds=1800),
         stretch(first=400, last=1000, seconds=5400, batch=4),
     ]
     RunInfo(scenes=counts, stretches=stretches).write(config.output)
@@ -109,7 +110,8 @@ def test_people_have_the_last_word(config, run):
 
 def test_a_change_on_the_way_is_told(config, run):
     stretches = [
-        stretch(last=400, seconds=3600),
+        stretch(last=100, seconds=1800),
+        stretch(first=100, last=400, seconds=1800),
         stretch(first=400, last=900, seconds=60, recipe="def", processes=2),
     ]
     RunInfo(stretches=stretches).write(run)

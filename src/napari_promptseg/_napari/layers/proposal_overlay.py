@@ -65,13 +65,13 @@ class ProposalOverlay:
         if layer_sync.image not in layer_sync.viewer.layers:
             return  # it is being removed, which changes the dimensions first
         plane = layer_sync.view.plane() if layer_sync.viewer.dims.ndisplay == 2 else None
+        if plane is not None and self._visible_plane == plane:
+            return
         sections = [] if plane is None else [(one, one.section(plane)) for one in self._proposals]
         here = [(one, section) for one, section in sections if section is not None]
         if plane is None or not here:
             self._visible_plane = None
             self._overlay.remove()
-            return
-        if self._visible_plane == plane:
             return
         self._visible_plane = plane
         shape = self._layer_sync.controller.volume.shape

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -69,7 +69,7 @@ class LocatedProposal:
         return (self.proposal.part, self.proposal.mask) if plane == self.plane else None
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False)
 class VolumeProposal:
     """A proposal of the whole image: a volume, a video or a series.
 
@@ -91,12 +91,12 @@ class VolumeProposal:
         """How sure it is: what the slider lets in is sure, so that "accept all" takes it."""
         return max(self.instance.score, 0.5)
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Number of its pixels."""
         return self.instance.size
 
-    @property
+    @cached_property
     def position(self) -> tuple[int, ...]:
         """A pixel of it in the volume, near its middle."""
         middle = _middle(self.instance.mask)

@@ -139,11 +139,11 @@ class SamBackend:
         predictor.features = torch.from_numpy(embedding.features).to(self.device)
         predictor.original_size, predictor.input_size = embedding.shape, embedding.input_shape
         predictor.is_image_set = True
+        if self._boxes_only:
+            return _answer_box(predictor, embedding.shape, prompts, prior)
         side = int(self._model.prompt_encoder.mask_input_size[0])
         scale = side / self._model.image_encoder.img_size
         rows, columns = (round(n * scale) for n in embedding.input_shape)
-        if self._boxes_only:
-            return _answer_box(predictor, embedding.shape, prompts, prior)
         return predict_mask(predictor, embedding.shape, prompts, prior, (rows, columns), side)
 
     def segment_everything(self, image: PlaneImage) -> NDArray[np.int32]:
