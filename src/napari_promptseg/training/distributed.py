@@ -46,7 +46,8 @@ class ProcessGroup:
         Parameters
         ----------
         parameters : iterable of Parameter
-            Those with a gradient must be the same in each process.
+            The same ones in each process. One without a gradient in some processes, such as a
+            part of the network that their crops did not need, counts as zero there.
         stop : bool
             Whether this process was asked to stop.
 
@@ -57,16 +58,20 @@ class ProcessGroup:
         """
         if self.count == 1:
             return stop
-        gradients = [p.grad for p in parameters if p.grad is not None]
-        flag = gradients[0].new_tensor([float(stop)])
-        flat = torch.cat([*(g.flatten() for g in gradients), flag])
+        learning = [p for p in parameters if p.requires_grad]
+        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in learning]
+        flags = gradients[0].new_tensor([*(p.grad is not None for p in learning), stop])
+        flat = torch.cat([*(g.flatten() for g in gradients), flags])
         torch.distributed.all_reduce(flat)
         flat /= self.count
-        sizes = [*(g.numel() for g in gradients), 1]
-        *parts, flag = torch.split(flat, sizes)
-        for gradient, part in zip(gradients, parts, strict=True):
-            gradient.copy_(part.view_as(gradient))
-        return bool(flag.item() > 0)
+        *means, flags = torch.split(flat, [*(p.numel() for p in learning), len(flags)])
+        *has_gradient, any_stops = (flags > 0).tolist()
+        for parameter, gradient, mean, learns in zip(
+            learning, gradients, means, has_gradient, strict=True
+        ):
+            if learns:
+                parameter.grad = gradient.copy_(mean.view_as(gradient))
+        return bool(any_stops)
 
     def close(self) -> None:
         """Leave the group."""
