@@ -14,7 +14,7 @@ import pytest
 from helpers import ToyBackend
 from napari_promptseg import Session, open_volume
 from napari_promptseg.data.errors import UnavailableError
-from napari_promptseg.data.prompts import PointPrompt
+from napari_promptseg.data.prompts import PointPrompt, ScribblePrompt
 from napari_promptseg.data.volume import Volume
 from napari_promptseg.remote import protocol
 from napari_promptseg.remote.connection import Server
@@ -185,6 +185,87 @@ def test_what_a_server_does_not_offer_is_said(place, blobs, method: str, argumen
         with pytest.raises(UnavailableError, match=rf"in a session on a server \({place.url}"):
             getattr(remote, method)(*arguments)
         assert remote.history == ()
+
+
+def test_many_prompts_make_an_object_each(place, blobs) -> None:
+    local = Session(blobs, ToyBackend())
+    prompts = [PointPrompt((5, 15, 15)), PointPrompt((5, 37, 50)), PointPrompt((5, 0, 0), False)]
+    with place.client() as server:
+        remote = server.open(blobs)
+        reports = []
+        for session in (local, remote):
+            session.set_classes({"cell": (255, 0, 0)})
+            ids = session.segment_each(
+                prompts, name="one", class_name="cell", report=lambda *done: reports.append(done)
+            )
+            assert ids == [1, 2]
+        assert reports[-1] == (2, 2)
+        assert_same(remote, local)
+        with pytest.raises(UnavailableError, match="once it is reopened"):
+            remote.segment_each(prompts, propagate=True)
+        with pytest.raises(ValueError, match="no positive prompt"):
+            remote.segment_each(prompts[2:])
+        with pytest.raises(ValueError, match="width"):
+            remote.segment_each([ScribblePrompt(((5, 1, 1), (5, 2, 2)), True, 1e6)])
+        assert_same(remote, local)
+
+
+def test_labels_from_elsewhere_become_objects(place, blobs) -> None:
+    local = Session(blobs, ToyBackend())
+    labels = np.zeros(blobs.shape, np.int32)
+    labels[2, 3:6, 4:11], labels[2:4, 30:34, 40:45] = 7, 3
+    with place.client() as server:
+        remote = server.open(blobs)
+        ids = [one.add_labels(labels, {7: "seven"}) for one in (remote, local)]
+        assert ids[0] == ids[1] == {3: 3, 7: 7}
+        assert_same(remote, local)
+        with pytest.raises(UnavailableError, match="takes their array"):
+            remote.add_labels("labels.nii.gz")
+        with pytest.raises(ValueError, match="expected integers of shape"):
+            remote.add_labels(labels[0])
+        with pytest.raises(ValueError, match="ids must be 0 to 65535"):
+            remote.add_labels(np.where(labels == 7, 70_000, labels))
+        assert_same(remote, local)
+
+
+def test_proposals_are_made_here_and_accepted_there(place, blobs) -> None:
+    local = Session(blobs, ToyBackend())
+    with place.client() as server:
+        remote = server.open(blobs)
+        labels = remote.segment_all(5)
+        np.testing.assert_array_equal(labels, local.segment_all(5))
+        assert labels.max() >= 2
+        ids = [session.accept(labels, 5, "blob") for session in (remote, local)]
+        assert ids[0] == ids[1]
+        assert_same(remote, local)
+        images = [session.examples("blob") for session in (remote, local)]
+        assert len(images[0]) == len(images[1]) == 1
+        np.testing.assert_array_equal(images[0][0][1], images[1][0][1])
+        with pytest.raises(ValueError, match="do not fit a plane"):
+            remote.accept(labels[1:], 5)
+        other = server.resume(remote.id)
+        with pytest.raises(UnavailableError, match="the image is on the server alone"):
+            other.find_all()
+        other.close()
+
+
+def test_tracks_are_linked_there(place) -> None:
+    series = np.zeros((3, 32, 40), np.uint8)
+    labels = np.zeros(series.shape, np.uint16)
+    for t in range(3):
+        labels[t, 5 : 9 + t, 4 + t : 12 + t] = 1 + t
+        labels[t, 20:26, 25 - t : 33 - t] = 11 + t
+    local = Session(series, ToyBackend(), axes="tyx")
+    with place.client() as server:
+        remote = server.open(Volume(series, "tyx"))
+        for session in (remote, local):
+            session.add_labels(labels)
+        reports = [one.link_tracks(relink=True, max_gap=1) for one in (remote, local)]
+        assert reports[0] == reports[1]
+        assert (reports[0].labels, len(reports[0].links)) == ((1, 11), 4)
+        assert_same(remote, local)
+        with pytest.raises(ValueError, match="max_gap"):
+            remote.link_tracks(max_gap=-1)
 
 
 def test_a_session_that_is_dropped_is_freed_with_its_socket(place, blobs) -> None:

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import numpy as np
-from pydantic import Base64Bytes, FailFast, Field
+from pydantic import FailFast, Field
 
-from napari_promptseg.data.array_codec import pack, unpack
-from napari_promptseg.data.geometry import Bounds, Plane
+from napari_promptseg.data.geometry import Plane
 from napari_promptseg.data.prompts import Prompt
+from napari_promptseg.remote.array_calls import Accept, AddLabels, Paint
+from napari_promptseg.remote.method_call import MethodCall
 from napari_promptseg.remote.protocol import Finite, Message, Number, Text, Value
 from napari_promptseg.session.state import Color
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from napari_promptseg.session.session import Session
 
 Axis = Annotated[str, Field(max_length=4)]
 Labels = Annotated[tuple[Number, ...], Field(max_length=65_535)]
 TaggedPrompt = Annotated[Prompt, Field(discriminator="kind")]
 """A prompt with its kind: without it, each would be compared with all kinds, which takes long."""
+_MAX_TOGETHER = 500
+"""Prompts that are answered as a batch, which cannot be ended on the way."""
 _MAX_REACH = 256
 """Pixels by which objects grow, shrink or are smoothed at most: the work grows with it."""
 
@@ -41,21 +41,6 @@ class Propagate(Message):
     stop: Number | None = None
     axis: Axis | None = None
     near: Number | Annotated[tuple[Number, ...], Field(max_length=2)] | None = None
-
-
-class MethodCall(Message):
-    """Call of the method of `Session` that `do` names, with the other fields as arguments."""
-
-    do: str
-
-    def arguments(self) -> dict[str, Any]:
-        """Return the arguments of the method by name."""
-        return {name: getattr(self, name) for name in type(self).model_fields if name != "do"}
-
-    def perform(self, session: Session) -> Value:
-        """Do it; raises what the method raises."""
-        value: Value = getattr(session, self.do)(**self.arguments())
-        return value
 
 
 class RemovePrompt(MethodCall):
@@ -157,42 +142,29 @@ class SetClasses(MethodCall):
     new_names: Annotated[dict[Text, Text], Field(max_length=1000)] | None = None
 
 
-class Paint(MethodCall):
-    """See `Session.paint`; the ids compressed."""
+class SegmentEach(MethodCall):
+    """See `Session.segment_each`; objects are not propagated."""
 
-    do: Literal["paint"] = "paint"
-    box: Annotated[Bounds, Field(max_length=4)]
-    data: Base64Bytes
-
-    @classmethod
-    def of(cls, box: Bounds, values: NDArray[Any]) -> Paint:
-        """Pack the ids of a box.
-
-        Raises
-        ------
-        ValueError
-            If they are no ids, or do not fit the box.
-        """
-        values = np.asarray(values)
-        shape = tuple(stop - start for start, stop in box)
-        if values.shape != shape or values.dtype.kind not in "bui":
-            raise ValueError(
-                f"expected integers of shape {shape}, got {values.dtype} of {values.shape}"
-            )
-        if values.size and not 0 <= int(values.min()) <= int(values.max()) < 2**16:
-            raise ValueError(f"ids must be 0 to {2**16 - 1}, got {values.min()} to {values.max()}")
-        return cls.model_construct(box=box, data=pack(values.astype("<u2")))
+    do: Literal["segment_each"] = "segment_each"
+    prompts: Annotated[
+        tuple[TaggedPrompt, ...], Field(min_length=1, max_length=_MAX_TOGETHER), FailFast()
+    ]
+    name: Text = ""
+    class_name: Text = ""
 
     def perform(self, session: Session) -> Value:
         """See `MethodCall`."""
-        shape = session.volume.shape
-        if len(self.box) != len(shape) or not all(
-            0 <= start < stop <= n for (start, stop), n in zip(self.box, shape, strict=True)
-        ):
-            raise ValueError(f"box {self.box} is not within {shape}")
-        extent = [stop - start for start, stop in self.box]
-        session.paint(self.box, unpack(self.data, extent, np.dtype("<u2")))
-        return None
+        return tuple(session.segment_each(**self.arguments()))
+
+
+class LinkTracks(MethodCall):
+    """See `Session.link_tracks`."""
+
+    do: Literal["link_tracks"] = "link_tracks"
+    max_distance: Finite | None = None
+    max_gap: Annotated[int, Field(ge=0, le=1000)] = 2
+    divisions: bool = True
+    relink: bool = False
 
 
 class FillPlanes(MethodCall):
@@ -330,6 +302,10 @@ Call = Annotated[
     | Relabel
     | SetAttributes
     | SetClasses
+    | SegmentEach
+    | Accept
+    | AddLabels
+    | LinkTracks
     | Paint
     | FillPlanes
     | RemoveIslands

@@ -6,14 +6,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_promptseg.data.errors import UnavailableError
 from napari_promptseg.data.volume import Volume
+from napari_promptseg.instances.finder import ObjectFinder
 from napari_promptseg.session.review import Review
+from napari_promptseg.session.session_state import plane_of
 from napari_promptseg.session.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from napari_promptseg.data.geometry import Plane
     from napari_promptseg.remote.protocol import Changed, Reply, State, Whole
+    from napari_promptseg.session.session_state import PlaneIndex
 
 
 class LocalCopy:
@@ -35,6 +40,8 @@ class LocalCopy:
         Of the session.
     state : State
         What there is beside the arrays.
+    has_image : bool
+        Whether the pixels of `volume` are those of the image.
     store : Store
         Arrays and objects; it has no history of its own.
     """
@@ -43,12 +50,32 @@ class LocalCopy:
         self._fetch = fetch
         whole = fetch()
         self.info, self.state = whole.info, whole.state
+        self.has_image = volume is not None
         self.volume = volume or Volume(np.broadcast_to(np.uint8(0), whole.info.shape))
+        self._finder: ObjectFinder | None = None
         self.store, self.review = Store(whole.info.shape), Review()
         self._take(whole)
 
     def settle(self) -> None:
         """See `StateView`; the session has done so before it gives its copy away."""
+
+    def plane(self, index: PlaneIndex) -> Plane:
+        """See `StateView`.
+
+        Raises
+        ------
+        UnavailableError
+            If the image is on the server alone.
+        """
+        if not self.has_image:
+            raise UnavailableError("the image is on the server alone: open the session with it")
+        return plane_of(self.volume, index)
+
+    def object_finder(self) -> ObjectFinder:
+        """See `StateView`; that of the shipped networks, which run here."""
+        if self._finder is None:
+            self._finder = ObjectFinder()
+        return self._finder
 
     def refresh(self) -> None:
         """Fetch all of it again, such as after another window has worked on it."""

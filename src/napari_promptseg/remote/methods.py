@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Final, NoReturn, ParamSpec, TypeVar
 
 import numpy as np
 from pydantic import ValidationError
@@ -15,9 +15,10 @@ from napari_promptseg.data.errors import UnavailableError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from napari_promptseg.remote.calls import MethodCall
+    from napari_promptseg.remote.method_call import MethodCall
     from napari_promptseg.session.session_state import SessionState
 
+_CALLBACKS: Final = {"progress", "report", "is_cancelled"}
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -25,14 +26,19 @@ T = TypeVar("T")
 def remote(
     call: type[MethodCall], function: Callable[Concatenate[SessionState, P], T]
 ) -> Callable[Concatenate[Any, P], T]:
-    """Return a method with the signature of a function of a session, done on the server."""
+    """Return a method with the signature of a function of a session, done on the server.
+
+    Functions that a session calls meanwhile, with its progress, are not called.
+    """
     name, signature = function.__name__, inspect.signature(function)
 
     @wraps(function)
     def method(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> T:
         bound = signature.bind(None, *args, **kwargs)
         bound.apply_defaults()
-        arguments = {n: _plain(v) for n, v in list(bound.arguments.items())[1:]}
+        arguments = {
+            n: _plain(v) for n, v in list(bound.arguments.items())[1:] if n not in _CALLBACKS
+        }
         try:
             message = call(do=name, **arguments)
         except ValidationError as error:

@@ -10,6 +10,7 @@ from pydantic import Base64Bytes, BaseModel, ConfigDict, FailFast, Field
 from napari_promptseg.data.array_codec import pack, unpack
 from napari_promptseg.data.geometry import Bounds, box_slices
 from napari_promptseg.session.state import Color, Draft, StoredObject
+from napari_promptseg.session.track_linking import LinkReport
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,7 +35,7 @@ _WIRE: Final = {"mask": np.dtype(np.bool_), "labels": np.dtype("<u2")}
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Text = Annotated[str, Field(max_length=500)]
 Number = Annotated[int, Field(ge=0, le=2**31)]
-Value = bool | int | tuple[int, ...] | None
+Value = bool | int | tuple[int | None, ...] | LinkReport | None
 """Type of the values that calls return."""
 
 

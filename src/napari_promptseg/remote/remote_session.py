@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from functools import cached_property, partial
-from types import MappingProxyType
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_promptseg.data.errors import UnavailableError
 from napari_promptseg.data.geometry import Plane, plane_by_index
 from napari_promptseg.data.masks import split_mask
-from napari_promptseg.data.memmap import read_only
+from napari_promptseg.data.progress import never, no_report
 from napari_promptseg.data.prompts import (
     BoxPrompt,
     LassoPrompt,
@@ -19,40 +19,42 @@ from napari_promptseg.data.prompts import (
     check_prompt,
 )
 from napari_promptseg.remote import calls
+from napari_promptseg.remote.array_calls import Accept, AddLabels, Paint
 from napari_promptseg.remote.backend import RemoteBackend
 from napari_promptseg.remote.channel import Channel
 from napari_promptseg.remote.local_copy import LocalCopy
 from napari_promptseg.remote.methods import remote, unavailable
 from napari_promptseg.remote.protocol import Whole
+from napari_promptseg.remote.session_reader import SessionReader
 from napari_promptseg.session import (
-    advice,
+    few_shot,
     label_edits,
     object_attributes,
     object_commands,
     prompting,
-    review,
     track_edits,
+    track_linking,
 )
 from napari_promptseg.session import measurements as results
-from napari_promptseg.session.delegation import delegate
+from napari_promptseg.session.session_state import plane_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    import numpy as np
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from napari_promptseg.data.geometry import Bounds
+    from napari_promptseg.data.progress import Report
     from napari_promptseg.data.volume import Volume
+    from napari_promptseg.few_shot.proposals import Proposal
     from napari_promptseg.remote.connection import Server
-    from napari_promptseg.session.events import SessionEvents
+    from napari_promptseg.remote.method_call import MethodCall
     from napari_promptseg.session.propagation_handle import PropagationHandle
     from napari_promptseg.session.session_state import PlaneIndex
-    from napari_promptseg.session.state import Classes, Draft, StoredObject
     from napari_promptseg.wrappers.options import Refinement
 
 
-class RemoteSession:
+class RemoteSession(SessionReader):
     """`Session` on a server: what changes it is done there, what reads it is done here.
 
     `mask` and `labels` are copies here: changed boxes come back with every answer.
@@ -71,19 +73,12 @@ class RemoteSession:
     """
 
     def __init__(self, server: Server, session: str, volume: Volume | None = None) -> None:
-        self.id, self._server = session, server
-        self._copy = LocalCopy(partial(_fetch, server, session), volume)
-        self._channel = Channel(
-            partial(server.connect, session), self._copy.refresh, self._copy.apply
-        )
+        self.id = session
+        copy = LocalCopy(partial(_fetch, server, session), volume)
+        channel = Channel(partial(server.connect, session), copy.refresh, copy.apply)
+        super().__init__(server, copy, channel)
 
-    @property
-    def _state(self) -> LocalCopy:
-        """The copy, after a propagation that nobody iterates has run."""
-        self._channel.finish()
-        return self._copy
-
-    def call(self, call: calls.MethodCall | calls.AddPrompts) -> Any:
+    def call(self, call: MethodCall | calls.AddPrompts) -> Any:
         """Let the server do a call; return what it returns.
 
         Raises
@@ -98,73 +93,6 @@ class RemoteSession:
         self._copy.refresh()
 
     # State
-
-    @property
-    def server(self) -> str | None:
-        """See `Session.server`."""
-        return str(self._server.url)
-
-    @property
-    def volume(self) -> Volume:
-        """See `Session.volume`."""
-        return self._copy.volume
-
-    @property
-    def events(self) -> SessionEvents:
-        """See `Session.events`."""
-        return self._copy.store.events
-
-    @property
-    def mask(self) -> NDArray[np.bool_]:
-        """See `Session.mask`."""
-        mask: NDArray[np.bool_] = read_only(self._copy.store.mask)
-        return mask
-
-    @property
-    def labels(self) -> NDArray[np.uint16]:
-        """See `Session.labels`."""
-        labels: NDArray[np.uint16] = read_only(self._copy.store.labels)
-        return labels
-
-    @property
-    def prompts(self) -> tuple[Prompt, ...]:
-        """See `Session.prompts`."""
-        return self._copy.store.draft.prompts
-
-    @property
-    def draft(self) -> Draft:
-        """See `Session.draft`."""
-        return self._copy.store.draft
-
-    @property
-    def objects(self) -> Mapping[int, StoredObject]:
-        """See `Session.objects`."""
-        return MappingProxyType(self._copy.store.objects)
-
-    @property
-    def classes(self) -> Classes:
-        """See `Session.classes`."""
-        return MappingProxyType(dict(self._copy.store.classes))
-
-    @property
-    def history(self) -> tuple[str, ...]:
-        """See `Session.history`."""
-        return self._copy.state.history
-
-    @property
-    def can_undo(self) -> bool:
-        """See `Session.can_undo`."""
-        return self._copy.state.can_undo
-
-    @property
-    def can_redo(self) -> bool:
-        """See `Session.can_redo`."""
-        return self._copy.state.can_redo
-
-    @property
-    def backend(self) -> str:
-        """See `Session.backend`."""
-        return self._copy.info.backend
 
     @cached_property
     def loaded_backend(self) -> RemoteBackend:
@@ -216,15 +144,6 @@ class RemoteSession:
     @neighbors.setter
     def neighbors(self, on: bool) -> None:
         self.call(calls.SetNeighbors(on=on))
-
-    @property
-    def confidences(self) -> Mapping[Plane, float]:
-        """See `Session.confidences`."""
-        return review.confidences(self._state)
-
-    def has_object(self, plane: Plane) -> bool:
-        """See `Session.has_object`."""
-        return self._state.store.has_object(plane)
 
     # Prompts
 
@@ -280,9 +199,11 @@ class RemoteSession:
 
     def add_prompts(self, prompts: Sequence[Prompt]) -> None:
         """See `Session.add_prompts`."""
+        self.call(calls.AddPrompts(prompts=self._checked(prompts)))
+
+    def _checked(self, prompts: Sequence[Prompt]) -> tuple[Prompt, ...]:
         volume = self.volume
-        checked = tuple(check_prompt(prompt, volume.names, volume.shape) for prompt in prompts)
-        self.call(calls.AddPrompts(prompts=checked))
+        return tuple(check_prompt(prompt, volume.names, volume.shape) for prompt in prompts)
 
     def replace_prompt(self, number: int, prompt: Prompt) -> None:
         """See `Session.replace_prompt`."""
@@ -322,9 +243,63 @@ class RemoteSession:
     swap_tracks = remote(calls.SwapTracks, track_edits.swap_tracks)
     end_track = remote(calls.EndTrack, results.end_track)
 
+    link_tracks = remote(calls.LinkTracks, track_linking.link_tracks)
+
+    def segment_each(
+        self,
+        prompts: Sequence[Prompt],
+        *,
+        propagate: bool = False,
+        axis: str | None = None,
+        name: str = "",
+        class_name: str = "",
+        report: Report = no_report,
+        is_cancelled: Callable[[], bool] = never,
+    ) -> list[int | None]:
+        """See `Session.segment_each`; it cannot be ended, and objects are not propagated."""
+        if propagate:
+            raise UnavailableError(
+                "the objects of many prompts are not propagated in a session on a server "
+                f"({self.server}); each of them can be, once it is reopened"
+            )
+        call = calls.SegmentEach(
+            prompts=self._checked(prompts), name=str(name), class_name=class_name
+        )
+        labels = list(self.call(call))
+        report(len(labels), len(labels))
+        return labels
+
+    def accept(
+        self,
+        proposals: Sequence[Proposal] | NDArray[Any],
+        index: PlaneIndex = None,
+        name: str = "",
+    ) -> list[int]:
+        """See `Session.accept`."""
+        plane = plane_of(self.volume, index)
+        numbers = few_shot.numbered(proposals, self.labels[plane.slices].shape)
+        return list(self.call(Accept.of(plane.index, numbers, name)))
+
+    def add_labels(
+        self,
+        labels: ArrayLike | str | Path,
+        names: Mapping[int, str] | None = None,
+        *,
+        resample: bool = False,
+    ) -> dict[int, int]:
+        """See `Session.add_labels`; it takes arrays alone."""
+        if isinstance(labels, str | Path):
+            raise UnavailableError(
+                f"files of labels are not read in a session on a server ({self.server}); "
+                "add_labels takes their array"
+            )
+        values = object_commands.checked_labels(labels, self.volume.shape)
+        pairs = iter(self.call(AddLabels.of(values, names or {})))
+        return dict(zip(pairs, pairs, strict=True))
+
     def paint(self, box: Bounds, values: NDArray[Any]) -> None:
         """See `Session.paint`."""
-        self.call(calls.Paint.of(box, values))
+        self.call(Paint.of(box, values))
 
     def undo(self) -> bool:
         """See `Session.undo`."""
@@ -334,30 +309,13 @@ class RemoteSession:
         """See `Session.redo`."""
         return bool(self.call(calls.Step(do="redo")))
 
-    # Results, from the copy here
-
-    measure = delegate(results.measure)
-    measurements = delegate(results.measurements)
-    surface = delegate(results.surface)
-    preview_surface = delegate(results.preview_surface)
-    tracks = delegate(results.tracks)
-    export = delegate(results.export)
-    quality = delegate(advice.quality)
-    worst_plane = delegate(review.worst_plane)
-
     # What the server does not offer
 
     add_text = unavailable("words are not understood")
-    segment_each = propose_each = unavailable("prompts of several objects are not answered")
-    find_all = segment_all = unavailable("all objects at once are not found")
-    link_tracks = unavailable("tracks are not linked by themselves")
+    propose_each = unavailable("prompts of several objects are answered as objects alone")
     prepare = unavailable("no embeddings are prepared")
     uncertainty = unavailable("there is no map of uncertainty")
     suggest = unavailable("no next click is suggested")
-    examples = unavailable("no classes are learnt")
-    propose = unavailable("no objects are proposed")
-    accept = unavailable("no proposals are accepted")
-    add_labels = unavailable("no labels are added")
     set_backend = unavailable("the model is chosen by the server and cannot be changed")
     free = unavailable("the model is not unloaded")
     set_window = unavailable("the intensity window cannot be changed")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from napari_promptseg.data.volume import PlaneImage, Volume
     from napari_promptseg.few_shot.few_shot_class import FewShotClass
     from napari_promptseg.few_shot.proposals import Proposal
-    from napari_promptseg.session.session_state import PlaneIndex, SessionState
+    from napari_promptseg.session.session_state import PlaneIndex, SessionState, StateView
     from napari_promptseg.session.state import StoredObject
     from napari_promptseg.session.store import Store
 
@@ -26,7 +26,7 @@ _PLANES: Final = 3
 
 
 def examples(
-    state: SessionState, name: str | None = None, without: Collection[int] = ()
+    state: StateView, name: str | None = None, without: Collection[int] = ()
 ) -> list[tuple[PlaneImage, NDArray[np.integer[Any]]]]:
     """Return planes with committed objects, to learn a class from.
 
@@ -46,7 +46,7 @@ def examples(
 
 
 def propose(
-    state: SessionState,
+    state: StateView,
     concept: FewShotClass,
     index: PlaneIndex = None,
     is_cancelled: Callable[[], bool] = lambda: False,
@@ -110,24 +110,39 @@ def accept(
     """
     state.interrupt()
     plane = state.plane(index)
-    shape = state.store.labels[plane.slices].shape
-    numbers, step = np.zeros(shape, np.int32), "accept proposals"
+    numbers = numbered(proposals, state.store.labels[plane.slices].shape)
+    is_array = isinstance(proposals, np.ndarray)
+    step = "segment everything" if is_array else "accept proposals"
+    labels, change = object_edits.add_objects(state.store, plane, numbers, step, name)
+    if labels:
+        state.store.do(change)
+    return labels
+
+
+def numbered(
+    proposals: Sequence[Proposal] | NDArray[Any], shape: tuple[int, ...]
+) -> NDArray[np.int32]:
+    """Return proposals of a plane as an array of their numbers from 1 on, 0 for none.
+
+    Raises
+    ------
+    ValueError
+        If one does not fit the plane.
+    """
     if isinstance(proposals, np.ndarray):
         if proposals.shape != shape or proposals.dtype.kind not in "iu":
             raise ValueError(
                 f"labels of {proposals.shape}, {proposals.dtype} do not fit a plane of {shape}"
             )
-        numbers, proposals, step = proposals.astype(np.int32), (), "segment everything"
+        return proposals.astype(np.int32)
+    numbers = np.zeros(shape, np.int32)
     for number, proposal in enumerate(proposals, start=1):
         if numbers[proposal.part].shape != proposal.mask.shape:
             raise ValueError(
                 f"a proposal at {proposal.part} does not fit a plane of {numbers.shape}"
             )
         numbers[proposal.part][proposal.mask] = number
-    labels, change = object_edits.add_objects(state.store, plane, numbers, step, name)
-    if labels:
-        state.store.do(change)
-    return labels
+    return numbers
 
 
 def _example_planes(

@@ -246,13 +246,7 @@ def add_labels(
     legend = Legend()
     if isinstance(labels, str | Path):
         labels, legend = read_labels(labels, state.volume, resample=resample)
-    values = np.asarray(labels)
-    if values.shape != state.volume.shape or values.dtype.kind not in "bui":
-        raise ValueError(
-            f"expected integers of shape {state.volume.shape}, got {values.dtype} of {values.shape}"
-        )
-    if values.size and values.min() < 0:
-        raise ValueError(f"labels must be 0 or more, got {values.min()}")
+    values = checked_labels(labels, state.volume.shape)
     all_names = {**legend.names, **(names or {})}
     ids, change = object_edits.add_labels(
         state.store, values, all_names, legend.colors, legend.parents
@@ -265,3 +259,21 @@ def add_labels(
         else:
             warnings.warn(note, stacklevel=3)
     return ids
+
+
+def checked_labels(labels: ArrayLike, shape: tuple[int, ...]) -> NDArray[Any]:
+    """Return labels as an array.
+
+    Raises
+    ------
+    ValueError
+        If they are no whole numbers from 0 on, or of another shape.
+    """
+    values = np.asarray(labels)
+    if values.shape != shape or values.dtype.kind not in "bui":
+        raise ValueError(
+            f"expected integers of shape {shape}, got {values.dtype} of {values.shape}"
+        )
+    if values.size and values.min() < 0:
+        raise ValueError(f"labels must be 0 or more, got {values.min()}")
+    return values

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
     from napari_promptseg.data.progress import Report
     from napari_promptseg.instances.objects import FoundObjects
-    from napari_promptseg.session.session_state import PlaneIndex, SessionState
+    from napari_promptseg.session.session_state import PlaneIndex, StateView
 
 
 def find_all(
-    state: SessionState,
+    state: StateView,
     index: PlaneIndex = None,
     *,
     report: Report = no_report,
@@ -52,7 +52,7 @@ def find_all(
         If there is no such plane, or planes are too large.
     """
     state.settle()
-    volume, finder = state.volume, state.predictor.object_finder()
+    volume, finder = state.volume, state.object_finder()
     first = state.plane(index)
     volume.check_whole(first, "segmenting everything")
     if index is not None:
@@ -63,7 +63,7 @@ def find_all(
 
 
 def segment_all(
-    state: SessionState,
+    state: StateView,
     index: PlaneIndex = None,
     *,
     sensitivity: float = SENSITIVITY,

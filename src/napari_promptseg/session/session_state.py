@@ -17,6 +17,7 @@ from napari_promptseg.session.review import Review
 from napari_promptseg.session.store import Store
 
 if TYPE_CHECKING:
+    from napari_promptseg.instances.finder import ObjectFinder
     from napari_promptseg.models.base import Backend
     from napari_promptseg.wrappers.options import Refinement
 
@@ -33,6 +34,34 @@ class StateView(Protocol):
 
     def settle(self) -> None:
         """Let a propagation that nobody iterates run to its end."""
+
+    def plane(self, index: PlaneIndex) -> Plane:
+        """Return a plane of the image by its index, the middle one for None.
+
+        Raises
+        ------
+        ValueError
+            If there is no such plane, or the image itself is not there.
+        """
+
+    def object_finder(self) -> ObjectFinder:
+        """Return what finds all objects."""
+
+
+def plane_of(volume: Volume, index: PlaneIndex) -> Plane:
+    """Return a plane by its index, the middle one for None.
+
+    Raises
+    ------
+    ValueError
+        If there is no such plane.
+    """
+    if isinstance(index, Plane):
+        return index
+    names, shape = volume.names, volume.shape
+    if index is not None:
+        return plane_by_index(names, shape, index)
+    return plane_at(names, [n // 2 for n in shape])
 
 
 @dataclass(slots=True)
@@ -117,16 +146,9 @@ class SessionState:
             self.propagation = None
 
     def plane(self, index: PlaneIndex) -> Plane:
-        """Return a plane by its index, the middle one for None.
+        """See `StateView`."""
+        return plane_of(self.volume, index)
 
-        Raises
-        ------
-        ValueError
-            If there is no such plane.
-        """
-        if isinstance(index, Plane):
-            return index
-        names, shape = self.volume.names, self.volume.shape
-        if index is not None:
-            return plane_by_index(names, shape, index)
-        return plane_at(names, [n // 2 for n in shape])
+    def object_finder(self) -> ObjectFinder:
+        """See `StateView`."""
+        return self.predictor.object_finder()
