@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
@@ -92,8 +93,21 @@ def test_what_is_refused_is_found_less() -> None:
     assert before[refused] > 0.5
     concept.refuse(plane(image), labels == 6 + refused)
     after = confidences()
-    assert after[refused] < before[refused] - 0.05
+    odds = [c[refused] / (1 - c[refused]) for c in (before, after)]
+    assert odds[1] < odds[0] / 2
     assert after.sum() < before.sum(), "its like are found less, too"
+
+
+def test_objects_of_another_size_than_the_examples_are_found() -> None:
+    image, labels = draw_discs(3)
+    large = cv2.resize(image, None, fx=5, fy=5, interpolation=cv2.INTER_CUBIC)
+    marks = cv2.resize(
+        first(labels, 5).astype(np.uint8), large.shape[1::-1], interpolation=cv2.INTER_NEAREST
+    )
+    concept = FewShotClass("disc")
+    concept.learn(plane(large), marks.astype(np.int32))
+    others, truth = draw_discs(10)
+    assert match_objects(concept.propose(others), truth).f1 > 0.95
 
 
 def test_an_image_without_objects_has_no_proposal_that_is_sure(discs: FewShotClass) -> None:

@@ -129,11 +129,12 @@ class Candidate(MaskPatch):
     scale : float
         `Scale.relative` of its seed.
     scores : tuple of float
-        Height of the peak, certainty of the network, and IoU with the guess, each in [0, 1].
+        Height of the peak, certainty of the network, IoU with the guess, and score of the
+        network that finds all objects, 0 for an answer to a click; each in [0, 1].
     """
 
     scale: float
-    scores: tuple[float, float, float]
+    scores: tuple[float, float, float, float]
 
     def covered(self, features: FeatureMap) -> Float32:
         """Return the feature vectors of the cells that it covers, at least of one."""
@@ -223,6 +224,6 @@ def _candidate(
     guess = question.guess
     assert guess is not None
     agreement = np.count_nonzero(mask & guess) / np.count_nonzero(mask | guess)
-    scores = peak, certainty(answer), agreement
+    scores = peak, certainty(answer), agreement, 0.0
     top, left = inside[0].start + box[0][0], inside[1].start + box[1][0]
     return Candidate(np.ascontiguousarray(mask[box_slices(box)]), top, left, scale, scores)

@@ -1,15 +1,19 @@
-"""Candidates of a class from the network that finds all objects, at the size of the examples."""
+"""Candidates of a class from the network that finds all objects."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
+import cv2
 import numpy as np
 
-from napari_promptseg.few_shot.candidates import Candidate
-from napari_promptseg.instances.planes import find_in_plane
+from napari_promptseg.few_shot.candidates import Candidate, disk_diameter
+from napari_promptseg.few_shot.pixel_classifier import CORE
+from napari_promptseg.instances.planes import choose_factor, find_in_plane
 
 if TYPE_CHECKING:
+    from napari_promptseg.few_shot.candidates import Scale
     from napari_promptseg.few_shot.features import Float32
     from napari_promptseg.models.instance_weights import InstanceNetwork
 
@@ -19,12 +23,21 @@ _MIN_SCORE: Final = 0.2
 """Score below which an object is no candidate."""
 _MAX_AREA: Final = 6.0e6
 """Largest magnified image, in pixels."""
+_ALIKE: Final = 0.35
+"""Log ratio of two magnifications below which one of them is enough."""
+
+
+def _log_ratio(first: float, second: float) -> float:
+    return float(abs(np.log(first / second)))
 
 
 def dense_candidates(
-    network: InstanceNetwork, image: Float32, diameter: float, scale: float, cores: Float32
+    network: InstanceNetwork, image: Float32, diameter: float, scales: dict[float, Scale]
 ) -> list[Candidate]:
     """Return the objects of an image as candidates.
+
+    They are looked for at the size of the examples, and at the size that suits the image: the
+    objects of a class may be smaller or larger there.
 
     Parameters
     ----------
@@ -34,20 +47,31 @@ def dense_candidates(
         Values in [0, 1].
     diameter : float
         Diameter of the examples, in pixels.
-    scale : float
-        `Scale.relative` that they are described by.
-    cores : (H, W) float32 array
-        Probability that a pixel belongs to the core of an object of the class.
+    scales : dict of float to Scale
+        The image at each `Scale.relative`; each object is described by the one at which it
+        appears as large as the examples.
     """
-    area = image.shape[0] * image.shape[1]
-    factor = min(_BEST_DIAMETER / diameter, float(np.sqrt(_MAX_AREA / area)))
+    rows, columns = image.shape[:2]
+    largest = float(np.sqrt(_MAX_AREA / (rows * columns)))
+    factors = [min(_BEST_DIAMETER / diameter, largest)]
+    suited = min(choose_factor(network, [image]), largest)
+    if _log_ratio(suited, factors[0]) > _ALIKE:
+        factors.append(suited)
+    cores: dict[float, Float32] = {}
     candidates = []
-    for proposal in find_in_plane(network, image, factor):
-        if proposal.score < _MIN_SCORE:
-            continue
-        peak = float(cores[proposal.box][proposal.mask].max())
-        # The dense network is less sure of a good mask than the one for clicks.
-        certainty = float(np.sqrt(proposal.score))
-        top, left = proposal.corner
-        candidates.append(Candidate(proposal.mask, top, left, scale, (peak, certainty, certainty)))
+    for factor in factors:
+        for proposal in find_in_plane(network, image, factor):
+            if proposal.score < _MIN_SCORE:
+                continue
+            apparent = diameter / disk_diameter(proposal.mask)
+            relative = min(scales, key=partial(_log_ratio, apparent))
+            if relative not in cores:
+                map_ = scales[relative].maps[CORE]
+                cores[relative] = np.asarray(cv2.resize(map_, (columns, rows)), np.float32)
+            peak = float(cores[relative][proposal.box][proposal.mask].max())
+            # The dense network is less sure of a good mask than the one for clicks.
+            certainty = float(np.sqrt(proposal.score))
+            top, left = proposal.corner
+            scores = (peak, certainty, certainty, proposal.score)
+            candidates.append(Candidate(proposal.mask, top, left, relative, scores))
     return candidates

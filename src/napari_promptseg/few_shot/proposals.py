@@ -10,14 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-import cv2
 import numpy as np
 
 from napari_promptseg.few_shot.candidates import Candidate, MaskPatch, Scale, ask
 from napari_promptseg.few_shot.dense_candidates import dense_candidates
 from napari_promptseg.few_shot.pixel_classifier import (
     BACKGROUND,
-    CORE,
     NEAR,
     PixelClassifier,
     PixelTargets,
@@ -155,7 +153,8 @@ def find_candidates(
             visited |= {(relative, s[1].top, s[1].left) for s in new}
             candidates += ask(extractor, image, relative, new)
         if not last:
-            candidates += _dense(extractor, image, scales, diameter)
+            network = extractor.instance_network
+            candidates += dense_candidates(network, image, diameter, scales)
         objects = {relative: scale.objects() for relative, scale in scales.items()}
         for candidate in candidates[len(familiar) :]:
             familiar.append(
@@ -178,16 +177,6 @@ def find_candidates(
             Samples.join([knowledge.samples.balanced(), own.balanced()])
         )
     return candidates, descriptors
-
-
-def _dense(
-    extractor: FeatureExtractor, image: Float32, scales: dict[float, Scale], diameter: float
-) -> list[Candidate]:
-    """Return the objects that the dense network finds, as seen at the size of the examples."""
-    own = min(scales, key=lambda relative: abs(np.log(relative)))
-    rows, columns = image.shape[:2]
-    cores = np.asarray(cv2.resize(scales[own].maps[CORE], (columns, rows)), np.float32)
-    return dense_candidates(extractor.instance_network, image, diameter, own, cores)
 
 
 def _fitting(shape: tuple[int, ...], diameter: float) -> list[float]:
