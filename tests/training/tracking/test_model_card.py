@@ -133,7 +133,7 @@ def test_a_card_elsewhere_takes_the_plot_along(config, run, tmp_path):
     elsewhere = tmp_path / "docs"
     elsewhere.mkdir()
     assert write_card(config, elsewhere / "card.md") == elsewhere / "card.md"
-    assert {path.name for path in elsewhere.iterdir()} == {"card.md", "training.png"}
+    assert {path.name for path in elsewhere.iterdir()} == {"card.md", "card.png"}
     assert not (run / "MODEL_CARD.md").exists()
 
 

@@ -108,7 +108,8 @@ def write_card(config: TrainConfig, file: Path | None = None) -> Path:
     config : TrainConfig
         The recipe, with the text that people add to the card.
     file : Path, optional
-        ``MODEL_CARD.md`` beside the weights when not given. The plot goes beside it.
+        ``MODEL_CARD.md`` beside the weights when not given. The plot goes beside it, under
+        its name.
 
     Raises
     ------
@@ -121,7 +122,7 @@ def write_card(config: TrainConfig, file: Path | None = None) -> Path:
     file = file or config.output / "MODEL_CARD.md"
     plot = config.output / "training.png"
     if plot.exists() and plot.parent.resolve() != file.parent.resolve():
-        shutil.copyfile(plot, file.parent / plot.name)
+        plot = Path(shutil.copyfile(plot, file.with_suffix(".png")))
     info, record = WeightsInfo.read(weights), RunInfo.read(config.output)
     figures = info.figures
     card = config.card
