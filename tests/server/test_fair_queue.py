@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 
 import pytest
@@ -162,6 +164,27 @@ def test_a_slow_user_stays_on_a_thread_of_their_own_for_a_while() -> None:
     go.set()
     assert again.result(10)
     engine.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priorities of their own")
+def test_the_thread_of_a_slow_user_gives_way(engine) -> None:
+    go, begun = threading.Event(), threading.Event()
+
+    def niceness() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    def long_work() -> int:
+        begun.set()
+        go.wait(10)
+        return niceness()
+
+    before = engine.submit("ada", niceness).result(10)
+    slow = engine.submit("eve", long_work)
+    assert begun.wait(10)
+    engine.overtake(0.0, lambda user: None)
+    go.set()
+    assert slow.result(10) == 10
+    assert engine.submit("ada", niceness).result(10) == before
 
 
 def test_a_user_comes_back_to_the_others(engine) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
+import os
+import sys
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable
@@ -20,6 +22,8 @@ _MIN_CHARGE: Final = 0.05
 """Seconds that the shortest piece of work counts for."""
 _APART_SECONDS: Final = 60.0
 """Seconds after their last slow piece of work until a user comes back to the others."""
+_NICENESS: Final = 10
+"""Of the threads of slow users."""
 _log = logging.getLogger(__name__)
 
 
@@ -44,14 +48,21 @@ class _Lane:
     is_retired: bool = False
 
 
+def _give_way(thread: threading.Thread | None) -> None:
+    """Let a thread have what the others leave of the processor, where threads have priorities."""
+    if sys.platform == "linux" and thread is not None and thread.native_id is not None:
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, thread.native_id, _NICENESS)
+
+
 class FairQueue:
     """Runs the work of the user next who has had the least time (start-time fair queueing [1]_).
 
     Short pieces count alike, so that users take turns; after a long one, the others come first
     for as long. Long work, such as a propagation, is submitted in pieces. A piece that takes
     very long can be overtaken: another thread does the work of the other users from then on,
-    and its user stays on a thread of their own for a while, so that no further long piece makes
-    the others wait. One that hangs can be given up.
+    and its user stays on a thread of their own for a while, of a lower priority, so that no further
+    long piece makes the others wait. One that hangs can be given up.
 
     Parameters
     ----------
@@ -143,6 +154,7 @@ class FairQueue:
                 return None
             lane.user, self._own[work.user] = work.user, lane
             self._slow_seconds = seconds
+            _give_way(lane.thread)
             self._common = self._start(lambda: first(work.user))
         _log.warning("work of %r takes longer than %.1f s: others go on", work.user, seconds)
         return work.user

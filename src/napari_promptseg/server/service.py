@@ -68,6 +68,7 @@ class Service:
         self._model: Backend | None = None
         self._own_models: dict[str, Backend] = {}
         self._spare: Backend | None = None
+        self._can_make_spare = True
         self._loads = False
         self._accounts: dict[str, Account] = {}
 
@@ -217,7 +218,7 @@ class Service:
             for user in list(self._accounts):
                 await self.run(user, partial(_spill, limit=limit))
 
-    async def watch(self, every: float = 0.25) -> None:
+    async def watch(self, every: float = 0.05) -> None:
         """Let others overtake slow work, and give up work that hangs, for ever.
 
         A session whose work is given up goes on from its journal.
@@ -230,15 +231,21 @@ class Service:
 
     async def _overtake(self) -> None:
         """Let the users who wait for slow work go on, once there is a model for them."""
-        if not self.queue.is_blocked(_SLOW):
-            return
-        if self._spare is None and not set(self._own_models) - self.queue.slow_users:
+        is_blocked = self.queue.is_blocked(_SLOW)
+        lacks_model = self._spare is None and not set(self._own_models) - self.queue.slow_users
+        if lacks_model and (is_blocked or self._expects_slow_work()):
             try:
                 self._spare = await asyncio.to_thread(self._make)
             except Exception:
                 _log.exception("there is no second model")
+                self._can_make_spare = False
                 return
-        self.queue.overtake(_SLOW, self._separate)
+        if is_blocked:
+            self.queue.overtake(_SLOW, self._separate)
+
+    def _expects_slow_work(self) -> bool:
+        """Return whether to make a second model in advance: nobody waits for it then."""
+        return self._can_make_spare and self._model is not None and len(self._accounts) > 1
 
     def _separate(self, user: str) -> None:
         """Leave the shared model to a user whose work takes long; the others get another one.
