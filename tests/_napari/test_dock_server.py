@@ -8,6 +8,8 @@ import pytest
 pytest.importorskip("fastapi")
 pytest.importorskip("websockets")
 
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QMessageBox
 
 from server_place import Place
@@ -67,6 +69,26 @@ def test_work_goes_on_on_a_server_and_comes_back(bench, blobs, place, monkeypatc
     assert len(b.snapshot.objects) == 2
     b.press("Ctrl+Z")
     assert len(b.snapshot.objects) == 1
+
+
+def test_all_objects_of_a_plane_are_found_here_and_committed_there(bench, blobs, place) -> None:
+    b = bench(blobs)
+    go_there(b, place)
+    b.robot.go_to((5, 3, 4))
+    prompts = b.dock.prompts
+    QTest.mouseClick(prompts.everything_button, Qt.MouseButton.LeftButton)
+    action = next(one for one in prompts.where.actions() if one.text() == "On this plane")
+    at = prompts.where.actionGeometry(action).center()
+    QTest.mouseClick(prompts.where, Qt.MouseButton.LeftButton, pos=at)
+    b.wait()
+    assert b.status.startswith("Found ")
+    b.dock.similar.decisions["accept all"].click()
+    b.wait()
+    hosted = next(iter(place.service.account("ada"))).session
+    assert len(hosted.objects) == len(b.snapshot.objects) >= 2
+    np.testing.assert_array_equal(b.layer("labels").data, hosted.labels)
+    b.press("Ctrl+Z")
+    assert not hosted.labels.any(), "together committed, together undone"
 
 
 def test_a_wrong_token_is_said_in_the_dialog(bench, blobs, place) -> None:
