@@ -15,7 +15,7 @@ from napari_promptseg.few_shot.pixel_classifier import BACKGROUND, CORE
 from napari_promptseg.models.base import certainty
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from napari_promptseg.few_shot.features import FeatureExtractor
 
@@ -53,6 +53,11 @@ class Scale:
         rows, columns = self.features.shape
         return np.asarray(cv2.resize(1 - self.maps[BACKGROUND], (columns, rows)), np.float32)
 
+    def cores(self) -> Float32:
+        """Return the (H, W) probability that a pixel belongs to the core of an object."""
+        rows, columns = self.features.shape
+        return np.asarray(cv2.resize(self.maps[CORE], (columns, rows)), np.float32)
+
     def seeds(self) -> Iterator[tuple[float, Question]]:
         """Yield the height of each peak of the core probability, and the question to ask there.
 
@@ -77,6 +82,19 @@ class Scale:
             question = Question((y, x), round(y - (side - 1) / 2), round(x - (side - 1) / 2), side)
             guess = parts[question.inside(self.features.shape)] == number
             yield float(cores[row, column]), replace(question, guess=guess)
+
+
+def fitting_scale(relatives: Iterable[float], own: float, diameter: float) -> float:
+    """Return the `Scale.relative` at which an object appears as large as the examples.
+
+    Parameters
+    ----------
+    relatives : iterable of float
+        Those of the scales to choose from.
+    own, diameter : float
+        Diameters of the object and of the examples, in pixels.
+    """
+    return min(relatives, key=lambda relative: abs(np.log(relative * own / diameter)))
 
 
 def disk_diameter(mask: NDArray[np.bool_]) -> float:
@@ -165,7 +183,7 @@ class Candidate(MaskPatch):
             Typical diameter of the proposals of the previous round.
         """
         own = self.diameter
-        fitting = min(objects, key=lambda relative: abs(np.log(relative * own / diameter)))
+        fitting = fitting_scale(objects, own, diameter)
         near, at_scale = objects[fitting][self.part], objects[self.scale][self.part]
         width = 2 * max(round(0.15 * own), 1) + 1
         dilated = cv2.dilate(self.mask.astype(np.uint8), np.ones((width, width), np.uint8))

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
-import cv2
 import numpy as np
 
-from napari_promptseg.few_shot.candidates import Candidate, disk_diameter
-from napari_promptseg.few_shot.pixel_classifier import CORE
+from napari_promptseg.few_shot.candidates import Candidate, disk_diameter, fitting_scale
 from napari_promptseg.instances.planes import choose_factor, find_in_plane
 
 if TYPE_CHECKING:
@@ -25,10 +22,6 @@ _MAX_AREA: Final = 6.0e6
 """Largest magnified image, in pixels."""
 _ALIKE: Final = 0.35
 """Log ratio of two magnifications below which one of them is enough."""
-
-
-def _log_ratio(first: float, second: float) -> float:
-    return float(abs(np.log(first / second)))
 
 
 def dense_candidates(
@@ -55,7 +48,7 @@ def dense_candidates(
     largest = float(np.sqrt(_MAX_AREA / (rows * columns)))
     factors = [min(_BEST_DIAMETER / diameter, largest)]
     suited = min(choose_factor(network, [image]), largest)
-    if _log_ratio(suited, factors[0]) > _ALIKE:
+    if abs(np.log(suited / factors[0])) > _ALIKE:
         factors.append(suited)
     cores: dict[float, Float32] = {}
     candidates = []
@@ -63,11 +56,9 @@ def dense_candidates(
         for proposal in find_in_plane(network, image, factor):
             if proposal.score < _MIN_SCORE:
                 continue
-            apparent = diameter / disk_diameter(proposal.mask)
-            relative = min(scales, key=partial(_log_ratio, apparent))
+            relative = fitting_scale(scales, disk_diameter(proposal.mask), diameter)
             if relative not in cores:
-                map_ = scales[relative].maps[CORE]
-                cores[relative] = np.asarray(cv2.resize(map_, (columns, rows)), np.float32)
+                cores[relative] = scales[relative].cores()
             peak = float(cores[relative][proposal.box][proposal.mask].max())
             # The dense network is less sure of a good mask than the one for clicks.
             certainty = float(np.sqrt(proposal.score))

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from napari_promptseg.few_shot.candidates import Candidate, MaskPatch, Scale, ask
+from napari_promptseg.few_shot.candidates import (
+    Candidate,
+    MaskPatch,
+    Scale,
+    ask,
+    fitting_scale,
+)
 from napari_promptseg.few_shot.dense_candidates import dense_candidates
 from napari_promptseg.few_shot.pixel_classifier import (
     BACKGROUND,
@@ -169,7 +175,7 @@ def find_candidates(
             usual = _usual_diameter(best)
         if last or usual is None:
             break
-        fitting = min(scales.values(), key=lambda s: abs(np.log(s.diameter / usual)))
+        fitting = scales[fitting_scale(scales, usual, diameter)]
         own = _examples(fitting, best)
         if not own.complete:
             break

@@ -18,7 +18,8 @@ _DENSE: Final = 6
 """Number of the descriptor that is the score of the network that finds all objects."""
 _BEST: Final = 0.95
 """Quantile of that score that stands for the best objects of an image."""
-_MAX_DEVIATION: Final = 4.0
+MAX_DEVIATION: Final = 4.0
+"""Largest input of the network, in standard deviations."""
 
 
 def features(descriptors: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -44,7 +45,7 @@ def score_proposals(descriptors: Sequence[Sequence[float]]) -> NDArray[np.float6
     weights = _weights()
     values = features(np.array(descriptors, np.float64))
     scaled = (values - weights["mean"]) / weights["deviation"]
-    scaled = scaled.clip(-_MAX_DEVIATION, _MAX_DEVIATION)
+    scaled = scaled.clip(-MAX_DEVIATION, MAX_DEVIATION)
     hidden = np.tanh(scaled @ weights["hidden.weight"].T + weights["hidden.bias"])
     logit = hidden @ weights["output.weight"][0] + weights["output.bias"]
     return np.asarray(1 / (1 + np.exp(-logit)))

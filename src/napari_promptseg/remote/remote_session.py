@@ -207,7 +207,7 @@ class RemoteSession(SessionReader):
 
     def replace_prompt(self, number: int, prompt: Prompt) -> None:
         """See `Session.replace_prompt`."""
-        checked = check_prompt(prompt, self.volume.names, self.volume.shape)
+        (checked,) = self._checked([prompt])
         self.call(calls.ReplacePrompt(number=number, prompt=checked))
 
     remove_prompt = remote(calls.RemovePrompt, prompting.remove_prompt)
@@ -277,7 +277,7 @@ class RemoteSession(SessionReader):
     ) -> list[int]:
         """See `Session.accept`."""
         plane = plane_of(self.volume, index)
-        numbers = few_shot.numbered(proposals, self.labels[plane.slices].shape)
+        numbers = few_shot.proposal_numbers(proposals, self.labels[plane.slices].shape)
         return list(self.call(Accept.of(plane.index, numbers, name)))
 
     def add_labels(

@@ -110,7 +110,7 @@ def accept(
     """
     state.interrupt()
     plane = state.plane(index)
-    numbers = numbered(proposals, state.store.labels[plane.slices].shape)
+    numbers = proposal_numbers(proposals, state.store.labels[plane.slices].shape)
     is_array = isinstance(proposals, np.ndarray)
     step = "segment everything" if is_array else "accept proposals"
     labels, change = object_edits.add_objects(state.store, plane, numbers, step, name)
@@ -119,7 +119,7 @@ def accept(
     return labels
 
 
-def numbered(
+def proposal_numbers(
     proposals: Sequence[Proposal] | NDArray[Any], shape: tuple[int, ...]
 ) -> NDArray[np.int32]:
     """Return proposals of a plane as an array of their numbers from 1 on, 0 for none.
