@@ -9,6 +9,7 @@ from napari_promptseg.training.config import CardText, DataSet, TrainConfig, Val
 from napari_promptseg.training.tracking.metrics_log import MetricsLog
 from napari_promptseg.training.tracking.model_card import write_card
 from napari_promptseg.training.tracking.run_info import RunInfo, RunSegment, SceneCounts
+from napari_promptseg.training.tracking.run_logger import RunLogger
 from napari_promptseg.training.weights import WeightsInfo, save_weights
 
 FIGURES = {
@@ -64,7 +65,8 @@ def test_the_card_tells_what_the_run_folder_holds(config, run):
     assert "terms of some sets are not stated" in card
     assert "3,600 crops of 256 x 256" in card
     assert "| 0 to 400 | 1 h 0 min | A fine CPU, 2 cores | float32" in card
-    assert "| 400 to 1,000 | 1 h 30 min | A fine CPU, 2 cores | float32" in card
+    # The run goes on; its weights are of step 500.
+    assert "| 400 to 500 | 15 min 0 s | A fine CPU, 2 cores | float32" in card
     assert "| cats |  | 3.00 | 4.00 | 0.75 |" in card
     assert "`learning_rate` | `0.001`" in card
     assert "(training.png)" in card
@@ -112,12 +114,12 @@ def test_a_change_on_the_way_is_told(config, run):
     stretches = [
         stretch(last=100, seconds=1800),
         stretch(first=100, last=400, seconds=1800),
-        stretch(first=400, last=900, seconds=60, recipe="def", processes=2),
+        stretch(first=400, last=500, seconds=60, recipe="def", processes=2),
     ]
     RunInfo(stretches=stretches).write(run)
     card = write_card(config).read_text()
     assert "| 0 to 400 | 1 h 0 min | A fine CPU, 2 cores | float32" in card
-    assert "| 400 to 900 | 1 min 0 s | A fine CPU, 2 cores, 2 processes | float32" in card
+    assert "| 400 to 500 | 1 min 0 s | A fine CPU, 2 cores, 2 processes | float32" in card
     assert "torchrun --nproc-per-node 2" in card
 
 
@@ -160,8 +162,13 @@ def test_without_weights_there_is_no_card(config):
 def test_weights_that_were_started_from_count(config, run, tmp_path):
     older = tmp_path / "older.safetensors"
     save_weights(older, {"w": torch.zeros(2)}, config, 1, {})
-    card = write_card(config.model_copy(update={"initial": older})).read_text()
-    assert WeightsInfo.read(older).sha256 in card
+    config = config.model_copy(update={"initial": older})
+    RunLogger(config, stretch(), [], lambda line: None).saved(0)
+    sha256 = WeightsInfo.read(older).sha256
+    save_weights(older, {"w": torch.ones(2)}, config, 2, {})  # newer ones in their place
+    RunLogger(config, stretch(first=500, last=600), [], lambda line: None).saved(600)
+    card = write_card(config).read_text()
+    assert f"started from weights of SHA-256 `{sha256}`" in card
     assert "cats (CC0); dogs (terms not stated)" in card
     assert '`initial` | `"older.safetensors"`' in card
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from napari_promptseg.training.config import TrainConfig
-    from napari_promptseg.training.tracking.run_info import RunSegment
+    from napari_promptseg.training.tracking.run_info import InitialWeights, RunSegment
 
 _DESCRIPTION: Final = (
     "Interactive segmentation: from an image and prompts (clicks, scribbles, boxes, lassos, a "
@@ -195,9 +195,8 @@ def _data(config: TrainConfig, record: RunInfo) -> list[str]:
         row = (data.source or "not stated", kind, scenes, share, data.terms or "not stated")
         rows.append((name, *row))
     text = [_table(("set", "source", "kind", "scenes", "share of the crops", "terms"), rows)]
-    initial = config.initial_file
-    if initial is not None and initial.exists():
-        text.append(_ancestors(WeightsInfo.read(initial)))
+    if record.initial is not None:
+        text.append(_ancestors(record.initial))
     if not all(data.terms for data in config.data):
         text.append(
             "The terms of some sets are not stated: find them out before you share these weights."
@@ -206,10 +205,11 @@ def _data(config: TrainConfig, record: RunInfo) -> list[str]:
     return text
 
 
-def _ancestors(initial: WeightsInfo) -> str:
+def _ancestors(initial: InitialWeights) -> str:
     """Tell what the weights that training started from had learnt from."""
-    ancestor_sets = json.loads(initial.metadata.get("data", "[]"))
-    sets = "; ".join(f"{d['name']} ({d['terms'] or 'terms not stated'})" for d in ancestor_sets)
+    sets = "; ".join(
+        f"{name} ({terms or 'terms not stated'})" for name, terms in initial.terms.items()
+    )
     return (
         f"Training started from weights of SHA-256 `{initial.sha256}`. What they had learnt from "
         f"counts too: {sets or 'see their model card'}."
@@ -225,17 +225,18 @@ def _recipe(config: TrainConfig, record: RunInfo, info: WeightsInfo) -> list[str
         if value is not None
     )
     text = [_table(("setting", "value"), values)]
-    step = info.step
-    if step is not None:
-        examples = _examples(config, record, step)
+    stretches = record.stretches if info.step is None else record.until(info.step)
+    if info.step is not None:
+        examples = _examples(config, stretches, info.step)
         amount = f"{examples:,} crops of"
         if config.model == "volumenet":
             amount = f"{examples:,} stacks of {config.planes} planes of"
         text.append(f"The weights have seen {amount} {config.crop} x {config.crop} pixels.")
-    if record.stretches:
-        text.append(_table(("steps", "time", "machine", "precision", "recipe"), _stretches(record)))
-        text.append(f"In all {duration(3600 * record.hours)}, validation included.")
-    processes = max((s.processes for s in record.stretches), default=1)
+    if stretches:
+        text.append(_table(("steps", "time", "machine", "precision", "recipe"), _rows(stretches)))
+        seconds = sum(stretch.seconds for stretch in stretches)
+        text.append(f"In all {duration(seconds)}, validation included.")
+    processes = max((s.processes for s in stretches), default=1)
     start = (
         "promptseg"
         if processes == 1
@@ -246,19 +247,16 @@ def _recipe(config: TrainConfig, record: RunInfo, info: WeightsInfo) -> list[str
     return text
 
 
-def _examples(config: TrainConfig, record: RunInfo, step: int) -> int:
+def _examples(config: TrainConfig, stretches: Sequence[RunSegment], step: int) -> int:
     """Return the number of crops or stacks until a step, of which the batch may have changed."""
-    counts = [
-        (min(one.last, step) - min(one.first, step), one.batch or config.batch)
-        for one in record.stretches
-    ]
-    return sum(n * batch for n, batch in counts) or step * config.batch
+    counts = [(one.last - one.first) * (one.batch or config.batch) for one in stretches]
+    return sum(counts) or step * config.batch
 
 
-def _stretches(record: RunInfo) -> list[tuple[str, ...]]:
+def _rows(stretches: Sequence[RunSegment]) -> list[tuple[str, ...]]:
     """One row for what was done in the same way, however often it was interrupted."""
     segments: list[RunSegment] = []
-    for stretch in record.stretches:
+    for stretch in stretches:
         own = stretch.model_dump(exclude={"first", "last", "seconds"})
         if segments and segments[-1].model_dump(exclude={"first", "last", "seconds"}) == own:
             seconds = segments[-1].seconds + stretch.seconds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 from importlib.metadata import version
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, Field
 
 from napari_promptseg.data.atomic_file import write_bytes
+from napari_promptseg.training.weights import WeightsInfo
 
 if TYPE_CHECKING:
     import torch
@@ -96,11 +98,37 @@ class SceneCounts(BaseModel):
     held_out: int
 
 
+class InitialWeights(BaseModel):
+    """Weights that a run started from, and what they had learnt from.
+
+    Parameters
+    ----------
+    sha256 : str
+        Hash of their file.
+    terms : dict of str to str
+        Terms of each data set that they had learnt from, empty where not stated.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sha256: str
+    terms: dict[str, str]
+
+    @classmethod
+    def of(cls, file: Path) -> InitialWeights:
+        """Read a safetensors file of weights."""
+        info = WeightsInfo.read(file)
+        sets = json.loads(info.metadata.get("data", "[]"))
+        return cls(sha256=info.sha256, terms={one["name"]: one["terms"] for one in sets})
+
+
 class RunInfo(BaseModel):
     """The facts of a run that neither the recipe nor the log holds; kept as ``run.json``.
 
     Parameters
     ----------
+    initial : InitialWeights, optional
+        What the run started from. The recipe may say "shipped", which are others later.
     scenes : list of SceneCounts
         Of each data set, in the order of the recipe.
     stretches : list of RunSegment
@@ -109,6 +137,7 @@ class RunInfo(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
+    initial: InitialWeights | None = None
     scenes: list[SceneCounts] = Field(default_factory=list)
     stretches: list[RunSegment] = Field(default_factory=list)
 
@@ -137,6 +166,17 @@ class RunInfo(BaseModel):
     def hours(self) -> float:
         """Wall time of all stretches."""
         return sum(stretch.seconds for stretch in self.stretches) / 3600
+
+    def until(self, step: int) -> list[RunSegment]:
+        """Return the stretches up to a step; of the time of one that goes on, its share."""
+        segments = []
+        for stretch in self.stretches:
+            last = min(stretch.last, step)
+            if last > stretch.first:
+                share = (last - stretch.first) / (stretch.last - stretch.first)
+                update = {"last": last, "seconds": stretch.seconds * share}
+                segments.append(stretch.model_copy(update=update))
+        return segments
 
     def write(self, folder: Path) -> None:
         """Write the record; a kill at any moment leaves the old or the new one."""

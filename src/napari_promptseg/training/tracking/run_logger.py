@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from napari_promptseg.training.tracking.metrics_log import MetricsLog
-from napari_promptseg.training.tracking.run_info import RunInfo
+from napari_promptseg.training.tracking.run_info import InitialWeights, RunInfo
 from napari_promptseg.training.tracking.throughput import Throughput, duration
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ class RunLogger:
         self._log = MetricsLog(config.output, stretch.first, report)
         self._record = RunInfo.read(config.output, stretch.first)
         self._record.scenes = scenes
+        if stretch.first == 0 and config.initial_file is not None:
+            self._record.initial = InitialWeights.of(config.initial_file)
         self._record.stretches.append(stretch)
         # The lines of progress and the rows of the log have means of their own.
         self._line, self._row = Throughput(config.batch), Throughput(config.batch)
