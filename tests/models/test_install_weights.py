@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -114,11 +115,31 @@ def test_of_a_folder_nothing_is_taken_that_could_run(folder, tmp_path) -> None:
     source.mkdir()
     (source / "config.json").write_text("{}")
     torch.save(Harm(tmp_path / "harmed"), source / "pytorch_model.bin")
-    with pytest.raises(ValueError, match="holds no safetensors"):
+    with pytest.raises(ValueError, match="holds no weights"):
         add_model(source)
     save_file({"a": torch.zeros(1)}, source / "model.safetensors")
     add_model(source)
     assert {p.name for p in (folder / "words").iterdir()} == {"config.json", "model.safetensors"}
+
+
+def test_checkpoints_of_a_folder_are_checked_unless_safetensors_lie_beside_them(
+    folder, tmp_path
+) -> None:
+    """As nnU-Net publishes its models, with another model in safetensors beside it."""
+    source = tmp_path / "words"
+    (source / "fold_0").mkdir(parents=True)
+    (source / "encoder").mkdir()
+    save_file({"a": torch.zeros(1)}, source / "encoder" / "model.safetensors")
+    torch.save({"w": torch.ones(2)}, source / "encoder" / "model.pth")
+    torch.save(Harm(tmp_path / "harmed"), source / "fold_0" / "final.pth")
+    with pytest.raises(ValueError, match=r"final\.pth.*nothing in it was executed"):
+        add_model(source)
+    assert not (tmp_path / "harmed").exists()
+    assert not folder.exists()
+    torch.save({"w": torch.ones(2), "log": np.float64(0.5)}, source / "fold_0" / "final.pth")
+    add_model(source)
+    copied = {p.name for p in (folder / "words").rglob("*") if p.is_file()}
+    assert copied == {"final.pth", "model.safetensors"}
 
 
 def test_a_failed_copy_leaves_what_was_there(folder, checkpoint, monkeypatch) -> None:

@@ -68,11 +68,15 @@ class PlaneImage:
         Maps raw values to [0, 1].
     spacing : (float, float)
         Size of a pixel along rows and columns, in the units of the volume.
+    origin : (Volume, Plane), optional
+        Where it comes from, for models that look at the planes around it; None for parts of
+        planes.
     """
 
     values: NDArray[Any]
     window: Window
     spacing: tuple[float, float] = (1.0, 1.0)
+    origin: tuple[Volume, Plane] | None = field(default=None, repr=False, compare=False)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -82,7 +86,8 @@ class PlaneImage:
 
     def crop(self, rows: tuple[int, int], columns: tuple[int, int]) -> PlaneImage:
         """Return the part inside half-open ranges of rows and columns, without a copy."""
-        return replace(self, values=self.values[slice(*rows), slice(*columns)])
+        part = self.values[slice(*rows), slice(*columns)]
+        return replace(self, values=part, origin=None)
 
     def rgb(self, shape: tuple[int, int] | None = None) -> Float32:
         """Return the plane as colors, resized if asked.
@@ -346,7 +351,8 @@ class Volume:
         """Read one plane, or a part of it, normalised on demand."""
         step = 1 if crop is None else crop.step
         rows, columns = (self.axis_spacing(axis) * step for axis in plane.in_plane)
-        return PlaneImage(self.read(plane, crop), self.intensity_window, (rows, columns))
+        origin = (self, plane) if crop is None else None
+        return PlaneImage(self.read(plane, crop), self.intensity_window, (rows, columns), origin)
 
     @cached_property
     def intensity_window(self) -> Window:

@@ -55,6 +55,8 @@ class Model:
         Command that creates the file, where it is not published.
     use : str
         What it is good for.
+    volumes : bool
+        Whether it looks at volumes alone.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Model:
     extra: str | None = None
     command: str | None = None
     use: str = ""
+    volumes: bool = False
 
     @property
     def backend(self) -> str:

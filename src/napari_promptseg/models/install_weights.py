@@ -6,6 +6,7 @@ import hashlib
 import shutil
 import tempfile
 from dataclasses import replace
+from fnmatch import fnmatch
 from functools import lru_cache
 from pathlib import Path
 from typing import Final, Literal
@@ -14,8 +15,10 @@ from napari_promptseg.models.adapters import class_key
 from napari_promptseg.models.catalog import ZOO, Model, list_models, list_zoo
 
 Match = Literal["the published file", "another file than the published one", "not known"]
-_UNSAFE: Final = ("*.bin", "*.pth", "*.pt", "*.pkl", "*.ckpt", "*.msgpack", "*.h5")
-"""Files of a folder that are not copied: pickles, and weights in other formats."""
+_CHECKPOINTS: Final = ("*.pth", "*.pt")
+"""Files of a folder that are copied once they are checked, unless safetensors lie beside them."""
+_UNSAFE: Final = ("*.bin", "*.pkl", "*.ckpt", "*.msgpack", "*.h5")
+"""Files of a folder that are never copied: pickles, and weights in other formats."""
 
 
 def file_hash(path: Path) -> str:
@@ -53,8 +56,8 @@ def identify_model(path: Path) -> Model | None:
 def add_model(path: Path, name: str | None = None, overwrite: bool = False) -> Model:
     """Copy the file or folder of a model into the models folder.
 
-    It is checked first: a checkpoint is read without executing anything in it, and of a
-    folder with safetensors, files that can hold code are left out.
+    It is checked first: a checkpoint is read without executing anything in it. Of a folder,
+    files that can hold code are left out, checkpoints too where safetensors lie beside them.
 
     Parameters
     ----------
@@ -96,7 +99,7 @@ def add_model(path: Path, name: str | None = None, overwrite: bool = False) -> M
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".adding-") as folder:
         copy = Path(folder) / target.name
         if path.is_dir():
-            shutil.copytree(path, copy, ignore=shutil.ignore_patterns(*_UNSAFE))
+            shutil.copytree(path, copy, ignore=_left_out)
         else:
             shutil.copyfile(path, copy)
         _remove(target)
@@ -177,14 +180,38 @@ def _check(path: Path) -> None:
 
     from napari_promptseg.models.networks.checkpoints import load_checkpoint
 
-    if path.is_dir() and not any(path.rglob("*.safetensors")):
-        raise ValueError(f"{str(path)!r} holds no safetensors, the only weights taken of a folder")
-    if path.is_file() and path.suffix != ".safetensors":
-        load_checkpoint(path)
-    for file in path.rglob("*.safetensors") if path.is_dir() else [path]:
-        if file.suffix == ".safetensors":
-            try:
-                with safe_open(file, "pt"):
-                    pass
-            except (SafetensorError, OSError) as error:
-                raise ValueError(f"{str(file)!r} is damaged: {error}") from error
+    if path.is_dir():
+        files = _weights(path)
+        if not files:
+            raise ValueError(
+                f"{str(path)!r} holds no weights that can be taken: no safetensors, .pth or .pt"
+            )
+    else:
+        files = [path]
+    for file in files:
+        if file.suffix != ".safetensors":
+            load_checkpoint(file, numbers=path.is_dir())
+            continue
+        try:
+            with safe_open(file, "pt"):
+                pass
+        except (SafetensorError, OSError) as error:
+            raise ValueError(f"{str(file)!r} is damaged: {error}") from error
+
+
+def _left_out(folder: str, names: list[str]) -> set[str]:
+    """Return which files of a folder are not copied."""
+    has_safetensors = any(name.endswith(".safetensors") for name in names)
+    patterns = (*_UNSAFE, *(_CHECKPOINTS if has_safetensors else ()))
+    return {name for name in names if any(fnmatch(name, pattern) for pattern in patterns)}
+
+
+def _weights(path: Path) -> list[Path]:
+    """Return the files of a folder, and of those in it, with weights that are copied."""
+    files = []
+    for folder in (path, *(one for one in path.rglob("*") if one.is_dir())):
+        names = [file.name for file in folder.iterdir() if file.is_file()]
+        copied = set(names) - _left_out(str(folder), names)
+        kinds = ("*.safetensors", *_CHECKPOINTS)
+        files += [folder / n for n in sorted(copied) if any(fnmatch(n, kind) for kind in kinds)]
+    return files

@@ -32,11 +32,15 @@ class TextPrediction:
         Confidence in [0, 1] that the object is on the plane.
     is_known : bool
         Whether the model knows the word and finds it; if not, the map is meaningless.
+    note : str
+        What the user should know of it: where else the object is, why the word is unknown, or
+        how far to trust the map.
     """
 
     probability: Float32
     confidence: float
     is_known: bool
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +57,15 @@ class TextMatch:
         Confidence of that model in [0, 1].
     probability : (H, W) float32 array, optional
         Its map of the plane, values in [0, 1].
+    note : str
+        What the user should know of it; see `TextPrediction`.
     """
 
     text: str
     model: str
     confidence: float
     probability: Float32 | None = field(default=None, repr=False, compare=False)
+    note: str = ""
 
 
 @runtime_checkable
@@ -83,6 +90,13 @@ class TextModel(Protocol):
         """Free memory; the model is not used afterwards."""
 
 
+@runtime_checkable
+class Matching(Protocol):
+    """A backend that keeps the match of its last word, None before one."""
+
+    match: TextMatch | None
+
+
 def ask(
     models: Iterable[TextModel], image: PlaneImage, text: str
 ) -> tuple[TextMatch, TextPrediction]:
@@ -93,16 +107,17 @@ def ask(
     UnknownWordError
         If none does; the message names them.
     """
-    names = []
+    names, notes = [], []
     for model in models:
         answer = model.map(image, text)
         if answer.is_known:
-            return TextMatch(text, model.name, answer.confidence, answer.probability), answer
+            match = TextMatch(text, model.name, answer.confidence, answer.probability, answer.note)
+            return match, answer
         names.append(model.name)
+        notes += [f"{model.name}: {answer.note}"] if answer.note else []
     verb = "does" if len(names) == 1 else "do"
-    raise UnknownWordError(
-        f"{', '.join(names)} {verb} not know {text!r} here; click on the object instead"
-    )
+    reasons = [f"{', '.join(names)} {verb} not know {text!r} here", *notes]
+    raise UnknownWordError("; ".join([*reasons, "click on the object instead"]))
 
 
 class CatalogTextModels:
@@ -162,4 +177,7 @@ def _ready() -> list[Model]:
     """Return the text models that are ready; raise what is missing if there is none."""
     text_models = [m for m in list_models().values() if m.prompts == ("text",)]
     ready = [m for m in text_models if m.state == "ready"]
-    return ready or [text_models[0].require_ready()]
+    if ready:
+        return ready
+    general = next(model for model in text_models if not model.volumes)
+    return [general.require_ready()]

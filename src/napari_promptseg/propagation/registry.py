@@ -26,6 +26,7 @@ _BUILT_IN: Final = {
     "sam2": "sam2:Sam2Propagator",
     "edgetam": "edgetam:EdgeTamPropagator",
     "nninteractive": "nninteractive:NnInteractivePropagator",
+    "voxtell": "voxtell:VoxTellPropagator",
 }
 
 

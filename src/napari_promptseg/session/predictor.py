@@ -17,7 +17,7 @@ from napari_promptseg.models.base import BackendTraits
 from napari_promptseg.models.capabilities import Everything, Scalable
 from napari_promptseg.models.encoding.prompt_maps import excluded_pixels
 from napari_promptseg.models.registry import create_backend
-from napari_promptseg.models.text_models import TextMatch
+from napari_promptseg.models.text_models import Matching, TextMatch
 from napari_promptseg.models.validation import find_fault, is_out_of_memory
 from napari_promptseg.propagation.registry import (
     AUTO,
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from napari_promptseg.data.geometry import Plane
     from napari_promptseg.data.volume import Volume
-    from napari_promptseg.models.base import Backend
+    from napari_promptseg.models.base import Backend, Prediction
     from napari_promptseg.propagation.base import Propagator
     from napari_promptseg.session.intensity_range import IntensityRange
     from napari_promptseg.session.uncertainty import Uncertainty
@@ -299,12 +299,8 @@ class Predictor:
         answer = backend.predict(embedding, prompts, prior)
         if fault := find_fault(answer, shape):
             raise RuntimeError(f"{backend.name} gave no answer: {fault}")
-        if isinstance(backend, TextFallback):
-            self.text_match = backend.match or self.text_match
-        elif prompts.text:
-            self.text_match = TextMatch(
-                prompts.text, backend.name, answer.score, answer.paste(shape)
-            )
+        if prompts.text:
+            self._note_match(backend, prompts.text, answer, shape)
         mask, corner = answer.mask, (answer.rows[0], answer.columns[0])
         if prompts.occupied is not None or any(not region.positive for region in prompts.regions):
             local = prompts.mapped(offset=(-corner[0], -corner[1]))
@@ -316,6 +312,19 @@ class Predictor:
         row = crop.rows[0] + (corner[0] + top) * crop.step
         column = crop.columns[0] + (corner[1] + left) * crop.step
         return PlaneAnswer(mask[top:bottom, left:right], (row, column), crop.step, crop)
+
+    def _note_match(
+        self, backend: Backend, text: str, answer: Prediction, shape: tuple[int, int]
+    ) -> None:
+        """Keep the match of a word, and tell what the model says of it."""
+        if isinstance(backend, Matching):
+            match = backend.match
+        else:
+            match = TextMatch(text, backend.name, answer.score, answer.paste(shape))
+        if match is not None and match is not self.text_match:
+            self.text_match = match
+            if match.note:
+                self.tell(f"{match.model}: {match.note}")
 
     def _in_range(
         self, plane: Plane, mask: NDArray[np.bool_], corner: tuple[int, int], crop: Crop

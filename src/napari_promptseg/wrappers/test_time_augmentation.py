@@ -62,7 +62,10 @@ class Flips(Wrapper):
     def embed(self, image: PlaneImage) -> _FlipEmbedding:
         """Embed the plane in every orientation."""
         values = image.values
-        images = (replace(image, values=values[::down, ::right]) for down, right in self._flips)
+        images = (
+            replace(image, values=values[::down, ::right], origin=None)
+            for down, right in self._flips
+        )
         return _FlipEmbedding(image.shape, tuple(self.backend.embed(flip) for flip in images))
 
     def steps(self, query: Query) -> Steps:
