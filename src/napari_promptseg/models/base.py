@@ -63,12 +63,16 @@ class Prediction:
         Half-open ranges of the plane.
     score : float
         Confidence of the backend in [0, 1].
+    quality : float or None
+        IoU in [0, 1] with the object that is meant, as the backend expects it; None where it
+        does not say.
     """
 
     probability: Float32
     rows: tuple[int, int]
     columns: tuple[int, int]
     score: float
+    quality: float | None = None
 
     @property
     def mask(self) -> NDArray[np.bool_]:

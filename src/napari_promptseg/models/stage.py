@@ -79,6 +79,11 @@ class Stage(ABC):
         """
 
     @property
+    def quality(self) -> float | None:
+        """See `Prediction.quality`."""
+        return None
+
+    @property
     def shape(self) -> tuple[int, int]:
         """Rows and columns of the plane that the logits cover."""
         return self.rows[1] - self.rows[0], self.columns[1] - self.columns[0]
@@ -87,7 +92,8 @@ class Stage(ABC):
         """Return the prediction from the features, or from modulated ones."""
         probability = sigmoid(self.logits(modulation))
         score = certainty(probability)  # before resizing, so that it costs the same for all sizes
-        return Prediction(resize(probability, self.shape), self.rows, self.columns, score)
+        whole = resize(probability, self.shape)
+        return Prediction(whole, self.rows, self.columns, score, self.quality)
 
     def moved(self, down: int, right: int) -> Self:
         """Return the stage shifted by whole pixels of the plane."""
@@ -137,11 +143,19 @@ class LinearStage(Stage):
         Last layer.
     size : (int, int)
         Rows and columns of the logits.
+    expected : float or None
+        See `Prediction.quality`.
     """
 
     features: Float32
     head: LinearHead
     size: tuple[int, int]
+    expected: float | None = None
+
+    @property
+    def quality(self) -> float | None:
+        """See `Stage.quality`."""
+        return self.expected
 
     @property
     def channels(self) -> tuple[int, ...]:

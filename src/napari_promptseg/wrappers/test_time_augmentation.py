@@ -178,7 +178,9 @@ def mean_prediction(predictions: Sequence[Prediction]) -> Prediction:
         height, width = prediction.probability.shape
         total[down : down + height, right : right + width] += prediction.probability
     score = float(np.mean([p.score for p in predictions]))
-    return Prediction(total / np.float32(len(predictions)), rows, columns, score)
+    qualities = [p.quality for p in predictions if p.quality is not None]
+    quality = float(np.mean(qualities)) if len(qualities) == len(predictions) else None
+    return Prediction(total / np.float32(len(predictions)), rows, columns, score, quality)
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,4 +281,4 @@ def _flip_prediction(prediction: Prediction, flip: Flip, shape: tuple[int, int])
         )
     ]
     probability = prediction.probability[:: flip[0], :: flip[1]]
-    return Prediction(probability, ranges[0], ranges[1], prediction.score)
+    return replace(prediction, probability=probability, rows=ranges[0], columns=ranges[1])

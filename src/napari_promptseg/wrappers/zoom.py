@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -13,6 +14,8 @@ from napari_promptseg.models.batching import Query
 from napari_promptseg.wrappers.base import Wrapper, stage_of
 
 if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
     from numpy.typing import NDArray
 
     from napari_promptseg.data.plane_prompts import PlanePrompts
@@ -26,6 +29,12 @@ _MIN_SIDE: Final = 96  # pixels; a smaller crop lacks the context of the object
 _WIDENING: Final = 2.0  # growth of the crop where its border cuts the object
 _OVERVIEW: Final = 1024  # pixels; longer planes are subsampled for the overview
 _CUT: Final = 0.05  # fraction of a side of the crop above which the object counts as cut
+_UNSURE: Final = 0.6
+"""Expected IoU of the first look below which closer looks are taken."""
+_CLOSEST: Final = 110
+"""Side of the closest one, in pixels: about half of what networks see at full resolution."""
+_MAX_LOOKS: Final = 4
+"""Number of closer looks at most; of fewer, each has at least half the side of the one before."""
 _NOTHING: Final = Prediction(np.zeros((0, 0), np.float32), (0, 0), (0, 0), 1.0)
 
 
@@ -44,7 +53,11 @@ def _expand(
     """
     spacing = np.array(image.spacing)
     side = max(float(((high - low) * spacing).max()) * factor, _MIN_SIDE * float(spacing.min()))
-    centre = (low + high) / 2
+    return _square((low + high) / 2, side, image)
+
+
+def _square(centre: NDArray[np.float64], side: float, image: PlaneImage) -> Rectangle:
+    """Return the square around a point, of a side in physical units, shifted into the plane."""
     ranges = []
     for middle, size, step in zip(centre, image.shape, image.spacing, strict=True):
         length = min(max(round(side / step), 1), size)
@@ -52,27 +65,63 @@ def _expand(
     return ranges[0], ranges[1]
 
 
-def _answer_bounds(
-    answer: Prediction, step: int, outer: Rectangle, shape: tuple[int, int]
-) -> Bounds | None:
-    """Return the bounds, in the plane, of a prediction for every `step`-th pixel of a crop."""
-    inner = mask_box(answer.mask)
-    if inner is None:
-        return None
-    ranges = zip(inner, (answer.rows[0], answer.columns[0]), outer, shape, strict=True)
-    return tuple(
-        (
-            max(first + (start + origin - 1) * step + 1, 0),
-            min(first + (stop + origin) * step, size),
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """An answer for every `step`-th pixel of a part of the plane.
+
+    Parameters
+    ----------
+    crop : ((int, int), (int, int))
+        The part.
+    step : int
+        How far its pixels lie apart.
+    answer : Prediction
+        In pixels of the look.
+    """
+
+    crop: Rectangle
+    step: int
+    answer: Prediction
+
+    @property
+    def expected(self) -> float:
+        """Expected IoU of the answer; 1 where the backend does not say."""
+        return 1.0 if self.answer.quality is None else self.answer.quality
+
+    def bounds(self, shape: tuple[int, int]) -> Bounds | None:
+        """Return the bounds of the object in a plane of a shape, None if it is empty."""
+        inner = mask_box(self.answer.mask)
+        if inner is None:
+            return None
+        corner = self.answer.rows[0], self.answer.columns[0]
+        ranges = zip(inner, corner, self.crop, shape, strict=True)
+        return tuple(
+            (
+                max(first + (start + origin - 1) * self.step + 1, 0),
+                min(first + (stop + origin) * self.step, size),
+            )
+            for (start, stop), origin, (first, _), size in ranges
         )
-        for (start, stop), origin, (first, _), size in ranges
-    )
+
+    def whole(self) -> Prediction:
+        """Return the answer in pixels of the plane; the step must be 1."""
+        return self.answer.moved(self.crop[0][0], self.crop[1][0])
+
+    def shows_all(self, shape: tuple[int, int]) -> bool:
+        """Return whether there is an object, and the border of the part does not cut it."""
+        pixels = [-(-(stop - start) // self.step) for start, stop in self.crop]
+        mask = self.answer.paste((pixels[0], pixels[1])) > 0.5
+        return bool(mask.any()) and not _is_cut(mask, self.crop, shape)
 
 
 def _cuts(crop: Rectangle, answer: Prediction, shape: tuple[int, int]) -> bool:
-    """Return whether the border of the crop, unless it is that of the plane, cuts the object."""
+    """Return whether the border of a crop, unless it is that of the plane, cuts the object."""
     inside = (crop[0][1] - crop[0][0], crop[1][1] - crop[1][0])
-    mask = answer.moved(-crop[0][0], -crop[1][0]).paste(inside) > 0.5
+    return _is_cut(answer.moved(-crop[0][0], -crop[1][0]).paste(inside) > 0.5, crop, shape)
+
+
+def _is_cut(mask: NDArray[np.bool_], crop: Rectangle, shape: tuple[int, int]) -> bool:
+    """Return whether the border of a crop cuts its mask, see `_cuts`."""
     for axis, ((start, stop), size) in enumerate(zip(crop, shape, strict=True)):
         sides = np.moveaxis(mask, axis, 0)[[0, -1]].mean(1)
         if (start > 0 and sides[0] > _CUT) or (stop < size and sides[1] > _CUT):
@@ -97,6 +146,10 @@ class ZoomIn(Wrapper):
     it is enough. The overview of a large plane is subsampled, so that costs depend on the size
     of the object and not of the plane. Where the border of the crop cuts the object, the
     prediction is repeated on a wider crop.
+
+    An object that is too small for the overview is looked for closer to the clicks: where the
+    backend expects little of its answer (`Prediction.quality`), the one of a few closer looks
+    of which it expects most takes the place of the overview.
 
     Parameters
     ----------
@@ -127,17 +180,14 @@ class ZoomIn(Wrapper):
         present = None if prior is None else mask_box(prior)
         crop = self._crop(prompts, present, image)
         if crop is None:
-            outer = self._first_look(query)
-            step = max(1, max(r[1] - r[0] for r in outer) // _OVERVIEW)
-            overview = yield self._overview(query, outer, step)
-            crop = self._crop(prompts, _answer_bounds(overview, step, outer, image.shape), image)
+            look = yield from self._find(query)
+            crop = self._crop(prompts, look.bounds(image.shape), image)
             if crop is None:
-                return overview.moved(outer[0][0], outer[1][0]) if step == 1 else _NOTHING
-            if step == 1 and self._is_most(crop, outer):
-                overview = overview.moved(outer[0][0], outer[1][0])
-                if not _cuts(outer, overview, image.shape):
-                    return overview
-                crop = _widen(outer, image.shape)
+                return look.whole() if look.step == 1 else _NOTHING
+            if look.step == 1 and self._is_most(crop, look.crop):
+                if not _cuts(look.crop, look.whole(), image.shape):
+                    return look.whole()
+                crop = _widen(look.crop, image.shape)
         answer = yield self._crop_query(query, crop)
         answer = answer.moved(crop[0][0], crop[1][0])
         has_box = any(r.positive for r in prompts.regions)
@@ -146,6 +196,41 @@ class ZoomIn(Wrapper):
             answer = yield self._crop_query(query, crop)
             answer = answer.moved(crop[0][0], crop[1][0])
         return answer
+
+    def _find(self, query: Query) -> Generator[Query, Prediction, _Look]:
+        """Return the first look, or a closer one of which the backend expects more."""
+        image: PlaneImage = query.embedding
+        best = yield from self._look(query, self._first_look(query))
+        if best.expected >= _UNSURE or query.focus is not None:
+            return best
+        for crop in self._closer(query.prompts, best.crop, image):
+            look = yield from self._look(query, crop)
+            if look.expected > best.expected and look.shows_all(image.shape):
+                best = look
+        return best
+
+    def _closer(
+        self, prompts: PlanePrompts, outer: Rectangle, image: PlaneImage
+    ) -> Iterator[Rectangle]:
+        """Yield ever smaller parts of a crop around the positive strokes, if there are any."""
+        paths = [stroke.path for stroke in prompts.strokes if stroke.positive]
+        if not paths:
+            return
+        points = np.concatenate(paths)
+        low, high = points.min(0), points.max(0)
+        spacing = np.array(image.spacing)
+        extent = float(((high - low) * spacing).max())
+        side = max((stop - start) * s for (start, stop), s in zip(outer, spacing, strict=True))
+        last = max(_CLOSEST * float(spacing.min()), self.factor * extent)
+        count = min(math.ceil(math.log2(max(side / last, 1.0))), _MAX_LOOKS)
+        for number in range(1, count + 1):
+            yield _square((low + high) / 2, side * (last / side) ** (number / count), image)
+
+    def _look(self, query: Query, crop: Rectangle) -> Generator[Query, Prediction, _Look]:
+        """Return a look at a crop, subsampled if it is large."""
+        step = max(1, max(stop - start for start, stop in crop) // _OVERVIEW)
+        answer = yield self._overview(query, crop, step)
+        return _Look(crop, step, answer)
 
     def _first_look(self, query: Query) -> Rectangle:
         """Return the crop around the focus; the whole plane without one."""

@@ -47,6 +47,7 @@ PROPAGATOR_LABELS: Final = {
     "flow": Words("Optical flow", "The outline moves as the image does; for videos"),
     "walker": Words("Random walker", "Grey values decide, in space; slow, for clear borders"),
     "nninteractive": Words("Whole volume", "nnInteractive sees all planes of the range at once"),
+    "voxtell": Words("Word", "The planes in which VoxTell found the word"),
     "sam2": Words("Memory of SAM 2", "The model remembers all prompted planes on its way"),
     "edgetam": Words("Memory of EdgeTAM", "The model remembers all prompted planes on its way"),
 }

@@ -18,7 +18,7 @@ from napari_promptseg.models.clicknet_weights import ALTERNATIVES, ClickNetWeigh
 from napari_promptseg.models.device import has_torch_for_gpu, pick_device_name
 from napari_promptseg.models.encoding.prompt_maps import Encoding, encode
 from napari_promptseg.models.engine_selection import fastest
-from napari_promptseg.models.stage import LinearStage
+from napari_promptseg.models.stage import LinearStage, sigmoid
 from napari_promptseg.models.tensor_files import weights_file
 
 if TYPE_CHECKING:
@@ -210,12 +210,15 @@ class ClickNetBackend:
         ]
 
     def _stage(self, features: Float32, query: Query, shape: tuple[int, int]) -> LinearStage:
-        number, choice = 0, query.prompts.choice
-        if self.weights.ambiguity and choice:
-            order = self.weights.answer_order(features)
-            number = order[min(choice, len(order) - 1)]
+        number, expected, choice = 0, None, query.prompts.choice
+        if self.weights.ambiguity:
+            if choice:
+                order = self.weights.answer_order(features)
+                number = order[min(choice, len(order) - 1)]
+            expected = float(sigmoid(self.weights.quality(features)[number]))
         height, width = query.embedding.shape
-        return LinearStage((0, height), (0, width), features, self.weights.heads[number], shape)
+        head = self.weights.heads[number]
+        return LinearStage((0, height), (0, width), features, head, shape, expected)
 
     def dense(self, image: Float32) -> Float32:
         """Return the (1, C, H/4, W/4) features of a (1, 3, H, W) image, see `ClickNet.dense`."""
