@@ -259,3 +259,63 @@ def test_changed_pixels_are_undecided_so_that_averages_go_by_the_others() -> Non
 def test_options_that_make_no_sense_are_refused(options: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=r"must not be negative.*-"):
         Cleanup(ScriptedBackend(lambda *question: TWO), **options)
+
+
+# Corrections of one side
+
+PRIOR = ellipsoid(SHAPE, (14, 12), (8, 9))
+ANSWER = ellipsoid(SHAPE, (14, 22), (8, 9))
+FIRST = click(14, 16)
+
+
+def corrected(*strokes: Stroke, prior: np.ndarray = PRIOR, **others) -> np.ndarray:
+    return clean(ANSWER, PlanePrompts(strokes, **others), prior, radius=0, hole=0.0)
+
+
+@pytest.mark.parametrize(
+    ("strokes", "expected"),
+    [
+        pytest.param((FIRST, click(14, 28)), PRIOR | ANSWER, id="a positive click takes nothing"),
+        pytest.param(
+            (FIRST, click(14, 5, False)), PRIOR & ANSWER, id="a negative click adds nothing"
+        ),
+        pytest.param(
+            (click(14, 28), FIRST), PRIOR | ANSWER, id="the new one is that which did not hold"
+        ),
+        pytest.param((FIRST, click(14, 17)), PRIOR | ANSWER, id="both held: the last one counts"),
+        pytest.param(
+            (FIRST, click(14, 17), click(2, 40, False)), PRIOR & ANSWER, id="so for a negative one"
+        ),
+        pytest.param(
+            (FIRST, click(14, 28), click(14, 5, False)), ANSWER, id="one of each kind: both ways"
+        ),
+        pytest.param((click(14, 28),), ANSWER, id="the first click of a mask may change all"),
+    ],
+)
+def test_corrections_have_one_side(strokes, expected) -> None:
+    np.testing.assert_array_equal(corrected(*strokes), expected)
+
+
+@pytest.mark.parametrize(
+    "others",
+    [{"choice": 1}, {"text": "cat"}, {"regions": (box_region((2, 10), (28, 40)),)}],
+    ids=["another answer", "a word", "a box"],
+)
+def test_other_prompts_change_all_of_the_mask(others) -> None:
+    np.testing.assert_array_equal(corrected(FIRST, click(14, 28), **others), ANSWER)
+
+
+def test_the_side_is_found_in_a_part_of_the_plane() -> None:
+    rows, columns = slice(4, 26), slice(8, 34)
+    part = Prediction(ANSWER[rows, columns].astype(np.float32), (4, 26), (8, 34), 1.0)
+
+    class Part(ScriptedBackend):
+        def predict(self, embedding, prompts, prior=None):
+            return part
+
+    backend = Cleanup(Part(lambda *_: BLANK), radius=0, hole=0.0)
+    prompts = PlanePrompts((FIRST, click(14, 28)))
+    found = backend.predict(BLANK, prompts, PRIOR).paste(SHAPE) > 0.5
+    expected = np.zeros(SHAPE, bool)
+    expected[rows, columns] = (PRIOR | ANSWER)[rows, columns]
+    np.testing.assert_array_equal(found, expected)

@@ -1,4 +1,4 @@
-"""Cleanup of predicted masks: smooth edges, no tiny holes, no stray components."""
+"""Cleanup of predicted masks: smooth edges, no holes, no stray components, no side effects."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from napari_promptseg.wrappers.base import Wrapper
 
 if TYPE_CHECKING:
     from napari_promptseg.data.plane_prompts import PlanePrompts
-    from napari_promptseg.models.base import Backend
+    from napari_promptseg.models.base import Backend, Prediction
     from napari_promptseg.models.batching import Query
     from napari_promptseg.wrappers.base import Steps
 
@@ -37,6 +37,10 @@ class Cleanup(Wrapper):
     with negative strokes alone are removed. On a plane without prompts all components are
     kept, because in propagation a branch of the object may begin there. No pixel of a positive
     click or scribble is removed, and none of a negative one is added.
+
+    From the second stroke on, corrections have one side: new positive strokes take nothing from
+    the mask, new negative ones add nothing to it. New are those that the mask disagrees with, or
+    else the last one.
 
     Parameters
     ----------
@@ -62,6 +66,9 @@ class Cleanup(Wrapper):
     def steps(self, query: Query) -> Steps:
         """See `Wrapper.steps`."""
         answer = yield query
+        return _one_sided(self._cleaned(answer, query), query)
+
+    def _cleaned(self, answer: Prediction, query: Query) -> Prediction:
         prior = query.prior
         inner = mask_box(answer.mask)
         if inner is None:
@@ -108,6 +115,30 @@ class Cleanup(Wrapper):
         if smooth.sum() < _THIN * mask.sum():
             smooth = mask.astype(np.uint8)
         return np.asarray(cv2.morphologyEx(smooth, cv2.MORPH_CLOSE, kernel) > 0)
+
+
+def _one_sided(answer: Prediction, query: Query) -> Prediction:
+    """Return an answer that adds nothing to the prior, or takes nothing, if strokes ask so."""
+    prompts, prior = query.prompts, query.prior
+    has_others = prompts.regions or prompts.text or prompts.choice is not None
+    if prior is None or not prior.any() or len(prompts.strokes) < 2 or has_others:
+        return answer
+    before = prior[slice(*answer.rows), slice(*answer.columns)]
+    local = prompts.mapped(offset=(-answer.rows[0], -answer.columns[0]))
+    disagreeing = {
+        side
+        for side in (True, False)
+        if (stroke_pixels(local, side, before.shape) & (before != side)).any()
+    }
+    new = disagreeing or {prompts.strokes[-1].positive}
+    if len(new) == 2:
+        return answer
+    probability = answer.probability.copy()
+    if new == {True}:
+        probability[before & ~answer.mask] = _IN
+    else:
+        probability[answer.mask & ~before] = _OUT
+    return replace(answer, probability=probability)
 
 
 def _fill_holes(mask: Mask, background: Mask, share: float) -> Mask:
