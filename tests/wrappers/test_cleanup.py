@@ -265,31 +265,29 @@ def test_options_that_make_no_sense_are_refused(options: dict[str, float]) -> No
 
 PRIOR = ellipsoid(SHAPE, (14, 12), (8, 9))
 ANSWER = ellipsoid(SHAPE, (14, 22), (8, 9))
-FIRST = click(14, 16)
+FIRST = click(14, 16), click(14, 17)
 
 
-def corrected(*strokes: Stroke, prior: np.ndarray = PRIOR, **others) -> np.ndarray:
-    return clean(ANSWER, PlanePrompts(strokes, **others), prior, radius=0, hole=0.0)
+def corrected(*strokes: Stroke, **others) -> np.ndarray:
+    return clean(ANSWER, PlanePrompts(strokes, **others), PRIOR, radius=0, hole=0.0)
 
 
 @pytest.mark.parametrize(
     ("strokes", "expected"),
     [
-        pytest.param((FIRST, click(14, 28)), PRIOR | ANSWER, id="a positive click takes nothing"),
+        pytest.param((*FIRST, click(14, 28)), PRIOR | ANSWER, id="a positive click takes nothing"),
         pytest.param(
-            (FIRST, click(14, 5, False)), PRIOR & ANSWER, id="a negative click adds nothing"
+            (*FIRST, click(14, 5, False)), PRIOR & ANSWER, id="a negative click adds nothing"
         ),
         pytest.param(
-            (click(14, 28), FIRST), PRIOR | ANSWER, id="the new one is that which did not hold"
+            (click(14, 28), *FIRST), PRIOR | ANSWER, id="the new one is that which did not hold"
         ),
-        pytest.param((FIRST, click(14, 17)), PRIOR | ANSWER, id="both held: the last one counts"),
+        pytest.param((*FIRST, click(13, 16)), PRIOR | ANSWER, id="all held: the last one counts"),
+        pytest.param((*FIRST, click(2, 40, False)), PRIOR & ANSWER, id="so does a negative one"),
         pytest.param(
-            (FIRST, click(14, 17), click(2, 40, False)), PRIOR & ANSWER, id="so for a negative one"
+            (FIRST[0], click(14, 28), click(14, 5, False)), ANSWER, id="one of each: both ways"
         ),
-        pytest.param(
-            (FIRST, click(14, 28), click(14, 5, False)), ANSWER, id="one of each kind: both ways"
-        ),
-        pytest.param((click(14, 28),), ANSWER, id="the first click of a mask may change all"),
+        pytest.param((FIRST[0], click(14, 28)), ANSWER, id="two clicks select the object"),
     ],
 )
 def test_corrections_have_one_side(strokes, expected) -> None:
@@ -302,7 +300,7 @@ def test_corrections_have_one_side(strokes, expected) -> None:
     ids=["another answer", "a word", "a box"],
 )
 def test_other_prompts_change_all_of_the_mask(others) -> None:
-    np.testing.assert_array_equal(corrected(FIRST, click(14, 28), **others), ANSWER)
+    np.testing.assert_array_equal(corrected(*FIRST, click(14, 28), **others), ANSWER)
 
 
 def test_the_side_is_found_in_a_part_of_the_plane() -> None:
@@ -314,7 +312,7 @@ def test_the_side_is_found_in_a_part_of_the_plane() -> None:
             return part
 
     backend = Cleanup(Part(lambda *_: BLANK), radius=0, hole=0.0)
-    prompts = PlanePrompts((FIRST, click(14, 28)))
+    prompts = PlanePrompts((*FIRST, click(14, 28)))
     found = backend.predict(BLANK, prompts, PRIOR).paste(SHAPE) > 0.5
     expected = np.zeros(SHAPE, bool)
     expected[rows, columns] = (PRIOR | ANSWER)[rows, columns]

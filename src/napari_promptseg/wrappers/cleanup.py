@@ -25,6 +25,7 @@ _IN: Final = np.nextafter(_OUT, np.float32(1))
 """Barely outside and inside the mask: where predictions are averaged, the other one decides."""
 _THIN: Final = 0.9  # area fraction after an opening below which the object is too thin for it
 _MIN_SMOOTHED_AREA: Final = 1000  # pixels; in smaller masks every pixel of the edge counts
+_SELECTING: Final = 3  # strokes from which on corrections have one side
 _CRUMB: Final = 0.05  # area fraction, relative to its prior or neighbours, of a crumb
 
 
@@ -38,9 +39,9 @@ class Cleanup(Wrapper):
     kept, because in propagation a branch of the object may begin there. No pixel of a positive
     click or scribble is removed, and none of a negative one is added.
 
-    From the second stroke on, corrections have one side: new positive strokes take nothing from
-    the mask, new negative ones add nothing to it. New are those that the mask disagrees with, or
-    else the last one.
+    The first two strokes select the object. Later ones correct it on one side: new positive ones
+    take nothing from the mask, new negative ones add nothing to it. New are those that the mask
+    disagrees with, or else the last one.
 
     Parameters
     ----------
@@ -121,7 +122,7 @@ def _one_sided(answer: Prediction, query: Query) -> Prediction:
     """Return an answer that adds nothing to the prior, or takes nothing, if strokes ask so."""
     prompts, prior = query.prompts, query.prior
     has_others = prompts.regions or prompts.text or prompts.choice is not None
-    if prior is None or not prior.any() or len(prompts.strokes) < 2 or has_others:
+    if prior is None or not prior.any() or len(prompts.strokes) < _SELECTING or has_others:
         return answer
     before = prior[slice(*answer.rows), slice(*answer.columns)]
     local = prompts.mapped(offset=(-answer.rows[0], -answer.columns[0]))
