@@ -27,6 +27,8 @@ _STARTS: Final = {
     "refusal": 0.03,
 }
 """How often an episode starts in each way."""
+_CENTRED: Final = 0.25
+"""Chance that a first click is at the centre; people hit it seldom, and answers depend on it."""
 
 
 @dataclass(slots=True)
@@ -113,7 +115,7 @@ def start(sample: Sample, rng: np.random.Generator) -> Episode:
         episode.strokes.append(scribble)
         return episode
     for _ in range(int(rng.integers(2, 4)) if way == "clicks" else 1):
-        if click := clicks.click_inside(sample.truth, rng):
+        if click := clicks.click_inside(sample.truth, rng, _CENTRED):
             episode.strokes.append(click)
     outside = ~sample.truth if sample.valid is None else ~sample.truth & sample.valid
     if way == "clicks" and (click := clicks.click_inside(outside, rng, 0.2)):
