@@ -64,8 +64,8 @@ class Prediction:
     score : float
         Confidence of the backend in [0, 1].
     quality : float or None
-        IoU in [0, 1] with the object that is meant, as the backend expects it; None where it
-        does not say.
+        IoU in [0, 1] of the main answer to the prompts with the object that is meant, as the
+        backend expects it; None where it does not say.
     """
 
     probability: Float32

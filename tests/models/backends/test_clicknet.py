@@ -192,6 +192,7 @@ def test_weights_of_version_0_1_give_one_answer(tmp_path: Path) -> None:
     answers = [old.predict(image, PlanePrompts(click, choice=n)) for n in (None, 1, 3)]
     for other in answers[1:]:
         np.testing.assert_array_equal(other.probability, answers[0].probability)
+    assert answers[0].quality is None
 
 
 def several(tmp_path: Path) -> ClickNetBackend:
@@ -222,6 +223,8 @@ def test_choices_are_all_masks_in_the_order_of_their_quality(tmp_path: Path) -> 
     )
     assert len(set(masks)) == backend.capabilities.choices == 4
     assert backend.predict(image, PlanePrompts(click)).probability.tobytes() == masks[0]
+    of_main = float(quality[0, 0].sigmoid())
+    assert [a.quality for a in answers] == pytest.approx([of_main] * 4, abs=1e-4)
 
 
 @pytest.mark.parametrize("count", [1, 2])

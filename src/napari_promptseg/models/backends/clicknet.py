@@ -215,7 +215,8 @@ class ClickNetBackend:
             if choice:
                 order = self.weights.answer_order(features)
                 number = order[min(choice, len(order) - 1)]
-            expected = float(sigmoid(self.weights.quality(features)[number]))
+            # Of the main answer: all choices come from the looks that are best for it.
+            expected = float(sigmoid(self.weights.quality(features)[0]))
         height, width = query.embedding.shape
         head = self.weights.heads[number]
         return LinearStage((0, height), (0, width), features, head, shape, expected)
