@@ -14,7 +14,7 @@ from napari_promptseg.propagation.anchors import (
     sorted_anchors,
 )
 from napari_promptseg.propagation.base import PlanePrediction
-from napari_promptseg.wrappers.base import Wrapper
+from napari_promptseg.wrappers.base import unwrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,8 +46,7 @@ class NnInteractivePropagator:
     name = "nninteractive"
 
     def __init__(self, backend: Backend) -> None:
-        while isinstance(backend, Wrapper):
-            backend = backend.backend
+        backend = unwrapped(backend)
         if not isinstance(backend, NnInteractiveBackend):
             raise ValueError(
                 f"propagator 'nninteractive' is for volumes that nnInteractive sees, backend "

@@ -18,7 +18,7 @@ from napari_promptseg.propagation.anchors import (
     sorted_anchors,
 )
 from napari_promptseg.propagation.base import PlanePrediction
-from napari_promptseg.wrappers.base import Wrapper
+from napari_promptseg.wrappers.base import unwrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,8 +54,7 @@ class Sam2Propagator:
     valid: ClassVar[tuple[str, ...]] = ("sam2",)
 
     def __init__(self, backend: Backend) -> None:
-        while isinstance(backend, Wrapper):
-            backend = backend.backend
+        backend = unwrapped(backend)
         if not isinstance(backend, self.backend_type):
             raise ValueError(
                 f"propagator {self.name!r} needs {self.needs}, backend {backend.name!r} has none; "

@@ -14,7 +14,7 @@ from napari_promptseg.propagation.anchors import (
     sorted_anchors,
 )
 from napari_promptseg.propagation.base import PlanePrediction
-from napari_promptseg.wrappers.base import Wrapper
+from napari_promptseg.wrappers.base import unwrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,8 +40,7 @@ class VoxTellPropagator:
     name = "voxtell"
 
     def __init__(self, backend: Backend) -> None:
-        while isinstance(backend, Wrapper):
-            backend = backend.backend
+        backend = unwrapped(backend)
         if not isinstance(backend, VoxTellBackend):
             raise ValueError(
                 f"propagator 'voxtell' is for words that VoxTell finds, backend "

@@ -28,7 +28,7 @@ from napari_promptseg.propagation.registry import (
 )
 from napari_promptseg.session.regions_of_interest import PlaneAnswer
 from napari_promptseg.session.uncertainty import measure_uncertainty
-from napari_promptseg.wrappers.base import Wrapper
+from napari_promptseg.wrappers.base import unwrapped
 from napari_promptseg.wrappers.implied_clicks import with_implied
 from napari_promptseg.wrappers.options import Refinement, build, parse_spec
 from napari_promptseg.wrappers.text_fallback import TextFallback
@@ -361,9 +361,7 @@ class Predictor:
 
     def object_finder(self) -> ObjectFinder:
         """Return what finds all objects: the backend if it can, else the shipped networks."""
-        backend = self.backend
-        while isinstance(backend, Wrapper):
-            backend = backend.backend
+        backend = unwrapped(self.backend)
         if isinstance(backend, Everything):
             return ObjectFinder(self._device, backend)
         if self._finder is None:

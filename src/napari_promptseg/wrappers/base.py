@@ -106,6 +106,13 @@ class Wrapper:
         self.backend.close()
 
 
+def unwrapped(backend: Backend) -> Backend:
+    """Return the backend inside of all wrappers."""
+    while isinstance(backend, Wrapper):
+        backend = backend.backend
+    return backend
+
+
 def take_steps(backend: Backend, predictions: Sequence[Steps]) -> list[Prediction]:
     """Run several predictions together: each round is one batch of the backend."""
     results: dict[int, Prediction] = {}

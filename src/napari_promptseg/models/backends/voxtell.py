@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import nibabel as nib
 import numpy as np
-from scipy.special import expit
 
 from napari_promptseg.data.geometry import Plane
 from napari_promptseg.data.volume import ORIENTATION
 from napari_promptseg.models.base import Capabilities, Prediction
 from napari_promptseg.models.catalog import find_weights
 from napari_promptseg.models.device import pick_device
+from napari_promptseg.models.stage import sigmoid
 from napari_promptseg.models.tensor_files import weights_identity
 from napari_promptseg.models.text_models import TextMatch, TextPrediction, ask
 
@@ -109,17 +109,15 @@ class VoxTellBackend:
         The confidence is the mean probability of the object on the plane.
         """
         nothing = np.zeros(image.shape, np.float32)
-        if image.origin is None:
+        if image.origin is None or not image.origin[0].names.endswith("zyx"):
             return TextPrediction(nothing, 0.0, False, "VoxTell sees volumes alone")
         volume, plane = image.origin
-        if not volume.names.endswith("zyx"):
-            return TextPrediction(nothing, 0.0, False, "VoxTell sees volumes alone")
         word = text.strip().lower()
         if reason := self._cannot_read(word):
             return TextPrediction(nothing, 0.0, False, reason)
         logits = self._segment(volume, plane, word)
         section = logits[Plane(plane.index[-3:]).slices].astype(np.float32)
-        probability = expit(section)
+        probability = sigmoid(section)
         mask = section > 0
         if not mask.any():
             return TextPrediction(probability, 0.0, False, _elsewhere(logits > 0, plane, volume))
