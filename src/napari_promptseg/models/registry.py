@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Final
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
 
 from napari_promptseg.models.base import Backend
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint, EntryPoints
 
 GROUP: Final = "napari_promptseg.backends"
 """Entry-point group in which packages register backends."""
@@ -29,6 +33,12 @@ class BackendInfo:
     name: str
     target: str
     distribution: str
+
+
+@cache
+def entry_points(group: str) -> EntryPoints:
+    """Return the entry points of a group; found once, since a file of each package is read."""
+    return importlib.metadata.entry_points(group=group)
 
 
 def _entries() -> dict[str, EntryPoint]:

@@ -14,6 +14,7 @@ from napari_promptseg._napari.presenters.connections import Connections
 from napari_promptseg._napari.reader import image_layer
 from napari_promptseg._napari.worker.image_series import open_session, rank_images, save_beside
 from napari_promptseg._napari.worker.job_queue import Job
+from napari_promptseg._napari.worker.main_thread import draw_later
 from napari_promptseg.session.image_series import ImageSeries
 from napari_promptseg.session.state import Classes
 
@@ -225,7 +226,7 @@ class ImageSeriesPresenter:
             return
         place.series.current = name
         place.stays_open, place.classes = False, session.classes
-        self._sessions.show_session(session, layer, place.layer_sync)
+        draw_later(partial(self._sessions.show_session, session, layer, place.layer_sync))
         place.layer_sync = self._sessions.current
         self._show_place()
         self._sessions.say_when_ready(f"{name}: {len(session.objects)} objects")

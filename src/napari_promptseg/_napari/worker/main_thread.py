@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from math import inf
 from time import thread_time
 from typing import TYPE_CHECKING, Final
 
+from qtpy.compat import isalive
 from qtpy.QtCore import QAbstractEventDispatcher, QTimer
+from qtpy.QtWidgets import QApplication, QMainWindow
 from superqt.utils import ensure_main_thread
 
 if TYPE_CHECKING:
@@ -30,26 +33,43 @@ def call_later(call: Callable[[], None]) -> None:
     QTimer.singleShot(0, call)
 
 
-def call_in_quiet_turn(call: Callable[[], None], milliseconds: int = 0) -> None:
-    """Run a call after a time, in a turn of the event loop in which little else was done.
+def draw_later(call: Callable[[], None]) -> None:
+    """Run a call, and draw what it changed in the next turn of the event loop."""
+    windows = [w for w in QApplication.topLevelWidgets() if isinstance(w, QMainWindow)]
+    centres = [w.centralWidget() for w in windows]
+    held = [c for c in centres if c is not None and c.updatesEnabled()]
+    for centre in held:
+        centre.setUpdatesEnabled(False)
 
-    Two things that each take long, such as adding a layer and drawing the one before, then keep
-    the window waiting one after the other and not at once.
+    def draw() -> None:
+        for centre in held:
+            if isalive(centre):  # type: ignore[no-untyped-call]
+                centre.setUpdatesEnabled(True)
+
+    call_later(draw)
+    call()
+
+
+def call_in_quiet_turn(call: Callable[[], None], milliseconds: int = 0) -> None:
+    """Run a call after a time, in a turn of the event loop in which little else is done.
+
+    Two things that each take long, such as adding a layer and drawing it, then keep the window
+    waiting one after the other and not at once.
     """
     dispatcher = QAbstractEventDispatcher.instance()
-    turn_start = thread_time()
+    turn_start = -inf  # unknown until the next turn begins
 
     def begin_turn() -> None:
         nonlocal turn_start
         turn_start = thread_time()
 
     def attempt() -> None:
-        if thread_time() - turn_start > _QUIET_SECONDS:
-            QTimer.singleShot(0, attempt)
-            return
         if dispatcher is not None:
+            if thread_time() - turn_start > _QUIET_SECONDS:
+                QTimer.singleShot(0, attempt)
+                return
             dispatcher.awake.disconnect(begin_turn)
-        call()
+        draw_later(call)
 
     if dispatcher is not None:
         dispatcher.awake.connect(begin_turn)
