@@ -87,7 +87,7 @@ def corrective_click(
     if max(depths) == 0:
         return None
     positive = bool(depths[0] >= depths[1])
-    click = click_inside(false_negative if positive else false_positive, rng, centred=0.7)
+    click = click_inside(false_negative if positive else false_positive, rng, centred=0.4)
     return None if click is None else Stroke(click.path, positive)
 
 

@@ -27,7 +27,7 @@ _STARTS: Final = {
     "refusal": 0.03,
 }
 """How often an episode starts in each way."""
-_CENTRED: Final = 0.25
+_CENTRED: Final = 0.15
 """Chance that a first click is at the centre; people hit it seldom, and answers depend on it."""
 
 
