@@ -46,13 +46,13 @@ def test_clicks_and_boxes_reach_the_session(session: Session) -> None:
     assert prompt.position == pytest.approx((1, 12, 45))
     assert np.array_equal(session.mask[1], BALL[1])
     assert (pixels(widget) != before).any()
-    assert str(int(BALL[1].sum())) in widget.status
+    assert f"{BALL[1].sum():,} pixels" in widget.status
     send(widget, do="click", at=[0.9, 0.1], positive=False)
     assert session.prompts[1].positive is False
     send(widget, do="undo")
     assert len(session.prompts) == 1
     send(widget, do="commit")
-    assert "1 objects" in widget.status
+    assert "Committed: 1" in widget.status
     send(widget, do="box", **{"from": [0.1, 0.5], "to": [0.6, 0.95]}, positive=True)
     assert session.prompts[0].low == pytest.approx((1, 3.5, 29.5))
 

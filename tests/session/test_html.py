@@ -71,3 +71,29 @@ def test_many_objects_keep_it_small() -> None:
     assert len(pictures(html)) == 13
     assert "and 8 more" in html
     assert len(html) < 200_000
+
+
+def test_clicks_are_drawn_on_their_plane(session: Session) -> None:
+    session.add_point((2, 90, 500))
+    session.add_point((2, 30, 200), positive=False)
+    session.add_point((3, 200, 300), positive=False)
+    (_, pixels), *_ = pictures(session._repr_html_())
+    assert session.prompts[-1].position[0] == 3
+    scale = 384 / 611
+    green, red = (40, 220, 40), (240, 40, 40)
+    assert tuple(pixels[int(200.5 * scale), int(300.5 * scale)]) == red
+    assert not (pixels == green).all(-1).any(), "the click on the object is on another plane"
+    session.undo()
+    (_, pixels), *_ = pictures(session._repr_html_())
+    assert tuple(pixels[int(90.5 * scale), int(500.5 * scale)]) == green
+    rows, columns = np.nonzero((pixels == red).all(-1))
+    assert rows.mean() == pytest.approx(30.5 * scale, abs=1)
+    assert columns.mean() == pytest.approx(200.5 * scale, abs=1)
+
+
+@pytest.mark.parametrize("place", [(0, 0), (399, 610)])
+def test_a_click_in_a_corner_is_drawn_within_the_picture(place: tuple[int, int]) -> None:
+    session = Session(np.zeros((400, 611), np.uint8), ToyBackend())
+    session.add_point(place, positive=False)
+    ((_, pixels),) = pictures(session._repr_html_())
+    assert 5 < np.count_nonzero((pixels == (240, 40, 40)).all(-1)) < 25

@@ -3,6 +3,7 @@
 const BUTTONS = ["commit", "undo", "redo", "discard", "choose"];
 const TITLES = { choose: "other answer" };
 const LEAST_DRAG = 4; // pixels; less is a click
+const LEAST_WIDTH = 400; // pixels; smaller pictures are enlarged
 
 function place(event, image) {
   const area = image.getBoundingClientRect();
@@ -17,6 +18,14 @@ function render({ model, el }) {
   const image = document.createElement("img");
   image.draggable = false;
   image.style.cssText = "cursor:crosshair;display:block;max-width:100%;touch-action:none";
+  image.style.minWidth = `min(${LEAST_WIDTH}px, 80vw)`;
+  image.style.imageRendering = "pixelated";
+  const frame = document.createElement("div"); // of the box that is being drawn
+  frame.style.cssText =
+    "position:absolute;border:1px dashed #ff8c00;pointer-events:none;display:none";
+  const canvas = document.createElement("div");
+  canvas.style.cssText = "position:relative;width:fit-content;max-width:100%";
+  canvas.append(image, frame);
   const status = document.createElement("div");
   status.setAttribute("role", "status");
   const tools = document.createElement("div");
@@ -49,7 +58,25 @@ function render({ model, el }) {
     image.setPointerCapture(event.pointerId);
     event.preventDefault();
   };
+  image.onpointermove = (event) => {
+    if (begin === null) return;
+    const area = image.getBoundingClientRect();
+    const [left, right] = [begin.x, event.clientX].sort((a, b) => a - b);
+    const [top, bottom] = [begin.y, event.clientY].sort((a, b) => a - b);
+    Object.assign(frame.style, {
+      display: "block",
+      left: `${left - area.left}px`,
+      top: `${top - area.top}px`,
+      width: `${right - left}px`,
+      height: `${bottom - top}px`,
+    });
+  };
+  image.onpointercancel = () => {
+    begin = null;
+    frame.style.display = "none";
+  };
   image.onpointerup = (event) => {
+    frame.style.display = "none";
     if (begin === null) return;
     const positive = !event.shiftKey && event.button !== 2;
     const moved = Math.hypot(event.clientX - begin.x, event.clientY - begin.y);
@@ -69,7 +96,7 @@ function render({ model, el }) {
   model.on("change:status", showStatus);
   showImage();
   showStatus();
-  el.append(tools, image, status);
+  el.append(tools, canvas, status);
 }
 
 export default { render };

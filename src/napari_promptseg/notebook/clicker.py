@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from napari_promptseg.session.session import Session
 
 _SIDE: Final = 640
+_ADVICE: Final = "Click on an object, Shift+click takes away, a drag draws a box around it"
 _ACTIONS: Final = ("commit", "undo", "redo", "discard", "choose")
 
 
@@ -77,7 +78,9 @@ class Clicker(anywidget.AnyWidget):
         pixels = picture(self.session, self._plane, _SIDE)
         self.image = "data:image/png;base64," + base64.b64encode(png(pixels)).decode()
         count = len(self.session.objects)
-        self.status = status or f"{int(self.session.mask.sum())} pixels active, {count} objects"
+        area = int(self.session.mask.sum())
+        active = f"Object in work: {area:,} pixels" if area else _ADVICE
+        self.status = status or f"{active}. Committed: {count}"
 
     @property
     def _plane(self) -> Plane:

@@ -11,10 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_promptseg.data.geometry import Plane, all_planes, box_slices
-from napari_promptseg.data.prompts import prompt_plane
+from napari_promptseg.data.prompts import PointPrompt, prompt_plane
 from napari_promptseg.data.resize import resize
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from napari_promptseg.session.session import Session
 
 UInt8 = NDArray[np.uint8]
@@ -25,6 +27,8 @@ _THUMBNAIL: Final = 64
 _MOST_OBJECTS: Final = 12
 _NAME_LENGTH: Final = 40
 _MASK_COLOR: Final = (255, 140, 0)
+_CLICK_COLORS: Final = {True: (40, 220, 40), False: (240, 40, 40)}
+_CLICK_RADIUS: Final = 3
 _OBJECT_COLORS: Final = ((64, 160, 255), (90, 200, 90), (230, 100, 180), (240, 220, 60))
 
 
@@ -67,7 +71,7 @@ def shown_plane(session: Session) -> Plane:
 
 
 def picture(session: Session, plane: Plane, side: int = SIDE) -> UInt8:
-    """Return the (H, W, 3) colors of a plane, with the outlines of its mask and its objects.
+    """Return the (H, W, 3) colors of a plane, with outlines of its mask and objects, and clicks.
 
     Parameters
     ----------
@@ -86,7 +90,24 @@ def picture(session: Session, plane: Plane, side: int = SIDE) -> UInt8:
     for label in np.unique(labels[labels > 0]):
         pixels[_outline(labels == label, shape)] = _color(session, int(label))
     pixels[_outline(np.asarray(session.mask[plane.slices]), shape)] = _MASK_COLOR
+    for prompt in session.prompts:
+        if isinstance(prompt, PointPrompt) and prompt_plane(prompt, session.volume.names) == plane:
+            place = [prompt.position[i] for i, j in enumerate(plane.index) if j is None]
+            _draw_click(pixels, place, scale, _CLICK_COLORS[prompt.positive])
     return pixels
+
+
+def _draw_click(
+    pixels: UInt8, place: Sequence[float], scale: float, color: tuple[int, int, int]
+) -> None:
+    """Draw a disc with a white rim where a click is, in place."""
+    centre = [int((coordinate + 0.5) * scale) for coordinate in place]
+    low = [max(c - _CLICK_RADIUS - 1, 0) for c in centre]
+    part = pixels[tuple(slice(a, c + _CLICK_RADIUS + 2) for a, c in zip(low, centre, strict=True))]
+    rows, columns = np.ogrid[: part.shape[0], : part.shape[1]]
+    distance = np.hypot(rows + low[0] - centre[0], columns + low[1] - centre[1])
+    part[distance <= _CLICK_RADIUS + 1] = 255
+    part[distance <= _CLICK_RADIUS] = color
 
 
 def png(pixels: UInt8) -> bytes:
