@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from napari_promptseg.training.losses import (
-    best_of_loss,
+    alternatives_loss,
     click_loss,
     cross_entropy,
     dice_loss,
@@ -111,15 +111,47 @@ def test_pixels_without_weight_teach_nothing() -> None:
     assert (logits.grad[0, 0, 0, :2] != 0).all()
 
 
-def test_of_several_masks_the_best_learns_most() -> None:
-    target, weight = maps([1.0, 1.0, 0.0]), torch.ones(1, 1, 1, 3)
-    masks = torch.tensor([[[[-4.0, -4.0, 4.0]], [[1.0, 1.0, -1.0]], [[4.0, -4.0, -4.0]]]])
-    masks.requires_grad_()
-    loss = best_of_loss(masks, target, weight)
-    alone = click_loss(masks[:, 1:2], target, weight)
-    assert loss.item() > alone.item()
+@pytest.mark.parametrize(
+    ("truth", "learner"),
+    [
+        ([1.0] * 8, 0),
+        ([1.0] * 4 + [0.0] * 4, None),
+        ([1.0] * 2 + [0.0] * 6, 1),
+        ([1.0] + [0.0] * 7, 2),
+    ],
+    ids=["larger", "as large", "smaller", "far smaller"],
+)
+def test_an_alternative_learns_where_the_main_mask_errs_in_its_way(
+    truth: list[float], learner: int | None
+) -> None:
+    main = maps([4.0] * 4 + [-4.0] * 4)
+    masks = torch.zeros(1, 3, 1, 8, requires_grad=True)
+    loss = alternatives_loss(masks, main, maps(truth), torch.ones(1, 1, 1, 8))
+    expected = 0.0
+    if learner is not None:
+        expected = click_loss(masks[:, :1], maps(truth), torch.ones(1, 1, 1, 8)).item()
+    assert loss.tolist() == [pytest.approx(expected)]
     loss.sum().backward()
     assert masks.grad is not None
     pulls = masks.grad.abs().sum((0, 2, 3))
-    assert pulls[1] > 2 * pulls[[0, 2]].max()
+    assert [bool(pull > 0) for pull in pulls] == [number == learner for number in range(3)]
+
+
+def test_pixels_without_weight_do_not_count_as_area() -> None:
+    truth, weight = maps([1.0] * 8), maps([1.0] * 4 + [0.0] * 4)
+    loss = alternatives_loss(torch.zeros(1, 3, 1, 8), maps([4.0] * 4 + [-4.0] * 4), truth, weight)
+    assert loss.tolist() == [0.0]
+
+
+def test_an_empty_main_mask_is_too_small() -> None:
+    masks = torch.zeros(1, 3, 1, 4, requires_grad=True)
+    target = maps([1.0, 1.0, 0.0, 0.0])
+    alternatives_loss(masks, maps([-4.0] * 4), target, torch.ones(1, 1, 1, 4)).sum().backward()
+    assert masks.grad is not None
+    assert [bool(pull > 0) for pull in masks.grad.abs().sum((0, 2, 3))] == [True, False, False]
+
+
+def test_the_overlap_of_each_mask_is_its_iou() -> None:
+    target, weight = maps([1.0, 1.0, 0.0]), torch.ones(1, 1, 1, 3)
+    masks = torch.tensor([[[[-4.0, -4.0, 4.0]], [[1.0, 1.0, -1.0]], [[4.0, -4.0, -4.0]]]])
     assert mask_overlap(masks, target, weight).tolist() == [pytest.approx([0.0, 1.0, 0.5])]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from math import inf
+from typing import Final
+
 import torch
 from torch.nn import functional as F
 
@@ -12,6 +15,9 @@ from napari_promptseg.models.encoding.instance_maps import (
     INSIDE,
     SIZE,
 )
+
+_AREA_RATIOS: Final = ((1.33, inf), (0.4, 0.75), (0.0, 0.4))
+"""Area of the truth over that of the main mask for which each alternative learns."""
 
 
 def normalized_focal_loss(
@@ -56,29 +62,39 @@ def click_loss(
     return normalized_focal_loss(logits, target, weight) + dice_loss(logits, target, weight)
 
 
-def best_of_loss(logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """Loss of the best of several masks.
+def alternatives_loss(
+    logits: torch.Tensor, main: torch.Tensor, target: torch.Tensor, weight: torch.Tensor
+) -> torch.Tensor:
+    """Loss of three masks that mean something larger, smaller or far smaller than the main one.
 
-    Only the best mask of an image learns, so that the masks come to mean different things
-    (Guzman-Rivera et al. 2012; Kirillov et al. 2023, arXiv:2304.02643). A twentieth goes to the
-    mean of all, so that none is lost for good.
+    Each learns only from images in which the main mask is wrong in its way. Where the best of
+    several masks learns instead (Guzman-Rivera et al. 2012; Kirillov et al. 2023,
+    arXiv:2304.02643), all come to mean the same if each image has one truth.
 
     Parameters
     ----------
-    logits : (B, M, H, W) tensor
-        M masks of each image.
+    logits : (B, 3, H, W) tensor
+        The three masks of each image.
+    main : (B, 1, H, W) tensor
+        Logits of the main mask; it is not learnt from.
     target, weight : (B, 1, H, W) tensor
         The truth in [0, 1], and 1 where a pixel counts.
 
     Returns
     -------
     (B,) tensor
-        One loss an image.
+        One loss an image; 0 where the area of the main mask is about right.
     """
-    losses = torch.stack(
-        [click_loss(logits[:, m : m + 1], target, weight) for m in range(logits.shape[1])], 1
-    )
-    return 0.95 * losses.min(1).values + 0.05 * losses.mean(1)
+    with torch.no_grad():
+        counted = weight > 0
+        area = ((main > 0) & counted).sum((1, 2, 3))
+        true_area = ((target > 0.5) & counted).sum((1, 2, 3))
+        ratio = true_area / area.clamp_min(1)
+        chosen = [(ratio >= low) & (ratio < high) for low, high in _AREA_RATIOS]
+    losses = [
+        click_loss(logits[:, m : m + 1], target, weight) * which for m, which in enumerate(chosen)
+    ]
+    return torch.stack(losses).sum(0)
 
 
 def mask_overlap(logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:

@@ -15,7 +15,7 @@ from napari_promptseg.training.data.crops_3d import draw_stack
 from napari_promptseg.training.data.crops_instances import Meaning, draw_instances
 from napari_promptseg.training.instance_episodes import InstanceEpisode
 from napari_promptseg.training.losses import (
-    best_of_loss,
+    alternatives_loss,
     click_loss,
     cross_entropy,
     dice_loss,
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from napari_promptseg.training.data.datasets import Scene
     from napari_promptseg.training.stack_episodes import StackEpisode
 
+_FIRST: float = 1.6
+"""Weight of a crop with a single click: much is asked of the answer to it."""
 _LATER: float = 0.25
 """Weight that each correction adds to a crop, until there are four (Sun et al. 2024)."""
 _QUALITY: float = 0.5
@@ -177,15 +179,16 @@ class ClickTask:
         masks, quality = masks.float(), quality.float()
         logits = F.interpolate(masks[:, :1], size=image.shape[-2:], mode="bilinear")
         truth, valid = stack_truth(episodes, logits), stack_valid(episodes, logits)
-        rounds = logits.new_tensor([min(e.rounds, 4) for e in episodes])
-        loss = click_loss(logits, truth, valid) * (1 + _LATER * rounds)
+        weights = [_FIRST if e.ambiguous else 1 + _LATER * min(e.rounds, 4) for e in episodes]
+        loss = click_loss(logits, truth, valid) * logits.new_tensor(weights)
         half = F.avg_pool2d(truth, 2), (F.avg_pool2d(valid, 2) > 0.5).to(valid)
         overlap = mask_overlap(masks, *half)
         loss = loss + _QUALITY * (quality.sigmoid() - overlap).square().mean(1)
         ambiguous = [i for i, episode in enumerate(episodes) if episode.ambiguous]
         if ambiguous:
-            best = best_of_loss(masks[ambiguous, 1:], half[0][ambiguous], half[1][ambiguous])
-            loss = loss.index_add(0, torch.tensor(ambiguous, device=loss.device), best)
+            some, target, weight = masks[ambiguous], half[0][ambiguous], half[1][ambiguous]
+            others = alternatives_loss(some[:, 1:], some[:, :1], target, weight)
+            loss = loss.index_add(0, torch.tensor(ambiguous, device=loss.device), others)
         if self._config.consistency:
             other = net(_other_view(image), prompts.flip(-1)).float().flip(-1)
             apart = (logits.sigmoid() - other.sigmoid()).square().mean((1, 2, 3))
@@ -195,14 +198,9 @@ class ClickTask:
     def answer(
         self, net: ClickNet, episodes: Sequence[ClickEpisode], device: torch.device
     ) -> torch.Tensor:
-        """See `TrainingTask.answer`: of a single click the mask of the best predicted quality."""
+        """See `TrainingTask.answer`: the main mask, as users get it."""
         image, prompts = stack_inputs(episodes, device)
-        masks, quality = net.answers(net.features(image, prompts))
-        best = [
-            int(scores.argmax()) if episode.ambiguous else 0
-            for episode, scores in zip(episodes, quality, strict=True)
-        ]
-        answers = torch.stack([mask[i] for mask, i in zip(masks, best, strict=True)])[:, None]
+        answers = net.logits(net.features(image, prompts))
         return F.interpolate(answers, size=image.shape[-2:], mode="bilinear")
 
     def validation(self) -> Validation:
