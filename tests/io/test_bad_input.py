@@ -75,7 +75,7 @@ def test_labels_of_64_bits_are_taken_if_their_values_fit() -> None:
     labels = np.where(BALL, 3, 0).astype(np.uint64)
     session = Session(bright(BALL), ToyBackend(), labels=labels)
     assert list(session.objects) == [3]
-    huge = np.where(BALL, 2**63 + 9, 0).astype(np.uint64)
+    huge = np.where(BALL, np.uint64(2**63 + 9), np.uint64(0))
     with pytest.raises(ValueError, match=f"0 to 65535, got 0 to {2**63 + 9}"):
         Session(bright(BALL), ToyBackend(), labels=huge)
     assert session.add_labels(np.where(labels > 0, 0, huge.max()).astype(np.uint64)) == {

@@ -144,7 +144,8 @@ def _volume_row(
         grey = show(values, FULL_WINDOW if labelled else random_window(values, rng))
     square_images = _square(grey, (spacing[0], spacing[1]))
     truth = _square(object_mask, (spacing[0], spacing[1]))
-    organ_ids = np.where((labels >= 0) & (labels < UNNAMED), labels, UNNAMED).astype(np.uint8)
+    wide = labels.astype(np.int64)  # UNNAMED does not fit into 8 bits with a sign
+    organ_ids = np.where((wide >= 0) & (wide < UNNAMED), wide, UNNAMED).astype(np.uint8)
     names = np.stack(
         [
             cv2.resize(p, square_images.shape[:0:-1], interpolation=cv2.INTER_NEAREST)
