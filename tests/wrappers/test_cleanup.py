@@ -117,6 +117,14 @@ def test_every_piece_that_stays_has_a_reason(question) -> None:
     assert reasons == count or reasons == 0
 
 
+def test_a_piece_without_reason_is_not_kept_beside_a_prior() -> None:
+    mask, prior = np.zeros(SHAPE, bool), np.zeros(SHAPE, bool)
+    mask[20:28, 30:40] = True
+    prior[3:9, 4:12] = True
+    strokes = click(2, 30, False), click(15, 20, False), click(1, 1)
+    np.testing.assert_array_equal(clean(mask, PlanePrompts(strokes), prior), prior)
+
+
 # Pieces
 
 

@@ -137,9 +137,20 @@ def _one_sided(answer: Prediction, query: Query) -> Prediction:
     probability = answer.probability.copy()
     if new == {True}:
         probability[before & ~answer.mask] = _IN
+        probability[_strays(answer.mask, before, stroke_pixels(local, True, before.shape))] = _OUT
     else:
         probability[answer.mask & ~before] = _OUT
     return replace(answer, probability=probability)
+
+
+def _strays(mask: Mask, before: Mask, on: Mask) -> Mask:
+    """Return the pieces of a mask that neither the prior nor a positive stroke holds.
+
+    Without a prior, one of them may stand for the object; beside it, none is needed.
+    """
+    _, pieces = cv2.connectedComponents((mask | before).astype(np.uint8), connectivity=8)
+    stray: Mask = mask & ~np.isin(pieces, np.asarray(pieces)[before | on])
+    return stray if before.any() else np.zeros_like(mask)
 
 
 def _fill_holes(mask: Mask, background: Mask, share: float) -> Mask:
