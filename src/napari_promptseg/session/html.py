@@ -7,6 +7,7 @@ import html
 import io
 from typing import TYPE_CHECKING, Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,8 +16,6 @@ from napari_promptseg.data.prompts import PointPrompt, prompt_plane
 from napari_promptseg.data.resize import resize
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from napari_promptseg.session.session import Session
 
 UInt8 = NDArray[np.uint8]
@@ -85,29 +84,19 @@ def picture(session: Session, plane: Plane, side: int = SIDE) -> UInt8:
     image = session.volume.plane(plane)
     scale = min(1.0, side / max(image.shape))
     shape = (max(1, round(image.shape[0] * scale)), max(1, round(image.shape[1] * scale)))
-    pixels = np.rint(image.rgb(shape) * 255).astype(np.uint8)
+    pixels = np.rint(image.rgb(shape) * 255).astype(np.uint8, order="C")
     labels = np.asarray(session.labels[plane.slices])
     for label in np.unique(labels[labels > 0]):
         pixels[_outline(labels == label, shape)] = _color(session, int(label))
     pixels[_outline(np.asarray(session.mask[plane.slices]), shape)] = _MASK_COLOR
     for prompt in session.prompts:
         if isinstance(prompt, PointPrompt) and prompt_plane(prompt, session.volume.names) == plane:
-            place = [prompt.position[i] for i, j in enumerate(plane.index) if j is None]
-            _draw_click(pixels, place, scale, _CLICK_COLORS[prompt.positive])
+            color = _CLICK_COLORS[prompt.positive]
+            place = (prompt.position[axis] for axis in plane.in_plane)
+            row, column = (int((coordinate + 0.5) * scale) for coordinate in place)
+            cv2.circle(pixels, (column, row), _CLICK_RADIUS + 1, (255, 255, 255), cv2.FILLED)
+            cv2.circle(pixels, (column, row), _CLICK_RADIUS, color, cv2.FILLED)
     return pixels
-
-
-def _draw_click(
-    pixels: UInt8, place: Sequence[float], scale: float, color: tuple[int, int, int]
-) -> None:
-    """Draw a disc with a white rim where a click is, in place."""
-    centre = [int((coordinate + 0.5) * scale) for coordinate in place]
-    low = [max(c - _CLICK_RADIUS - 1, 0) for c in centre]
-    part = pixels[tuple(slice(a, c + _CLICK_RADIUS + 2) for a, c in zip(low, centre, strict=True))]
-    rows, columns = np.ogrid[: part.shape[0], : part.shape[1]]
-    distance = np.hypot(rows + low[0] - centre[0], columns + low[1] - centre[1])
-    part[distance <= _CLICK_RADIUS + 1] = 255
-    part[distance <= _CLICK_RADIUS] = color
 
 
 def png(pixels: UInt8) -> bytes:

@@ -90,9 +90,10 @@ def alternatives_loss(
         area = ((main > 0) & counted).sum((1, 2, 3))
         true_area = ((target > 0.5) & counted).sum((1, 2, 3))
         ratio = true_area / area.clamp_min(1)
-        chosen = [(ratio >= low) & (ratio < high) for low, high in _AREA_RATIOS]
+        learners = [(ratio >= low) & (ratio < high) for low, high in _AREA_RATIOS]
     losses = [
-        click_loss(logits[:, m : m + 1], target, weight) * which for m, which in enumerate(chosen)
+        click_loss(logits[:, m : m + 1], target, weight) * images
+        for m, images in enumerate(learners)
     ]
     return torch.stack(losses).sum(0)
 

@@ -199,9 +199,8 @@ class ClickTask:
         self, net: ClickNet, episodes: Sequence[ClickEpisode], device: torch.device
     ) -> torch.Tensor:
         """See `TrainingTask.answer`: the main mask, as users get it."""
-        image, prompts = stack_inputs(episodes, device)
-        answers = net.logits(net.features(image, prompts))
-        return F.interpolate(answers, size=image.shape[-2:], mode="bilinear")
+        logits: torch.Tensor = net(*stack_inputs(episodes, device))
+        return logits
 
     def validation(self) -> Validation:
         """See `TrainingTask.validation`."""

@@ -126,18 +126,16 @@ def _one_sided(answer: Prediction, query: Query) -> Prediction:
         return answer
     before = prior[slice(*answer.rows), slice(*answer.columns)]
     local = prompts.mapped(offset=(-answer.rows[0], -answer.columns[0]))
-    disagreeing = {
-        side
-        for side in (True, False)
-        if (stroke_pixels(local, side, before.shape) & (before != side)).any()
-    }
+    strokes = {side: stroke_pixels(local, side, before.shape) for side in (True, False)}
+    disagreeing = {side for side, pixels in strokes.items() if (pixels & (before != side)).any()}
     new = disagreeing or {prompts.strokes[-1].positive}
     if len(new) == 2:
         return answer
     probability = answer.probability.copy()
     if new == {True}:
         probability[before & ~answer.mask] = _IN
-        probability[_strays(answer.mask, before, stroke_pixels(local, True, before.shape))] = _OUT
+        if before.any():
+            probability[_strays(answer.mask, before, strokes[True])] = _OUT
     else:
         probability[answer.mask & ~before] = _OUT
     return replace(answer, probability=probability)
@@ -148,9 +146,10 @@ def _strays(mask: Mask, before: Mask, on: Mask) -> Mask:
 
     Without a prior, one of them may stand for the object; beside it, none is needed.
     """
-    _, pieces = cv2.connectedComponents((mask | before).astype(np.uint8), connectivity=8)
-    stray: Mask = mask & ~np.isin(pieces, np.asarray(pieces)[before | on])
-    return stray if before.any() else np.zeros_like(mask)
+    count, components = cv2.connectedComponents((mask | before).astype(np.uint8), connectivity=8)
+    labels = np.asarray(components, np.int32)
+    strays: Mask = mask & (_overlap(labels, before | on, count) == 0)[labels]
+    return strays
 
 
 def _fill_holes(mask: Mask, background: Mask, share: float) -> Mask:

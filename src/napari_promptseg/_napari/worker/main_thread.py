@@ -36,13 +36,13 @@ def call_later(call: Callable[[], None]) -> None:
 def draw_later(call: Callable[[], None]) -> None:
     """Run a call, and draw what it changed in the next turn of the event loop."""
     windows = [w for w in QApplication.topLevelWidgets() if isinstance(w, QMainWindow)]
-    centres = [w.centralWidget() for w in windows]
-    held = [c for c in centres if c is not None and c.updatesEnabled()]
-    for centre in held:
+    widgets = [window.centralWidget() for window in windows]
+    centres = [w for w in widgets if w is not None and w.updatesEnabled()]
+    for centre in centres:
         centre.setUpdatesEnabled(False)
 
     def draw() -> None:
-        for centre in held:
+        for centre in centres:
             if isalive(centre):  # type: ignore[no-untyped-call]
                 centre.setUpdatesEnabled(True)
 
