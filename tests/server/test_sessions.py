@@ -210,6 +210,27 @@ def test_many_prompts_make_an_object_each(place, blobs) -> None:
         assert_same(remote, local)
 
 
+def test_prompts_of_many_objects_are_proposed_there(place, blobs) -> None:
+    local = Session(blobs, ToyBackend())
+    prompts = [PointPrompt((5, 15, 15)), PointPrompt((5, 37, 50)), PointPrompt((2, 9, 10))]
+    with place.client() as server:
+        remote = server.open(blobs)
+        expected = local.propose_each(prompts)
+        proposals = remote.propose_each(prompts)
+        assert list(proposals) == list(expected)
+        assert [len(some) for some in proposals.values()] == [1, 2]
+        for plane, some in proposals.items():
+            for one, other in zip(some, expected[plane], strict=True):
+                assert (one.top, one.left) == (other.top, other.left)
+                assert one.confidence == pytest.approx(other.confidence)
+                np.testing.assert_array_equal(one.mask, other.mask)
+            ids = [session.accept(some, plane) for session in (remote, local)]
+            assert ids[0] == ids[1]
+        assert_same(remote, local)
+        with pytest.raises(ValueError, match="width"):
+            remote.propose_each([ScribblePrompt(((5, 1, 1), (5, 2, 2)), True, 1e6)])
+
+
 def test_labels_from_elsewhere_become_objects(place, blobs) -> None:
     local = Session(blobs, ToyBackend())
     labels = np.zeros(blobs.shape, np.int32)

@@ -8,15 +8,18 @@ import numpy as np
 from pydantic import Base64Bytes, Field
 
 from napari_promptseg.data.array_codec import pack, unpack
-from napari_promptseg.data.geometry import Bounds, Plane
+from napari_promptseg.data.geometry import Bounds, Plane, box_slices
+from napari_promptseg.data.labels import label_boxes
 from napari_promptseg.remote.method_call import MethodCall
-from napari_promptseg.remote.protocol import Number, Text, Value
+from napari_promptseg.remote.protocol import Number, PlaneProposals, Text, Value
+from napari_promptseg.session import few_shot
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from napari_promptseg.few_shot.proposals import Proposal
     from napari_promptseg.session.session import Session
 
 _MAX_BYTES: Final = 11 * 2**20
@@ -88,23 +91,79 @@ class Paint(MethodCall):
 
 
 class Accept(MethodCall):
-    """See `Session.accept`; the number of the proposal of each pixel, compressed."""
+    """See `Session.accept`; the number of the proposal of each pixel, compressed.
+
+    Parameters
+    ----------
+    everything : bool
+        Whether they were given as labels, which the history calls otherwise.
+    """
 
     do: Literal["accept"] = "accept"
     index: Annotated[tuple[Number | None, ...], Field(max_length=4)]
     data: Base64Bytes
     name: Text = ""
+    everything: bool = True
 
     @classmethod
-    def of(cls, index: tuple[int | None, ...], numbers: NDArray[Any], name: str) -> Accept:
-        """Pack the proposals of a plane."""
-        return cls.model_construct(index=index, data=_packed_ids(numbers), name=name)
+    def of(
+        cls,
+        plane: Plane,
+        shape: tuple[int, ...],
+        proposals: Sequence[Proposal] | NDArray[Any],
+        name: str,
+    ) -> Accept:
+        """Pack the proposals, or the labels of everything, of a plane."""
+        return cls.model_construct(
+            index=plane.index,
+            data=_packed_ids(few_shot.proposal_numbers(proposals, shape)),
+            name=name,
+            everything=isinstance(proposals, np.ndarray),
+        )
 
     def perform(self, session: Session) -> Value:
         """See `MethodCall`."""
         plane = Plane(self.index)
-        shape = session.labels[plane.slices].shape
-        return tuple(session.accept(_ids(self.data, shape), plane, self.name))
+        numbers = _ids(self.data, session.labels[plane.slices].shape)
+        if self.everything:
+            return tuple(session.accept(numbers, plane, self.name))
+        proposals = _proposals(numbers, (1.0,) * int(numbers.max(initial=0)))
+        return tuple(session.accept(proposals, plane, self.name))
+
+
+def packed_proposals(
+    plane: Plane, shape: tuple[int, ...], proposals: Sequence[Proposal]
+) -> PlaneProposals:
+    """Pack the proposals of a plane, for the client."""
+    return PlaneProposals.model_construct(
+        index=plane.index,
+        confidences=tuple(float(one.confidence) for one in proposals),
+        data=_packed_ids(few_shot.proposal_numbers(proposals, shape)),
+    )
+
+
+def unpacked_proposals(packed: PlaneProposals, shape: Sequence[int]) -> list[Proposal]:
+    """Return the proposals of a plane.
+
+    Raises
+    ------
+    ValueError
+        If they are damaged or do not fit the shape.
+    """
+    numbers = _ids(packed.data, shape)
+    if numbers.max(initial=0) > len(packed.confidences):
+        raise ValueError(f"{numbers.max()} proposals with {len(packed.confidences)} confidences")
+    return _proposals(numbers, packed.confidences)
+
+
+def _proposals(numbers: NDArray[np.uint16], confidences: Sequence[float]) -> list[Proposal]:
+    """Return the proposals of a plane, of which each pixel has a number, from 1 on."""
+    from napari_promptseg.few_shot.proposals import Proposal
+
+    return [
+        Proposal(numbers[box_slices(box)] == number, box[0][0], box[1][0], confidences[number - 1])
+        for number, box in label_boxes(numbers).items()
+    ]
 
 
 class AddLabels(MethodCall):

@@ -8,7 +8,7 @@ from pydantic import FailFast, Field
 
 from napari_promptseg.data.geometry import Plane
 from napari_promptseg.data.prompts import Prompt
-from napari_promptseg.remote.array_calls import Accept, AddLabels, Paint
+from napari_promptseg.remote.array_calls import Accept, AddLabels, Paint, packed_proposals
 from napari_promptseg.remote.method_call import MethodCall
 from napari_promptseg.remote.protocol import Finite, Message, Number, Text, Value
 from napari_promptseg.session.state import Color
@@ -22,6 +22,9 @@ TaggedPrompt = Annotated[Prompt, Field(discriminator="kind")]
 """A prompt with its kind: without it, each would be compared with all kinds, which takes long."""
 _MAX_TOGETHER = 500
 """Prompts that are answered as a batch, which cannot be ended on the way."""
+PromptBatch = Annotated[
+    tuple[TaggedPrompt, ...], Field(min_length=1, max_length=_MAX_TOGETHER), FailFast()
+]
 _MAX_REACH = 256
 """Pixels by which objects grow, shrink or are smoothed at most: the work grows with it."""
 
@@ -146,15 +149,28 @@ class SegmentEach(MethodCall):
     """See `Session.segment_each`; objects are not propagated."""
 
     do: Literal["segment_each"] = "segment_each"
-    prompts: Annotated[
-        tuple[TaggedPrompt, ...], Field(min_length=1, max_length=_MAX_TOGETHER), FailFast()
-    ]
+    prompts: PromptBatch
     name: Text = ""
     class_name: Text = ""
 
     def perform(self, session: Session) -> Value:
         """See `MethodCall`."""
         return tuple(session.segment_each(**self.arguments()))
+
+
+class ProposeEach(MethodCall):
+    """See `Session.propose_each`."""
+
+    do: Literal["propose_each"] = "propose_each"
+    prompts: PromptBatch
+
+    def perform(self, session: Session) -> Value:
+        """See `MethodCall`."""
+        shape = session.volume.shape
+        return tuple(
+            packed_proposals(plane, tuple(shape[axis] for axis in plane.in_plane), proposals)
+            for plane, proposals in session.propose_each(self.prompts).items()
+        )
 
 
 class LinkTracks(MethodCall):
@@ -303,6 +319,7 @@ Call = Annotated[
     | SetAttributes
     | SetClasses
     | SegmentEach
+    | ProposeEach
     | Accept
     | AddLabels
     | LinkTracks

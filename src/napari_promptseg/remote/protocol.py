@@ -35,14 +35,34 @@ _WIRE: Final = {"mask": np.dtype(np.bool_), "labels": np.dtype("<u2")}
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Text = Annotated[str, Field(max_length=500)]
 Number = Annotated[int, Field(ge=0, le=2**31)]
-Value = bool | int | tuple[int | None, ...] | LinkReport | None
-"""Type of the values that calls return."""
 
 
 class Message(BaseModel):
     """Base of all messages: fixed fields, checked."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PlaneProposals(Message):
+    """Proposals of a plane; see `Proposal`.
+
+    Parameters
+    ----------
+    index : tuple of (int or None)
+        Of the plane.
+    confidences : tuple of float
+        Of each proposal.
+    data : bytes
+        Compressed number of the proposal of each pixel, from 1 on; 0 for none.
+    """
+
+    index: tuple[int | None, ...]
+    confidences: tuple[float, ...]
+    data: Base64Bytes
+
+
+Value = bool | int | tuple[int | None, ...] | tuple[PlaneProposals, ...] | LinkReport | None
+"""Type of the values that calls return."""
 
 
 # From the client

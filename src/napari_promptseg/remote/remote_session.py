@@ -19,7 +19,7 @@ from napari_promptseg.data.prompts import (
     check_prompt,
 )
 from napari_promptseg.remote import calls
-from napari_promptseg.remote.array_calls import Accept, AddLabels, Paint
+from napari_promptseg.remote.array_calls import Accept, AddLabels, Paint, unpacked_proposals
 from napari_promptseg.remote.backend import RemoteBackend
 from napari_promptseg.remote.channel import Channel
 from napari_promptseg.remote.local_copy import LocalCopy
@@ -27,7 +27,6 @@ from napari_promptseg.remote.methods import remote, unavailable
 from napari_promptseg.remote.protocol import Whole
 from napari_promptseg.remote.session_reader import SessionReader
 from napari_promptseg.session import (
-    few_shot,
     label_edits,
     object_attributes,
     object_commands,
@@ -269,6 +268,24 @@ class RemoteSession(SessionReader):
         report(len(labels), len(labels))
         return labels
 
+    def propose_each(
+        self,
+        prompts: Sequence[Prompt],
+        *,
+        report: Report = no_report,
+        is_cancelled: Callable[[], bool] = never,
+    ) -> dict[Plane, list[Proposal]]:
+        """See `Session.propose_each`; it cannot be ended."""
+        answers = self.call(calls.ProposeEach(prompts=self._checked(prompts)))
+        proposals, shape = {}, self.volume.shape
+        for packed in answers:
+            plane = Plane(packed.index)
+            plane_shape = [shape[axis] for axis in plane.in_plane]
+            proposals[plane] = unpacked_proposals(packed, plane_shape)
+        total = sum(map(len, proposals.values()))
+        report(total, total)
+        return proposals
+
     def accept(
         self,
         proposals: Sequence[Proposal] | NDArray[Any],
@@ -277,8 +294,8 @@ class RemoteSession(SessionReader):
     ) -> list[int]:
         """See `Session.accept`."""
         plane = plane_of(self.volume, index)
-        numbers = few_shot.proposal_numbers(proposals, self.labels[plane.slices].shape)
-        return list(self.call(Accept.of(plane.index, numbers, name)))
+        shape = self.labels[plane.slices].shape
+        return list(self.call(Accept.of(plane, shape, proposals, name)))
 
     def add_labels(
         self,
@@ -312,7 +329,6 @@ class RemoteSession(SessionReader):
     # What the server does not offer
 
     add_text = unavailable("words are not understood")
-    propose_each = unavailable("prompts of several objects are answered as objects alone")
     prepare = unavailable("no embeddings are prepared")
     uncertainty = unavailable("there is no map of uncertainty")
     suggest = unavailable("no next click is suggested")

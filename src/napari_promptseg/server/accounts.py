@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from napari_promptseg.data.geometry import Bounds, Plane, box_slices, box_union, boxes_meet
 from napari_promptseg.data.memmap import slabs
-from napari_promptseg.remote.calls import ReplacePrompt, SegmentEach, Step
+from napari_promptseg.remote.calls import ProposeEach, ReplacePrompt, SegmentEach, Step
 from napari_promptseg.remote.private_file import write_private_file
 from napari_promptseg.remote.protocol import ArrayName, Changed, SessionInfo, State, Value, Whole
 from napari_promptseg.server.limits import check_work
@@ -136,7 +136,7 @@ class Hosted:
             self.require_space()
         if isinstance(call, ReplacePrompt):
             check_work([call.prompt], len(session.prompts), session.volume.shape)
-        if isinstance(call, SegmentEach):
+        if isinstance(call, SegmentEach | ProposeEach):
             check_work(call.prompts, 0, session.volume.shape)
         return call.perform(session)
 
