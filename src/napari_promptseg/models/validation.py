@@ -1,4 +1,4 @@
-"""Validation of model output, and detection of out-of-memory errors."""
+"""Validation of prompts for a model and of its output, and detection of out-of-memory errors."""
 
 from __future__ import annotations
 
@@ -6,8 +6,40 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_promptseg.data.errors import InvalidPromptError
+
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from napari_promptseg.data.plane_prompts import PlanePrompts
     from napari_promptseg.models.base import Prediction
+
+
+def check_prompts(prompts: PlanePrompts, name: str, valid: Collection[str]) -> None:
+    """Refuse prompts of kinds that a backend does not understand.
+
+    Parameters
+    ----------
+    prompts : PlanePrompts
+        Of a plane.
+    name : str
+        Of the backend.
+    valid : collection of str
+        Kinds of prompts that it understands, see `Capabilities`.
+
+    Raises
+    ------
+    InvalidPromptError
+        If there is another one.
+    """
+    kinds = {"point" if len(s.path) == 1 else "scribble" for s in prompts.strokes}
+    kinds |= {"box" if r.box else "lasso" for r in prompts.regions}
+    kinds |= {"text"} if prompts.text else set()
+    if unknown := kinds.difference(valid):
+        raise InvalidPromptError(
+            f"backend {name!r} does not understand {sorted(unknown)}; "
+            f"valid prompts: {sorted(valid)}"
+        )
 
 
 def find_fault(answer: Prediction, shape: tuple[int, int]) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari_promptseg.data.geometry import Bounds, Crop
 from napari_promptseg.models.batching import Query, predict_many
-from napari_promptseg.models.validation import find_fault, is_out_of_memory
+from napari_promptseg.models.validation import check_prompts, find_fault, is_out_of_memory
 from napari_promptseg.session.regions_of_interest import crop_around
 from napari_promptseg.wrappers.focus import focus, with_neighbors
 
@@ -58,7 +58,7 @@ def predict_each(
     rows, columns = (volume.shape[axis] for axis in plane.in_plane)
     spacing = [volume.axis_spacing(axis) for axis in plane.in_plane]
     for prompts in objects:
-        predictor.check_prompts(prompts, predictor.backend)
+        check_prompts(prompts, predictor.name, predictor.backend.capabilities.prompts)
     boxes = focus(objects, spacing, (rows, columns))
     if "point" in predictor.backend.capabilities.prompts:
         objects = with_neighbors(objects, spacing)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from napari_promptseg.data.errors import InvalidPromptError, OutOfMemoryError
-from napari_promptseg.data.geometry import Crop, box_union, mask_box
+from napari_promptseg.data.errors import OutOfMemoryError
+from napari_promptseg.data.geometry import Crop, mask_box
 from napari_promptseg.data.plane_prompts import PlanePrompts, Stroke
 from napari_promptseg.data.volume import PlaneImage
 from napari_promptseg.few_shot.text import TextModels
@@ -18,7 +18,7 @@ from napari_promptseg.models.capabilities import Everything, Scalable
 from napari_promptseg.models.encoding.prompt_maps import excluded_pixels
 from napari_promptseg.models.registry import create_backend
 from napari_promptseg.models.text_models import Matching, TextMatch
-from napari_promptseg.models.validation import find_fault, is_out_of_memory
+from napari_promptseg.models.validation import check_prompts, find_fault, is_out_of_memory
 from napari_promptseg.propagation.registry import (
     AUTO,
     checked_name,
@@ -26,7 +26,7 @@ from napari_promptseg.propagation.registry import (
     join_spec,
     split_spec,
 )
-from napari_promptseg.session.regions_of_interest import PlaneAnswer
+from napari_promptseg.session.regions_of_interest import PlaneAnswer, smaller_crop
 from napari_promptseg.session.uncertainty import measure_uncertainty
 from napari_promptseg.wrappers.base import unwrapped
 from napari_promptseg.wrappers.implied_clicks import with_implied
@@ -48,8 +48,6 @@ if TYPE_CHECKING:
 _KEPT_PLANES: Final = 4
 _BATCH_SCALE: Final = 4 / 7
 """Resolution of networks for batches of objects, relative to that for a single one: 128 pixels."""
-_MIN_MARGIN_PX: Final = 256
-"""Pixels around an object that are predicted where memory is short."""
 
 
 class Predictor:
@@ -98,7 +96,7 @@ class Predictor:
         self._base: Backend | None = None
         self._backend: Backend | None = None
         self._batch: Backend | None = None
-        self._made: Propagator | None = None
+        self._loaded_propagator: Propagator | None = None
         self._finder: ObjectFinder | None = None
         self.words = TextModels(device)
         """The classes of the user and the models of words."""
@@ -144,7 +142,7 @@ class Predictor:
             self._backend = build(self._base, refinement)
         self._refinement, self._batch = refinement, None
         self._embedded.clear()
-        self._made = None
+        self._loaded_propagator = None
 
     @property
     def propagator(self) -> str:
@@ -154,7 +152,7 @@ class Predictor:
     @propagator.setter
     def propagator(self, name: str) -> None:
         self._propagator = checked_name(name)
-        self._made = None
+        self._loaded_propagator = None
 
     def make_propagator(self) -> Propagator:
         """Return the propagator, made for the backend if it was not.
@@ -164,9 +162,9 @@ class Predictor:
         ValueError
             If it does not work with this backend.
         """
-        if self._made is None:
-            self._made = create_propagator(self._propagator, self.backend)
-        return self._made
+        if self._loaded_propagator is None:
+            self._loaded_propagator = create_propagator(self._propagator, self.backend)
+        return self._loaded_propagator
 
     @property
     def spec(self) -> str:
@@ -232,11 +230,11 @@ class Predictor:
             if not is_out_of_memory(error):
                 raise
         self._embedded.clear()
-        less = self._less(plane, prompts, prior) if crop is None else None
-        if less is not None:
+        part = smaller_crop(self._shape(plane), prompts, prior) if crop is None else None
+        if part is not None:
             try:
                 answer = self._answer(
-                    plane, prompts, None if prior is None else prior[less.slices], less
+                    plane, prompts, None if prior is None else prior[part.slices], part
                 )
             except Exception as error:
                 if not is_out_of_memory(error):
@@ -247,22 +245,9 @@ class Predictor:
         self.go_to_cpu()
         return self._answer(plane, prompts, prior, crop)
 
-    def _less(
-        self, plane: Plane, prompts: PlanePrompts, prior: NDArray[np.bool_] | None
-    ) -> Crop | None:
-        """Return a part of a plane that holds prompts and object, None if it is no smaller."""
-        rows, columns = (self._volume.shape[axis] for axis in plane.in_plane)
-        extent = None if prior is None else mask_box(prior)
-        boxes = [box for box in (prompts.bounds(), extent) if box is not None]
-        if not boxes:
-            return None
-        ranges = []
-        for (start, stop), size in zip(box_union(boxes), (rows, columns), strict=True):
-            margin = max(stop - start, _MIN_MARGIN_PX) // 2
-            ranges.append((max(start - margin, 0), min(stop + margin, size)))
-        less = Crop(ranges[0], ranges[1])
-        pixels = (ranges[0][1] - ranges[0][0]) * (ranges[1][1] - ranges[1][0])
-        return less if 2 * pixels <= rows * columns else None
+    def _shape(self, plane: Plane) -> tuple[int, int]:
+        rows, columns = plane.in_plane
+        return self._volume.shape[rows], self._volume.shape[columns]
 
     def go_to_cpu(self) -> None:
         """Load the backend again, on the CPU.
@@ -285,10 +270,10 @@ class Predictor:
         prior: NDArray[np.bool_] | None,
         crop: Crop | None,
     ) -> PlaneAnswer:
-        whole = Crop.whole([self._volume.shape[axis] for axis in plane.in_plane])
+        whole = Crop.whole(self._shape(plane))
         shape = (crop or whole).shape
         backend = self._reader if prompts.text else self.backend
-        self.check_prompts(prompts, backend)
+        check_prompts(prompts, self.name, backend.capabilities.prompts)
         if crop is not None:
             prompts = prompts.cropped(crop)
         if "point" in self.backend.capabilities.prompts:
@@ -408,18 +393,6 @@ class Predictor:
         self._embedded.move_to_end(key)
         return self._embedded[key]
 
-    def check_prompts(self, prompts: PlanePrompts, backend: Backend) -> None:
-        """Raise `InvalidPromptError` if a backend does not understand one of the prompts."""
-        kinds = {"point" if len(s.path) == 1 else "scribble" for s in prompts.strokes}
-        kinds |= {"box" if r.box else "lasso" for r in prompts.regions}
-        kinds |= {"text"} if prompts.text else set()
-        unknown = kinds - backend.capabilities.prompts
-        if unknown:
-            raise InvalidPromptError(
-                f"backend {self.name!r} does not understand {sorted(unknown)}; "
-                f"valid prompts: {sorted(backend.capabilities.prompts)}"
-            )
-
     def look_at(self, volume: Volume) -> None:
         """Go on with the same image under another intensity window."""
         self._volume = volume
@@ -441,7 +414,7 @@ class Predictor:
         self.words.close()
         if self._finder is not None:
             self._finder.close()
-        self._base = self._backend = self._batch = self._made = None
+        self._base = self._backend = self._batch = self._loaded_propagator = None
 
 
 def _has_gpu(backend: Backend | None) -> bool:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_promptseg.data.geometry import Bounds, Crop, box_union
+from napari_promptseg.data.geometry import Bounds, Crop, box_union, mask_box
 
 if TYPE_CHECKING:
     from napari_promptseg.data.plane_prompts import PlanePrompts
 
 _LONGEST: Final = 4096  # pixels of a side that are looked at, whatever the step
 _LEAST: Final = 1536  # pixels of a side around a click: what it means needs surroundings
+_MIN_MARGIN: Final = 256  # pixels of a side around an object, on both ends together
 _GRID: Final = 256  # pixels; crops begin and end on it, so that the next click finds the same
 
 
@@ -103,6 +105,38 @@ def crop_around(
         _around(start, stop, size, step) for (start, stop), size in zip(focus, shape, strict=True)
     )
     return Crop(rows, columns, step)
+
+
+def smaller_crop(
+    shape: tuple[int, int], prompts: PlanePrompts, prior: NDArray[np.bool_] | None
+) -> Crop | None:
+    """Choose what to look at of a plane for which memory is short.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Rows and columns of the plane.
+    prompts : PlanePrompts
+        All of the plane.
+    prior : (H, W) bool array or None
+        The object so far.
+
+    Returns
+    -------
+    Crop or None
+        Prompts and object with what is around them; None if that is more than half of the plane.
+    """
+    extent = None if prior is None else mask_box(prior)
+    boxes = [box for box in (prompts.bounds(), extent) if box is not None]
+    if not boxes:
+        return None
+    rows, columns = (
+        (max(start - margin, 0), min(stop + margin, size))
+        for (start, stop), size in zip(box_union(boxes), shape, strict=True)
+        for margin in [max(stop - start, _MIN_MARGIN) // 2]
+    )
+    crop = Crop(rows, columns)
+    return crop if 2 * math.prod(crop.shape) <= math.prod(shape) else None
 
 
 def _longest(box: Bounds) -> int:
