@@ -144,11 +144,11 @@ def bench(make_napari_viewer: Callable[..., Any], request: Any) -> Callable[...,
         _, dock = viewer.window.add_plugin_dock_widget("napari-promptseg", "Annotate")
         dock.images.backend.value = backend
         image = viewer.add_image(data, name="image", **attributes)
-        found = Bench(viewer, dock, image, Robot(viewer, image))
-        found.wait("the model")
+        bench = Bench(viewer, dock, image, Robot(viewer, image))
+        bench.wait("the model")
         viewer.reset_view()
-        found.wait()
-        return found
+        bench.wait()
+        return bench
 
     return open_bench
 

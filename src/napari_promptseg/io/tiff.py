@@ -224,11 +224,11 @@ def _check_segments(entry: Any) -> None:
                 f"{listed}: it is damaged"
             )
         size = math.prod(page.chunks) * np.dtype(page.dtype).itemsize
-        stored = max(page.databytecounts, default=0)
-        if size > _MIN_SUSPICIOUS_BYTES and size > _MAX_COMPRESSION * stored:
+        file_bytes = max(page.databytecounts, default=0)
+        if size > _MIN_SUSPICIOUS_BYTES and size > _MAX_COMPRESSION * file_bytes:
             raise ValueError(
-                f"a strip or tile of {stored} bytes cannot hold the {size} bytes that an image of "
-                f"{page.shape} needs: it is damaged"
+                f"a strip or tile of {file_bytes} bytes cannot hold the {size} bytes that an image "
+                f"of {page.shape} needs: it is damaged"
             )
 
 

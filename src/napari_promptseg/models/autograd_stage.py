@@ -58,7 +58,7 @@ class AutogradStage(Stage):
         """See `Stage.at`."""
         if self.probe is not None:
             return AutogradProbe(*self.probe(points))
-        return AutogradProbe(self.features, lambda given: sample(self.head(given), points))
+        return AutogradProbe(self.features, lambda scales: sample(self.head(scales), points))
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,10 +151,10 @@ def fastest(weights: ClickNetWeights, device: str = "cpu") -> tuple[str, Engine]
         if override not in ENGINES:
             raise ValueError(f"{VARIABLE} is {override!r}; valid engines: {list(ENGINES)}")
         return override, _get_engine(override, weights)
-    remembered = _read_choices().get(_machine())
-    if remembered in _CANDIDATES and remembered != DEFAULT:
+    choice = _read_choices().get(_machine())
+    if choice in _CANDIDATES and choice != DEFAULT:
         with suppress(Exception):  # a package went away
-            return str(remembered), _get_engine(str(remembered), weights)
+            return str(choice), _get_engine(str(choice), weights)
     return DEFAULT, _get_engine(DEFAULT, weights)
 
 

@@ -124,11 +124,11 @@ def add_numbered(
             old = store.labels[box_slices(part)]
             new = np.where(free > 0, table[free], old)
             patches.append(ImagePatch.between("labels", part, old, new))
-    stored: ObjectChanges = {
+    changes: ObjectChanges = {
         label: (None, replace(objects[number], label=label, box=box_union(boxes[number])))
         for number, label in ids.items()
     }
-    return ids, Change(step, (store.draft, store.draft), stored, tuple(patches))
+    return ids, Change(step, (store.draft, store.draft), changes, tuple(patches))
 
 
 def add_objects(

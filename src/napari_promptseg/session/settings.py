@@ -45,8 +45,8 @@ def set_intensity_range(state: SessionState, limits: tuple[float, float] | None)
     """
     new = None
     if limits is not None:
-        named = IntensityRange(*limits)  # an error names what was given
-        new = IntensityRange(float(named.low), float(named.high))
+        exact = IntensityRange(*limits)  # an error names what was given
+        new = IntensityRange(float(exact.low), float(exact.high))
     store = state.store
     if new == store.intensity_range:
         return

@@ -86,9 +86,9 @@ def alternatives_loss(
         One loss an image; 0 where the area of the main mask is about right.
     """
     with torch.no_grad():
-        counted = weight > 0
-        area = ((main > 0) & counted).sum((1, 2, 3))
-        true_area = ((target > 0.5) & counted).sum((1, 2, 3))
+        inside = weight > 0
+        area = ((main > 0) & inside).sum((1, 2, 3))
+        true_area = ((target > 0.5) & inside).sum((1, 2, 3))
         ratio = true_area / area.clamp_min(1)
         learners = [(ratio >= low) & (ratio < high) for low, high in _AREA_RATIOS]
     losses = [

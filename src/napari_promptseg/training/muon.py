@@ -112,8 +112,8 @@ class MuonWithAdamW:
 
     def __init__(self, groups: list[dict[str, Any]], weight_decay: float) -> None:
         matrices, others = (
-            [g | {"params": [p for p in g["params"] if is_matrix(p) is wanted]} for g in groups]
-            for wanted in (True, False)
+            [g | {"params": [p for p in g["params"] if is_matrix(p) is matrix]} for g in groups]
+            for matrix in (True, False)
         )
         self.muon = Muon(matrices, weight_decay)
         self.adamw = torch.optim.AdamW(others, weight_decay=weight_decay, fused=True)

@@ -74,10 +74,10 @@ class TextFallback(Wrapper):
             answer = yield Query(inner, others, prior)
             return answer
         if prior is None or not others:
-            self.match, named = ask(self.models, image, prompts.text.strip())
+            self.match, prediction = ask(self.models, image, prompts.text.strip())
             if not others:
-                return Prediction.whole(named.probability, named.confidence)
-            prior = named.probability > 0.5
+                return Prediction.whole(prediction.probability, prediction.confidence)
+            prior = prediction.probability > 0.5
         answer = yield from self._correction(inner, others, prior)
         return answer
 

@@ -60,12 +60,12 @@ class AnnotationLayers:
         self,
         layer_sync: LayerSync,
         mirrors: Mapping[str, Mirror],
-        painted: Mapping[str, Callable[[Edit], None]],
+        on_paint: Mapping[str, Callable[[Edit], None]],
         entry: PromptEntry,
         later: Callable[[Callable[[], None]], None],
     ) -> None:
         self.by_role: dict[str, Layer] = {}
-        self._layer_sync, self._mirrors, self._painted = layer_sync, mirrors, painted
+        self._layer_sync, self._mirrors, self._on_paint = layer_sync, mirrors, on_paint
         self._entry, self._later = entry, later
         self._hooks: dict[str, list[Any]] = {}
         self._missing: list[str] = []
@@ -168,10 +168,10 @@ class AnnotationLayers:
         history = layer_sync.history()
         hooks: list[Any] = [BoundKeys(layer, history_keys(), history)]
         if role in self._mirrors:
-            painted, mirror = self._painted[role], self._mirrors[role]
+            on_paint, mirror = self._on_paint[role], self._mirrors[role]
             hooks += [
-                PaintHook(layer, layer_sync.layout, painted, history["undo"], history["redo"]),
-                ArrayHook(layer, mirror, painted, self._refuse_array),
+                PaintHook(layer, layer_sync.layout, on_paint, history["undo"], history["redo"]),
+                ArrayHook(layer, mirror, on_paint, self._refuse_array),
             ]
         else:
             kind = ClickLayer if role == "clicks" else StrokeLayer

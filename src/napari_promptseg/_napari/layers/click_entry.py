@@ -141,8 +141,8 @@ class ClickEntry:
         labels = self._mirrors["labels"].values(positions)
         items = self._layer_sync.controller.snapshot.objects
         through = [item.label for item in items if item.hidden or item.locked]
-        filled = np.flatnonzero((labels > 0) & ~np.isin(labels, through))
-        return int(filled[0]) if len(filled) else None
+        hits = np.flatnonzero((labels > 0) & ~np.isin(labels, through))
+        return int(hits[0]) if len(hits) else None
 
     def _click_voxel(self, position: NDArray[np.intp], positive: bool) -> None:
         entries = [float(p) for p in position]

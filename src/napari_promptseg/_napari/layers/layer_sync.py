@@ -93,8 +93,8 @@ class LayerSync:
             "labels": Mirror(controller.labels, layout),
         }
         self.clicks = ClickEntry(self, self._mirrors, self._entry)
-        painted = {"labels": self._labels_painted, "object": self._object_painted}
-        self._beside = AnnotationLayers(self, self._mirrors, painted, self._entry, later)
+        on_paint = {"labels": self._labels_painted, "object": self._object_painted}
+        self._beside = AnnotationLayers(self, self._mirrors, on_paint, self._entry, later)
         self._image_keys = BoundKeys(image, history_keys(), self.history())
         for name in TRANSFORM:
             getattr(image.events, name).connect(self._move)

@@ -55,8 +55,8 @@ def ray_voxels(
 
 def first_filled(mirror: Mirror, positions: NDArray[np.intp]) -> int | None:
     """Return the first of (N, D) positions in a volume at which an array is not 0, if any."""
-    filled = np.flatnonzero(mirror.values(positions))
-    return int(filled[0]) if len(filled) else None
+    hits = np.flatnonzero(mirror.values(positions))
+    return int(hits[0]) if len(hits) else None
 
 
 def displayed_array(image: Image) -> tuple[Any, NDArray[np.float64]]:

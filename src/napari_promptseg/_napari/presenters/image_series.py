@@ -217,8 +217,8 @@ class ImageSeriesPresenter:
 
         self._run(work, partial(self._show_image, name))
 
-    def _show_image(self, name: str, opened: tuple[Session, LayerData]) -> None:
-        session, layer = opened
+    def _show_image(self, name: str, parts: tuple[Session, LayerData]) -> None:
+        session, layer = parts
         place = self._place
         self._moving = False
         if place is None:

@@ -63,20 +63,20 @@ class ObjectTableModel(QAbstractTableModel):
         new, old = tuple(rows), self.rows
         head = _count_same(old, new)
         tail = _count_same(old[head:][::-1], new[head:][::-1])
-        removed, added = old[head : len(old) - tail], new[head : len(new) - tail]
-        if not removed and not added:
+        outgoing, incoming = old[head : len(old) - tail], new[head : len(new) - tail]
+        if not outgoing and not incoming:
             return
         parent = QModelIndex()
-        if [item.label for item in removed] == [item.label for item in added]:
+        if [item.label for item in outgoing] == [item.label for item in incoming]:
             self.rows = new
-            last = self.index(head + len(added) - 1, self.columnCount() - 1)
+            last = self.index(head + len(incoming) - 1, self.columnCount() - 1)
             self.dataChanged.emit(self.index(head, 0), last)
-        elif not added:
-            self.beginRemoveRows(parent, head, head + len(removed) - 1)
+        elif not incoming:
+            self.beginRemoveRows(parent, head, head + len(outgoing) - 1)
             self.rows = new
             self.endRemoveRows()
-        elif not removed:
-            self.beginInsertRows(parent, head, head + len(added) - 1)
+        elif not outgoing:
+            self.beginInsertRows(parent, head, head + len(incoming) - 1)
             self.rows = new
             self.endInsertRows()
         else:

@@ -110,8 +110,8 @@ class ServerDialog(QDialog):
         self.sessions.clear()
         self.sessions.addItem("A new session: the image is sent")
         for info in sessions:
-            changed = f"{datetime.fromtimestamp(info.changed).astimezone():%Y-%m-%d %H:%M}"
-            self.sessions.addItem(f"{info.name or info.id}, begun {changed}, {info.backend}")
+            date = f"{datetime.fromtimestamp(info.changed).astimezone():%Y-%m-%d %H:%M}"
+            self.sessions.addItem(f"{info.name or info.id}, begun {date}, {info.backend}")
         self.sessions.setCurrentRow(min(1, len(sessions)))
         self.sessions.setEnabled(True)
         self.open_button.setEnabled(True)

@@ -46,7 +46,7 @@ class LocatedProposal:
 
     @property
     def confidence(self) -> float:
-        """How sure it is, in [0, 1]."""
+        """Probability that it is one, in [0, 1]."""
         return self.proposal.confidence
 
     @property
@@ -88,7 +88,7 @@ class VolumeProposal:
 
     @property
     def confidence(self) -> float:
-        """How sure it is: what the slider lets in is sure, so that "accept all" takes it."""
+        """Score, at least 0.5: "accept all" takes all that the slider lets in."""
         return max(self.instance.score, 0.5)
 
     @cached_property

@@ -153,9 +153,9 @@ class VoxTellBackend:
     def _logits(self, pixels: NDArray[np.float32], word: str) -> NDArray[np.float16]:
         """Return the logits of a volume whose axes point to superior, anterior and right."""
         predictor = self._predictor
-        cropped, box, shape = predictor.preprocess(np.ascontiguousarray(pixels))
+        crop, box, shape = predictor.preprocess(np.ascontiguousarray(pixels))
         embedding = predictor.embed_text_prompts(word)
-        inside = predictor.predict_sliding_window_return_logits(cropped, embedding)
+        inside = predictor.predict_sliding_window_return_logits(crop, embedding)
         logits = np.full(shape, -np.inf, np.float16)
         logits[tuple(slice(*side) for side in box)] = inside[0].cpu().numpy()
         return logits
@@ -199,8 +199,8 @@ def _orientation(volume: Volume) -> NDArray[Any]:
 
 def _reoriented(values: NDArray[Any], orientation: NDArray[Any]) -> NDArray[Any]:
     """Return a (Z, Y, X) array with other axes."""
-    turned: NDArray[Any] = nib.orientations.apply_orientation(values.T, orientation).T
-    return turned
+    result: NDArray[Any] = nib.orientations.apply_orientation(values.T, orientation).T
+    return result
 
 
 def _elsewhere(mask: NDArray[np.bool_], plane: Plane, volume: Volume) -> str:
