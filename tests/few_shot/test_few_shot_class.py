@@ -37,12 +37,12 @@ def test_what_nobody_marked_is_found_in_the_same_image(discs: FewShotClass) -> N
 
 def test_proposals_do_not_overlap_and_come_likeliest_first(discs: FewShotClass) -> None:
     image, _ = draw_discs(2)
-    found = discs.proposals(plane(image))
-    taken = np.zeros(image.shape[:2], int)
-    for proposal in found:
-        taken[proposal.part] += proposal.mask
-    assert taken.max() == 1
-    confidences = [p.confidence for p in found]
+    proposals = discs.proposals(plane(image))
+    coverage = np.zeros(image.shape[:2], int)
+    for proposal in proposals:
+        coverage[proposal.part] += proposal.mask
+    assert coverage.max() == 1
+    confidences = [p.confidence for p in proposals]
     assert confidences == sorted(confidences, reverse=True)
     assert all(0 <= c <= 1 for c in confidences)
 
@@ -50,22 +50,22 @@ def test_proposals_do_not_overlap_and_come_likeliest_first(discs: FewShotClass) 
 def test_proposals_have_the_shape_of_planes_with_uneven_pixels(discs: FewShotClass) -> None:
     image, labels = draw_discs(3)
     narrow = np.ascontiguousarray(image[::2])
-    found = discs.proposals(plane(narrow, (2.0, 1.0)))
-    drawn = np.zeros(narrow.shape[:2], np.int32)
-    for number, proposal in enumerate((p for p in found if p.confidence > 0.5), start=1):
-        drawn[proposal.part][proposal.mask] = number
-    assert match_objects(drawn, labels[::2]).f1 > 0.8
+    proposals = discs.proposals(plane(narrow, (2.0, 1.0)))
+    prediction = np.zeros(narrow.shape[:2], np.int32)
+    for number, proposal in enumerate((p for p in proposals if p.confidence > 0.5), start=1):
+        prediction[proposal.part][proposal.mask] = number
+    assert match_objects(prediction, labels[::2]).f1 > 0.8
 
 
 def test_a_volume_is_gone_through_plane_by_plane(discs: FewShotClass) -> None:
     images, labels = zip(*(draw_discs(seed, 4) for seed in (4, 5)), strict=True)
     volume = Volume(np.stack([i[..., 0] for i in images]), "zyx")
-    found = discs.propose(volume)
-    assert found.shape == volume.shape
-    ids = [set(np.unique(f[f > 0])) for f in found]
+    prediction = discs.propose(volume)
+    assert prediction.shape == volume.shape
+    ids = [set(np.unique(f[f > 0])) for f in prediction]
     assert all(ids)
     assert not ids[0] & ids[1]
-    assert match_objects(found[1], labels[1]).f1 > 0.8
+    assert match_objects(prediction[1], labels[1]).f1 > 0.8
 
 
 def test_what_is_refused_is_found_less() -> None:
@@ -89,11 +89,11 @@ def test_what_is_refused_is_found_less() -> None:
         )
 
     before = confidences()
-    refused = int(before.argmax())
-    assert before[refused] > 0.5
-    concept.refuse(plane(image), labels == 6 + refused)
+    index = int(before.argmax())
+    assert before[index] > 0.5
+    concept.refuse(plane(image), labels == 6 + index)
     after = confidences()
-    odds = [c[refused] / (1 - c[refused]) for c in (before, after)]
+    odds = [c[index] / (1 - c[index]) for c in (before, after)]
     assert odds[1] < odds[0] / 2
     assert after.sum() < before.sum(), "its like are found less, too"
 

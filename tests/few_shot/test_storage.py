@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def learnt() -> FewShotClass:
+def disc_class() -> FewShotClass:
     concept = FewShotClass("Bright disc", ("spot",), "round things")
     image, labels = draw_discs(0)
     concept.learn(plane_image(image), first(labels, 5))
     net = concept.backend().net
-    changed = {k: v * 1.01 for k, v in net.named_parameters() if k.startswith("head.")}
-    concept.adapter, concept.note = {k: v.numpy() for k, v in changed.items()}, "kept"
+    weights = {k: v * 1.01 for k, v in net.named_parameters() if k.startswith("head.")}
+    concept.adapter, concept.note = {k: v.numpy() for k, v in weights.items()}, "kept"
     return concept
 
 
@@ -39,24 +39,24 @@ def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "classes"
 
 
-def test_a_class_comes_back_as_it_was(learnt: FewShotClass, tmp_path: Path) -> None:
-    again = load_class(save_class(learnt, tmp_path / "a.safetensors"))
+def test_a_class_comes_back_as_it_was(disc_class: FewShotClass, tmp_path: Path) -> None:
+    again = load_class(save_class(disc_class, tmp_path / "a.safetensors"))
     for name in ("name", "synonyms", "description", "note", "diameter", "examples"):
-        assert getattr(again, name) == getattr(learnt, name)
-    samples = [c.knowledge().samples for c in (again, learnt)]
+        assert getattr(again, name) == getattr(disc_class, name)
+    samples = [c.knowledge().samples for c in (again, disc_class)]
     np.testing.assert_array_equal(samples[0].features, samples[1].features)
     image, _ = draw_discs(1)
-    assert np.array_equal(again.propose(image) > 0, learnt.propose(image) > 0)
+    assert np.array_equal(again.propose(image) > 0, disc_class.propose(image) > 0)
     assert again.adapter is not None
-    assert all(np.array_equal(t, learnt.adapter[k]) for k, t in again.adapter.items())
-    assert again.backend().identity == learnt.backend().identity
+    assert all(np.array_equal(t, disc_class.adapter[k]) for k, t in again.adapter.items())
+    assert again.backend().identity == disc_class.backend().identity
 
 
-def test_an_adapter_is_a_variant_of_the_backend(learnt: FewShotClass, library: Path) -> None:
-    path = save_class(learnt)
+def test_an_adapter_is_a_variant_of_the_backend(disc_class: FewShotClass, library: Path) -> None:
+    path = save_class(disc_class)
     assert path == library / "bright_disc.safetensors"
     backend = create_backend("clicknet:bright_disc", device="cpu")
-    assert backend.identity == learnt.backend().identity != create_backend("clicknet").identity
+    assert backend.identity == disc_class.backend().identity != create_backend("clicknet").identity
     image, labels = draw_discs(1)
     session = Session(image, "clicknet:bright_disc")
     row, column = np.argwhere(labels == 1).mean(0)
@@ -78,8 +78,8 @@ def test_a_class_without_adapter_is_no_variant(library: Path) -> None:
         create_backend("clicknet:disc")
 
 
-def test_words_name_saved_classes(learnt: FewShotClass, library: Path) -> None:
-    save_class(learnt)
+def test_words_name_saved_classes(disc_class: FewShotClass, library: Path) -> None:
+    save_class(disc_class)
     assert words_remedy() == ""
     image, labels = draw_discs(1)
     session = Session(image)
@@ -92,8 +92,8 @@ def test_words_name_saved_classes(learnt: FewShotClass, library: Path) -> None:
     assert session.text_match.text == "spots"
 
 
-def test_clicks_go_on_from_a_word(learnt: FewShotClass, library: Path) -> None:
-    save_class(learnt)
+def test_clicks_go_on_from_a_word(disc_class: FewShotClass, library: Path) -> None:
+    save_class(disc_class)
     image, labels = draw_discs(1)
     session = Session(image)
     session.add_text("bright disc")
@@ -120,10 +120,10 @@ def test_other_tensors_are_no_class(tmp_path: Path) -> None:
         load_class(tmp_path / "none.safetensors")
 
 
-def test_a_class_of_another_network_is_refused(learnt: FewShotClass, tmp_path: Path) -> None:
+def test_a_class_of_another_network_is_refused(disc_class: FewShotClass, tmp_path: Path) -> None:
     from safetensors import safe_open
 
-    path = save_class(learnt, tmp_path / "a.safetensors")
+    path = save_class(disc_class, tmp_path / "a.safetensors")
     with safe_open(path, "pt") as source:
         metadata = source.metadata()
     save_file(load_file(path), path, {**metadata, "network": "clicknet other"})
@@ -131,14 +131,14 @@ def test_a_class_of_another_network_is_refused(learnt: FewShotClass, tmp_path: P
         load_class(path)
 
 
-def test_a_changed_file_is_read_again(learnt: FewShotClass, library: Path) -> None:
-    path, kept = save_class(learnt), Library()
-    before = kept.get("Bright disc")
-    assert kept.get("bright_disc") is before
+def test_a_changed_file_is_read_again(disc_class: FewShotClass, library: Path) -> None:
+    path, classes = save_class(disc_class), Library()
+    before = classes.get("Bright disc")
+    assert classes.get("bright_disc") is before
     import os
 
     os.utime(path, ns=(1, 1))
-    assert kept.get("bright_disc") is not before
+    assert classes.get("bright_disc") is not before
 
 
 @pytest.mark.parametrize(
@@ -154,6 +154,6 @@ def test_names_without_letters_have_no_key(name: str) -> None:
         class_key(name)
 
 
-def test_the_suffix_of_a_class_is_fixed(learnt: FewShotClass, tmp_path: Path) -> None:
+def test_the_suffix_of_a_class_is_fixed(disc_class: FewShotClass, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"written as \.safetensors, got 'a.pt'"):
-        save_class(learnt, tmp_path / "a.pt")
+        save_class(disc_class, tmp_path / "a.pt")

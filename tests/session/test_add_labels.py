@@ -25,63 +25,63 @@ SHAPE = (4, 20, 22)
 BALL = ellipsoid(SHAPE, (2, 8, 8), (2, 5, 5))
 
 
-def session() -> Session:
-    made = Session(bright(BALL), ToyBackend())
-    made.add_point((2, 8, 8))
-    assert made.commit("ball") == 1
-    return made
+def ball_session() -> Session:
+    session = Session(bright(BALL), ToyBackend())
+    session.add_point((2, 8, 8))
+    assert session.commit("ball") == 1
+    return session
 
 
 def test_they_keep_free_ids_and_leave_what_is_there() -> None:
-    made = session()
-    before = made.labels.copy()
+    session = ball_session()
+    before = session.labels.copy()
     labels = np.zeros(SHAPE, np.int64)
     labels[2, 6:18, 6:18], labels[3, 0, 0], labels[0] = 1, 7, 2**60
-    ids = made.add_labels(labels, {1: "box", 2**60: "floor"})
+    ids = session.add_labels(labels, {1: "box", 2**60: "floor"})
     assert ids[7] == 7
     assert {ids[1], ids[2**60]} == {2, 3}
-    np.testing.assert_array_equal(made.labels[before > 0], before[before > 0])
+    np.testing.assert_array_equal(session.labels[before > 0], before[before > 0])
     for old, new in ids.items():
-        np.testing.assert_array_equal(made.labels == new, (labels == old) & (before == 0))
-    assert {made.objects[new].name for new in ids.values()} == {"box", "floor", ""}
-    made.undo()
-    np.testing.assert_array_equal(made.labels, before)
-    assert list(made.objects) == [1]
-    made.redo()
-    made.reopen(ids[1])
-    assert made.mask.any()
+        np.testing.assert_array_equal(session.labels == new, (labels == old) & (before == 0))
+    assert {session.objects[new].name for new in ids.values()} == {"box", "floor", ""}
+    session.undo()
+    np.testing.assert_array_equal(session.labels, before)
+    assert list(session.objects) == [1]
+    session.redo()
+    session.reopen(ids[1])
+    assert session.mask.any()
 
 
 def test_what_has_no_free_pixel_is_not_there() -> None:
-    made = session()
-    hidden = np.where(made.labels > 0, 5, 0)
-    assert made.add_labels(hidden) == {}
-    assert made.history[-1] == "commit"
-    assert made.add_labels(np.zeros(SHAPE, bool)) == {}
+    session = ball_session()
+    labels = np.where(session.labels > 0, 5, 0)
+    assert session.add_labels(labels) == {}
+    assert session.history[-1] == "commit"
+    assert session.add_labels(np.zeros(SHAPE, bool)) == {}
 
 
 @settings(max_examples=20, deadline=None)
 @given(arrays(np.uint8, (3, 4, 5), elements=st.integers(0, 6)), st.booleans())
 def test_every_pixel_goes_to_one_object(labels, twice) -> None:
-    made = Session(np.zeros((3, 4, 5), np.uint8), ToyBackend())
-    made.add_labels(labels)
+    session = Session(np.zeros((3, 4, 5), np.uint8), ToyBackend())
+    session.add_labels(labels)
     if twice:
-        assert made.add_labels(labels) == {}
-    np.testing.assert_array_equal(made.labels, labels)
-    assert sorted(made.objects) == [label for label in np.unique(labels) if label]
+        assert session.add_labels(labels) == {}
+    np.testing.assert_array_equal(session.labels, labels)
+    assert sorted(session.objects) == [label for label in np.unique(labels) if label]
 
 
 def test_a_file_brings_names_and_colors_that_stay(tmp_path: Path) -> None:
     volume = Volume(bright(BALL), "zyx", (3.0, 1.0, 1.0), "mm")
     labels = np.where(BALL, 4, 0)
     path = write_labels(tmp_path / "a.nrrd", labels, volume, {4: "tumour"}, colors={4: (9, 8, 7)})
-    made = Session(volume, ToyBackend())
-    assert made.add_labels(path) == {4: 4}
-    assert (made.objects[4].name, made.objects[4].color) == ("tumour", (9, 8, 7))
-    made.reopen(4)
-    made.add_point((2, 8, 8))
-    assert made.commit() == 4
-    made.save(tmp_path / "saved")
+    session = Session(volume, ToyBackend())
+    assert session.add_labels(path) == {4: 4}
+    assert (session.objects[4].name, session.objects[4].color) == ("tumour", (9, 8, 7))
+    session.reopen(4)
+    session.add_point((2, 8, 8))
+    assert session.commit() == 4
+    session.save(tmp_path / "saved")
     with zipfile.ZipFile(tmp_path / "saved") as archive:
         history = archive.read(HISTORY)
     assert b'"colour":[9,8,7]' in history, "the key that earlier versions write and read"
@@ -106,15 +106,15 @@ def test_a_file_brings_names_and_colors_that_stay(tmp_path: Path) -> None:
     ],
 )
 def test_what_does_not_fit_is_refused(labels, reason) -> None:
-    made = session()
+    session = ball_session()
     with pytest.raises(ValueError, match=reason):
-        made.add_labels(labels)
-    assert list(made.objects) == [1]
-    assert made.history[-1] == "commit"
+        session.add_labels(labels)
+    assert list(session.objects) == [1]
+    assert session.history[-1] == "commit"
 
 
 def test_more_objects_than_ids_are_refused() -> None:
-    made = Session(np.zeros((300, 300), np.uint8), ToyBackend())
+    session = Session(np.zeros((300, 300), np.uint8), ToyBackend())
     with pytest.raises(ValueError, match="65535 is the largest"):
-        made.add_labels(np.arange(90_000).reshape(300, 300))
-    assert not made.objects
+        session.add_labels(np.arange(90_000).reshape(300, 300))
+    assert not session.objects

@@ -1,4 +1,4 @@
-"""What a session says about a plane without changing it."""
+"""Advice of a session about a plane, which leaves the session as it was."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def test_advice_changes_nothing_and_fits_the_plane(scene: Scene) -> None:
     assert values.max() > 0.5
     np.testing.assert_array_equal(session.uncertainty(scene.index), values)
     assert session.quality() == []
-    found = session.suggest()
-    assert found is not None
+    suggestion = session.suggest()
+    assert suggestion is not None
     assert Snapshot.of(session) == before
-    session.add_point(found.position, found.positive, found.axis)
+    session.add_point(suggestion.position, suggestion.positive, suggestion.axis)
     assert session.draft.anchors(scene.names) == session.draft.anchors(scene.names)[:1]
 
 
@@ -35,10 +35,10 @@ def test_a_suggestion_lies_in_the_plane_that_was_asked_for(axis: str) -> None:
     centre = {"z": 4, "y": 11, "x": 14}
     number = "zyx".index(axis)
     session.add_mask(scene.truth.take(centre[axis], number), index=centre[axis], axis=axis)
-    for found in (session.suggest(), session.suggest(centre[axis], axis)):
-        assert found is not None
-        assert found.axis == axis
-        assert found.position[number] == centre[axis]
+    for suggestion in (session.suggest(), session.suggest(centre[axis], axis)):
+        assert suggestion is not None
+        assert suggestion.axis == axis
+        assert suggestion.position[number] == centre[axis]
 
 
 def test_what_is_wrong_is_told_in_positions_of_the_volume() -> None:

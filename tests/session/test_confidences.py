@@ -1,4 +1,4 @@
-"""How sure propagation is of its planes, and which one to look at next."""
+"""Confidences of propagated planes, and the choice of the plane to look at next."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ def doubting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def session() -> Session:
-    made = Session(bright(BALL), ToyBackend())
-    made.add_point((4, 11, 14))
-    return made
+    session = Session(bright(BALL), ToyBackend())
+    session.add_point((4, 11, 14))
+    return session
 
 
 def expected(*anchors: int) -> dict[Plane, float]:
@@ -69,17 +69,17 @@ def test_prompted_planes_are_sure_and_others_as_propagation_says(session: Sessio
 
 
 def test_they_come_plane_by_plane_with_an_event(session: Session) -> None:
-    told = []
-    session.events.confidences.connect(lambda: told.append(len(session.confidences)))
+    counts = []
+    session.events.confidences.connect(lambda: counts.append(len(session.confidences)))
     propagation = session.propagate()
     for count in (2, 3):
         result = next(propagation)
         assert session.confidences[result.plane] == result.confidence
-        assert told[-1] == len(session.confidences) == count
+        assert counts[-1] == len(session.confidences) == count
     propagation.cancel()
     assert len(session.confidences) == 3
     session.undo()
-    assert told[-1] == 1
+    assert counts[-1] == 1
 
 
 def test_a_plane_where_the_object_is_no_more_has_none(session: Session) -> None:
@@ -223,14 +223,14 @@ def test_history_and_disk_bring_back_exactly_what_was_known(steps) -> None:
             states[len(session.history)] = dict(session.confidences)
             fixed = session.draft.anchors("zyx")
             assert {p for p, sure in session.confidences.items() if sure == 1} == set(fixed)
-        known = session.draft.propagated
+        record = session.draft.propagated
         again = Session.recover(Path(folder) / "journal", backend=ToyBackend())
         assert again.confidences == session.confidences
-        assert again.draft.propagated == known
+        assert again.draft.propagated == record
         while session.undo():
-            left = len(session.history)
-            if left in states:  # reopening makes two steps where an object was in work
-                assert session.confidences == states[left]
+            step_count = len(session.history)
+            if step_count in states:  # reopening makes two steps where an object was in work
+                assert session.confidences == states[step_count]
         while session.redo():
             pass
-        assert session.draft.propagated == known
+        assert session.draft.propagated == record

@@ -41,11 +41,11 @@ def square(side: int) -> np.ndarray:
 @pytest.fixture
 def session() -> Session:
     """Anchors at 5, 12 and 20, propagated."""
-    made = Session(bright(TUBE), ScriptedBackend(carried))
+    session = Session(bright(TUBE), ScriptedBackend(carried))
     for index, side in ((5, 6), (12, 7), (20, 6)):
-        made.add_mask(square(side), index=index)
-    made.propagate().run()
-    return made
+        session.add_mask(square(side), index=index)
+    session.propagate().run()
+    return session
 
 
 def answered(session: Session, **options) -> set[int]:
@@ -79,8 +79,8 @@ def test_only_what_the_correction_can_change_is_answered(session, correct, plane
     correct(session)
     before = session.mask.copy()
     assert answered(session) <= planes
-    changed = set(np.flatnonzero((session.mask != before).any((1, 2))))
-    assert changed <= planes
+    changed_planes = set(np.flatnonzero((session.mask != before).any((1, 2))))
+    assert changed_planes <= planes
     assert answered(session) == set()
 
 
@@ -195,10 +195,10 @@ def test_results_agree_with_all_prompted_planes() -> None:
 
 
 def test_backends_see_the_lines_where_other_planes_cross() -> None:
-    seen = {}
+    prompts_by_plane = {}
 
     def answer(image, prompts, prior):
-        seen[image.values[0, 0]] = prompts
+        prompts_by_plane[image.values[0, 0]] = prompts
         return prior
 
     data = bright(TUBE)
@@ -209,11 +209,11 @@ def test_backends_see_the_lines_where_other_planes_cross() -> None:
     coronal[20:] = False
     session.add_mask(coronal, index=11, axis="y")
     session.propagate(axis="z").run()
-    inside = [s for s in seen[17].strokes if s.positive]
+    inside = [s for s in prompts_by_plane[17].strokes if s.positive]
     assert [s.path.tolist() for s in inside] == [[[11, 8], [11, 20]]]
-    outside = [s for s in seen[17].strokes if not s.positive]
+    outside = [s for s in prompts_by_plane[17].strokes if not s.positive]
     assert len(outside) == 2
-    assert not any(s.positive for s in seen[22].strokes)
+    assert not any(s.positive for s in prompts_by_plane[22].strokes)
 
 
 def test_a_backend_that_knows_no_scribbles_sees_clicks_on_these_lines() -> None:

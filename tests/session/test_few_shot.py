@@ -27,8 +27,8 @@ def square(top: int, left: int, confidence: float = 0.9) -> Proposal:
 class Fixed(FewShotClass):
     """Proposes what it is told."""
 
-    def proposals(self, image, stopped=lambda: False):
-        return [] if stopped() else self.fixed
+    def proposals(self, image, is_cancelled=lambda: False):
+        return [] if is_cancelled() else self.fixed
 
 
 def test_examples_are_committed_objects_by_name(session: Session) -> None:
@@ -45,7 +45,7 @@ def test_examples_of_a_volume_are_planes_where_objects_are_large() -> None:
         labels[z, :size, :size] = 1
     session = Session(data, ToyBackend())
     session.add_labels(labels)
-    sizes = sorted((marked > 0).sum() for _, marked in session.examples())
+    sizes = sorted((example > 0).sum() for _, example in session.examples())
     assert sizes[-1] == 100
     assert len(sizes) == 3
 
@@ -60,9 +60,9 @@ def test_what_is_committed_is_not_proposed(session: Session) -> None:
 
 def test_accepted_proposals_are_objects_in_one_step(session: Session) -> None:
     before = session.labels.copy()
-    added = session.accept([square(0, 0), square(0, 40)], name="disc")
-    assert [session.objects[label].name for label in added] == ["disc", "disc"]
-    assert (session.labels[:6, :6] == added[0]).all() or (before[:6, :6] > 0).any()
+    new_labels = session.accept([square(0, 0), square(0, 40)], name="disc")
+    assert [session.objects[label].name for label in new_labels] == ["disc", "disc"]
+    assert (session.labels[:6, :6] == new_labels[0]).all() or (before[:6, :6] > 0).any()
     assert (session.labels[before > 0] == before[before > 0]).all()
     assert session.undo()
     assert (session.labels == before).all()

@@ -27,7 +27,7 @@ _BYTES = st.lists(
 
 
 @pytest.fixture(scope="module")
-def saved(tmp_path_factory) -> Path:
+def saved_folder(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("saved")
     session = Session(make_scene("zyx").data, ToyBackend())
     session.add_point((4, 11, 14))
@@ -52,8 +52,8 @@ def opened(read) -> None:
 
 
 @given(_BYTES)
-def test_damaged_bytes_of_a_saved_session(saved, tmp_path, changes) -> None:
-    content = bytearray((saved / "a.promptseg").read_bytes())
+def test_damaged_bytes_of_a_saved_session(saved_folder, tmp_path, changes) -> None:
+    content = bytearray((saved_folder / "a.promptseg").read_bytes())
     for at, value in changes:
         content[int(at * len(content))] = value
     file = tmp_path / "damaged"
@@ -62,8 +62,8 @@ def test_damaged_bytes_of_a_saved_session(saved, tmp_path, changes) -> None:
 
 
 @given(st.floats(0, 1))
-def test_cut_saved_sessions(saved, tmp_path, share) -> None:
-    content = (saved / "a.promptseg").read_bytes()
+def test_cut_saved_sessions(saved_folder, tmp_path, share) -> None:
+    content = (saved_folder / "a.promptseg").read_bytes()
     file = tmp_path / "cut"
     file.write_bytes(content[: int(share * len(content))])
     opened(lambda: Session.load(file, backend=ToyBackend()))
@@ -82,9 +82,9 @@ def replaced(value, path: list, new):
         return new
     keys = list(value) if isinstance(value, dict) else list(range(len(value)))
     key = keys[path[0] % len(keys)]
-    changed = value.copy()
-    changed[key] = replaced(value[key], path[1:], new)
-    return changed
+    result = value.copy()
+    result[key] = replaced(value[key], path[1:], new)
+    return result
 
 
 _PATH = st.lists(st.integers(0, 50), min_size=1, max_size=7)
@@ -92,11 +92,11 @@ _PATH = st.lists(st.integers(0, 50), min_size=1, max_size=7)
 
 @settings(max_examples=60)
 @given(st.sampled_from([header.HEADER, records.HISTORY]), st.integers(0, 20), _PATH, _JSON)
-def test_other_content_with_right_checksums(saved, tmp_path, part, line, path, new) -> None:
-    """What somebody wrote on purpose: each line is checked, not only its checksum."""
+def test_other_content_with_right_checksums(saved_folder, tmp_path, part, line, path, new) -> None:
+    """Content written on purpose: each line is checked, not only its checksum."""
     folder = tmp_path / "journal"
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(saved / "journal", folder)
+    shutil.copytree(saved_folder / "journal", folder)
     file = folder / part
     if part == header.HEADER:
         value = replaced(json.loads(file.read_text()), path, new)
@@ -111,15 +111,15 @@ def test_other_content_with_right_checksums(saved, tmp_path, part, line, path, n
     opened(lambda: Session.recover(folder, make_scene("zyx").data, ToyBackend()))
 
 
-def test_pickles_are_not_read(saved, tmp_path) -> None:
-    touched = tmp_path / "touched"
+def test_pickles_are_not_read(saved_folder, tmp_path) -> None:
+    marker = tmp_path / "touched"
 
     class Evil:
         def __reduce__(self):
-            return (open, (str(touched), "w"))
+            return (open, (str(marker), "w"))
 
     np.save(tmp_path / "evil.npy", np.array([Evil()], object), allow_pickle=True)
-    with zipfile.ZipFile(saved / "a.promptseg") as source:
+    with zipfile.ZipFile(saved_folder / "a.promptseg") as source:
         parts = {name: source.read(name) for name in source.namelist()}
     parts[arrays.IMAGE] = (tmp_path / "evil.npy").read_bytes()
     with zipfile.ZipFile(tmp_path / "evil.promptseg", "w") as target:
@@ -127,4 +127,4 @@ def test_pickles_are_not_read(saved, tmp_path) -> None:
             target.writestr(name, content)
     with pytest.raises(ValueError, match=r"[Oo]bject arrays"):
         Session.load(tmp_path / "evil.promptseg", backend=ToyBackend())
-    assert not touched.exists()
+    assert not marker.exists()

@@ -205,10 +205,12 @@ def test_propagation_tells_plane_by_plane(session: Session) -> None:
 
 
 def test_listeners_see_the_finished_state(session: Session) -> None:
-    seen = []
-    session.events.labels.connect(lambda box: seen.append((session.prompts, set(session.objects))))
+    states = []
+    session.events.labels.connect(
+        lambda box: states.append((session.prompts, set(session.objects)))
+    )
     session.commit()
-    assert seen == [((), {1, 2})]
+    assert states == [((), {1, 2})]
 
 
 def test_a_listener_that_fails_harms_nothing_but_itself(session: Session) -> None:

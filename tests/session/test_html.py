@@ -37,13 +37,13 @@ def test_the_plane_of_the_last_prompt_has_the_outline_of_the_mask(session: Sessi
     ((_, pixels),) = pictures(html)
     assert "plane 2, toy, 0 objects" in html
     assert max(pixels.shape[:2]) == 384
-    drawn = (pixels == (255, 140, 0)).all(-1)
-    rows, columns = np.nonzero(drawn)
+    outline = (pixels == (255, 140, 0)).all(-1)
+    rows, columns = np.nonzero(outline)
     scale = 384 / 611
     inside = np.nonzero(BALL[2])
-    for found, expected in zip((rows, columns), inside, strict=True):
-        assert found.min() == pytest.approx(expected.min() * scale, abs=1.5)
-        assert found.max() == pytest.approx(expected.max() * scale, abs=1.5)
+    for coordinates, expected in zip((rows, columns), inside, strict=True):
+        assert coordinates.min() == pytest.approx(expected.min() * scale, abs=1.5)
+        assert coordinates.max() == pytest.approx(expected.max() * scale, abs=1.5)
 
 
 def test_objects_are_thumbnails_with_names_that_cannot_do_harm(session: Session) -> None:

@@ -41,9 +41,9 @@ def test_a_drawn_mask_adds_no_pixel_outside_of_it(session: Session) -> None:
     session.intensity_range = None
     session.add_mask(np.eye(16, 30, dtype=bool), index=2)
     session.intensity_range = (150, 220)
-    drawn = np.eye(16, 30, dtype=bool)
-    drawn[6:12, 10:18] = True
-    session.add_mask(drawn, index=2)
+    drawing = np.eye(16, 30, dtype=bool)
+    drawing[6:12, 10:18] = True
+    session.add_mask(drawing, index=2)
     expected = np.eye(16, 30, dtype=bool)
     expected[6:11, 10:15] = True
     np.testing.assert_array_equal(session.mask[2], expected)

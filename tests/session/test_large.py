@@ -45,9 +45,9 @@ def test_a_click_on_a_large_zarr_touches_little(tmp_path: Path) -> None:
     session.redo()
     label = session.commit()
     session.reopen(label)
-    grown = (resident() - before) / 2**20
+    growth = (resident() - before) / 2**20
     assert session.mask.any((1, 2)).sum() == 5
-    assert grown < 300, f"{grown:.0f} MB for a volume of {2 * SIDE**3 / 2**20:.0f} MB"
+    assert growth < 300, f"{growth:.0f} MB for a volume of {2 * SIDE**3 / 2**20:.0f} MB"
 
 
 class Tube:
@@ -82,8 +82,8 @@ def test_a_video_larger_than_memory_is_propagated_committed_and_exported(
     label = session.commit()
     session.reopen(label)
     session.undo()
-    grown = (resident() - before) / 2**20
-    assert grown < 1000, f"{grown:.0f} MB for a video of {np.prod(Tube.shape) / 2**20:.0f} MB"
+    growth = (resident() - before) / 2**20
+    assert growth < 1000, f"{growth:.0f} MB for a video of {np.prod(Tube.shape) / 2**20:.0f} MB"
     assert np.count_nonzero(session.labels[3960:4040, 300, 400]) == 60
     part = session.labels[4020:4040, 200:400, 300:500]
     volume = Volume(np.zeros(part.shape, np.uint8), "tyx")
@@ -138,14 +138,14 @@ def slide(folder: Path, side: int = 100_000, levels: int = 6) -> Volume:
     versions = []
     for level in range(levels):
         n = -(-side // 2**level)
-        made = zarr.create_array(
+        array = zarr.create_array(
             folder / str(level), shape=(n, n), chunks=(512, 512), dtype="u1", fill_value=0
         )
         disc = ellipsoid((4096 >> level,) * 2, (2048 >> level,) * 2, (900 >> level,) * 2)
         corner = 40_000 >> level
         place = slice(corner, corner + len(disc))
-        made[place, place] = 200 * disc.astype(np.uint8)
-        versions.append(made)
+        array[place, place] = 200 * disc.astype(np.uint8)
+        versions.append(array)
     return Volume(versions[0], "yx", levels=versions[1:], source=str(folder / "0"))
 
 
@@ -171,8 +171,8 @@ def test_a_slide_behaves_like_a_small_image(tmp_path: Path) -> None:
     session.reopen(label)
     assert area(session) == disc
     session.save(tmp_path / "session")
-    grown = (resident() - before) / 2**20
-    assert grown < 500, f"{grown:.0f} MB for a plane of 10 GB"
+    growth = (resident() - before) / 2**20
+    assert growth < 500, f"{growth:.0f} MB for a plane of 10 GB"
     again = Session.load(tmp_path / "session", session.volume, ToyBackend())
     assert area(again) == disc
 
@@ -218,9 +218,9 @@ def test_a_volume_of_60_gigabytes_is_annotated_and_propagated(tmp_path: Path) ->
     session.add_point((1502, 940, 940))
     session.propagate().run()
     label = session.commit()
-    grown = (resident() - before) / 2**20
+    growth = (resident() - before) / 2**20
     assert [bool(session.labels[z, 940, 940]) for z in (1499, 1500, 1505, 1506)] == [0, 1, 1, 0]
-    assert grown < 1000, f"{grown:.0f} MB for a volume of 61 GB"
+    assert growth < 1000, f"{growth:.0f} MB for a volume of 61 GB"
     session.undo()
     assert not session.labels[1502, 940, 940]
     session.redo()
@@ -241,14 +241,14 @@ def test_labels_in_chunks_are_exported_in_parts(
     session.add_point((3, 20, 20))
     session.propagate().run()
     label = session.commit("ball")
-    found = np.asarray(session.labels) == label
-    assert found.sum() > 0.99 * ball.sum()
+    mask = np.asarray(session.labels) == label
+    assert mask.sum() > 0.99 * ball.sum()
     session.export(tmp_path / "a.zarr")
-    np.testing.assert_array_equal(zarr.open(tmp_path / "a.zarr")["0"][:] == label, found)
+    np.testing.assert_array_equal(zarr.open(tmp_path / "a.zarr")["0"][:] == label, mask)
     with pytest.raises(ValueError, match=r"OME-Zarr \(\.zarr\) can hold them"):
         session.export(tmp_path / "a.nii")
     session.save(tmp_path / "saved")
     again = Session.load(tmp_path / "saved", volume, ToyBackend())
-    np.testing.assert_array_equal(np.asarray(again.labels) == label, found)
+    np.testing.assert_array_equal(np.asarray(again.labels) == label, mask)
     assert again.add_labels(np.where(ball, 0, 4)) == {4: 4}
-    assert [m.voxels for m in again.measurements()][:1] == [int(found.sum())]
+    assert [m.voxels for m in again.measurements()][:1] == [int(mask.sum())]

@@ -34,7 +34,7 @@ def times_of(session: Session, label: int) -> list[int]:
 
 
 def parents(session: Session) -> dict[int, int | None]:
-    return {label: stored.parent for label, stored in session.objects.items()}
+    return {label: item.parent for label, item in session.objects.items()}
 
 
 @pytest.mark.parametrize("axes", ["tyx", "tzyx"])

@@ -1,4 +1,4 @@
-"""What looks wrong about a mask."""
+"""Defects of masks, as the check of mask quality reports them."""
 
 from __future__ import annotations
 

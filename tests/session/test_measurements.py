@@ -23,13 +23,13 @@ SPACING = (2.0, 0.5, 0.5)
 def session() -> Session:
     """A volume with the ball 1, named, and in work a brick of 2 x 3 x 4."""
     image = np.zeros((16, 40, 40), np.uint8)
-    found = Session(Volume(image, "zyx", SPACING, "mm"), ToyBackend())
-    found.add_mask(ellipsoid(image.shape, (7, 15, 16), (3, 12, 12)))
-    found.commit("ball")
+    session = Session(Volume(image, "zyx", SPACING, "mm"), ToyBackend())
+    session.add_mask(ellipsoid(image.shape, (7, 15, 16), (3, 12, 12)))
+    session.commit("ball")
     brick = np.zeros(image.shape, bool)
     brick[12:14, 30:33, 30:34] = True
-    found.add_mask(brick)
-    return found
+    session.add_mask(brick)
+    return session
 
 
 def test_committed_objects_and_the_one_in_work(session: Session) -> None:
@@ -44,7 +44,7 @@ def test_committed_objects_and_the_one_in_work(session: Session) -> None:
     assert session.measurements() == (ball,)
     session.reopen(1)
     assert session.measure().label == 1
-    assert [found.label for found in session.measurements()] == [2]
+    assert [measurement.label for measurement in session.measurements()] == [2]
 
 
 def test_surfaces(session: Session) -> None:
@@ -94,7 +94,7 @@ def test_a_series_is_measured_at_one_time_point(axes: str) -> None:
     mask[3, ..., 1:5, 2:4] = True
     session.add_mask(mask)
     label = session.commit()
-    assert [(found.t, found.box[-2]) for found in session.measurements()] == [
+    assert [(measurement.t, measurement.box[-2]) for measurement in session.measurements()] == [
         (1, (1, 3)),
         (3, (1, 5)),
     ]

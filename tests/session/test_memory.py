@@ -32,21 +32,21 @@ def image():
 
 
 def heard(session: Session) -> list[str]:
-    told: list[str] = []
-    session.events.notice.connect(told.append)
-    return told
+    notices: list[str] = []
+    session.events.notice.connect(notices.append)
+    return notices
 
 
 def test_a_part_of_the_plane_is_looked_at_where_all_is_too_much(image) -> None:
     backend = Small()
     backend.room = 400
     session = Session(image, backend)
-    told = heard(session)
+    notices = heard(session)
     session.add_point((320, 320))
     assert np.array_equal(session.mask, image == 200)
     session.add_point((310, 310), positive=False)
     assert not session.mask.any()
-    assert told == ["Too little memory for all of the plane: a part of it was looked at"] * 2
+    assert notices == ["Too little memory for all of the plane: a part of it was looked at"] * 2
 
 
 def test_a_given_backend_without_room_is_an_error_and_changes_nothing(image) -> None:
@@ -58,24 +58,24 @@ def test_a_given_backend_without_room_is_an_error_and_changes_nothing(image) -> 
 
 
 def test_the_cpu_answers_where_the_gpu_cannot(image, monkeypatch) -> None:
-    made = []
+    devices = []
 
     def create(name: str, *, device: str) -> Small:
         backend = Small()
         backend.device, backend.room = ("cuda", 10) if device == "auto" else (device, SIDE)
         backend.close = lambda: None
-        made.append(device)
+        devices.append(device)
         return backend
 
     monkeypatch.setattr(predictor, "create_backend", create)
     session = Session(image, "grabcut-zoom", device="auto")
-    told = heard(session)
+    notices = heard(session)
     session.add_point((320, 320))
-    assert made == ["auto", "cpu"]
+    assert devices == ["auto", "cpu"]
     assert np.array_equal(session.mask, image == 200)
-    assert told == ["Too little memory on the GPU: grabcut goes on on the CPU"]
+    assert notices == ["Too little memory on the GPU: grabcut goes on on the CPU"]
     session.add_point((600, 600))
-    assert made == ["auto", "cpu"], "it stays there"
+    assert devices == ["auto", "cpu"], "it stays there"
 
 
 def test_other_errors_are_passed_on(image) -> None:

@@ -49,10 +49,10 @@ def test_a_click_on_a_committed_object_takes_from_it(session: Session) -> None:
 
 
 def test_the_model_is_told_of_the_nearest_neighbors() -> None:
-    told: list[PlanePrompts] = []
+    calls: list[PlanePrompts] = []
 
     def answer(image: PlaneImage, prompts: PlanePrompts, prior: object) -> np.ndarray:
-        told.append(prompts)
+        calls.append(prompts)
         return np.ones(image.shape)
 
     labels = np.zeros((90, 180), np.uint8)
@@ -61,16 +61,16 @@ def test_the_model_is_told_of_the_nearest_neighbors() -> None:
     session = Session(np.zeros(labels.shape, np.uint8), ScriptedBackend(answer))
     session.add_labels(labels)
     session.add_point((40, 20))
-    places = [tuple(stroke.path[0]) for stroke in told[0].neighbors]
+    places = [tuple(stroke.path[0]) for stroke in calls[0].neighbors]
     assert len(places) == 4
     assert [labels[round(r), round(c)] for r, c in places] == [2, 3, 1, 4]
-    assert not any(stroke.positive for stroke in told[0].neighbors)
+    assert not any(stroke.positive for stroke in calls[0].neighbors)
     assert not session.mask[labels > 0].any()
     session.discard()
     for label in range(1, 9):  # what is large is seen without help
         session.grow(label, distance=6)
     session.add_point((40, 20))
-    assert told[-1].neighbors == ()
+    assert calls[-1].neighbors == ()
     assert not session.mask[session.labels > 0].any()
 
 
@@ -119,26 +119,26 @@ def test_masks_are_taken_as_they_are(session: Session) -> None:
 @pytest.mark.parametrize("propagator", FOR_ANY_BACKEND)
 def test_propagation_leaves_committed_pixels_out(propagator: str) -> None:
     whole = ellipsoid((9, *SHAPE), (4, 25, 35), (6, 15, 25))
-    left = whole & (np.arange(70) < 30)
+    left_half = whole & (np.arange(70) < 30)
     session = Session(bright(whole), ToyBackend(), propagator=propagator)
-    session.add_labels(left.astype(np.uint8))
+    session.add_labels(left_half.astype(np.uint8))
     session.add_point((4, 25, 50))
     session.propagate().run()
     assert session.mask[2].any()
-    assert not (session.mask & left).any()
+    assert not (session.mask & left_half).any()
 
 
 def test_planes_are_propagated_anew_after_the_setting_changed() -> None:
     whole = ellipsoid((9, *SHAPE), (4, 25, 35), (6, 15, 25))
-    left = whole & (np.arange(70) < 30)
+    left_half = whole & (np.arange(70) < 30)
     session = Session(bright(whole), ToyBackend(), propagator="chain")
-    session.add_labels(left.astype(np.uint8))
+    session.add_labels(left_half.astype(np.uint8))
     session.add_point((4, 25, 50))
     session.propagate().run()
     assert not list(session.propagate())
     session.neighbors = False
     session.propagate().run()
-    assert (session.mask[3] & left[3]).any()
+    assert (session.mask[3] & left_half[3]).any()
 
 
 def test_pixels_move_and_scale_with_the_prompts() -> None:

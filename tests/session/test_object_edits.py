@@ -39,9 +39,9 @@ def test_commit_moves_the_mask_into_the_labels(session: Session) -> None:
     np.testing.assert_array_equal(session.labels, mask * label)
     assert not session.mask.any()
     assert session.prompts == ()
-    stored = session.objects[label]
-    assert (stored.label, stored.name, stored.prompts) == (1, "left kidney", prompts)
-    assert stored.box == ((0, 3), (2, 8), (2, 8))
+    item = session.objects[label]
+    assert (item.label, item.name, item.prompts) == (1, "left kidney", prompts)
+    assert item.box == ((0, 3), (2, 8), (2, 8))
 
 
 @pytest.mark.parametrize("axes", ["yx", "tyx", "tzyx", "tzyxc"])

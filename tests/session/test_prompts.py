@@ -81,14 +81,14 @@ def test_a_scribble_and_a_lasso(scene: Scene) -> None:
 
 def test_a_mask_of_a_plane_is_taken_as_it_is(scene: Scene) -> None:
     session = open_(scene)
-    drawn = np.zeros(scene.truth.shape[-2:], bool)
-    drawn[1:4, 2:9] = True
-    session.add_mask(drawn, index=scene.index if scene.index != () else 0)
+    mask = np.zeros(scene.truth.shape[-2:], bool)
+    mask[1:4, 2:9] = True
+    session.add_mask(mask, index=scene.index if scene.index != () else 0)
     expected = np.zeros_like(scene.truth)
-    expected[scene.plane] = drawn
+    expected[scene.plane] = mask
     np.testing.assert_array_equal(session.mask, expected)
-    session.add_mask(~drawn, index=scene.index if scene.index != () else 0)
-    expected[scene.plane] = ~drawn
+    session.add_mask(~mask, index=scene.index if scene.index != () else 0)
+    expected[scene.plane] = ~mask
     np.testing.assert_array_equal(session.mask, expected)
 
 
@@ -322,14 +322,14 @@ def test_what_the_user_refused_stays_empty_whatever_the_backend_says(toy: ToyBac
     assert session.mask.any()
 
 
-@pytest.mark.parametrize("given", ["nowhere", object(), None], ids=str)
-def test_what_is_no_backend_is_refused_at_once(given: object) -> None:
+@pytest.mark.parametrize("backend", ["nowhere", object(), None], ids=str)
+def test_what_is_no_backend_is_refused_at_once(backend: object) -> None:
     with pytest.raises((ValueError, TypeError), match="backend"):
-        Session(np.zeros((9, 9)), given)  # type: ignore[arg-type]
+        Session(np.zeros((9, 9)), backend)  # type: ignore[arg-type]
 
 
 @pytest.fixture
-def made(monkeypatch: pytest.MonkeyPatch) -> list[ToyBackend]:
+def backends(monkeypatch: pytest.MonkeyPatch) -> list[ToyBackend]:
     """Backends that sessions made by name; every one is a toy."""
     toys: list[ToyBackend] = []
 
@@ -341,23 +341,23 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[ToyBackend]:
     return toys
 
 
-def test_a_backend_is_made_by_name_when_it_is_first_needed(made: list[ToyBackend]) -> None:
+def test_a_backend_is_made_by_name_when_it_is_first_needed(backends: list[ToyBackend]) -> None:
     session = Session(make_scene("zyx").data, "clicknet")
     assert session.backend == "clicknet"
-    assert made == []
+    assert backends == []
     session.warm_up()
     session.add_point((4, 11, 14))
     session.add_point((5, 11, 14))
-    assert len(made) == 1
+    assert len(backends) == 1
 
 
-def test_a_backend_can_be_changed_and_the_old_one_is_closed(made: list[ToyBackend]) -> None:
+def test_a_backend_can_be_changed_and_the_old_one_is_closed(backends: list[ToyBackend]) -> None:
     session = Session(make_scene("zyx").data, "clicknet")
     session.add_point((4, 11, 14))
     before = Snapshot.of(session)
     other = ToyBackend()
     session.set_backend(other)
-    assert made[0].closed
+    assert backends[0].closed
     assert session.loaded_backend is other
     assert Snapshot.of(session) == before
     session.add_point((5, 11, 14))
@@ -396,14 +396,14 @@ def test_another_window_is_seen_by_the_next_answer(toy: ToyBackend) -> None:
     assert session.mask[5].sum() == 9
 
 
-def test_a_closed_session_can_still_be_read_and_wakes_up_again(made: list[ToyBackend]) -> None:
+def test_a_closed_session_can_still_be_read_and_wakes_up_again(backends: list[ToyBackend]) -> None:
     session = Session(make_scene("zyx").data, "clicknet")
     session.add_point((4, 11, 14))
     before = Snapshot.of(session)
     session.close()
-    assert made[0].closed
+    assert backends[0].closed
     assert Snapshot.of(session) == before
     assert session.undo()
     session.add_point((4, 11, 14))
     assert Snapshot.of(session) == before
-    assert len(made) == 2
+    assert len(backends) == 2

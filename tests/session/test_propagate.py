@@ -222,11 +222,11 @@ def test_a_full_propagation_is_one_step_of_undo() -> None:
 def test_prompted_planes_stay_as_the_user_left_them() -> None:
     session, truth = open_("zyx")
     session.add_point((4, 11, 14))
-    drawn = np.zeros((24, 28), bool)
-    drawn[6:17, 8:21] = True
-    session.add_mask(drawn, index=6)
+    mask = np.zeros((24, 28), bool)
+    mask[6:17, 8:21] = True
+    session.add_mask(mask, index=6)
     session.propagate().run()
-    np.testing.assert_array_equal(session.mask[6], drawn)
+    np.testing.assert_array_equal(session.mask[6], mask)
     np.testing.assert_array_equal(session.mask[4], truth[4])
     np.testing.assert_array_equal(session.mask[5], truth[5])
 
@@ -408,9 +408,9 @@ class Recorder:
 
 @pytest.fixture
 def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
-    made = Recorder()
-    monkeypatch.setattr(predictor, "create_propagator", lambda name, backend: made)
-    return made
+    propagator = Recorder()
+    monkeypatch.setattr(predictor, "create_propagator", lambda name, backend: propagator)
+    return propagator
 
 
 def test_a_stack_says_what_is_known(recorder: Recorder) -> None:

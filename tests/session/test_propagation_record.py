@@ -17,13 +17,13 @@ def plane(t: int, z: int) -> Plane:
 
 
 def test_segments_go_where_the_volume_changes_and_others_stay() -> None:
-    known = PropagationRecord().with_segments([LOW, HIGH])
-    changed = ((1, 2), (6, 7), (3, 5), (3, 5))
-    assert known.without([changed]).segments == (LOW,)
-    assert known.without([((0, 1), *changed[1:])]) == known, "another time point"
+    record = PropagationRecord().with_segments([LOW, HIGH])
+    box = ((1, 2), (6, 7), (3, 5), (3, 5))
+    assert record.without([box]).segments == (LOW,)
+    assert record.without([((0, 1), *box[1:])]) == record, "another time point"
     again = Segment(HIGH.box, "c")
-    assert known.with_segments([again]).segments == (LOW, again)
-    assert known.with_segments([LOW]) == known
+    assert record.with_segments([again]).segments == (LOW, again)
+    assert record.with_segments([LOW]) == record
 
 
 planes = st.one_of(
@@ -35,24 +35,24 @@ changes = st.dictionaries(planes, st.one_of(st.none(), st.floats(0, 1)), max_siz
 
 @given(st.lists(changes, max_size=5))
 def test_confidences_are_those_set_last(steps: list[dict[Plane, float | None]]) -> None:
-    known, expected = PropagationRecord(), {}
+    record, expected = PropagationRecord(), {}
     for step in steps:
-        known = known.with_confidences(step, SHAPE)
+        record = record.with_confidences(step, SHAPE)
         expected |= step
         read = TypeAdapter(PropagationRecord).validate_json(
-            TypeAdapter(PropagationRecord).dump_json(known)
+            TypeAdapter(PropagationRecord).dump_json(record)
         )
-        assert read == known
-    left = {p: sure for p, sure in expected.items() if sure is not None}
-    assert known.confidences(len(SHAPE)) == pytest.approx(left, abs=1e-3)
-    forgotten = known.with_confidences(dict.fromkeys(left), SHAPE)
+        assert read == record
+    confidences = {p: sure for p, sure in expected.items() if sure is not None}
+    assert record.confidences(len(SHAPE)) == pytest.approx(confidences, abs=1e-3)
+    forgotten = record.with_confidences(dict.fromkeys(confidences), SHAPE)
     assert forgotten == PropagationRecord()
 
 
 def test_a_long_series_takes_little_room() -> None:
     sure = {plane(t, z): (t * z % 97) / 97 for t in range(100) for z in range(100)}
-    known = PropagationRecord().with_confidences(sure, (100, 100, 512, 512))
-    assert sum(len(grid.packed) for grid in known.grids) < 20_000
+    record = PropagationRecord().with_confidences(sure, (100, 100, 512, 512))
+    assert sum(len(grid.packed) for grid in record.grids) < 20_000
 
 
 def test_what_is_under_way_has_an_extent() -> None:

@@ -1,4 +1,4 @@
-"""What is looked at of a large plane, and what an answer for a part of it changes."""
+"""Crops of a large plane that are looked at, and the changes that an answer for one makes."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def test_the_surroundings_of_a_click_are_seen_as_closely_as_the_user_looks(place
     for at, (start, stop), size in zip(place, (crop.rows, crop.columns), SHAPE, strict=True):
         assert start % step == 0
         assert 0 <= start <= at < stop <= size
-        seen = min(at - start, stop - at) >= 512 * step
-        assert seen or start == 0 or stop == size
+        has_margin = min(at - start, stop - at) >= 512 * step
+        assert has_margin or start == 0 or stop == size
 
 
 @given(places, places)
@@ -50,8 +50,8 @@ def test_a_correction_of_a_large_object_looks_at_its_place_alone() -> None:
     crop = crop_around(SHAPE, both, second, extent)
     assert crop.step == 1
     assert crop.rows[1] < 4096
-    seen = both.cropped(crop)
-    assert len(seen.strokes) == 1
+    crop_prompts = both.cropped(crop)
+    assert len(crop_prompts.strokes) == 1
     near = crop_around(SHAPE, second, second, ((90, 120), (290, 310)))
     assert near == crop_around(SHAPE, second, second, None), "the same again, so it is kept"
 
@@ -80,6 +80,6 @@ def test_an_answer_that_does_not_fit_is_refused() -> None:
 
 def test_prompts_of_a_crop_are_in_its_pixels() -> None:
     prompts = click((103.5, 207.5), 4)
-    seen = prompts.cropped(Crop((96, 160), (200, 264), 4))
-    np.testing.assert_allclose(seen.strokes[0].path, [[1.5, 1.5]])
+    crop_prompts = prompts.cropped(Crop((96, 160), (200, 264), 4))
+    np.testing.assert_allclose(crop_prompts.strokes[0].path, [[1.5, 1.5]])
     assert not prompts.cropped(Crop((160, 224), (200, 264), 4)).strokes

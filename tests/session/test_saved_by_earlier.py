@@ -40,11 +40,11 @@ def assert_as_saved(session: Session, expected: dict[str, Any]) -> None:
     assert {str(i): n for i, n in zip(ids, counts, strict=True)} == expected["labels"]
     assert [plain(p) for p in session.prompts] == expected["prompts"]
     assert {str(k) for k in session.objects} == expected["objects"].keys()
-    for label, stored in session.objects.items():
-        known = expected["objects"][str(label)]
-        assert stored.name == known["name"]
-        assert stored.parent == known["parent"]
-        assert [p.kind for p in stored.prompts] == known["prompts"]
+    for label, item in session.objects.items():
+        expected_object = expected["objects"][str(label)]
+        assert item.name == expected_object["name"]
+        assert item.parent == expected_object["parent"]
+        assert [p.kind for p in item.prompts] == expected_object["prompts"]
     assert list(session.history) == expected["history"]
     assert session.can_redo == expected["can_redo"]
     assert (session.draft.name, session.draft.label) == (
@@ -104,10 +104,10 @@ def test_a_journal_is_recovered(tmp_path: Path) -> None:
 
 
 def test_prompts_of_a_saved_session_are_read_without_its_image() -> None:
-    saved = read_saved(SAVED / "volume.promptseg")
-    assert saved.backend == EXPECTED["volume"]["backend"]
-    assert (saved.axes, saved.shape) == ("zyx", make_scene("zyx").data.shape)
-    kinds = {prompt.kind for stored in saved.objects for prompt in stored.prompts}
+    saved_session = read_saved(SAVED / "volume.promptseg")
+    assert saved_session.backend == EXPECTED["volume"]["backend"]
+    assert (saved_session.axes, saved_session.shape) == ("zyx", make_scene("zyx").data.shape)
+    kinds = {prompt.kind for item in saved_session.objects for prompt in item.prompts}
     assert kinds == {"point", "box", "scribble", "lasso", "mask", "text"}
 
 

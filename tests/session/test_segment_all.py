@@ -61,9 +61,9 @@ def test_objects_of_a_series_are_its_frames_own_and_in_3d(frames, monkeypatch) -
 def test_a_cancelled_search_keeps_what_it_found(frames, monkeypatch) -> None:
     session = Session(frames, "grabcut", axes="tzyx")
     labeller = with_labeller(session, monkeypatch)
-    found = session.find_all(is_cancelled=lambda: labeller.planes >= 4)
-    assert not found.complete
-    labels = found.labels()
+    result = session.find_all(is_cancelled=lambda: labeller.planes >= 4)
+    assert not result.complete
+    labels = result.labels()
     assert labels[0].any()
     assert labels[1, 0].any()
     assert not labels[1, 2].any()
@@ -85,9 +85,9 @@ def test_a_plane_has_its_shape_and_is_accepted_in_one_step(frames, monkeypatch) 
 
 def test_the_shipped_network_finds_discs_at_any_size() -> None:
     image, truth = draw_discs(3)
-    found = Session(image).find_all()
-    assert found.complete
-    assert match_objects(found.labels(), truth).f1 > 0.8
+    result = Session(image).find_all()
+    assert result.complete
+    assert match_objects(result.labels(), truth).f1 > 0.8
     large = np.repeat(np.repeat(image, 3, 0), 3, 1)
     labels = Session(large).segment_all()
     assert match_objects(labels, np.repeat(np.repeat(truth, 3, 0), 3, 1)).f1 > 0.8
@@ -104,7 +104,7 @@ def test_clicks_are_asked_where_good_objects_are_few() -> None:
 def test_answers_to_clicks_are_proposed_beside_a_lone_object() -> None:
     image = np.full((100, 130, 3), 30, np.uint8)
     image[25:75, 40:90] = (200, 90, 40)
-    found = Session(image).find_all()
+    result = Session(image).find_all()
     whole = FoundObject(np.ones((50, 50), np.bool_), (25, 40), 1.0)
-    assert max(one.iou(whole) for one in found.objects[:10]) > 0.85
+    assert max(one.iou(whole) for one in result.objects[:10]) > 0.85
     assert not Session(image).find_all(is_cancelled=lambda: True).complete

@@ -96,8 +96,8 @@ def test_of_two_clicks_on_one_object_one_gets_it(session: Session) -> None:
 
 
 def test_negative_prompts_are_background_of_all(session: Session) -> None:
-    refused = BoxPrompt((0, 60), (45, 119), positive=False)
-    assert session.segment_each([*CLICKS, refused]) == [1, 2, None, 3]
+    background = BoxPrompt((0, 60), (45, 119), positive=False)
+    assert session.segment_each([*CLICKS, background]) == [1, 2, None, 3]
     session.undo()
     session.segment_each([*CLICKS, PointPrompt(CENTRES[3], positive=False)])
     assert not (session.labels > 0)[DISCS[3]].any()

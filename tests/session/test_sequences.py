@@ -127,8 +127,8 @@ class SessionMachine(RuleBasedStateMachine):
         labels, mask = self.session.labels.copy(), self.session.mask.copy()
         self.act(lambda: self.session.commit(name, overwrite))
         if not overwrite:
-            kept = labels > 0
-            np.testing.assert_array_equal(self.session.labels[kept], labels[kept])
+            foreground = labels > 0
+            np.testing.assert_array_equal(self.session.labels[foreground], labels[foreground])
         outside = ~mask
         np.testing.assert_array_equal(self.session.labels[outside], labels[outside])
 
@@ -182,12 +182,12 @@ class SessionMachine(RuleBasedStateMachine):
             if self.future:
                 self._moved(self.future.pop(), now, self.past)
 
-    def _moved(self, expected: Snapshot | None, left: Snapshot, other: list) -> None:
-        found = Snapshot.of(self.session)
+    def _moved(self, expected: Snapshot | None, previous: Snapshot, other: list) -> None:
+        current = Snapshot.of(self.session)
         if expected is not None:
-            assert not expected.differences(found)
-        other.append(left)
-        self.logged.append(found)
+            assert not expected.differences(current)
+        other.append(previous)
+        self.logged.append(current)
 
     # What always holds
 
@@ -201,9 +201,9 @@ class SessionMachine(RuleBasedStateMachine):
     def every_id_in_the_labels_is_an_object_and_lies_in_its_box(self) -> None:
         labels = self.session.labels
         assert set(np.unique(labels).tolist()) - {0} == set(self.session.objects)
-        for label, stored in self.session.objects.items():
-            assert stored.label == label
-            inside = labels[box_slices(stored.box)] == label
+        for label, item in self.session.objects.items():
+            assert item.label == label
+            inside = labels[box_slices(item.box)] == label
             assert inside.sum() == (labels == label).sum()
 
     @invariant()

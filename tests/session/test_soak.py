@@ -29,7 +29,7 @@ IMAGE = bright(
 
 @dataclass
 class State:
-    """What a session holds, as plain arrays and dictionaries."""
+    """Content of a session, as plain arrays and dictionaries."""
 
     mask: np.ndarray = field(default_factory=lambda: np.zeros(SHAPE, bool))
     labels: np.ndarray = field(default_factory=lambda: np.zeros(SHAPE, int))
@@ -58,18 +58,18 @@ class PlainSession:
         plane = position[0]
         regions, _ = ndimage.label(IMAGE[plane] > 100)
         prior = regions[state.mask[plane]]
-        wanted = np.isin(regions, prior[prior > 0])
-        refused = np.zeros(SHAPE[1:], bool)
+        foreground = np.isin(regions, prior[prior > 0])
+        background = np.zeros(SHAPE[1:], bool)
         for (z, row, column), inside in state.clicks:
             if z == plane:
-                target = wanted if inside else refused
+                target = foreground if inside else background
                 if regions[row, column]:
                     target |= regions == regions[row, column]
                 else:
                     target[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2] = True
         labels = state.labels[plane]
         clicked = [state.labels[where] for where, inside in state.clicks if inside]
-        state.mask[plane] = wanted & ~refused & ((labels == 0) | np.isin(labels, clicked))
+        state.mask[plane] = foreground & ~background & ((labels == 0) | np.isin(labels, clicked))
 
     def commit(self, name: str | None, overwrite: bool) -> None:
         state = self.state

@@ -39,7 +39,7 @@ def ready(models, monkeypatch) -> None:
 
 
 def alone(image: np.ndarray, word: str) -> np.ndarray:
-    """What CLIPSeg as the only model finds."""
+    """Return the mask that CLIPSeg as the only model finds."""
     session = Session(image, "clipseg", device="cpu")
     session.add_text(word)
     return session.mask.copy()
@@ -112,8 +112,8 @@ def test_clicks_go_on_where_no_model_of_words_is_ready_any_more(tmp_path, monkey
 
 
 def test_a_word_after_clicks_is_looked_for_and_the_clicks_hold() -> None:
-    named = alone(IMAGE, "cat")
-    row, column = np.argwhere(named)[0]
+    expected = alone(IMAGE, "cat")
+    row, column = np.argwhere(expected)[0]
     session = Session(IMAGE, Clicks())
     session.add_point((row, column), positive=False)
     session.add_text("cat")
@@ -121,7 +121,7 @@ def test_a_word_after_clicks_is_looked_for_and_the_clicks_hold() -> None:
     assert not session.mask[row, column]
     clicked = session.mask.copy()
     session.remove_prompt(0)
-    np.testing.assert_array_equal(session.mask, named)
+    np.testing.assert_array_equal(session.mask, expected)
     together = Session(IMAGE, Clicks())
     together.add_prompts([PointPrompt((row, column), False), TextPrompt("cat", (None, None))])
     np.testing.assert_array_equal(together.mask, clicked)
@@ -130,16 +130,16 @@ def test_a_word_after_clicks_is_looked_for_and_the_clicks_hold() -> None:
 def test_what_is_painted_takes_the_place_of_the_word() -> None:
     session = Session(IMAGE, Clicks())
     session.add_text("cat")
-    painted = np.zeros(IMAGE.shape, bool)
-    painted[3:9, 40:50] = True
-    session.add_mask(painted, index=())
-    session.add_mask(np.zeros_like(painted), index=())
+    mask = np.zeros(IMAGE.shape, bool)
+    mask[3:9, 40:50] = True
+    session.add_mask(mask, index=())
+    session.add_mask(np.zeros_like(mask), index=())
     session.add_point((20, 50))
     assert session.mask.sum() == 9, "the click alone, of a backend that marks three by three"
     session.remove_prompt(3)
     assert not session.mask.any()
     session.remove_prompt(2)
-    np.testing.assert_array_equal(session.mask, painted)
+    np.testing.assert_array_equal(session.mask, mask)
 
 
 def test_a_word_is_looked_for_on_the_plane_that_is_asked() -> None:
@@ -157,10 +157,10 @@ def test_a_word_is_looked_for_on_the_plane_that_is_asked() -> None:
 def test_what_a_word_found_is_propagated() -> None:
     session = Session(VOLUME, "grabcut@copy")
     session.add_text("cat", index=3)
-    found = session.mask[3].copy()
+    mask = session.mask[3].copy()
     for _ in session.propagate():
         pass
-    np.testing.assert_array_equal(session.mask[3], found)
+    np.testing.assert_array_equal(session.mask[3], mask)
     assert session.mask.any((1, 2)).all()
 
 

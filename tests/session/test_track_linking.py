@@ -124,9 +124,9 @@ def test_what_was_made_by_hand_stays_together() -> None:
     session.add_mask(truth == 2)
     cell = session.commit("mine")
     session.set_attributes(cell, color=(9, 8, 7))
-    made = session.objects[cell]
+    before = session.objects[cell]
     session.link_tracks(relink=True)
-    assert session.objects[cell] == made
+    assert session.objects[cell] == before
     np.testing.assert_array_equal(session.labels == cell, truth == 2)
 
 

@@ -1,4 +1,4 @@
-"""Where a network is not sure, and where to click next."""
+"""Uncertainty of a network, and suggestions where to click next."""
 
 from __future__ import annotations
 
@@ -53,17 +53,20 @@ def test_more_dropout_means_more_doubt() -> None:
 def test_the_network_runs_once_an_orientation_through_every_wrapper(wrap) -> None:
     net = TinyNet()
     backend = wrap(net)
-    found = measure_uncertainty(backend, backend.embed(IMAGE), PlanePrompts(), TRUTH)
+    uncertainty = measure_uncertainty(backend, backend.embed(IMAGE), PlanePrompts(), TRUTH)
     assert net.runs <= 2
-    height, width = found.values.shape
-    assert (found.rows[1] - found.rows[0], found.columns[1] - found.columns[0]) == (height, width)
+    height, width = uncertainty.values.shape
+    assert (
+        uncertainty.rows[1] - uncertainty.rows[0],
+        uncertainty.columns[1] - uncertainty.columns[0],
+    ) == (height, width)
 
 
 def test_a_zoom_in_looks_where_the_mask_is() -> None:
     truth = ellipsoid((300, 400), (100, 200), (20, 30))
     zoom = ZoomIn(TinyNet())
-    found = measure_uncertainty(zoom, plane_image(bright(truth)), PlanePrompts(), truth)
-    rows, columns = found.rows, found.columns
+    uncertainty = measure_uncertainty(zoom, plane_image(bright(truth)), PlanePrompts(), truth)
+    rows, columns = uncertainty.rows, uncertainty.columns
     assert rows[0] <= 80 < 120 <= rows[1]
     assert columns[0] <= 170 < 230 <= columns[1]
     assert (rows[1] - rows[0]) * (columns[1] - columns[0]) < truth.size / 8
@@ -84,17 +87,17 @@ def test_a_backend_without_a_network_is_refused() -> None:
 
 def doubt(where: np.ndarray, probability: float = 0.6) -> Uncertainty:
     values = where.astype(np.float32)
-    filled = np.full(SHAPE, probability, np.float32)
-    return Uncertainty(values, filled, (0, SHAPE[0]), (0, SHAPE[1]))
+    probabilities = np.full(SHAPE, probability, np.float32)
+    return Uncertainty(values, probabilities, (0, SHAPE[0]), (0, SHAPE[1]))
 
 
 @pytest.mark.parametrize("probability", [0.3, 0.7])
 def test_a_click_is_suggested_in_the_broadest_doubt_at_the_border(probability: float) -> None:
     patch = ellipsoid(SHAPE, (30, 60), (5, 5))
     edge = ellipsoid(SHAPE, (30, 20), (4, 1))
-    found = suggest_click(doubt(patch | edge, probability), TRUTH, PlanePrompts())
-    assert found is not None
-    at, positive = found
+    suggestion = suggest_click(doubt(patch | edge, probability), TRUTH, PlanePrompts())
+    assert suggestion is not None
+    at, positive = suggestion
     assert patch[at]
     assert positive == (probability > 0.5)
 
@@ -123,10 +126,12 @@ def test_the_suggestion_moves_with_the_plane(down: int, right: int) -> None:
     patch = ellipsoid(SHAPE, (30, 60), (5, 5))
     there = suggest_click(doubt(patch), TRUTH, PlanePrompts((click(30, 20),)))
     assert there is not None
-    moved = doubt(patch)
-    moved = Uncertainty(moved.values, moved.probability, (down, down + 60), (right, right + 80))
+    uncertainty = doubt(patch)
+    uncertainty = Uncertainty(
+        uncertainty.values, uncertainty.probability, (down, down + 60), (right, right + 80)
+    )
     mask = np.zeros((100, 130), bool)
     mask[down : down + 60, right : right + 80] = TRUTH
     prompts = PlanePrompts((click(30 + down, 20 + right),))
     expected = (there[0][0] + down, there[0][1] + right), there[1]
-    assert suggest_click(moved, mask, prompts) == expected
+    assert suggest_click(uncertainty, mask, prompts) == expected

@@ -43,19 +43,19 @@ def worked(backend=None) -> Session:
 def test_the_same_model_answers_alike(tmp_path) -> None:
     session = worked()
     before = Snapshot.of(session)
-    found = session.verify()
-    assert (found.same, found.different, found.skipped) == (7, (), 0)
+    verification = session.verify()
+    assert (verification.same, verification.different, verification.skipped) == (7, (), 0)
     assert not before.differences(Snapshot.of(session)), "it stays as it is"
     session.save(tmp_path / "saved")
     again = Session.load(tmp_path / "saved", backend=ToyBackend())
-    assert again.verify() == found
+    assert again.verify() == verification
 
 
 def test_other_answers_are_found(tmp_path) -> None:
     worked().save(tmp_path / "saved")
-    found = Session.load(tmp_path / "saved", backend=Other()).verify()
-    assert found.different[0] == "1: add point"
-    assert any("propagate" in step for step in found.different)
+    verification = Session.load(tmp_path / "saved", backend=Other()).verify()
+    assert verification.different[0] == "1: add point"
+    assert any("propagate" in step for step in verification.different)
 
 
 def test_steps_of_another_model_and_cancelled_ones_are_skipped(tmp_path) -> None:
@@ -64,9 +64,9 @@ def test_steps_of_another_model_and_cancelled_ones_are_skipped(tmp_path) -> None
     newer.add_point((6, 11, 14))
     for _ in newer.propagate():
         break
-    found = newer.verify()
-    assert (found.same, found.different) == (1, ())
-    assert found.skipped == 8  # seven of the other model, and the propagation that was left
+    verification = newer.verify()
+    assert (verification.same, verification.different) == (1, ())
+    assert verification.skipped == 8  # seven of the other model, and the propagation that was left
 
 
 @pytest.mark.parametrize("backend", ["grabcut", "clicknet"])

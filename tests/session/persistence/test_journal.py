@@ -38,9 +38,9 @@ def recovered(folder: Path) -> Session:
     return Session.recover(folder, backend=ToyBackend())
 
 
-def assert_same(found: Session, expected: Session) -> None:
-    assert not Snapshot.of(found).differences(Snapshot.of(expected))
-    assert found.history == expected.history
+def assert_same(session: Session, expected: Session) -> None:
+    assert not Snapshot.of(session).differences(Snapshot.of(expected))
+    assert session.history == expected.history
 
 
 # One writer
@@ -87,13 +87,13 @@ def test_a_journal_in_use_is_not_offered(tmp_path: Path, other_process, folder: 
     session = begun(tmp_path / "mine")
     assert list_kept(tmp_path) == []  # it is written to by this process, and by the other one
     session.end_journal()
-    assert [kept.folder for kept in list_kept(tmp_path)] == [tmp_path / "mine"]
+    assert [journal.folder for journal in list_kept(tmp_path)] == [tmp_path / "mine"]
     begun(tmp_path / "again").end_journal(discard=True)
     other_process.communicate("\n", timeout=30)
-    (kept,) = list_kept(tmp_path)
-    assert kept.steps == 1
-    assert kept.title == "an image of 9 x 24 x 28"
-    kept.discard()
+    (journal,) = list_kept(tmp_path)
+    assert journal.steps == 1
+    assert journal.title == "an image of 9 x 24 x 28"
+    journal.discard()
     assert list_kept(tmp_path) == []
 
 
@@ -144,8 +144,8 @@ def test_a_propagation_under_way_is_on_disk(folder: Path, monkeypatch) -> None:
     for result in propagation:
         done.append(result.plane)
         again = recovered_copy(folder)
-        kept = [z for z in range(9) if again.mask[z].any()]
-        assert kept == [z for z in range(9) if session.mask[z].any()]
+        planes = [z for z in range(9) if again.mask[z].any()]
+        assert planes == [z for z in range(9) if session.mask[z].any()]
         assert again.history[-1] == "propagate"
         assert again.undo()
         assert again.mask.any((1, 2)).sum() == 1
@@ -192,8 +192,8 @@ def test_a_discarded_journal_takes_no_file_of_the_user_along(folder: Path) -> No
 def test_a_journal_of_a_wrong_clock_is_offered(tmp_path: Path, seconds: int) -> None:
     begun(tmp_path / "journal").end_journal()
     os.utime(tmp_path / "journal" / records.HISTORY, (seconds, seconds))
-    (kept,) = list_kept(tmp_path)
-    assert kept.steps == 1
+    (journal,) = list_kept(tmp_path)
+    assert journal.steps == 1
 
 
 def test_an_image_may_stay_outside(folder: Path) -> None:
@@ -267,8 +267,8 @@ def test_two_processes_do_not_write_one_file(tmp_path: Path) -> None:
     session.save(tmp_path / "saved")
     before = (tmp_path / "saved").read_bytes()
     command = [sys.executable, "-c", _SAVER, str(tmp_path / "saved")]
-    refused = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert "open in another window or process" in refused.stderr
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "open in another window or process" in result.stderr
     assert (tmp_path / "saved").read_bytes() == before
     session.save(tmp_path / "other")  # lets go of the first one
     subprocess.run(command, check=True)

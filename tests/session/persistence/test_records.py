@@ -51,13 +51,13 @@ def work(session: Session) -> list[Snapshot]:
     return states
 
 
-def assert_same(found: Session, expected: Session) -> None:
-    assert not Snapshot.of(found).differences(Snapshot.of(expected))
-    assert found.history == expected.history
-    assert (found.can_undo, found.can_redo) == (expected.can_undo, expected.can_redo)
-    assert found.volume.axes == expected.volume.axes
-    assert found.volume.spacing == expected.volume.spacing
-    np.testing.assert_array_equal(found.volume.affine, expected.volume.affine)
+def assert_same(session: Session, expected: Session) -> None:
+    assert not Snapshot.of(session).differences(Snapshot.of(expected))
+    assert session.history == expected.history
+    assert (session.can_undo, session.can_redo) == (expected.can_undo, expected.can_redo)
+    assert session.volume.axes == expected.volume.axes
+    assert session.volume.spacing == expected.volume.spacing
+    np.testing.assert_array_equal(session.volume.affine, expected.volume.affine)
 
 
 def rewind(session: Session) -> list[Snapshot]:
@@ -169,7 +169,7 @@ def test_saving_replaces_the_old_file_only_when_the_new_one_is_whole(
     session = Session(make_scene("zyx").data, ToyBackend())
     session.add_point((4, 11, 14))
     session.save(tmp_path / "saved")
-    kept = Snapshot.of(session)
+    before = Snapshot.of(session)
     session.add_point((4, 1, 1))
 
     def fail(*args: object, **kwargs: object) -> None:
@@ -181,7 +181,7 @@ def test_saving_replaces_the_old_file_only_when_the_new_one_is_whole(
     monkeypatch.undo()
     assert [p.name for p in tmp_path.iterdir()] == ["saved"]
     again = Session.load(tmp_path / "saved", backend=ToyBackend())
-    assert not kept.differences(Snapshot.of(again))
+    assert not before.differences(Snapshot.of(again))
     session.save(tmp_path / "saved")
     assert_same(Session.load(tmp_path / "saved", backend=ToyBackend()), session)
 
@@ -199,8 +199,8 @@ def test_an_image_with_a_file_is_referred_to(tmp_path: Path) -> None:
     source.unlink()
     with pytest.raises(FileNotFoundError, match=r"image\.npy.*pass volume="):
         Session.load(tmp_path / "saved", backend=ToyBackend())
-    moved = Session.load(tmp_path / "saved", volume=scene.data, backend=ToyBackend())
-    assert moved.volume.shape == scene.truth.shape
+    session = Session.load(tmp_path / "saved", volume=scene.data, backend=ToyBackend())
+    assert session.volume.shape == scene.truth.shape
 
 
 def test_an_image_named_from_its_folder_is_found_from_elsewhere(
@@ -325,12 +325,12 @@ def test_a_cut_journal_loses_its_last_records_and_nothing_else(folder: Path) -> 
     cuts = {*rng.integers(0, len(whole), 20).tolist(), 0, len(whole), len(whole) - 1, ends[3]}
     for cut in sorted(cuts):
         history.write_bytes(whole[:cut])
-        kept = sum(end <= cut for end in ends) - 1
+        count = sum(end <= cut for end in ends) - 1
         session = recovered(folder)
-        assert not states[kept].differences(Snapshot.of(session)), f"cut at byte {cut}"
+        assert not states[count].differences(Snapshot.of(session)), f"cut at byte {cut}"
         assert session.journal is not None
         rest = (session.journal / records.HISTORY).read_bytes()
-        assert rest == whole[: ends[kept]], "the rest was dropped"
+        assert rest == whole[: ends[count]], "the rest was dropped"
 
 
 def test_whole_records_on_both_sides_of_the_damage_are_there(folder: Path) -> None:
@@ -342,7 +342,7 @@ def test_whole_records_on_both_sides_of_the_damage_are_there(folder: Path) -> No
     history = folder / records.HISTORY
     whole = history.read_bytes()
     ends = [0, *(i + 1 for i, byte in enumerate(whole) if byte == ord("\n"))]
-    names = {label: stored.name for label, stored in session.objects.items()}
+    names = {label: item.name for label, item in session.objects.items()}
     rng = np.random.default_rng(12)
     for position in [3, *rng.integers(0, len(whole), 12).tolist(), len(whole) - 1]:
         damaged = bytearray(whole)
@@ -354,9 +354,9 @@ def test_whole_records_on_both_sides_of_the_damage_are_there(folder: Path) -> No
         assert again.journal is not None
         copies = [p for p in again.journal.iterdir() if "damaged" in p.name]
         assert [p.read_bytes() for p in copies] == [bytes(damaged)]
-        lost = {line // 2 + 1} if line % 2 and position != ends[line + 1] - 1 else set()
-        found_names = {label: stored.name for label, stored in again.objects.items()}
-        assert found_names == {k: v for k, v in names.items() if k not in lost}, position
+        lost_labels = {line // 2 + 1} if line % 2 and position != ends[line + 1] - 1 else set()
+        found_names = {label: item.name for label, item in again.objects.items()}
+        assert found_names == {k: v for k, v in names.items() if k not in lost_labels}, position
         for label in found_names:
             np.testing.assert_array_equal(again.labels == label, session.labels == label)
         while again.undo():

@@ -59,9 +59,9 @@ def recovered_copy(folder: Path) -> Session:
     return Session.recover(copy, backend=ToyBackend())
 
 
-def assert_same(found: Session, expected: Session) -> None:
-    assert not Snapshot.of(found).differences(Snapshot.of(expected))
-    assert found.history == expected.history
+def assert_same(session: Session, expected: Session) -> None:
+    assert not Snapshot.of(session).differences(Snapshot.of(expected))
+    assert session.history == expected.history
 
 
 def rewritten(source: Path, target: Path, change: Callable[[dict[str, bytes]], None]) -> Path:
@@ -81,19 +81,19 @@ def rewritten(source: Path, target: Path, change: Callable[[dict[str, bytes]], N
 
 
 @pytest.fixture
-def saved(tmp_path: Path) -> Path:
+def saved_file(tmp_path: Path) -> Path:
     (tmp_path / "saved").mkdir()
     begun().save(tmp_path / "saved" / "a.promptseg")
     return tmp_path / "saved" / "a.promptseg"
 
 
-def with_source(saved: Path, source: str) -> Path:
+def with_source(saved_file: Path, source: str) -> Path:
     def change(parts: dict[str, bytes]) -> None:
         parts.pop(arrays.IMAGE)
         fields = {**json.loads(parts[header.HEADER]), "source": source}
         parts[header.HEADER] = json.dumps(fields).encode()
 
-    return rewritten(saved, saved.parent.parent / "foreign" / "a.promptseg", change)
+    return rewritten(saved_file, saved_file.parent.parent / "foreign" / "a.promptseg", change)
 
 
 @pytest.mark.parametrize(
@@ -108,38 +108,40 @@ def with_source(saved: Path, source: str) -> Path:
     ],
 )
 @pytest.mark.parametrize("open_source", [False, True])
-def test_a_header_opens_no_url(saved: Path, monkeypatch, source: str, open_source: bool) -> None:
-    opened: list[object] = []
-    monkeypatch.setattr(read, "open_volume", opened.append)
+def test_a_header_opens_no_url(
+    saved_file: Path, monkeypatch, source: str, open_source: bool
+) -> None:
+    sources: list[object] = []
+    monkeypatch.setattr(read, "open_volume", sources.append)
     with pytest.raises(PermissionError, match="opens no URL"):
-        load(with_source(saved, source), open_source=open_source)
-    assert opened == []
+        load(with_source(saved_file, source), open_source=open_source)
+    assert sources == []
 
 
-def test_a_path_is_opened_beside_the_file_or_with_consent(saved: Path, tmp_path: Path) -> None:
+def test_a_path_is_opened_beside_the_file_or_with_consent(saved_file: Path, tmp_path: Path) -> None:
     image = tmp_path / "elsewhere.npy"
     np.save(image, make_scene("zyx").data)
-    foreign = with_source(saved, str(image))
+    foreign = with_source(saved_file, str(image))
     with pytest.raises(PermissionError, match=r"written by somebody else.*open_source=True"):
         load(foreign)
     with pytest.raises(PermissionError, match="written by somebody else"):
-        load(with_source(saved, str(foreign.parent / ".." / "elsewhere.npy")))
+        load(with_source(saved_file, str(foreign.parent / ".." / "elsewhere.npy")))
     link = foreign.parent / "link.npy"
     link.symlink_to(image)
     with pytest.raises(PermissionError, match="written by somebody else"):
-        load(with_source(saved, str(link)))
-    assert load(with_source(saved, str(image)), open_source=True).volume.shape == (9, 24, 28)
+        load(with_source(saved_file, str(link)))
+    assert load(with_source(saved_file, str(image)), open_source=True).volume.shape == (9, 24, 28)
     shutil.copy(image, foreign.parent / "image.npy")
-    beside = with_source(saved, str(foreign.parent / "image.npy"))
+    beside = with_source(saved_file, str(foreign.parent / "image.npy"))
     assert load(beside).volume.shape == (9, 24, 28)
 
 
 @pytest.mark.parametrize(
     "source", ["//host/share/a.npy", "\\\\host\\share\\a.npy", "/net/host/a.npy"]
 )
-def test_a_path_elsewhere_is_not_even_looked_up(saved: Path, monkeypatch, source: str) -> None:
+def test_a_path_elsewhere_is_not_even_looked_up(saved_file: Path, monkeypatch, source: str) -> None:
     """On some systems, to look is to ask another machine."""
-    foreign, real = with_source(saved, source), os.stat
+    foreign, real = with_source(saved_file, source), os.stat
 
     def stat(path, *arguments, **options):
         assert "host" not in str(path)
@@ -150,8 +152,8 @@ def test_a_path_elsewhere_is_not_even_looked_up(saved: Path, monkeypatch, source
         load(foreign)
 
 
-def test_a_pipe_beside_the_file_is_no_image(saved: Path) -> None:
-    foreign = with_source(saved, str(saved.parent.parent / "foreign" / "pipe.npy"))
+def test_a_pipe_beside_the_file_is_no_image(saved_file: Path) -> None:
+    foreign = with_source(saved_file, str(saved_file.parent.parent / "foreign" / "pipe.npy"))
     os.mkfifo(foreign.parent / "pipe.npy")
     with pytest.raises(FileNotFoundError, match="is not there"):
         load(foreign)
@@ -184,18 +186,18 @@ def npy(shape: tuple[int, ...], content: bytes) -> bytes:
     [npy((2**30, 2**20), b""), npy((9, 24, 28), b"\0" * 7000), npy((9, 24, 28), b"\0" * 40)],
     ids=["huge", "longer", "shorter"],
 )
-def test_arrays_are_refused_before_they_are_allocated(saved: Path, part: str, content) -> None:
+def test_arrays_are_refused_before_they_are_allocated(saved_file: Path, part: str, content) -> None:
     foreign = rewritten(
-        saved, saved.parent / "b.promptseg", lambda parts: parts.update({part: content})
+        saved_file, saved_file.parent / "b.promptseg", lambda parts: parts.update({part: content})
     )
     with pytest.raises(CorruptFileError, match="array"):
         load(foreign)
 
 
-def test_a_stored_image_has_a_limit(saved: Path, monkeypatch) -> None:
+def test_a_stored_image_has_a_limit(saved_file: Path, monkeypatch) -> None:
     monkeypatch.setattr(arrays, "EMBED_LIMIT", 6000)
     with pytest.raises(CorruptFileError, match="at most 6000 bytes"):
-        load(saved)
+        load(saved_file)
 
 
 def test_zeros_take_no_memory() -> None:
@@ -209,13 +211,13 @@ def test_zeros_take_no_memory() -> None:
         arrays.read_array(io.BytesIO(npy(shape, b"")), shape, "|u1")
 
 
-def test_a_history_that_unpacks_to_far_too_much_is_refused(saved: Path, monkeypatch) -> None:
+def test_a_history_that_unpacks_to_far_too_much_is_refused(saved_file: Path, monkeypatch) -> None:
     monkeypatch.setattr(containers, "_HISTORY_BYTES", 10_000)
 
     def change(parts: dict[str, bytes]) -> None:
         parts[records.HISTORY] = parts[records.HISTORY] + b" " * 10_000_000
 
-    bomb = rewritten(saved, saved.parent / "bomb.promptseg", change)
+    bomb = rewritten(saved_file, saved_file.parent / "bomb.promptseg", change)
     with pytest.raises(CorruptFileError, match="would unpack from"):
         load(bomb)
 
@@ -229,7 +231,7 @@ def test_a_history_that_unpacks_to_far_too_much_is_refused(saved: Path, monkeypa
         ({"kind": "mask", "index": [10**9, None, None], "shape": [24, 28], "bits": ""}, "outside"),
     ],
 )
-def test_prompts_of_a_file_lie_in_its_image(saved: Path, prompt: dict, match: str) -> None:
+def test_prompts_of_a_file_lie_in_its_image(saved_file: Path, prompt: dict, match: str) -> None:
     def change(parts: dict[str, bytes]) -> None:
         lines = parts[records.HISTORY].splitlines()
         record = json.loads(lines[0][9:])
@@ -239,18 +241,18 @@ def test_prompts_of_a_file_lie_in_its_image(saved: Path, prompt: dict, match: st
         parts[records.HISTORY] = b"\n".join(lines) + b"\n"
 
     with pytest.raises(CorruptFileError, match=match):
-        load(rewritten(saved, saved.parent / "b.promptseg", change))
+        load(rewritten(saved_file, saved_file.parent / "b.promptseg", change))
 
 
-def test_checksums_of_anything_are_damage(saved: Path) -> None:
-    with zipfile.ZipFile(saved) as archive:
+def test_checksums_of_anything_are_damage(saved_file: Path) -> None:
+    with zipfile.ZipFile(saved_file) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
     parts[CHECKSUMS] = b"[" * 4000
-    with zipfile.ZipFile(saved, "w") as archive:
+    with zipfile.ZipFile(saved_file, "w") as archive:
         for name, content in parts.items():
             archive.writestr(name, content)
     with pytest.raises(CorruptFileError, match="not valid"):
-        load(saved)
+        load(saved_file)
 
 
 @pytest.mark.parametrize("part", [records.HISTORY, header.HEADER, arrays.IMAGE, CHECKSUMS, "lock"])
@@ -282,11 +284,11 @@ def test_a_second_name_of_a_file_of_the_user_is_not_written_to(tmp_path: Path, p
     assert mine.read_bytes() == b"precious"
 
 
-def test_a_line_has_a_limit(saved: Path, monkeypatch) -> None:
+def test_a_line_has_a_limit(saved_file: Path, monkeypatch) -> None:
     monkeypatch.setattr(records, "_LINE_BYTES", 100)
     monkeypatch.setattr(records, "_BYTES_PER_VOXEL", 0)
     with pytest.raises(CorruptFileError, match="has more than 100 bytes"):
-        load(saved)
+        load(saved_file)
 
 
 def test_a_mask_unpacks_to_its_plane_and_no_further() -> None:
@@ -298,10 +300,10 @@ def test_a_mask_unpacks_to_its_plane_and_no_further() -> None:
 # Damage is said
 
 
-def test_no_flipped_bit_is_read_in_silence(saved: Path, tmp_path: Path) -> None:
-    content, expected = saved.read_bytes(), load(saved)
+def test_no_flipped_bit_is_read_in_silence(saved_file: Path, tmp_path: Path) -> None:
+    content, expected = saved_file.read_bytes(), load(saved_file)
     state = Snapshot.of(expected)
-    refused = 0
+    rejections = 0
     for number in range(0, 8 * len(content), max(1, 8 * len(content) // FLIPS) | 1):
         damaged = bytearray(content)
         damaged[number // 8] ^= 1 << number % 8
@@ -310,23 +312,23 @@ def test_no_flipped_bit_is_read_in_silence(saved: Path, tmp_path: Path) -> None:
         try:
             session = load(file)
         except CorruptFileError:
-            refused += 1
+            rejections += 1
             continue
         assert not Snapshot.of(session).differences(state), f"bit {number}"
         assert session.history == expected.history, f"bit {number}"
         np.testing.assert_array_equal(session.volume.data, expected.volume.data)
-    assert refused > 0.7 * min(FLIPS, 8 * len(content))
+    assert rejections > 0.7 * min(FLIPS, 8 * len(content))
 
 
-def test_a_part_that_is_gone_is_missed(saved: Path) -> None:
-    with zipfile.ZipFile(saved) as archive:
+def test_a_part_that_is_gone_is_missed(saved_file: Path) -> None:
+    with zipfile.ZipFile(saved_file) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
     parts.pop(arrays.IMAGE)
-    with zipfile.ZipFile(saved, "w") as archive:
+    with zipfile.ZipFile(saved_file, "w") as archive:
         for name, content in parts.items():
             archive.writestr(name, content)
     with pytest.raises(CorruptFileError, match="lists"):
-        load(saved)
+        load(saved_file)
 
 
 def test_a_lost_commit_leaves_no_stray_pixels(tmp_path: Path) -> None:
@@ -339,7 +341,7 @@ def test_a_lost_commit_leaves_no_stray_pixels(tmp_path: Path) -> None:
     history.write_bytes(lines[0] + b"x" + lines[1][1:] + b"".join(lines[2:]))
     with pytest.warns(UserWarning, match=r"damaged at lines \[2\]"):
         again = Session.recover(tmp_path / "journal", backend=ToyBackend())
-    assert [stored.name for stored in again.objects.values()] == ["second"]
+    assert [item.name for item in again.objects.values()] == ["second"]
     np.testing.assert_array_equal(again.mask, session.mask)
     assert "restore after damage" in again.history
     again.end_journal()

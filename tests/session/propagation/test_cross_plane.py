@@ -58,12 +58,12 @@ def test_scribbles_become_clicks_for_backends_that_know_no_other() -> None:
 )
 def test_no_stroke_leaves_its_side(values: list[bool], ends: tuple[int, int]) -> None:
     inside = np.array(values)
-    filled = np.flatnonzero(inside)
-    reach = (min([*ends, *filled]), max([*ends, *filled]) + 1)
-    marked = np.zeros(len(inside), bool)
+    indices = np.flatnonzero(inside)
+    reach = (min([*ends, *indices]), max([*ends, *indices]) + 1)
+    coverage = np.zeros(len(inside), bool)
     for stroke in line_strokes(ROW, inside, reach):
         first, last = int(stroke.path[0, 1]), int(stroke.path[-1, 1])
         assert (inside[first : last + 1] == stroke.positive).all()
-        marked[first : last + 1] = True
+        coverage[first : last + 1] = True
     edges = np.flatnonzero(np.diff(np.pad(inside, 1).astype(int)))
-    assert all(marked[start:stop].any() for start, stop in edges.reshape(-1, 2))
+    assert all(coverage[start:stop].any() for start, stop in edges.reshape(-1, 2))

@@ -28,7 +28,7 @@ def test_anchors_lie_in_one_row_or_one_a_time_point() -> None:
 
 
 @pytest.mark.parametrize(
-    ("axes", "anchors", "chosen"),
+    ("axes", "anchors", "expected"),
     [
         ("zyx", [SAGITTAL, AXIAL], "z"),
         ("zyx", [SAGITTAL, CORONAL, SAGITTAL], "x"),
@@ -38,8 +38,8 @@ def test_anchors_lie_in_one_row_or_one_a_time_point() -> None:
     ],
     ids=str,
 )
-def test_the_axis_by_default(axes: str, anchors: list[Plane], chosen: str) -> None:
-    assert choose_axis(axes, anchors, None) == chosen
+def test_the_axis_by_default(axes: str, anchors: list[Plane], expected: str) -> None:
+    assert choose_axis(axes, anchors, None) == expected
 
 
 @pytest.mark.parametrize(

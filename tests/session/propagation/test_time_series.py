@@ -78,12 +78,12 @@ def test_where_the_object_is_lost_the_way_ends_and_what_was_there_goes() -> None
     session = open_(truth)
     session.propagate(axis="zt").run()
     truth[3:] = False
-    gone = Session(bright(truth), ToyBackend(), axes="tzyx")
-    gone.add_mask(session.mask)
-    gone.discard()
-    gone.add_point((0, 4, 11, 14))
-    gone.propagate(axis="zt").run()
-    np.testing.assert_array_equal(gone.mask, truth)
+    reference = Session(bright(truth), ToyBackend(), axes="tzyx")
+    reference.add_mask(session.mask)
+    reference.discard()
+    reference.add_point((0, 4, 11, 14))
+    reference.propagate(axis="zt").run()
+    np.testing.assert_array_equal(reference.mask, truth)
     for z in range(9):
         session.add_mask(np.zeros(SHAPE[2:]), index=(3, z))
     session.propagate(axis="zt").run()
