@@ -46,14 +46,14 @@ reads = st.one_of(
 
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(boxes, st.integers(1, 9)), max_size=4), st.lists(reads, max_size=6))
-def test_it_holds_what_was_written(writes, asked) -> None:
+def test_it_holds_what_was_written(writes, indices) -> None:
     array, plain = ChunkedArray(SHAPE, np.uint16), np.zeros(SHAPE, np.uint16)
     rng = np.random.default_rng(0)
     for box, value in writes:
         values = value + rng.integers(0, 3, plain[box].shape)
         array[box] = values
         plain[box] = values
-    for index in asked:
+    for index in indices:
         np.testing.assert_array_equal(array[index], plain[index])
     np.testing.assert_array_equal(np.asarray(array), plain)
     for level, version in enumerate(array.levels):

@@ -76,13 +76,13 @@ def test_a_moved_plane_comes_back_and_is_found_by_its_index(case, data) -> None:
     plane = plane_at(axes, [0.0] * len(axes), axis)
     cut = [i for i, entry in enumerate(plane.index) if entry is not None]
     entries = [data.draw(st.integers(0, shape[i] - 1)) for i in cut]
-    moved = plane
+    current = plane
     for i, entry in zip(cut, entries, strict=True):
-        moved = moved.moved(i, entry)
-    assert moved == plane_by_index(axes, shape, entries, axis)
+        current = current.moved(i, entry)
+    assert current == plane_by_index(axes, shape, entries, axis)
     for i in cut:
-        moved = moved.moved(i, 0)
-    assert moved == plane
+        current = current.moved(i, 0)
+    assert current == plane
 
 
 @pytest.mark.parametrize(
@@ -229,10 +229,10 @@ _boxes = st.lists(
 
 @given(st.lists(_boxes, min_size=1, max_size=4))
 def test_box_union_is_the_smallest_box_that_holds_all(boxes) -> None:
-    filled = np.zeros((12, 12, 12), bool)
+    union = np.zeros((12, 12, 12), bool)
     for box in boxes:
-        filled[box_slices(box)] = True
-    assert box_union(boxes) == mask_box(filled)
+        union[box_slices(box)] = True
+    assert box_union(boxes) == mask_box(union)
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 6)), max_size=4))

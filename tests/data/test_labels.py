@@ -1,4 +1,4 @@
-"""Where labels are."""
+"""Tests of the boxes of labels."""
 
 from __future__ import annotations
 

@@ -13,10 +13,10 @@ VALUES = np.arange(3 * 1 * 4 * 5).reshape(3, 1, 4, 5)
 ENTRIES = st.one_of(st.integers(-3, 2), st.slices(3), st.just(slice(None)))
 
 
-def frames(values=VALUES[:, 0], seen=None):
+def frames(values=VALUES[:, 0], reads=None):
     def decode(number):
-        if seen is not None:
-            seen.append(number)
+        if reads is not None:
+            reads.append(number)
         yield number, values[number].copy()
 
     return Frames(len(values), values.shape[1:], values.dtype, decode)
@@ -28,9 +28,9 @@ def test_indices_mean_what_they_mean_in_numpy(entries, dots):
     index = tuple(entries)
     if dots <= len(index) < 3:
         index = (*index[:dots], ..., *index[dots:])
-    turned = VALUES[:, 0].transpose(2, 0, 1)
+    expected = VALUES[:, 0].transpose(2, 0, 1)
     np.testing.assert_array_equal(frames()[index], VALUES[:, 0][index])
-    np.testing.assert_array_equal(Rearranged(VALUES, (3, 0, 2))[index], turned[index])
+    np.testing.assert_array_equal(Rearranged(VALUES, (3, 0, 2))[index], expected[index])
 
 
 def test_wrong_indices():
@@ -47,11 +47,11 @@ def test_whole_array_and_length():
 
 def test_frames_are_kept_as_long_as_there_is_room(monkeypatch):
     monkeypatch.setattr(Frames, "cache_bytes", 2 * VALUES[0].nbytes)
-    seen = []
-    data = frames(seen=seen)
+    reads = []
+    data = frames(reads=reads)
     for number in (0, 1, 0, 2, 1, 0):
         data[number]
-    assert seen == [0, 1, 2, 0]
+    assert reads == [0, 1, 2, 0]
 
 
 def test_kept_frames_cannot_be_changed():
@@ -63,8 +63,8 @@ def test_threads_may_read_at_once():
     values = np.arange(50).repeat(12).reshape(50, 3, 4)
     data = frames(values)
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda i: int(data[i % 50].mean()), range(400)))
-    assert found == [i % 50 for i in range(400)]
+        means = list(pool.map(lambda i: int(data[i % 50].mean()), range(400)))
+    assert means == [i % 50 for i in range(400)]
 
 
 @pytest.mark.parametrize(
@@ -72,8 +72,8 @@ def test_threads_may_read_at_once():
 )
 def test_arrange(names, axes):
     values = VALUES.transpose(0, 1, 2, 3)
-    data, found = arrange(values, names)
-    assert found == axes
+    data, result_axes = arrange(values, names)
+    assert result_axes == axes
     assert len(axes or names) == len(data.shape)
 
 

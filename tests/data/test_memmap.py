@@ -11,23 +11,23 @@ from napari_promptseg.data.memmap import paged_zeros, slabs
 
 
 def test_a_small_array_lies_in_memory() -> None:
-    made = paged_zeros((3, 4), np.uint16)
-    assert made.base is None
-    assert (made.shape, made.dtype) == ((3, 4), np.uint16)
-    assert not made.any()
+    array = paged_zeros((3, 4), np.uint16)
+    assert array.base is None
+    assert (array.shape, array.dtype) == ((3, 4), np.uint16)
+    assert not array.any()
 
 
 def test_a_large_array_lies_in_a_file_without_a_name(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(memmap.tempfile, "tempdir", str(tmp_path))
-    made = paged_zeros((2**12, 2**10, 2**10), np.bool_)
-    assert isinstance(made.base, np.memmap)
-    assert type(made) is np.ndarray
+    array = paged_zeros((2**12, 2**10, 2**10), np.bool_)
+    assert isinstance(array.base, np.memmap)
+    assert type(array) is np.ndarray
     assert list(tmp_path.iterdir()) == []
-    made[17, 3:9, 5] = True
-    assert np.count_nonzero(made[16:19]) == 6
-    used = shutil.disk_usage(tmp_path).free
-    del made
-    assert shutil.disk_usage(tmp_path).free >= used - 2**30, "it took no room"
+    array[17, 3:9, 5] = True
+    assert np.count_nonzero(array[16:19]) == 6
+    free_space = shutil.disk_usage(tmp_path).free
+    del array
+    assert shutil.disk_usage(tmp_path).free >= free_space - 2**30, "it took no room"
 
 
 def test_without_room_on_disk_it_lies_in_memory(monkeypatch) -> None:

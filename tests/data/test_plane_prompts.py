@@ -31,24 +31,24 @@ def test_only_the_prompts_of_the_plane_are_gathered_and_flattened_in_order() -> 
         TextPrompt("last", PLANE.index),
         TextPrompt("elsewhere", (1, None, None)),
     ]
-    found = PlanePrompts.collect(prompts, PLANE, "zyx")
-    click, scribble = found.strokes
+    plane_prompts = PlanePrompts.collect(prompts, PLANE, "zyx")
+    click, scribble = plane_prompts.strokes
     assert (click.path.tolist(), click.positive) == ([[3.0, 4.0]], True)
     assert scribble.path.tolist() == [[1.0, 1.0], [5.0, 6.0]]
     assert (scribble.positive, scribble.width) == (False, 4.0)
-    lasso, box = found.regions
+    lasso, box = plane_prompts.regions
     assert (lasso.box, lasso.positive, len(lasso.vertices)) == (False, False, 3)
     assert box.vertices.tolist() == [[2.0, 3.0], [2.0, 8.0], [6.0, 8.0], [6.0, 3.0]]
     assert (box.box, box.positive) == (True, True)
-    assert found.text == "last"
+    assert plane_prompts.text == "last"
     assert PlanePrompts.collect(prompts[:2], PLANE, "zyx").text is None
 
 
 def test_a_sagittal_plane_has_its_own_rows_and_columns() -> None:
-    found = PlanePrompts.collect(
+    plane_prompts = PlanePrompts.collect(
         [PointPrompt((2.0, 3.0, 4.0), True, "x")], Plane((None, None, 4)), "zyx"
     )
-    assert found.strokes[0].path.tolist() == [[2.0, 3.0]]
+    assert plane_prompts.strokes[0].path.tolist() == [[2.0, 3.0]]
 
 
 def test_prompts_are_true_where_there_is_one_and_masks_do_not_count() -> None:

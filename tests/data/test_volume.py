@@ -175,11 +175,11 @@ def test_every_type_is_seen_alike(dtype: type, shape: tuple[int, int] | None) ->
     values = np.zeros((20, 24), dtype)
     values[:, 12:] = 1 if dtype == np.bool_ else 100
     window = None if dtype == np.bool_ else Window(0, 100)
-    seen = Volume(values, window=window).plane(FLAT).rgb(shape)
-    assert seen.dtype == np.float32
-    assert seen.shape == (*(shape or values.shape), 3)
-    np.testing.assert_allclose(seen[:, 0], 0, atol=1e-3)
-    np.testing.assert_allclose(seen[:, -1], 1, atol=1e-3)
+    colors = Volume(values, window=window).plane(FLAT).rgb(shape)
+    assert colors.dtype == np.float32
+    assert colors.shape == (*(shape or values.shape), 3)
+    np.testing.assert_allclose(colors[:, 0], 0, atol=1e-3)
+    np.testing.assert_allclose(colors[:, -1], 1, atol=1e-3)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4])
@@ -188,9 +188,11 @@ def test_channels_become_colors(count: int, shape: tuple[int, int] | None) -> No
     values = np.zeros((10, 12, count), np.uint8)
     for channel in range(count):
         values[..., channel] = 60 * (channel + 1)
-    seen = Volume(values, "yxc").plane(FLAT).rgb(shape)
+    colors = Volume(values, "yxc").plane(FLAT).rgb(shape)
     expected = {1: (60, 60, 60), 2: (60, 120, 0)}.get(count, (60, 120, 180))
-    np.testing.assert_allclose(seen, np.broadcast_to(np.array(expected) / 255, seen.shape), 1e-5)
+    np.testing.assert_allclose(
+        colors, np.broadcast_to(np.array(expected) / 255, colors.shape), 1e-5
+    )
 
 
 def test_a_hole_of_nan_is_black_and_harms_nothing_else() -> None:
@@ -200,11 +202,11 @@ def test_a_hole_of_nan_is_black_and_harms_nothing_else() -> None:
     values[21, 21] = -math.inf
     volume = Volume(values)
     assert 0 <= volume.intensity_window.low < volume.intensity_window.high <= 10
-    seen = volume.plane(FLAT).rgb()
-    assert np.isfinite(seen).all()
-    assert (seen[4:8, 4:8] == 0).all()
-    assert (seen[20, 20] == 1).all()
-    assert (seen[21, 21] == 0).all()
+    colors = volume.plane(FLAT).rgb()
+    assert np.isfinite(colors).all()
+    assert (colors[4:8, 4:8] == 0).all()
+    assert (colors[20, 20] == 1).all()
+    assert (colors[21, 21] == 0).all()
     assert np.isfinite(volume.plane(FLAT).rgb((10, 10))).all()
 
 
@@ -227,12 +229,12 @@ def test_a_volume_of_one_value_is_black(value: float) -> None:
     ids=["uint8", "bool", "ct", "ct as float", "too bright for ct", "uint16"],
 )
 def test_the_window_goes_by_the_kind_of_data(values: np.ndarray, window: Window | None) -> None:
-    found = Volume(values).intensity_window
+    intensity_window = Volume(values).intensity_window
     if window is None:
-        assert found not in CT_WINDOWS.values()
-        assert values.min() <= found.low < found.high <= values.max()
+        assert intensity_window not in CT_WINDOWS.values()
+        assert values.min() <= intensity_window.low < intensity_window.high <= values.max()
     else:
-        assert found == window
+        assert intensity_window == window
 
 
 def test_a_chosen_window_wins_and_can_be_named() -> None:

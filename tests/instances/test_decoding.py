@@ -39,9 +39,9 @@ def maps_of(objects: np.ndarray) -> np.ndarray:
 
 def test_objects_come_back_from_their_maps() -> None:
     objects = touching()
-    found = decode(maps_of(objects))
-    assert match_objects(found.labels, objects, 0.9).f1 == 1
-    assert (found.scores > 0.8).all()
+    proposals = decode(maps_of(objects))
+    assert match_objects(proposals.labels, objects, 0.9).f1 == 1
+    assert (proposals.scores > 0.8).all()
 
 
 def test_directions_lead_to_the_centre() -> None:
@@ -72,8 +72,8 @@ def test_diameters_beyond_the_range_are_its_ends() -> None:
 def test_labels_of_cells_lie_where_the_pixels_are() -> None:
     objects = np.zeros((20, 30), np.int32)
     objects[4:9, 10:18] = 1
-    found = decode(maps_of(objects))
-    labels = enlarge(found, (objects > 0).astype(np.float32), 1.0, (40, 60))
+    proposals = decode(maps_of(objects))
+    labels = enlarge(proposals, (objects > 0).astype(np.float32), 1.0, (40, 60))
     rows, columns = np.nonzero(labels)
     assert (rows.min(), rows.max() + 1, columns.min(), columns.max() + 1) == (8, 18, 20, 36)
 

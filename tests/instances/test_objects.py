@@ -59,9 +59,9 @@ def test_settings_out_of_range_are_refused(settings) -> None:
 def test_objects_of_labels_and_back() -> None:
     labels = np.zeros((6, 9), np.int32)
     labels[1:3, 2:7], labels[4, 8] = 3, 1
-    found = FoundObjects.from_labels(labels, np.array([0.6, 0.5, 0.9], np.float32))
-    assert [(one.corner, one.size) for one in found] == [((1, 2), 10), ((4, 8), 1)]
-    np.testing.assert_array_equal(found.labels(0.5) > 0, labels > 0)
+    proposals = FoundObjects.from_labels(labels, np.array([0.6, 0.5, 0.9], np.float32))
+    assert [(one.corner, one.size) for one in proposals] == [((1, 2), 10), ((4, 8), 1)]
+    np.testing.assert_array_equal(proposals.labels(0.5) > 0, labels > 0)
 
 
 def test_iou_of_objects_of_one_image() -> None:
@@ -71,6 +71,6 @@ def test_iou_of_objects_of_one_image() -> None:
 
 def test_an_object_of_a_frame_in_its_series() -> None:
     (one,) = objects_of(np.pad(np.ones((2, 3), np.int32), ((4, 1), (0, 5))), np.array([0.5]))
-    moved = one.at((7, None, None))
-    assert moved.corner == (7, 4, 0)
-    assert moved.mask.shape == (1, 2, 3)
+    series_object = one.at((7, None, None))
+    assert series_object.corner == (7, 4, 0)
+    assert series_object.mask.shape == (1, 2, 3)

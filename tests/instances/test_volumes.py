@@ -25,9 +25,9 @@ def two_bodies() -> np.ndarray:
 
 def test_slices_of_a_body_become_one_object() -> None:
     labels = two_bodies()
-    found = link_planes(slices(labels), 4.0)
-    assert len(found) == 2
-    for one, number in zip(found, (1, 2), strict=True):
+    bodies = link_planes(slices(labels), 4.0)
+    assert len(bodies) == 2
+    for one, number in zip(bodies, (1, 2), strict=True):
         whole = np.zeros(labels.shape, bool)
         whole[one.box] = one.mask
         np.testing.assert_array_equal(whole, labels == number)

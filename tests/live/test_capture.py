@@ -31,8 +31,8 @@ def test_what_is_recorded_is_read(tmp_path, suffix) -> None:
         assert (video.shape, video.rate, video.is_camera) == ((48, 64), 20.0, False)
         for number, frame in enumerate(frames):
             assert video.position == number
-            found = video.read()
-            assert np.abs(found.astype(int) - frame).mean() < 6, "red stays red"
+            image = video.read()
+            assert np.abs(image.astype(int) - frame).mean() < 6, "red stays red"
         assert video.read() is None
     with VideoCapture(tmp_path / f"a{suffix}") as video:
         assert video.skip(5)
@@ -118,7 +118,7 @@ def test_a_file_becomes_a_file(tmp_path, one_thread) -> None:
 
 
 @pytest.mark.parametrize(
-    ("extra", "said"),
+    ("extra", "message"),
     [
         (["--touch", "here"], "'here' is no touch; write x,y or 2:x,y@12"),
         (["--effect", "sepia"], "unknown effect 'sepia'"),
@@ -126,10 +126,10 @@ def test_a_file_becomes_a_file(tmp_path, one_thread) -> None:
         (["--touch", "5:1,1"], "no object 5"),
     ],
 )
-def test_what_cannot_be_done_is_said(tmp_path, extra, said) -> None:
+def test_what_cannot_be_done_is_said(tmp_path, extra, message) -> None:
     write(tmp_path / "in.mp4")
     output = tmp_path / "out.mp4"
     arguments = ["live", str(tmp_path / "in.mp4"), "-o", str(output), "--device", "cpu"]
     done = CliRunner().invoke(app, [*arguments, *extra])
     assert done.exit_code == 1
-    assert said in done.output
+    assert message in done.output

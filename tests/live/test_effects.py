@@ -60,19 +60,19 @@ def test_recolored_objects_keep_light_and_dark() -> None:
     for number in (1, 2):
         inside = number == OBJECTS
         value = frame[inside][:, :1].astype(np.float64)
-        wanted = 0.45 * value + 0.55 * value / 255 * np.array(COLORS[number - 1])
-        assert np.abs(out[inside] - wanted).max() <= 0.51
+        expected = 0.45 * value + 0.55 * value / 255 * np.array(COLORS[number - 1])
+        assert np.abs(out[inside] - expected).max() <= 0.51
 
 
 def test_outlines_lie_inside_of_their_objects() -> None:
     out = apply_effect("outline", FRAME, OBJECTS)
-    changed = (out != FRAME).any(2)
+    difference = (out != FRAME).any(2)
     line = np.zeros_like(INSIDE)
     line[10:30, 10:40] = True
     line[12:28, 12:38] = False
     line[25:50, 50:70] = True
     line[27:48, 52:68] = False
-    np.testing.assert_array_equal(changed, line)
+    np.testing.assert_array_equal(difference, line)
     assert (out[(OBJECTS == 1) & line] == COLORS[0]).all()
     assert (out[(OBJECTS == 2) & line] == COLORS[1]).all()
 

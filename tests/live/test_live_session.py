@@ -13,13 +13,13 @@ from napari_promptseg.models.base import Capabilities
 SIZE = 120, 200
 
 
-def scene(step: int, hidden: bool = False, second: bool = False):
+def scene(step: int, is_hidden: bool = False, second: bool = False):
     """A textured disc that moves to the right, its mask, and perhaps another one."""
     rng = np.random.default_rng(0)
     ground = cv2.GaussianBlur(rng.integers(20, 110, (*SIZE, 3)).astype(np.uint8), (0, 0), 2)
     frame, mask = ground.copy(), np.zeros(SIZE, np.uint8)
     cv2.circle(mask, (40 + 3 * step, 60), 18, 1, -1)
-    if not hidden:
+    if not is_hidden:
         frame[mask > 0] = (220, 60, 50)
         cv2.circle(frame, (34 + 3 * step, 54), 5, (250, 220, 60), -1)
     if second:
@@ -84,7 +84,7 @@ def test_what_was_out_of_sight_is_found_again(live) -> None:
     for step in range(4):
         live.step(scene(step)[0])
     for step in range(4, 9):
-        _, objects = live.step(scene(step, hidden=True)[0])
+        _, objects = live.step(scene(step, is_hidden=True)[0])
     assert live.lost == (1,)
     assert not objects.any()
     for step in range(20, 32):  # it comes back elsewhere
@@ -154,8 +154,8 @@ def test_any_backend_that_starts_from_masks_can_follow() -> None:
     out, objects = toy.step(frame)
     np.testing.assert_array_equal(objects > 0, frame[..., 0] == 200)
     assert (out != frame).any()
-    moved = np.roll(frame, 2, 1)
-    np.testing.assert_array_equal(toy.step(moved)[1] > 0, moved[..., 0] == 200)
+    next_frame = np.roll(frame, 2, 1)
+    np.testing.assert_array_equal(toy.step(next_frame)[1] > 0, next_frame[..., 0] == 200)
 
     class Forgetful(ToyBackend):
         capabilities = Capabilities(frozenset({"point"}), prior=False)

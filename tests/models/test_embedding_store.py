@@ -86,12 +86,12 @@ def test_damaged_entries_are_not_there(tmp_path_factory, place, value, cut) -> N
     else:
         content[at] = value
     file.write_bytes(bytes(content))
-    found = store.read("ab", Embedding)
-    if found is None:
+    entry = store.read("ab", Embedding)
+    if entry is None:
         assert not store.holds("ab"), "it is written anew"
         store.write("ab", SOME)
-        found = store.read("ab", Embedding)
-    same(found, SOME)
+        entry = store.read("ab", Embedding)
+    same(entry, SOME)
 
 
 def test_a_lost_file_is_noticed(store) -> None:
@@ -203,8 +203,10 @@ def test_keys_are_the_same_in_another_process() -> None:
         "print(embedding_key('m', PlaneImage(values, Window(0, 255), (1.0, 2.0))))"
     )
     here = PlaneImage(np.arange(72, dtype=np.uint8).reshape(8, 9), Window(0, 255), (1.0, 2.0))
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == embedding_key("m", here)
+    process = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert process.stdout.strip() == embedding_key("m", here)
 
 
 def test_the_folder_can_be_chosen(tmp_path, monkeypatch) -> None:

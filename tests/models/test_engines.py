@@ -134,16 +134,16 @@ def test_exported_networks_answer_alike(weights, tmp_path, suffix) -> None:
     assert done.exit_code == 0, done.output
     image, prompts = given(96, 128)
     with torch.no_grad():
-        wanted = weights.network()(torch.from_numpy(image), torch.from_numpy(prompts)).numpy()
+        expected = weights.network()(torch.from_numpy(image), torch.from_numpy(prompts)).numpy()
     if suffix == ".onnx":
         import onnxruntime
 
         session = onnxruntime.InferenceSession(str(output), providers=["CPUExecutionProvider"])
-        (found,) = session.run(None, {"image": image, "prompts": prompts})
+        (prediction,) = session.run(None, {"image": image, "prompts": prompts})
     else:
         loaded = torch.jit.load(str(output))
-        found = loaded(torch.from_numpy(image), torch.from_numpy(prompts)).numpy()
-    np.testing.assert_allclose(found, wanted, atol=1e-3)
+        prediction = loaded(torch.from_numpy(image), torch.from_numpy(prompts)).numpy()
+    np.testing.assert_allclose(prediction, expected, atol=1e-3)
     again = CliRunner().invoke(app, ["export", "clicknet", str(output)])
     assert again.exit_code == 1
     assert "add --overwrite" in again.output

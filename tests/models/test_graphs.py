@@ -89,13 +89,13 @@ def test_masks_and_their_quality(pair) -> None:
         assert weights.answer_order(features[0]) == best_first
 
 
-@pytest.mark.parametrize("known", [(), (2,), (0, 1, 6)], ids=str)
-def test_stacks(known: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("anchors", [(), (2,), (0, 1, 6)], ids=str)
+def test_stacks(anchors: tuple[int, ...]) -> None:
     images = RNG.random((7, 64, 96, 3), np.float32)
     mask = np.zeros((64, 96), np.float32)
     mask[9:40, 50:71] = 1
     planes = [PlaneKnowledge(prior=mask) for _ in range(7)]
-    for index in known:
+    for index in anchors:
         planes[index] = PlaneKnowledge(mask=mask, reliability=GIVEN if index else EARLIER)
     gaps = np.full(7, 0.03, np.float32)
     net = VolumeNet().eval()
@@ -104,11 +104,11 @@ def test_stacks(known: tuple[int, ...]) -> None:
 
     from napari_promptseg.data.intensity_window import stretch_contrast
 
-    seen = stretch_contrast(images.reshape(7 * 64, 96, 3)).reshape(images.shape)
+    inputs = stretch_contrast(images.reshape(7 * 64, 96, 3)).reshape(images.shape)
     maps = encode_stack(planes, gaps, (64, 96))
     with torch.inference_mode():
         logits = net(
-            torch.from_numpy(np.moveaxis(seen, -1, 1)[None].copy()), torch.from_numpy(maps[None])
+            torch.from_numpy(np.moveaxis(inputs, -1, 1)[None].copy()), torch.from_numpy(maps[None])
         )
     np.testing.assert_allclose(answer, logits[0].sigmoid(), atol=1e-4)
 

@@ -43,8 +43,8 @@ def folder(tmp_path, monkeypatch, checkpoint) -> Path:
     models = tmp_path / "models"
     monkeypatch.setenv(catalog.FOLDER_VARIABLE, str(models))
     published = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
-    known = [replace(ONE, sha256=published), WORDS, SHIPPED]
-    monkeypatch.setattr(install_weights, "list_models", lambda: {m.name: m for m in known})
+    entries = [replace(ONE, sha256=published), WORDS, SHIPPED]
+    monkeypatch.setattr(install_weights, "list_models", lambda: {m.name: m for m in entries})
     return models
 
 

@@ -33,16 +33,16 @@ def others(monkeypatch: pytest.MonkeyPatch) -> None:
         "exploding": f"{__name__}:explode",
         "grabcut": "helpers:ToyBackend",
     }
-    added = [EntryPoint(name, target, GROUP) for name, target in targets.items()]
+    entries = [EntryPoint(name, target, GROUP) for name, target in targets.items()]
     real = registry.entry_points
-    monkeypatch.setattr(registry, "entry_points", lambda group: [*real(group=group), *added])
+    monkeypatch.setattr(registry, "entry_points", lambda group: [*real(group=group), *entries])
 
 
 def test_the_shipped_backends_are_listed_by_name() -> None:
-    found = list_backends()
-    assert set(found) >= SHIPPED
-    assert list(found) == sorted(found)
-    info = found["grabcut"]
+    backends = list_backends()
+    assert set(backends) >= SHIPPED
+    assert list(backends) == sorted(backends)
+    info = backends["grabcut"]
     assert (info.name, info.distribution) == ("grabcut", "napari-promptseg")
     assert info.target == "napari_promptseg.models.backends.grabcut:GrabCutBackend"
 

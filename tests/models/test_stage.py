@@ -54,11 +54,11 @@ def test_gradients_are_those_of_small_changes(name: str) -> None:
 def test_points_have_the_logits_of_the_map_also_with_a_modulation(name: str) -> None:
     stage = STAGES[name]()
     modulation = RNG.normal(scale=0.1, size=2 * sum(stage.channels))
-    for changed in (None, modulation):
-        logits = stage.logits(changed)
+    for vector in (None, modulation):
+        logits = stage.logits(vector)
         places = np.array([[0, 0], [3, 8], logits.shape - np.array([1, 1])])
         probe = stage.at((places + 0.5) / logits.shape)
-        at_points, _ = probe.linearize(np.zeros_like(modulation) if changed is None else changed)
+        at_points, _ = probe.linearize(np.zeros_like(modulation) if vector is None else vector)
         np.testing.assert_allclose(at_points, logits[tuple(places.T)], atol=1e-3)
 
 

@@ -1,4 +1,4 @@
-"""Which model of words is asked, and what is said when none can be."""
+"""Tests of the choice of a model for a word, and of the messages when there is none."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ class Vocabulary:
     """Knows some words, each by a pixel."""
 
     name: str
-    known: frozenset[str]
+    words: frozenset[str]
     identity: str = "vocabulary"
-    asked: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
     closed: bool = False
 
     def map(self, image, text: str) -> TextPrediction:
-        self.asked.append(text)
-        found = np.zeros(image.shape, np.float32)
-        found[1, 2] = text in self.known
-        return TextPrediction(found, 0.7, text in self.known)
+        self.requests.append(text)
+        probability = np.zeros(image.shape, np.float32)
+        probability[1, 2] = text in self.words
+        return TextPrediction(probability, 0.7, text in self.words)
 
     def close(self) -> None:
         self.closed = True
@@ -50,11 +50,11 @@ class Pets(Vocabulary):
     """A backend that understands text alone."""
 
     capabilities = Capabilities(frozenset({"text"}), prior=False)
-    made = 0
+    instances = 0
 
     def __init__(self, device: str) -> None:
         super().__init__("pets", frozenset({"cat"}))
-        Pets.made += 1
+        Pets.instances += 1
 
     def embed(self, image):
         return image
@@ -76,10 +76,10 @@ class WithoutMap:
 def test_the_first_that_knows_the_word_answers() -> None:
     mine = Vocabulary("mine", frozenset({"kidney"}))
     open_ = Vocabulary("open", frozenset({"kidney", "cat"}))
-    named, answer = ask([mine, open_], IMAGE, "kidney")
-    assert named == TextMatch("kidney", "mine", 0.7)
+    match, answer = ask([mine, open_], IMAGE, "kidney")
+    assert match == TextMatch("kidney", "mine", 0.7)
     assert answer.probability[1, 2] == 1
-    assert open_.asked == []
+    assert open_.requests == []
     assert ask([mine, open_], IMAGE, "cat")[0].model == "open"
     with pytest.raises(UnknownWordError, match="mine, open do not know 'xyzzy' here; click"):
         ask([mine, open_], IMAGE, "xyzzy")
@@ -98,20 +98,20 @@ def pets(monkeypatch) -> None:
     monkeypatch.setattr(text_models, "list_models", lambda: {m.name: m for m in models})
     monkeypatch.setattr(registry, "_entries", lambda: {"pets": EntryPoint("pets", "", "")})
     monkeypatch.setattr(EntryPoint, "load", lambda self: Pets)
-    Pets.made = 0
+    Pets.instances = 0
 
 
 def test_models_of_words_are_loaded_when_they_are_asked(pets) -> None:
     ready = CatalogTextModels("cpu")
-    assert Pets.made == 0
+    assert Pets.instances == 0
     ask(ready, IMAGE, "cat")
     ask(ready, IMAGE, "cat")
-    assert Pets.made == 1
+    assert Pets.instances == 1
     (model,) = ready
     ready.close()
     assert model.closed
     ask(ready, IMAGE, "cat")
-    assert Pets.made == 2
+    assert Pets.instances == 2
 
 
 def test_a_model_without_a_map_is_refused(pets, monkeypatch) -> None:

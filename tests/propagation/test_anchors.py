@@ -21,9 +21,9 @@ from napari_promptseg.propagation.base import Stack
 MASK = np.ones((12, 15), bool)
 
 
-def stack_of(*anchors: int, **known) -> Stack:
-    known = {"start": 0, "stop": 10, **known}
-    return Stack(lambda index: plane_image(MASK * 1), dict.fromkeys(anchors, MASK), **known)
+def stack_of(*anchors: int, **options) -> Stack:
+    options = {"start": 0, "stop": 10, **options}
+    return Stack(lambda index: plane_image(MASK * 1), dict.fromkeys(anchors, MASK), **options)
 
 
 def test_anchors_come_in_order():
@@ -34,15 +34,15 @@ def test_anchors_come_in_order():
 
 @given(st.sets(st.integers(0, 30), min_size=1), st.integers(0, 30))
 def test_neighbours_enclose_a_plane(anchors, index):
-    ordered = sorted(anchors - {index}) or [31]
-    before, after = neighbours(ordered, index)
-    assert before == max((a for a in ordered if a < index), default=None)
-    assert after == min((a for a in ordered if a > index), default=None)
-    assert nearest(ordered, index) in (before, after)
+    candidates = sorted(anchors - {index}) or [31]
+    before, after = neighbours(candidates, index)
+    assert before == max((a for a in candidates if a < index), default=None)
+    assert after == min((a for a in candidates if a > index), default=None)
+    assert nearest(candidates, index) in (before, after)
 
 
 @pytest.mark.parametrize(
-    ("known", "order"),
+    ("options", "order"),
     [
         ({}, [2, 4, 6, 8, 1, 5, 9, 0]),
         ({"start": 4, "stop": 9}, [4, 6, 8, 5]),
@@ -51,8 +51,8 @@ def test_neighbours_enclose_a_plane(anchors, index):
     ],
     ids=["all", "range", "skip", "origin"],
 )
-def test_open_planes_are_taken_outward(known, order):
-    assert outward(stack_of(3, 7, **known)) == order
+def test_open_planes_are_taken_outward(options, order):
+    assert outward(stack_of(3, 7, **options)) == order
 
 
 def test_boxes_cut_what_is_allowed():

@@ -16,8 +16,8 @@ def colored(inside: tuple[int, int, int]) -> np.ndarray:
 
 def test_an_object_fits_itself_and_no_other_color() -> None:
     look = Appearance.of(plane_image(colored((200, 40, 40))), MASK)
-    moved = np.roll(MASK, 6, 1)
-    assert look.matches(plane_image(np.roll(colored((205, 45, 35)), 6, 1)), moved)
+    target_mask = np.roll(MASK, 6, 1)
+    assert look.matches(plane_image(np.roll(colored((205, 45, 35)), 6, 1)), target_mask)
     assert not look.matches(plane_image(colored((40, 200, 40))), MASK)
 
 

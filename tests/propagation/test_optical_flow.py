@@ -45,9 +45,9 @@ def test_motion_is_followed(down, right, degrees, growth):
         matrix[:, 2] += frame * np.array([right, down])
         matrices.append(matrix)
     film, truth = film_of(matrices)
-    found = filled(film, {0: truth[0]})
-    assert min(iou(found[i].mask, truth[i]) for i in (1, 2, 3)) > 0.85
-    assert found[3].confidence > 0.6
+    steps = filled(film, {0: truth[0]})
+    assert min(iou(steps[i].mask, truth[i]) for i in (1, 2, 3)) > 0.85
+    assert steps[3].confidence > 0.6
 
 
 def test_nothing_moves_in_a_still_film():
@@ -60,18 +60,18 @@ def test_nothing_moves_in_a_still_film():
 def test_where_the_image_changes_altogether_it_is_unsure():
     film, truth = film_of([np.eye(2, 3)] * 5)
     film[3:] = np.random.default_rng(9).integers(0, 255, film[3:].shape)
-    found = filled(film, {0: truth[0]})
-    assert found[2].confidence > 0.95
-    assert found[3].confidence < 0.5
-    assert found[4].confidence <= found[3].confidence
+    steps = filled(film, {0: truth[0]})
+    assert steps[2].confidence > 0.95
+    assert steps[3].confidence < 0.5
+    assert steps[4].confidence <= steps[3].confidence
 
 
 def test_between_two_anchors_both_have_their_say():
     """In an image that tells nothing, the shapes are interpolated."""
     small, large = (ellipsoid(SHAPE, (40, 45), (r, r)) for r in (8, 20))
     film = np.zeros((9, *SHAPE), np.uint8)
-    found = filled(film, {0: small, 8: large})
-    areas = [found[i].mask.sum() for i in range(1, 8)]
+    steps = filled(film, {0: small, 8: large})
+    areas = [steps[i].mask.sum() for i in range(1, 8)]
     assert areas == sorted(areas)
     assert small.sum() < areas[0] < areas[-1] < large.sum() + 1
 

@@ -26,12 +26,12 @@ class Listener:
     """Keeps what it was asked, and answers with one mask."""
 
     def __init__(self, capabilities: Capabilities, answer: np.ndarray = MASK) -> None:
-        self.asked: list[tuple[PlanePrompts, np.ndarray | None]] = []
+        self.calls: list[tuple[PlanePrompts, np.ndarray | None]] = []
         self.answer = answer
         self.backend = ScriptedBackend(self._listen, capabilities=capabilities)
 
     def _listen(self, image, prompts, prior):
-        self.asked.append((prompts, prior))
+        self.calls.append((prompts, prior))
         return self.answer
 
 
@@ -45,7 +45,7 @@ def test_a_backend_without_masks_gets_a_box_and_a_point():
     listener = Listener(ONLY_PROMPTS)
     answer = ask(listener)
     np.testing.assert_array_equal(answer.paste(SHAPE) > 0.5, MASK)
-    ((prompts, prior),) = listener.asked
+    ((prompts, prior),) = listener.calls
     assert prior is None
     (box,), (point,) = prompts.regions, prompts.strokes
     assert box.box
@@ -57,7 +57,7 @@ def test_a_backend_without_masks_gets_a_box_and_a_point():
 def test_a_backend_that_takes_masks_gets_the_mask_in_place_of_the_box():
     listener = Listener(Capabilities(ALL_PROMPTS))
     ask(listener)
-    ((prompts, prior),) = listener.asked
+    ((prompts, prior),) = listener.calls
     np.testing.assert_array_equal(prior, MASK)
     assert prompts.regions == ()
     assert len(prompts.strokes) == 1
@@ -67,7 +67,7 @@ def test_a_backend_that_takes_masks_gets_the_mask_in_place_of_the_box():
 def test_only_what_is_understood_is_asked(kinds):
     listener = Listener(Capabilities(frozenset(kinds), prior=kinds == {"text"}))
     ask(listener)
-    ((prompts, _),) = listener.asked
+    ((prompts, _),) = listener.calls
     assert bool(prompts.strokes) == ("point" in kinds)
     assert bool(prompts.regions) == ("box" in kinds)
 
@@ -85,15 +85,15 @@ def test_without_a_mask_the_question_is_passed_on():
     given_box = PlanePrompts(regions=(box_region((5, 5), (9, 9)),))
     for prior in (None, np.zeros(SHAPE, bool)):
         ask(listener, given_box, prior)
-    assert [asked for asked, _ in listener.asked] == [given_box] * 2
+    assert [prompts for prompts, _ in listener.calls] == [given_box] * 2
 
 
 def test_prompts_of_the_user_are_kept_and_their_box_stands():
-    box, refused = box_region((5, 5), (50, 60)), box_region((20, 20), (22, 22), positive=False)
-    with_box = project(MASK, PlanePrompts(regions=(box, refused)), BOTH)
-    assert with_box.regions == (box, refused)
-    without = project(MASK, PlanePrompts(regions=(refused,)), BOTH)
-    assert without.regions[0] is refused
+    box, exclusion = box_region((5, 5), (50, 60)), box_region((20, 20), (22, 22), positive=False)
+    with_box = project(MASK, PlanePrompts(regions=(box, exclusion)), BOTH)
+    assert with_box.regions == (box, exclusion)
+    without = project(MASK, PlanePrompts(regions=(exclusion,)), BOTH)
+    assert without.regions[0] is exclusion
     assert len(without.regions) == 2
 
 
@@ -138,19 +138,19 @@ def test_an_object_is_carried_by_prompts_alone_until_it_ends():
     volume, toy = bright(truth), ToyBackend()
     toy.capabilities = ONLY_PROMPTS
     stack = Stack(lambda i: plane_image(volume[i]), {7: truth[7]}, 0, 15)
-    found = {step.index: step for step in PromptProjection(toy).fill(stack)}
+    steps = {step.index: step for step in PromptProjection(toy).fill(stack)}
     for index in range(4, 11):
         if index != 7:
-            np.testing.assert_array_equal(found[index].mask, truth[index])
-            assert found[index].confidence == pytest.approx(0.8)
-    assert min(found) >= 2
-    assert max(found) <= 12
+            np.testing.assert_array_equal(steps[index].mask, truth[index])
+            assert steps[index].confidence == pytest.approx(0.8)
+    assert min(steps) >= 2
+    assert max(steps) <= 12
 
 
 def test_a_backend_without_weights_is_carried_too():
     truth = np.broadcast_to(MASK, (5, *SHAPE))
     volume = bright(truth) + np.random.default_rng(0).integers(0, 20, truth.shape, np.uint8)
     stack = Stack(lambda i: plane_image(volume[i]), {0: truth[0]}, 0, 5)
-    found = list(PromptProjection(GrabCutBackend()).fill(stack))
-    assert [step.index for step in found] == [1, 2, 3, 4]
-    assert all((step.mask == truth[0]).mean() > 0.98 for step in found)
+    steps = list(PromptProjection(GrabCutBackend()).fill(stack))
+    assert [step.index for step in steps] == [1, 2, 3, 4]
+    assert all((step.mask == truth[0]).mean() > 0.98 for step in steps)

@@ -1,4 +1,4 @@
-"""What all ways to propagate have in common; the network for stacks has tests of its own."""
+"""Tests of all propagators alike; the network for stacks has further tests of its own."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class Row:
         return plane_image(self._volume[index])
 
 
-def stack_of(anchors: dict[int, np.ndarray], volume=None, **known) -> Stack:
+def stack_of(anchors: dict[int, np.ndarray], volume=None, **options) -> Stack:
     values = bright(OBJECT) if volume is None else volume
-    known = {"start": 0, "stop": len(values), "read": Row(values).read, **known}
-    return Stack(anchors=anchors, **known)
+    options = {"start": 0, "stop": len(values), "read": Row(values).read, **options}
+    return Stack(anchors=anchors, **options)
 
 
 def filled(name: str, stack: Stack) -> dict[int, PlanePrediction]:
@@ -43,7 +43,7 @@ def filled(name: str, stack: Stack) -> dict[int, PlanePrediction]:
     propagator = create_propagator(name, ToyBackend())
     assert isinstance(propagator, Propagator)
     assert propagator.name == name
-    given = {index: mask.copy() for index, mask in stack.anchors.items()}
+    copies = {index: mask.copy() for index, mask in stack.anchors.items()}
     steps = list(propagator.fill(stack))
     assert {s.index for s in steps} <= set(stack.open)
     for step in steps:
@@ -51,7 +51,7 @@ def filled(name: str, stack: Stack) -> dict[int, PlanePrediction]:
         assert step.mask.dtype == bool
         assert isinstance(step.confidence, float)
         assert 0 <= step.confidence <= 1
-    for index, mask in given.items():
+    for index, mask in copies.items():
         np.testing.assert_array_equal(stack.anchors[index], mask)
     return {step.index: step for step in steps}
 
@@ -63,29 +63,29 @@ def name(request) -> str:
 
 def test_anchors_and_kept_planes_are_not_answered(name):
     anchors = {9: OBJECT[9], 15: OBJECT[15]}
-    found = filled(name, stack_of(anchors, skip=frozenset(range(10, 15))))
-    assert {8, 16} <= set(found)
-    assert not set(found) & set(range(9, 16))
+    steps = filled(name, stack_of(anchors, skip=frozenset(range(10, 15))))
+    assert {8, 16} <= set(steps)
+    assert not set(steps) & set(range(9, 16))
 
 
 @pytest.mark.parametrize(("start", "stop"), [(0, 25), (8, 16), (13, 25), (0, 12), (18, 20)])
 def test_only_the_range_is_answered(name, start, stop):
-    found = filled(name, stack_of({12: OBJECT[12]}, start=start, stop=stop))
-    assert set(found) <= set(range(start, stop)) - {12}
-    assert set(range(max(start, 9), min(stop, 16))) - {12} <= set(found)
+    steps = filled(name, stack_of({12: OBJECT[12]}, start=start, stop=stop))
+    assert set(steps) <= set(range(start, stop)) - {12}
+    assert set(range(max(start, 9), min(stop, 16))) - {12} <= set(steps)
 
 
 @pytest.mark.parametrize("ends", [(6, 18), (8, 11), (11, 13)], ids=str)
 def test_all_planes_between_two_anchors_are_answered(name, ends):
-    found = filled(name, stack_of({i: OBJECT[i] for i in ends}))
-    assert set(range(ends[0] + 1, ends[1])) <= set(found)
-    assert min(iou(found[i].mask, OBJECT[i]) for i in range(ends[0] + 1, ends[1])) > 0.3
+    steps = filled(name, stack_of({i: OBJECT[i] for i in ends}))
+    assert set(range(ends[0] + 1, ends[1])) <= set(steps)
+    assert min(iou(steps[i].mask, OBJECT[i]) for i in range(ends[0] + 1, ends[1])) > 0.3
 
 
 @pytest.mark.parametrize("ends", [(4, 20)], ids=str)
 def test_a_range_inside_a_gap_is_answered(name, ends):
-    found = filled(name, stack_of({i: OBJECT[i] for i in ends}, start=10, stop=14))
-    assert sorted(found) == [10, 11, 12, 13]
+    steps = filled(name, stack_of({i: OBJECT[i] for i in ends}, start=10, stop=14))
+    assert sorted(steps) == [10, 11, 12, 13]
 
 
 def test_without_an_anchor_there_is_nothing_to_propagate(name):
@@ -94,15 +94,15 @@ def test_without_an_anchor_there_is_nothing_to_propagate(name):
 
 
 def test_empty_anchors_alone_are_answered_by_nothing(name):
-    found = filled(name, stack_of({6: BLANK, 18: BLANK}))
-    assert not any(step.mask.any() for step in found.values())
+    steps = filled(name, stack_of({6: BLANK, 18: BLANK}))
+    assert not any(step.mask.any() for step in steps.values())
 
 
 def test_an_empty_anchor_ends_the_object(name):
-    found = filled(name, stack_of({12: OBJECT[12], 16: BLANK}))
-    assert found[13].mask.any()
-    assert not any(found[i].mask.any() for i in found if i > 16)
-    assert found[9].mask.any(), "the other side goes on"
+    steps = filled(name, stack_of({12: OBJECT[12], 16: BLANK}))
+    assert steps[13].mask.any()
+    assert not any(steps[i].mask.any() for i in steps if i > 16)
+    assert steps[9].mask.any(), "the other side goes on"
 
 
 def test_planes_are_read_one_by_one_as_they_are_asked_for(name):
@@ -139,12 +139,12 @@ def test_what_boxes_exclude_stays_empty(name, anchors):
             box_region((20, 20), (26, 26), positive=False),
         )
     )
-    known = {index: OBJECT[index] for index in anchors}
-    found = filled(name, stack_of(known, prompts=lambda index: prompts))
+    anchor_masks = {index: OBJECT[index] for index in anchors}
+    steps = filled(name, stack_of(anchor_masks, prompts=lambda index: prompts))
     inside = np.zeros(SHAPE[1:], bool)
     inside[10:41, 10:46] = True
-    assert found
-    for step in found.values():
+    assert steps
+    for step in steps.values():
         assert not step.mask[20:27, 20:27].any()
         if name not in ("chain", "projection"):  # these leave positive boxes to the backend
             assert not (step.mask & ~inside).any()
@@ -157,10 +157,10 @@ def test_those_that_look_follow_an_object_that_moves_and_ends(name):
     for index in range(2, 11):
         truth[index] = ellipsoid(SHAPE[1:], (16 + index, 14 + 1.5 * index), (8, 10))
     volume[truth] += 200
-    found = filled(name, stack_of({2: truth[2]}, volume))
-    assert min(iou(found[i].mask, truth[i]) for i in range(3, 7)) > 0.7
+    steps = filled(name, stack_of({2: truth[2]}, volume))
+    assert min(iou(steps[i].mask, truth[i]) for i in range(3, 7)) > 0.7
     if name != "flow":  # which knows no end
-        assert not any(step.mask.any() for i, step in found.items() if i > 11)
+        assert not any(step.mask.any() for i, step in steps.items() if i > 11)
 
 
 def test_answers_are_repeatable(name):
@@ -175,24 +175,24 @@ def test_answers_are_repeatable(name):
 def test_the_first_and_the_last_plane_can_be_anchors(name):
     tube = np.broadcast_to(OBJECT[12], (9, *SHAPE[1:]))
     for ends in ((0,), (8,), (0, 8)):
-        found = filled(name, stack_of({i: tube[i] for i in ends}, bright(tube)))
-        assert set(found) == set(range(9)) - set(ends)
-        assert min(iou(step.mask, tube[0]) for step in found.values()) > 0.8
+        steps = filled(name, stack_of({i: tube[i] for i in ends}, bright(tube)))
+        assert set(steps) == set(range(9)) - set(ends)
+        assert min(iou(step.mask, tube[0]) for step in steps.values()) > 0.8
 
 
 def test_an_object_as_large_as_its_planes(name):
     full = np.ones((6, *SHAPE[1:]), bool)
-    found = filled(name, stack_of({2: full[2]}, bright(full)))
+    steps = filled(name, stack_of({2: full[2]}, bright(full)))
     least = 0.8 if name == "network" else 1.0  # what has learnt is not exact
-    assert all(step.mask.mean() >= least for step in found.values())
+    assert all(step.mask.mean() >= least for step in steps.values())
 
 
 def test_an_object_of_a_few_pixels(name):
     speck = np.zeros((5, *SHAPE[1:]), bool)
     speck[:, 20:23, 20:23] = True
-    found = filled(name, stack_of({0: speck[0], 4: speck[4]}, bright(speck)))
-    assert set(found) == {1, 2, 3}
-    assert all(step.mask.any() for step in found.values())
+    steps = filled(name, stack_of({0: speck[0], 4: speck[4]}, bright(speck)))
+    assert set(steps) == {1, 2, 3}
+    assert all(step.mask.any() for step in steps.values())
 
 
 def test_planes_smaller_than_any_window(name):
@@ -204,5 +204,5 @@ def test_planes_smaller_than_any_window(name):
 
 
 def test_frames_have_no_distance(name):
-    found = filled(name, stack_of({0: OBJECT[12], 6: OBJECT[12]}, bright(OBJECT[9:16]), step=0.0))
-    assert set(found) == set(range(1, 6))
+    steps = filled(name, stack_of({0: OBJECT[12], 6: OBJECT[12]}, bright(OBJECT[9:16]), step=0.0))
+    assert set(steps) == set(range(1, 6))

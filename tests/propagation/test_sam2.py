@@ -28,15 +28,15 @@ def backend() -> Sam2Backend:
     return Sam2Backend("cpu", model=tiny_sam2(256))
 
 
-def stack(**changed) -> Stack:
-    given = {
+def stack(**overrides) -> Stack:
+    defaults = {
         "read": lambda i: plane_image(FRAMES[i]),
         "anchors": {2: MASK},
         "start": 0,
         "stop": len(FRAMES),
         "step": 0.0,
     }
-    return Stack(**given | changed)
+    return Stack(**defaults | overrides)
 
 
 def test_masks_are_those_of_the_package(backend, tmp_path) -> None:
@@ -46,15 +46,15 @@ def test_masks_are_those_of_the_package(backend, tmp_path) -> None:
     model = backend.model
     state = model.init_state(_as_video(tmp_path, model))
     model.add_new_mask(state, 2, 1, MASK)
-    wanted = {}
+    expected = {}
     for reverse in (False, True):
         for frame, _, logits in model.propagate_in_video(state, 2, reverse=reverse):
-            wanted[frame] = logits[0, 0].sigmoid().numpy()
+            expected[frame] = logits[0, 0].sigmoid().numpy()
     steps = list(create_propagator("auto", backend).fill(stack()))
     assert [step.index for step in steps] == [3, 4, 5, 1, 0]
     for step in steps:
-        close = np.abs(wanted[step.index] - 0.5) < 1e-3
-        assert ((step.mask == (wanted[step.index] > 0.5)) | close).mean() > 0.999
+        close = np.abs(expected[step.index] - 0.5) < 1e-3
+        assert ((step.mask == (expected[step.index] > 0.5)) | close).mean() > 0.999
 
 
 def _as_video(folder, model) -> str:
@@ -93,10 +93,10 @@ def test_it_stops_between_two_steps(backend) -> None:
 def test_old_answers_are_let_go(backend) -> None:
     from napari_promptseg.propagation import sam2
 
-    kept = {frame: {} for frame in range(40)}
-    state = {"output_dict_per_obj": {0: {"non_cond_frame_outputs": kept}}}
+    outputs = {frame: {} for frame in range(40)}
+    state = {"output_dict_per_obj": {0: {"non_cond_frame_outputs": outputs}}}
     sam2._forget(state, 40, reverse=False)
-    assert min(kept) == 40 - sam2._MEMORY_FRAMES
+    assert min(outputs) == 40 - sam2._MEMORY_FRAMES
 
 
 def test_an_object_may_be_gone_for_long_between_the_outermost_anchors() -> None:

@@ -11,9 +11,9 @@ from napari_promptseg.propagation.schedule import fill_in_order
 MASK = np.ones((4, 5), bool)
 
 
-def stack_of(*anchors: int, **known) -> Stack:
-    known = {"start": 0, "stop": 12, **known}
-    return Stack(lambda index: plane_image(MASK * 1), dict.fromkeys(anchors, MASK), **known)
+def stack_of(*anchors: int, **options) -> Stack:
+    options = {"start": 0, "stop": 12, **options}
+    return Stack(lambda index: plane_image(MASK * 1), dict.fromkeys(anchors, MASK), **options)
 
 
 def order(stack: Stack) -> list[int]:
@@ -22,14 +22,14 @@ def order(stack: Stack) -> list[int]:
     def steps(indices):
         return (PlanePrediction(index, MASK, 1.0) for index in indices)
 
-    answered = fill_in_order(
+    predictions = fill_in_order(
         stack, lambda _, planes: steps(planes), lambda first, last: steps(range(first + 1, last))
     )
-    return [step.index for step in answered]
+    return [step.index for step in predictions]
 
 
 @pytest.mark.parametrize(
-    ("known", "expected"),
+    ("options", "expected"),
     [
         ({}, [4, 8, 2, 5, 9, 1, 6, 10, 0, 11]),
         ({"start": 5, "stop": 9}, [8, 5, 6]),
@@ -39,8 +39,8 @@ def order(stack: Stack) -> list[int]:
     ],
     ids=["all", "range", "skip", "origin", "origin on an anchor"],
 )
-def test_the_order_of_planes(known, expected):
-    assert order(stack_of(3, 7, **known)) == expected
+def test_the_order_of_planes(options, expected):
+    assert order(stack_of(3, 7, **options)) == expected
 
 
 def test_ways_without_an_open_plane_are_not_begun():
@@ -55,11 +55,11 @@ def test_ways_without_an_open_plane_are_not_begun():
 # Handing on
 
 
-def counted(stack: Stack, lost: tuple[int, int] = (-1, -1)) -> list[tuple[int, float]]:
-    """Relay whose confidence falls by one a plane; `lost` is a (from, to) that ends it."""
+def counted(stack: Stack, barrier: tuple[int, int] = (-1, -1)) -> list[tuple[int, float]]:
+    """Relay whose confidence falls by one a plane; `barrier` is a (from, to) that ends it."""
 
     def advance(step: PlanePrediction, index: int) -> PlanePrediction | None:
-        if (step.index, index) == lost:
+        if (step.index, index) == barrier:
             return None
         return PlanePrediction(index, step.mask, step.confidence - 1)
 
@@ -76,14 +76,14 @@ def test_answers_are_handed_on_from_the_anchor():
 
 
 def test_two_anchors_meet_and_both_sides_are_united():
-    found = counted(stack_of(0, 4, start=0, stop=5))
-    assert found[:3] == [(1, 0), (3, 0), (2, -1)]
-    assert found[3:] == [(2, 100.5), (3, 100.75), (1, 100.25)]
+    steps = counted(stack_of(0, 4, start=0, stop=5))
+    assert steps[:3] == [(1, 0), (3, 0), (2, -1)]
+    assert steps[3:] == [(2, 100.5), (3, 100.75), (1, 100.25)]
 
 
 def test_where_one_side_is_lost_the_other_stands():
-    found = dict(counted(stack_of(0, 4, start=0, stop=5), lost=(4, 3)))
-    assert found == {1: 0, 2: -1, 3: -2}
+    confidences = dict(counted(stack_of(0, 4, start=0, stop=5), barrier=(4, 3)))
+    assert confidences == {1: 0, 2: -1, 3: -2}
 
 
 def test_the_larger_anchor_weighs_more():

@@ -46,16 +46,16 @@ def filled(stack: Stack, backend=None) -> dict[int, np.ndarray]:
     return {s.index: s.mask for s in steps}
 
 
-def assert_equal(found: dict[int, np.ndarray], truth: np.ndarray) -> None:
-    for index, mask in found.items():
+def assert_equal(masks: dict[int, np.ndarray], truth: np.ndarray) -> None:
+    for index, mask in masks.items():
         np.testing.assert_array_equal(mask, truth[index], err_msg=f"plane {index}")
 
 
 @pytest.mark.parametrize("origin", [15, 8, 25])
 def test_one_anchor_fills_the_object_both_ways_and_ends_where_it_ends(origin: int) -> None:
-    found = filled(stack_of(bright(OBJECT), {origin: OBJECT[origin]}))
-    assert_equal(found, OBJECT)
-    missing = set(np.flatnonzero(OBJECT.any((1, 2)))) - set(found) - {origin}
+    masks = filled(stack_of(bright(OBJECT), {origin: OBJECT[origin]}))
+    assert_equal(masks, OBJECT)
+    missing = set(np.flatnonzero(OBJECT.any((1, 2)))) - set(masks) - {origin}
     assert missing <= {4, 26}, "only the tips, which have too few pixels, may be left out"
 
 
@@ -84,27 +84,27 @@ def test_a_step_has_the_score_of_the_backend() -> None:
     ("start", "stop"), [(0, 31), (10, 20), (16, 31), (0, 15), (20, 25), (15, 16)], ids=str
 )
 def test_only_the_range_is_filled_even_away_from_the_anchor(start: int, stop: int) -> None:
-    found = filled(stack_of(bright(OBJECT), {15: OBJECT[15]}, start, stop))
-    assert_equal(found, OBJECT)
-    wanted = {i for i in range(start, stop) if OBJECT[i].sum() > 50} - {15}
-    assert wanted <= set(found) <= set(range(start, stop))
+    masks = filled(stack_of(bright(OBJECT), {15: OBJECT[15]}, start, stop))
+    assert_equal(masks, OBJECT)
+    expected = {i for i in range(start, stop) if OBJECT[i].sum() > 50} - {15}
+    assert expected <= set(masks) <= set(range(start, stop))
 
 
 def test_the_first_and_the_last_plane_can_be_anchors() -> None:
     tube = np.broadcast_to(ellipsoid((40, 40), (20, 20), (8, 8)), (9, 40, 40))
     for anchors in ({0: tube[0]}, {8: tube[8]}, {0: tube[0], 8: tube[8]}):
-        found = filled(stack_of(bright(tube), anchors))
-        assert_equal(found, tube)
-        assert len(found) + len(anchors) == 9
+        masks = filled(stack_of(bright(tube), anchors))
+        assert_equal(masks, tube)
+        assert len(masks) + len(anchors) == 9
 
 
 def test_the_object_is_not_found_again_after_it_was_gone() -> None:
     gap = OBJECT.copy()
     gap[18] = False
-    found = filled(stack_of(bright(gap), {15: OBJECT[15]}))
-    assert 17 in found
-    assert not {i for i in found if i >= 18}
-    assert min(found) < 6, "the other way goes on"
+    masks = filled(stack_of(bright(gap), {15: OBJECT[15]}))
+    assert 17 in masks
+    assert not {i for i in masks if i >= 18}
+    assert min(masks) < 6, "the other way goes on"
 
 
 def test_a_sudden_speck_is_not_the_object() -> None:
@@ -119,11 +119,11 @@ def test_a_sudden_speck_is_not_the_object() -> None:
 
 
 def test_an_empty_anchor_ends_a_chain() -> None:
-    found = filled(stack_of(bright(OBJECT), {15: OBJECT[15], 20: BLANK}))
-    assert_equal(found, OBJECT)
-    assert set(found) >= set(range(16, 20))
-    assert max(found) < 20, "nothing beyond the plane that the user emptied"
-    assert min(found) < 6
+    masks = filled(stack_of(bright(OBJECT), {15: OBJECT[15], 20: BLANK}))
+    assert_equal(masks, OBJECT)
+    assert set(masks) >= set(range(16, 20))
+    assert max(masks) < 20, "nothing beyond the plane that the user emptied"
+    assert min(masks) < 6
 
 
 def test_empty_anchors_alone_fill_nothing() -> None:
@@ -134,12 +134,12 @@ def test_between_two_anchors_the_nearer_one_decides() -> None:
     """The backend copies the prior, so that each side stays recognisable."""
     copying = ScriptedBackend(lambda image, prompts, prior: prior)
     small, large = (ellipsoid(SHAPE[1:], (30, 35), r) for r in ((9, 13), (13, 9)))
-    found = filled(stack_of(bright(STILL), {5: small, 14: large}, 5, 15), copying)
-    assert sorted(found) == list(range(6, 14))
+    masks = filled(stack_of(bright(STILL), {5: small, 14: large}, 5, 15), copying)
+    assert sorted(masks) == list(range(6, 14))
     for index in range(6, 10):
-        np.testing.assert_array_equal(found[index], small, err_msg=f"plane {index}")
+        np.testing.assert_array_equal(masks[index], small, err_msg=f"plane {index}")
     for index in range(10, 14):
-        np.testing.assert_array_equal(found[index], large, err_msg=f"plane {index}")
+        np.testing.assert_array_equal(masks[index], large, err_msg=f"plane {index}")
 
 
 def test_probabilities_of_both_sides_are_blended_by_distance() -> None:
@@ -152,28 +152,28 @@ def test_probabilities_of_both_sides_are_blended_by_distance() -> None:
             return np.where(inner, 1.0, np.where(ring, 0.9, 0.0))
         return np.where(inner, 1.0, np.where(ring, 0.3, 0.0))
 
-    found = filled(stack_of(bright(OBJECT), {0: outer, 10: inner}, 0, 11), ScriptedBackend(answer))
+    masks = filled(stack_of(bright(OBJECT), {0: outer, 10: inner}, 0, 11), ScriptedBackend(answer))
     for index in range(1, 10):
         weights = (10 - index) * np.sqrt(outer.sum()), index * np.sqrt(inner.sum())
         belongs = np.dot(weights, (0.9, 0.3)) / sum(weights) > 0.5
-        assert found[index][ring].all() == belongs, index
-        assert found[index][inner].all()
+        assert masks[index][ring].all() == belongs, index
+        assert masks[index][inner].all()
 
 
 def test_a_tip_weighs_less_than_the_middle_of_an_object() -> None:
     copying = ScriptedBackend(lambda image, prompts, prior: prior)
     tip, middle = (ellipsoid(SHAPE[1:], (30, 35), (r, r)) for r in (3, 15))
-    found = filled(stack_of(bright(STILL), {0: tip, 10: middle}, 0, 11), copying)
-    as_middle = [index for index, mask in found.items() if (mask == middle).all()]
+    masks = filled(stack_of(bright(STILL), {0: tip, 10: middle}, 0, 11), copying)
+    as_middle = [index for index, mask in masks.items() if (mask == middle).all()]
     assert sorted(as_middle) == [2, 3, 4, 5, 6, 7, 8, 9]
 
 
 def test_a_gap_is_filled_in_range_and_once() -> None:
     toy = ToyBackend()
     anchors = {8: OBJECT[8], 22: OBJECT[22]}
-    found = filled(stack_of(bright(OBJECT), anchors, 12, 17), toy)
-    assert sorted(found) == [12, 13, 14, 15, 16]
-    assert_equal(found, OBJECT)
+    masks = filled(stack_of(bright(OBJECT), anchors, 12, 17), toy)
+    assert sorted(masks) == [12, 13, 14, 15, 16]
+    assert_equal(masks, OBJECT)
     assert len(toy.looks) <= 2 * (22 - 8), "no plane is answered more than once a side"
 
 
@@ -192,21 +192,21 @@ def test_where_the_way_back_loses_the_object_the_way_there_stands() -> None:
 
     small, large = (ellipsoid(SHAPE[1:], (30, 35), (r, r)) for r in (9, 13))
     anchors = {5: small, 14: large}  # the large one is lost at once
-    found = filled(stack_of(bright(STILL), anchors, 5, 15), ScriptedBackend(answer))
-    assert sorted(found) == list(range(6, 14))
-    for index, mask in found.items():
+    masks = filled(stack_of(bright(STILL), anchors, 5, 15), ScriptedBackend(answer))
+    assert sorted(masks) == list(range(6, 14))
+    for index, mask in masks.items():
         np.testing.assert_array_equal(mask, small, err_msg=f"plane {index}")
 
 
 def test_three_anchors_keep_to_their_gaps() -> None:
     copying = ScriptedBackend(lambda image, prompts, prior: prior)
     discs = {i: ellipsoid(SHAPE[1:], (30, 35), (r, r)) for i, r in ((4, 8), (10, 12), (20, 9))}
-    found = filled(stack_of(bright(STILL), discs), copying)
-    assert set(found) == set(range(31)) - set(discs)
-    np.testing.assert_array_equal(found[0], discs[4])
-    np.testing.assert_array_equal(found[9], discs[10])
-    np.testing.assert_array_equal(found[11], discs[10])
-    np.testing.assert_array_equal(found[30], discs[20])
+    masks = filled(stack_of(bright(STILL), discs), copying)
+    assert set(masks) == set(range(31)) - set(discs)
+    np.testing.assert_array_equal(masks[0], discs[4])
+    np.testing.assert_array_equal(masks[9], discs[10])
+    np.testing.assert_array_equal(masks[11], discs[10])
+    np.testing.assert_array_equal(masks[30], discs[20])
 
 
 # Robustness
@@ -218,33 +218,33 @@ def test_an_exploding_backend_never_fills_the_plane(radius: int) -> None:
     anchor = ellipsoid((200, 200), (100, 100), (radius, radius))
     volume = np.zeros((40, 200, 200), np.uint8)
     for anchors in ({5: anchor}, {5: anchor, 30: anchor}):
-        found = filled(stack_of(volume, anchors), exploding)
-        assert all(mask.mean() < 0.15 for mask in found.values())
-        assert len(found) < 20, "it gave up"
+        masks = filled(stack_of(volume, anchors), exploding)
+        assert all(mask.mean() < 0.15 for mask in masks.values())
+        assert len(masks) < 20, "it gave up"
 
 
 def test_a_leak_beside_the_object_is_cut_off() -> None:
     volume = bright(OBJECT)
     volume[16:, :, 50:] = 200  # a bright wall that touches the object from plane 16 on
-    found = filled(stack_of(volume, {15: OBJECT[15]}, 15, 17))
+    masks = filled(stack_of(volume, {15: OBJECT[15]}, 15, 17))
     reach = ellipsoid(SHAPE[1:], (30, 35), (18 + 15, 22 + 15))
-    assert not (found[16] & ~reach).any()
+    assert not (masks[16] & ~reach).any()
 
 
 def test_an_object_that_opens_up_is_followed() -> None:
     """From near the tip of a large sphere: it grows fast, but has a border."""
     sphere = ellipsoid((60, 200, 200), (60, 100, 100), (60, 60, 60))
-    found = filled(stack_of(bright(sphere), {1: sphere[1]}))
-    assert sorted(found) == list(range(2, 60)), "plane 0 has one pixel"
-    assert_equal({i: found[i] for i in range(12, 60)}, sphere)
+    masks = filled(stack_of(bright(sphere), {1: sphere[1]}))
+    assert sorted(masks) == list(range(2, 60)), "plane 0 has one pixel"
+    assert_equal({i: masks[i] for i in range(12, 60)}, sphere)
 
 
 def test_an_object_that_fills_its_plane_is_followed() -> None:
     full = np.ones((8, 40, 50), bool)
     full[:, :, :3] = False
-    found = filled(stack_of(bright(full), {3: full[3]}))
-    assert_equal(found, full)
-    assert len(found) == 7
+    masks = filled(stack_of(bright(full), {3: full[3]}))
+    assert_equal(masks, full)
+    assert len(masks) == 7
 
 
 def test_prompts_of_a_plane_are_passed_on() -> None:
@@ -257,12 +257,12 @@ def test_prompts_of_a_plane_are_passed_on() -> None:
         lambda index: PlanePrompts(regions=(region,)) if index == 16 else PlanePrompts(),
     )
     toy = ToyBackend()
-    found = filled(stack, toy)
+    masks = filled(stack, toy)
     assert [bool(p.regions) for p in toy.seen].count(True) == 1
     inside = np.zeros(SHAPE[1:], bool)
     inside[20:41, 20:41] = True
-    assert not (found[16] & ~inside).any()
-    assert iou(found[14], OBJECT[14]) == 1
+    assert not (masks[16] & ~inside).any()
+    assert iou(masks[14], OBJECT[14]) == 1
 
 
 def test_what_the_user_refused_stays_empty_whatever_the_backend_says() -> None:
@@ -271,9 +271,9 @@ def test_what_the_user_refused_stays_empty_whatever_the_backend_says() -> None:
     stack = stack_of(
         bright(OBJECT), {15: OBJECT[15]}, prompts=lambda index: PlanePrompts(regions=(region,))
     )
-    found = filled(stack, stubborn)
-    assert found
-    assert not any(mask[25:36, 25:36].any() for mask in found.values())
+    masks = filled(stack, stubborn)
+    assert masks
+    assert not any(mask[25:36, 25:36].any() for mask in masks.values())
 
 
 def test_without_an_anchor_there_is_nothing_to_carry() -> None:
@@ -319,10 +319,10 @@ def test_planes_that_are_kept_are_neither_answered_nor_read() -> None:
     toy = ToyBackend()
     anchors = {8: OBJECT[8], 22: OBJECT[22]}
     stack = replace(stack_of(bright(OBJECT), anchors), skip=frozenset(range(9, 22)))
-    found = {step.index for step in SequentialPropagator(toy).fill(stack)}
-    assert not found & set(range(8, 23))
-    assert {7, 23} <= found
-    assert len(toy.looks) <= len(found) + 2
+    indices = {step.index for step in SequentialPropagator(toy).fill(stack)}
+    assert not indices & set(range(8, 23))
+    assert {7, 23} <= indices
+    assert len(toy.looks) <= len(indices) + 2
 
 
 def test_along_time_an_object_comes_back_where_it_was() -> None:
@@ -352,8 +352,8 @@ def test_along_time_another_object_in_its_place_is_left_alone() -> None:
             step=0.0,
         )
     )
-    found = {s.index: s.mask for s in steps}
-    assert not any(found[index].any() for index in range(3, 10))
+    masks = {s.index: s.mask for s in steps}
+    assert not any(masks[index].any() for index in range(3, 10))
 
 
 def test_along_time_the_prior_follows_the_motion() -> None:
@@ -372,5 +372,5 @@ def test_along_time_the_prior_follows_the_motion() -> None:
             step=0.0,
         )
     )
-    found = {s.index: s.mask for s in steps}
-    assert all(iou(found[t], film[t]) > 0.9 for t in range(1, 8))
+    masks = {s.index: s.mask for s in steps}
+    assert all(iou(masks[t], film[t]) > 0.9 for t in range(1, 8))

@@ -38,10 +38,10 @@ def test_the_ends_are_the_two_masks(first, last, spacing):
 def test_what_neither_mask_is_near_stays_empty(first, last, spacing):
     """Nothing appears outside of the box around both."""
     middle = ShapeInterpolation(first, last, spacing).at(0.5)
-    found = np.argwhere(first | last)
+    points = np.argwhere(first | last)
     outside = np.ones(first.shape, bool)
-    if len(found):
-        low, high = found.min(0), found.max(0) + 1
+    if len(points):
+        low, high = points.min(0), points.max(0) + 1
         outside[low[0] : high[0], low[1] : high[1]] = False
     assert not (middle & outside).any()
 
@@ -63,19 +63,19 @@ def test_between_equal_masks_nothing_changes(mask, share):
 
 @pytest.mark.parametrize("share", [0.25, 0.5, 0.75])
 def test_a_disc_grows_evenly(share):
-    found = ShapeInterpolation(disc(30, 40, 6), disc(30, 40, 18)).at(share)
-    assert iou(found, disc(30, 40, 6 + 12 * share)) > 0.95
+    interpolation = ShapeInterpolation(disc(30, 40, 6), disc(30, 40, 18)).at(share)
+    assert iou(interpolation, disc(30, 40, 6 + 12 * share)) > 0.95
 
 
 @pytest.mark.parametrize("share", [0.25, 0.5, 0.75])
 def test_a_disc_that_moves_is_moved(share):
-    found = ShapeInterpolation(disc(20, 20, 8), disc(40, 60, 8)).at(share)
-    assert iou(found, disc(20 + 20 * share, 20 + 40 * share, 8)) > 0.85
+    interpolation = ShapeInterpolation(disc(20, 20, 8), disc(40, 60, 8)).at(share)
+    assert iou(interpolation, disc(20 + 20 * share, 20 + 40 * share, 8)) > 0.85
 
 
 def test_the_overlap_is_that_of_the_moved_object():
-    still, moved = disc(20, 20, 8), disc(40, 60, 8)
-    assert ShapeInterpolation(still, moved).overlap == pytest.approx(1, abs=0.05)
+    still, target = disc(20, 20, 8), disc(40, 60, 8)
+    assert ShapeInterpolation(still, target).overlap == pytest.approx(1, abs=0.05)
     assert ShapeInterpolation(still, disc(20, 20, 16)).overlap == pytest.approx(0.25, abs=0.02)
     assert ShapeInterpolation(still, EMPTY).overlap == 0
     assert ShapeInterpolation(EMPTY, EMPTY).overlap == 1
@@ -83,9 +83,9 @@ def test_the_overlap_is_that_of_the_moved_object():
 
 def test_a_branch_that_ends_does_not_pull_the_other_along():
     both, one = disc(30, 20, 8) | disc(30, 60, 8), disc(30, 60, 8)
-    found = ShapeInterpolation(both, one).at(0.3)
-    assert found[30, 60]
-    assert iou(found[:, 40:], one[:, 40:]) > 0.95
+    interpolation = ShapeInterpolation(both, one).at(0.3)
+    assert interpolation[30, 60]
+    assert iou(interpolation[:, 40:], one[:, 40:]) > 0.95
 
 
 def test_an_object_is_gone_half_way_to_an_empty_plane():
@@ -100,9 +100,9 @@ def test_planes_without_a_border():
     assert not ShapeInterpolation(EMPTY, EMPTY).at(0.5).any()
     assert ShapeInterpolation(FULL, FULL).at(0.5).all()
     assert ShapeInterpolation(FULL, EMPTY).at(0.4).all()
-    grown = ShapeInterpolation(disc(30, 40, 12), FULL).at(0.2)
-    assert (grown >= disc(30, 40, 12)).all()
-    assert 12**2 * np.pi < np.count_nonzero(grown) < grown.size
+    interpolation = ShapeInterpolation(disc(30, 40, 12), FULL).at(0.2)
+    assert (interpolation >= disc(30, 40, 12)).all()
+    assert 12**2 * np.pi < np.count_nonzero(interpolation) < interpolation.size
 
 
 def test_spacing_decides_which_way_is_shorter():

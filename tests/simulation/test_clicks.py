@@ -68,11 +68,11 @@ def test_the_first_click_is_the_centre_of_the_object() -> None:
 
 def test_the_larger_error_is_clicked_first_whatever_its_sign() -> None:
     truth = block(slice(10, 40), slice(10, 40))
-    missed = truth.copy()
-    missed[10:19] = False
-    assert next_click(missed, truth) == ((14, 14), True)
-    added = missed | block(slice(0, 60), slice(50, 71))
-    assert next_click(added, truth) == ((10, 60), False)
+    partial = truth.copy()
+    partial[10:19] = False
+    assert next_click(partial, truth) == ((14, 14), True)
+    excess = partial | block(slice(0, 60), slice(50, 71))
+    assert next_click(excess, truth) == ((10, 60), False)
 
 
 def test_the_farthest_pixel_counts_not_the_number_of_pixels() -> None:
@@ -184,10 +184,10 @@ def test_a_lasso_holds_most_of_a_round_object(rng: np.random.Generator) -> None:
     for _ in range(20):
         lasso = lasso_around(truth, rng)
         assert lasso is not None
-        filled = np.zeros(SHAPE, np.uint8)
-        fill_region(filled, lasso)
-        assert (truth & (filled > 0)).sum() > 0.85 * truth.sum()
-        assert filled.sum() < 1.6 * truth.sum()
+        area = np.zeros(SHAPE, np.uint8)
+        fill_region(area, lasso)
+        assert (truth & (area > 0)).sum() > 0.85 * truth.sum()
+        assert area.sum() < 1.6 * truth.sum()
 
 
 def test_the_main_axis_runs_from_tip_to_tip_without_branches() -> None:
@@ -280,9 +280,9 @@ def test_a_spoilt_mask_has_leaked_along_similar_grey_or_is_a_part() -> None:
 def test_what_does_not_count_is_not_clicked() -> None:
     truth = np.zeros((30, 40), bool)
     truth[5:25, 5:15] = truth[10:14, 30:34] = True
-    counted = np.ones_like(truth)
-    counted[:, :20] = False
+    valid = np.ones_like(truth)
+    valid[:, :20] = False
     for seed in range(10):
-        click = corrective_click(truth & False, truth, np.random.default_rng(seed), counted)
+        click = corrective_click(truth & False, truth, np.random.default_rng(seed), valid)
         assert click is not None
         assert click.path[0, 1] >= 30

@@ -13,19 +13,19 @@ IMAGE = np.repeat(bright(TRUTH)[..., None], 3, 2)
 
 
 def test_every_way_to_start_occurs_and_says_something() -> None:
-    seen = set()
+    starts = set()
     for seed in range(200):
         episode = start(Sample(IMAGE, TRUTH, NEIGHBOUR), np.random.default_rng(seed))
         kinds = {"click" if len(s.path) == 1 else "scribble" for s in episode.strokes}
         kinds |= {"region"} if episode.regions else set()
         kinds |= {"neighbour"} if episode.prior is not None else set()
         assert kinds, "there is always a prompt"
-        seen.add(frozenset(kinds))
+        starts.add(frozenset(kinds))
         maps = episode.maps()
         assert maps.shape == (4, 64, 64)
         assert maps.any((1, 2)).any()
         assert 0 <= maps.min() <= maps.max() <= 1
-    assert seen >= {
+    assert starts >= {
         frozenset(k)
         for k in ({"click"}, {"scribble"}, {"region"}, {"neighbour"}, {"click", "neighbour"})
     }
@@ -48,13 +48,13 @@ def test_an_ended_object_is_known_by_its_neighbour_and_at_most_refused() -> None
 
 def test_a_refused_prior_leaves_nothing() -> None:
     """A lone negative click amidst the prior, on an object that is there, empties the truth."""
-    refused = []
+    episodes = []
     for seed in range(300):
         episode = start(Sample(IMAGE, TRUTH, NEIGHBOUR), np.random.default_rng(seed))
         if not episode.truth.any():
-            refused.append(episode)
-    assert 0 < len(refused) < 40
-    for episode in refused:
+            episodes.append(episode)
+    assert 0 < len(episodes) < 40
+    for episode in episodes:
         (click,) = episode.strokes
         assert not click.positive
         assert episode.prior is not None

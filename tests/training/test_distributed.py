@@ -7,9 +7,9 @@ from napari_promptseg.training.distributed import ProcessGroup
 
 
 def parameter(gradient) -> torch.nn.Parameter:
-    made = torch.nn.Parameter(torch.zeros(2))
-    made.grad = None if gradient is None else torch.tensor(gradient)
-    return made
+    tensor = torch.nn.Parameter(torch.zeros(2))
+    tensor.grad = None if gradient is None else torch.tensor(gradient)
+    return tensor
 
 
 @pytest.fixture

@@ -23,9 +23,9 @@ def test_five_objects_make_a_class_that_proposes() -> None:
     concept = adapt([image], [first(labels, 5)], name="disc", tune=False)
     assert concept.examples == 5
     assert concept.adapter is None
-    found = concept.propose(draw_discs(1)[0])
-    assert found.shape == labels.shape
-    assert found.any()
+    proposals = concept.propose(draw_discs(1)[0])
+    assert proposals.shape == labels.shape
+    assert proposals.any()
 
 
 def test_planes_of_a_volume_are_examples() -> None:
@@ -51,20 +51,20 @@ def test_labels_that_do_not_fit_are_refused(labels, message: str) -> None:
 
 
 def test_objects_of_few_images_are_split_and_held_back_alone() -> None:
-    learnt, held = fine_tune.split_objects([scene(0, 8, "a")])
-    kept = set(np.unique(learnt[0].labels)) - {0}
-    assert len(held) == 2
-    assert len(kept) == 6
-    for other in held:
+    training, validation = fine_tune.split_objects([scene(0, 8, "a")])
+    labels = set(np.unique(training[0].labels)) - {0}
+    assert len(validation) == 2
+    assert len(labels) == 6
+    for other in validation:
         assert set(np.unique(other.labels)) == {0, 1}
-        assert not (learnt[0].labels[other.labels > 0]).any()
+        assert not (training[0].labels[other.labels > 0]).any()
 
 
 def test_of_many_images_whole_ones_are_held_back() -> None:
     scenes = [scene(i, 3, str(i)) for i in range(6)]
-    learnt, held = fine_tune.split_objects(scenes)
-    assert {s.name for s in learnt}.isdisjoint({s.name for s in held})
-    assert len({s.name for s in learnt}) == 4
+    training, validation = fine_tune.split_objects(scenes)
+    assert {s.name for s in training}.isdisjoint({s.name for s in validation})
+    assert len({s.name for s in training}) == 4
 
 
 def test_fewer_than_four_objects_cannot_be_split() -> None:
@@ -76,8 +76,8 @@ def test_tuning_changes_the_decoder_alone_and_never_the_backend(monkeypatch) -> 
     monkeypatch.setattr(fine_tune, "_MOST_STEPS", 3)
     backend = ClickNetBackend("cpu")
     before = {k: v.numpy().copy() for k, v in backend.net.state_dict().items()}
-    needed = iter([[9.0, 9.0], [8.5, 8.5], [8.0, 8.0]])  # before, all the way, a part of it
-    monkeypatch.setattr(fine_tune, "clicks_needed", lambda *_: np.array(next(needed)))
+    counts = iter([[9.0, 9.0], [8.5, 8.5], [8.0, 8.0]])  # before, all the way, a part of it
+    monkeypatch.setattr(fine_tune, "clicks_needed", lambda *_: np.array(next(counts)))
     tuned = fine_tune.tune(backend, [scene(0, 6, "a")], seconds=1e6)
     assert tuned.adapter is not None
     assert tuned.steps == 3
@@ -105,5 +105,5 @@ def test_stopping_ends_with_what_was_learnt(monkeypatch) -> None:
 
 def test_clicks_are_fewer_for_what_is_easy() -> None:
     easy = fine_tune.split_objects([scene(0, 6, "a")])[1]
-    needed = fine_tune.clicks_needed(ClickNetBackend("cpu"), easy)
-    assert (needed < 2).all()
+    counts = fine_tune.clicks_needed(ClickNetBackend("cpu"), easy)
+    assert (counts < 2).all()

@@ -33,10 +33,10 @@ def test_imagenet_weights_fill_the_encoder_and_nothing_else(tmp_path, random_net
     torch.manual_seed(0)
     plain = begin_network(recipe(tmp_path)).state_dict()
     torch.manual_seed(0)
-    filled = begin_network(recipe(tmp_path, pretrained=True)).state_dict()
-    changed = {name for name in plain if not torch.equal(plain[name], filled[name])}
-    assert {name.split(".")[0] for name in changed} == {"encoder"}
-    assert "encoder.conv_stem.weight" in changed
+    imagenet = begin_network(recipe(tmp_path, pretrained=True)).state_dict()
+    differences = {name for name in plain if not torch.equal(plain[name], imagenet[name])}
+    assert {name.split(".")[0] for name in differences} == {"encoder"}
+    assert "encoder.conv_stem.weight" in differences
 
 
 @pytest.mark.parametrize("content", [b"not weights", None], ids=["damaged", "of another network"])
@@ -60,8 +60,8 @@ def test_the_encoder_learns_more_slowly(tmp_path, random_net):
     extra = torch.nn.Linear(2, 2)
     optimiser = begin_optimiser(random_net, config, extra)
     assert [group["peak"] for group in optimiser.param_groups] == [1e-3, 2e-3]
-    held = sum(len(group["params"]) for group in optimiser.param_groups)
-    assert held == len(list(random_net.parameters())) + len(list(extra.parameters()))
+    count = sum(len(group["params"]) for group in optimiser.param_groups)
+    assert count == len(list(random_net.parameters())) + len(list(extra.parameters()))
 
 
 def test_a_light_network_answers_the_same_and_learns_less(tmp_path, random_net):

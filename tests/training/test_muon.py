@@ -72,8 +72,8 @@ def test_a_state_goes_on() -> None:
     net, optimiser = make()
     losses = [learn(net, optimiser, seed % 5) for seed in range(300)]
     assert losses[-1] < 0.5 * losses[0]
-    other, resumed = make()
+    other, other_optimiser = make()
     other.load_state_dict(net.state_dict())
-    resumed.load_state_dict(copy.deepcopy(optimiser.state_dict()))
-    assert learn(other, resumed, 9) == learn(net, optimiser, 9)
+    other_optimiser.load_state_dict(copy.deepcopy(optimiser.state_dict()))
+    assert learn(other, other_optimiser, 9) == learn(net, optimiser, 9)
     torch.testing.assert_close(other[0].weight, net[0].weight, rtol=0, atol=0)

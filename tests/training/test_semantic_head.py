@@ -47,9 +47,9 @@ def test_what_has_no_name_teaches_nothing(stack) -> None:
     naming = SemanticHead([1])
     half = names.clone()
     half[:, 2:] = -1
-    changed = features.clone()
-    changed[:, :, 2:] = 5
-    torch.testing.assert_close(naming.loss(changed, half), naming.loss(features, half))
+    variant = features.clone()
+    variant[:, :, 2:] = 5
+    torch.testing.assert_close(naming.loss(variant, half), naming.loss(features, half))
     nothing = naming.loss(features, torch.full_like(names, -1))
     nothing.backward()
     assert float(nothing.detach()) == 0

@@ -73,29 +73,29 @@ def checkpoint_step(folder: Path) -> int:
 
 
 def test_a_run_that_was_stopped_and_killed_goes_on(recipe, tmp_path):
-    stopped = begin(recipe)
-    read_until(stopped, "step 2/")
-    stopped.send_signal(signal.SIGTERM)
-    output, _ = stopped.communicate(timeout=600)
-    assert stopped.returncode == 128 + signal.SIGTERM, output
-    kept = checkpoint_step(tmp_path)
-    assert f"stopped after step {kept}" in output
+    first = begin(recipe)
+    read_until(first, "step 2/")
+    first.send_signal(signal.SIGTERM)
+    output, _ = first.communicate(timeout=600)
+    assert first.returncode == 128 + signal.SIGTERM, output
+    stop_step = checkpoint_step(tmp_path)
+    assert f"stopped after step {stop_step}" in output
 
-    killed = begin(recipe)
-    read_until(killed, f"step {kept + 2}/")
-    killed.kill()
-    killed.communicate()
-    reached = checkpoint_step(tmp_path)
-    assert reached > kept
+    second = begin(recipe)
+    read_until(second, f"step {stop_step + 2}/")
+    second.kill()
+    second.communicate()
+    kill_step = checkpoint_step(tmp_path)
+    assert kill_step > stop_step
 
-    result = CliRunner().invoke(app, ["train", str(write_recipe(tmp_path, reached + 1))])
+    result = CliRunner().invoke(app, ["train", str(write_recipe(tmp_path, kill_step + 1))])
     assert result.exit_code == 0, result.output
-    assert checkpoint_step(tmp_path) == reached + 1
+    assert checkpoint_step(tmp_path) == kill_step + 1
     steps = [int(row["step"]) for row in read_log(tmp_path / "run" / "log.csv")]
     assert steps == sorted(set(steps)), "no step is logged twice"
-    assert steps[-1] == reached + 1
+    assert steps[-1] == kill_step + 1
     stretches = json.loads((tmp_path / "run" / "run.json").read_text())["stretches"]
-    assert [s["first"] for s in stretches] == [0, kept, reached]
+    assert [s["first"] for s in stretches] == [0, stop_step, kill_step]
 
 
 def test_two_processes_train_one_network(tmp_path):
@@ -119,9 +119,9 @@ def test_two_processes_train_one_network(tmp_path):
 def test_the_card_is_written_again_with_new_text(tmp_path):
     write_images(tmp_path / "set")
     recipe = write_recipe(tmp_path, 1)
-    refused = CliRunner().invoke(app, ["card", str(recipe)])
-    assert refused.exit_code == 1
-    assert "no weights" in refused.output
+    failure = CliRunner().invoke(app, ["card", str(recipe)])
+    assert failure.exit_code == 1
+    assert "no weights" in failure.output
     assert CliRunner().invoke(app, ["train", str(recipe)]).exit_code == 0
     recipe.write_text(recipe.read_text() + '[card]\nnotes = "Made for a test."\n')
     result = CliRunner().invoke(app, ["card", str(recipe), "-o", str(tmp_path / "card.md")])

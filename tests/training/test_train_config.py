@@ -40,7 +40,7 @@ def test_the_rest_has_defaults(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "named"),
+    ("text", "setting"),
     [
         ('output = "a"', "data"),
         ('output = "a"\ndata = []', "data"),
@@ -65,8 +65,8 @@ def test_the_rest_has_defaults(tmp_path: Path) -> None:
         ("output =", "Invalid value"),
     ],
 )
-def test_a_wrong_setting_is_named(tmp_path: Path, text: str, named: str) -> None:
-    with pytest.raises(ValueError, match=named):
+def test_a_wrong_setting_is_named(tmp_path: Path, text: str, setting: str) -> None:
+    with pytest.raises(ValueError, match=setting):
         read(tmp_path, text)
 
 

@@ -36,7 +36,7 @@ def _no_plots(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-def recipe(images: Path, output: Path, **changed) -> TrainConfig:
+def recipe(images: Path, output: Path, **overrides) -> TrainConfig:
     options = {
         "steps": 8,
         "batch": 2,
@@ -48,7 +48,7 @@ def recipe(images: Path, output: Path, **changed) -> TrainConfig:
         "report_every": 100,
         "pretrained": False,
     }
-    return TrainConfig(output=output, data=[DataSet(folder=images)], **options | changed)
+    return TrainConfig(output=output, data=[DataSet(folder=images)], **options | overrides)
 
 
 def logged_steps(output: Path) -> list[int]:
@@ -64,7 +64,7 @@ def test_a_run_goes_on_after_an_interruption_and_its_weights_load(images, tmp_pa
             raise KeyboardInterrupt
 
     first = Trainer(config, interrupt)
-    begun = {k: v.clone() for k, v in first.net.state_dict().items()}
+    start_state = {k: v.clone() for k, v in first.net.state_dict().items()}
     threads = threading.active_count()
     with pytest.raises(KeyboardInterrupt):
         first.run()
@@ -90,9 +90,9 @@ def test_a_run_goes_on_after_an_interruption_and_its_weights_load(images, tmp_pa
     assert "step 8" in lines[-1]
 
     state = load_file(weights)
-    assert state.keys() == begun.keys()
+    assert state.keys() == start_state.keys()
     assert all(torch.isfinite(v).all() for v in state.values())
-    assert any((state[k] != begun[k]).any() for k in begun)
+    assert any((state[k] != start_state[k]).any() for k in start_state)
 
     backend = ClickNetBackend("cpu", weights, side=64)
     image = plane_image(cv2.imread(str(images / "images" / "picture0.png")))
@@ -108,19 +108,19 @@ def test_a_run_goes_on_after_an_interruption_and_its_weights_load(images, tmp_pa
 
 def test_no_step_is_logged_twice_after_an_interruption(images: Path, tmp_path: Path) -> None:
     config = recipe(images, tmp_path / "run", steps=3, validate_every=1, checkpoint_every=100)
-    stopped = False
+    has_stopped = False
 
     def interrupt_once(line: str) -> None:
-        nonlocal stopped
-        if "step 2" in line and not stopped:
-            stopped = True
+        nonlocal has_stopped
+        if "step 2" in line and not has_stopped:
+            has_stopped = True
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         Trainer(config, interrupt_once).run()
-    resumed = Trainer(config)
-    assert resumed.best < float("inf"), "the best so far is known"
-    resumed.run()
+    trainer = Trainer(config)
+    assert trainer.best < float("inf"), "the best so far is known"
+    trainer.run()
     assert logged_steps(tmp_path / "run") == [1, 2, 3]
 
 
@@ -254,11 +254,11 @@ def test_prompts_are_answered_by_the_main_mask(images: Path, tmp_path: Path) -> 
     episodes[0].strokes.append(Stroke(np.array([[30.0, 20.0]])))
     episodes[1].strokes += [Stroke(np.array([[30.0, 20.0]])), Stroke(np.array([[9.0, 50.0]]))]
     with torch.no_grad():
-        shown = trainer.course.answer(trainer.average.module, episodes, trainer.device)
+        answer = trainer.course.answer(trainer.average.module, episodes, trainer.device)
         features = trainer.average.module.features(*stack_inputs(episodes, trainer.device))
         masks, _ = trainer.average.module.answers(features)
     main = torch.nn.functional.interpolate(masks[:, :1], scale_factor=2.0, mode="bilinear")
-    torch.testing.assert_close(shown, main)
+    torch.testing.assert_close(answer, main)
     assert not torch.equal(masks[:, :1], masks[:, 1:2])
 
 

@@ -23,12 +23,12 @@ def test_every_setting_is_explained(model) -> None:
 
 
 def test_defaults_are_the_real_ones() -> None:
-    told = dict(re.findall(r"^\| `(\w+)` \| ([^|]+) \|", GUIDE, re.MULTILINE))
+    defaults = dict(re.findall(r"^\| `(\w+)` \| ([^|]+) \|", GUIDE, re.MULTILINE))
     checked = 0
     for model in (DataSet, TrainConfig):
         for key, field in model.model_fields.items():
-            if isinstance(field.default, (bool, int, float, str)) and key in told:
-                assert json.loads(told[key]) == field.default, key
+            if isinstance(field.default, (bool, int, float, str)) and key in defaults:
+                assert json.loads(defaults[key]) == field.default, key
                 checked += 1
     assert checked > 15
 

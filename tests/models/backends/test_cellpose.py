@@ -61,9 +61,9 @@ def test_the_network_is_that_of_the_file(weights: Path) -> None:
     net.load_state_dict(torch.load(weights, weights_only=True))
     pixels = torch.rand(1, 3, 256, 256, generator=torch.Generator().manual_seed(2))
     with torch.inference_mode():
-        answer, wanted = backend._model.net.eval()(pixels)[0], net.eval()(pixels)[0]
-    assert float(wanted.std()) > 1e-3
-    torch.testing.assert_close(answer, wanted)
+        answer, expected = backend._model.net.eval()(pixels)[0], net.eval()(pixels)[0]
+    assert float(expected.std()) > 1e-3
+    torch.testing.assert_close(answer, expected)
 
 
 def test_clicks_select_among_the_cells(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,8 +53,8 @@ def test_the_answer_has_the_shape_of_the_plane(backend, shape, spacing, rng) -> 
     image = plane_image(rng.integers(0, 255, shape).astype(np.uint8), spacing)
     prior = np.zeros(shape, bool)
     prior[: shape[0] // 2] = True
-    for given in (None, prior):
-        answer = backend.predict(backend.embed(image), CLICK, given)
+    for previous in (None, prior):
+        answer = backend.predict(backend.embed(image), CLICK, previous)
         assert answer.probability.shape == shape
         assert answer.probability.dtype == np.float32
         assert np.isfinite(answer.probability).all()
@@ -83,9 +83,9 @@ def test_a_prior_alone_is_looked_at_as_closely_as_pixels_allow(backend, pixels, 
     assert backend.view_shape(plane_image(np.zeros((pixels, pixels))), 0) == (side, side)
 
 
-@pytest.mark.parametrize(("given", "side"), [(0, 128), (1, 128), (3, 160), (5, 192), (50, 192)])
-def test_the_network_looks_more_closely_after_several_prompts_or_none(backend, given, side) -> None:
-    assert backend.view_shape(plane_image(np.zeros((50, 50))), given) == (side, side)
+@pytest.mark.parametrize(("count", "side"), [(0, 128), (1, 128), (3, 160), (5, 192), (50, 192)])
+def test_the_network_looks_more_closely_after_several_prompts_or_none(backend, count, side) -> None:
+    assert backend.view_shape(plane_image(np.zeros((50, 50))), count) == (side, side)
 
 
 def test_prompts_are_drawn_where_they_are_seen(backend) -> None:
@@ -164,8 +164,8 @@ def test_a_stage_at_points_has_the_logits_of_these_points(backend, rng) -> None:
     stage = backend.stage(image, CLICK)
     places = np.array([[0, 0], [9, 30], [64, 99], [127, 127]])
     probe = stage.at((places + 0.5) / 128)
-    found, _ = probe.linearize(np.zeros(2 * probe.channels))
-    np.testing.assert_allclose(found, stage.logits()[tuple(places.T)], atol=1e-4)
+    logits, _ = probe.linearize(np.zeros(2 * probe.channels))
+    np.testing.assert_allclose(logits, stage.logits()[tuple(places.T)], atol=1e-4)
 
 
 def test_another_scale_is_another_view_on_the_same_network(backend) -> None:

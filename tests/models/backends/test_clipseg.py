@@ -53,11 +53,11 @@ def seen_by_the_package(folder: Path, word: str) -> np.ndarray:
 
 @pytest.mark.parametrize("word", ["cat", "left ventricle"])
 def test_the_map_is_that_of_the_package_relative_to_its_highest_value(folder, clipseg, word):
-    seen = resize(seen_by_the_package(folder, word), (40, 60))
+    expected = resize(seen_by_the_package(folder, word), (40, 60))
     answer = clipseg.map(plane_image(COLORS), word)
-    np.testing.assert_allclose(answer.probability, seen / seen.max(), rtol=0, atol=1e-5)
-    rest = seen[seen < seen.max() / 2].mean()
-    assert answer.confidence == pytest.approx(seen.max() - rest, abs=1e-5)
+    np.testing.assert_allclose(answer.probability, expected / expected.max(), rtol=0, atol=1e-5)
+    rest = expected[expected < expected.max() / 2].mean()
+    assert answer.confidence == pytest.approx(expected.max() - rest, abs=1e-5)
     assert answer.is_known
 
 
@@ -88,7 +88,7 @@ def test_a_very_long_text_is_cut(clipseg) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seen", "known"),
+    ("probability", "is_known"),
     [
         pytest.param(np.full((8, 8), 0.6), False, id="all the same"),
         pytest.param(np.where(np.eye(8) > 0, 0.15, 0.0), False, id="faint"),
@@ -97,30 +97,32 @@ def test_a_very_long_text_is_cut(clipseg) -> None:
         pytest.param(np.zeros((8, 8)), False, id="nothing at all"),
     ],
 )
-def test_a_word_is_known_where_something_stands_out(clipseg, monkeypatch, seen, known) -> None:
+def test_a_word_is_known_where_something_stands_out(
+    clipseg, monkeypatch, probability, is_known
+) -> None:
     # Weights for such maps would have to be trained: here the network is left out.
-    monkeypatch.setattr(clipseg, "_probability", lambda *_: seen.astype(np.float32))
+    monkeypatch.setattr(clipseg, "_probability", lambda *_: probability.astype(np.float32))
     answer = clipseg.map(plane_image(COLORS), "xyzzy")
-    assert answer.is_known is known
+    assert answer.is_known is is_known
     assert 0 <= answer.confidence <= 1
     assert np.isfinite(answer.probability).all()
-    if not known:
+    if not is_known:
         with pytest.raises(ValueError, match="clipseg does not know 'xyzzy' here; click"):
             clipseg.predict(plane_image(COLORS), PlanePrompts(text="xyzzy"))
 
 
 def test_it_is_a_backend_too(folder, clipseg, monkeypatch) -> None:
     monkeypatch.setenv(catalog.FOLDER_VARIABLE, str(folder.parent))
-    made = create_backend("clipseg", device="cpu")
-    assert made.identity == clipseg.identity
-    assert isinstance(made, TextModel)
-    check_backend(made)
-    answer = made.predict(plane_image(COLORS), PlanePrompts(text="cat"))
+    backend = create_backend("clipseg", device="cpu")
+    assert backend.identity == clipseg.identity
+    assert isinstance(backend, TextModel)
+    check_backend(backend)
+    answer = backend.predict(plane_image(COLORS), PlanePrompts(text="cat"))
     expected = clipseg.map(plane_image(COLORS), "cat")
     np.testing.assert_array_equal(answer.probability, expected.probability)
     assert answer.score == expected.confidence
     with pytest.raises(ValueError, match="needs a word"):
-        made.predict(plane_image(COLORS), PlanePrompts(text=" "))
+        backend.predict(plane_image(COLORS), PlanePrompts(text=" "))
 
 
 def test_the_files_of_older_versions_of_the_package_are_read(folder, clipseg, tmp_path) -> None:
@@ -152,15 +154,19 @@ def test_pickles_are_not_read(folder, tmp_path) -> None:
         ClipSegBackend("cpu", pickled)
 
 
-@pytest.mark.parametrize("gone", ["config.json", "vocab.json", "model.safetensors", "everything"])
-def test_an_incomplete_folder_is_refused(folder, tmp_path, gone) -> None:
-    broken = tmp_path / "broken"
-    shutil.copytree(folder, broken)
-    for path in list(broken.iterdir()):
-        if gone in (path.name, "everything") or (gone == "vocab.json" and "tokeni" in path.name):
+@pytest.mark.parametrize(
+    "missing_file", ["config.json", "vocab.json", "model.safetensors", "everything"]
+)
+def test_an_incomplete_folder_is_refused(folder, tmp_path, missing_file) -> None:
+    copy = tmp_path / "broken"
+    shutil.copytree(folder, copy)
+    for path in list(copy.iterdir()):
+        if missing_file in (path.name, "everything") or (
+            missing_file == "vocab.json" and "tokeni" in path.name
+        ):
             path.unlink()
     with pytest.raises(ValueError, match=r"broken.* holds no CLIPSeg in safetensors"):
-        ClipSegBackend("cpu", broken)
+        ClipSegBackend("cpu", copy)
 
 
 def test_a_cut_file_is_refused(folder, tmp_path) -> None:

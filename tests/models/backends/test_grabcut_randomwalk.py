@@ -93,8 +93,8 @@ def test_strokes_are_obeyed_to_the_pixel(backend: Backend, noisy: PlaneImage) ->
 
 
 def test_a_prior_is_carried_to_a_moved_object(backend: Backend, noisy: PlaneImage) -> None:
-    moved = np.roll(TRUTH, (2, -2), (0, 1))
-    assert iou(ask(backend, noisy, prior=moved), TRUTH) > 0.9
+    prior = np.roll(TRUTH, (2, -2), (0, 1))
+    assert iou(ask(backend, noisy, prior=prior), TRUTH) > 0.9
 
 
 def test_nothing_asked_is_nothing_found(backend: Backend, noisy: PlaneImage) -> None:
@@ -164,20 +164,20 @@ def test_another_device_is_refused(kind: type) -> None:
 def test_grabcut_takes_no_piece_of_like_color_that_nobody_clicked() -> None:
     clicked, other = (ellipsoid((80, 200), (40, c), (18, 18)) for c in (50, 150))
     image = plane_image(np.where(clicked | other, 200, 40))
-    found = ask(GrabCutBackend(), image, prior=clicked, strokes=[stroke((40, 50))])
-    assert iou(found, clicked) > 0.95
+    mask = ask(GrabCutBackend(), image, prior=clicked, strokes=[stroke((40, 50))])
+    assert iou(mask, clicked) > 0.95
 
 
 def test_grabcut_cuts_a_small_picture_of_a_large_plane(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = []
+    shapes = []
     cut = GrabCutBackend._solve
     monkeypatch.setattr(
         GrabCutBackend,
         "_solve",
-        lambda self, pixels, seeds: seen.append(pixels.shape) or cut(self, pixels, seeds),
+        lambda self, pixels, seeds: shapes.append(pixels.shape) or cut(self, pixels, seeds),
     )
     truth = ellipsoid((900, 1400), (400, 700), (250, 300))
     image = plane_image(np.where(truth, 200, 40))
     box = box_region((140, 390), (660, 1010))
     assert iou(ask(GrabCutBackend(), image, regions=[box]), truth) > 0.97
-    assert max(seen[0]) <= 256
+    assert max(shapes[0]) <= 256

@@ -45,7 +45,7 @@ def backend(session) -> NnInteractiveBackend:
 
 
 def directly(session, pixels: np.ndarray, *calls) -> np.ndarray:
-    """What the package answers itself."""
+    """Return the mask that the package itself answers."""
     session.set_image(pixels[None])
     target = np.zeros(pixels.shape, np.uint8)
     session.set_target_buffer(target)
@@ -94,19 +94,19 @@ def test_a_volume_is_answered_as_the_package_does(backend, session) -> None:
     pixels = np.stack([plane_image(p).rgb().mean(2) for p in VOLUME[1:]])
     lasso = np.zeros(pixels.shape, np.float32)
     lasso[3] = mask
-    wanted = directly(session, pixels, ("point", (3, 10.0, 12.0), True), ("lasso", lasso, True))
+    expected = directly(session, pixels, ("point", (3, 10.0, 12.0), True), ("lasso", lasso, True))
     assert set(steps) <= {1, 2, 3, 5, 6, 7}
-    for index, found in steps.items():
-        np.testing.assert_array_equal(found, wanted[index - 1])
+    for index, prediction in steps.items():
+        np.testing.assert_array_equal(prediction, expected[index - 1])
 
 
 def test_a_session_goes_through_a_volume(backend) -> None:
-    opened = Session(VOLUME, backend)
-    opened.add_point((4, 10, 12))
-    before = opened.mask[4].copy()
-    opened.propagate().run()
-    np.testing.assert_array_equal(opened.mask[4], before)
-    assert opened.undo()
+    volume_session = Session(VOLUME, backend)
+    volume_session.add_point((4, 10, 12))
+    before = volume_session.mask[4].copy()
+    volume_session.propagate().run()
+    np.testing.assert_array_equal(volume_session.mask[4], before)
+    assert volume_session.undo()
 
 
 def test_a_published_folder_is_loaded_and_named_by_its_weights(folder, monkeypatch) -> None:

@@ -40,10 +40,10 @@ def config(settings: dict, name: str = "isegm.model.is_hrnet_model.HRNetModel") 
 TINY = {"width": 2, "ocr_width": 4, "small": True, "use_rgb_conv": False, "with_prev_mask": True}
 
 
-def write(path: Path, settings: dict, changed: dict | None = None) -> Path:
+def write(path: Path, settings: dict, overrides: dict | None = None) -> Path:
     torch.manual_seed(3)
     net = RitmNet(RitmSettings(**settings))
-    content = {"config": config(settings), "state_dict": net.state_dict()} | (changed or {})
+    content = {"config": config(settings), "state_dict": net.state_dict()} | (overrides or {})
     torch.save(content, path)
     return path
 
@@ -67,8 +67,8 @@ def test_logits_are_those_of_the_reference(case: str) -> None:
     answer = load_ritm(FILE)(
         image, previous, clicks["positive_yx"], clicks["negative_yx"], auxiliary=auxiliary
     )
-    wanted = expected[case if auxiliary else f"logits_{case}"]
-    np.testing.assert_allclose(answer[0, 0].numpy(), wanted, atol=1e-4)
+    reference = expected[case if auxiliary else f"logits_{case}"]
+    np.testing.assert_allclose(answer[0, 0].numpy(), reference, atol=1e-4)
 
 
 KINDS = {
@@ -101,15 +101,15 @@ def test_every_published_kind_loads_and_answers(tmp_path, settings: dict, shape)
 
 def test_fading_clicks_are_strongest_where_they_are() -> None:
     net = RitmNet(RitmSettings(**TINY))
-    drawn = net.maps(torch.zeros(1, 1, 20, 30), [(5, 8)], [])
-    assert drawn.shape == (1, 3, 20, 30)
-    assert drawn[0, 1].argmin() == 5 * 30 + 8
-    assert float(drawn[0, 1, 5, 8]) == 0
-    assert (drawn[0, 2] == 1).all(), "nothing is negative"
+    maps = net.maps(torch.zeros(1, 1, 20, 30), [(5, 8)], [])
+    assert maps.shape == (1, 3, 20, 30)
+    assert maps[0, 1].argmin() == 5 * 30 + 8
+    assert float(maps[0, 1, 5, 8]) == 0
+    assert (maps[0, 2] == 1).all(), "nothing is negative"
 
 
 @pytest.mark.parametrize(
-    ("changed", "message"),
+    ("overrides", "message"),
     [
         ({"config": config(TINY, "isegm.model.is_other.Other")}, r"Other.*valid networks"),
         ({"config": config(TINY | {"clicks_groups": [1, 2]})}, "clicks_groups"),
@@ -120,8 +120,8 @@ def test_fading_clicks_are_strongest_where_they_are() -> None:
     ],
     ids=["class", "setting", "garbage", "width", "nothing", "none"],
 )
-def test_files_that_cannot_be_used_are_refused(tmp_path, changed: dict, message: str) -> None:
-    path = write(tmp_path / "wrong.pth", TINY, changed)
+def test_files_that_cannot_be_used_are_refused(tmp_path, overrides: dict, message: str) -> None:
+    path = write(tmp_path / "wrong.pth", TINY, overrides)
     with pytest.raises(ValueError, match=message) as caught:
         load_ritm(path)
     assert "wrong.pth" in str(caught.value)

@@ -43,11 +43,11 @@ def backend(model) -> SamBackend:
     return SamBackend("cpu", model=model)
 
 
-def directly(model, pixels: np.ndarray, **asked) -> tuple[np.ndarray, np.ndarray]:
+def directly(model, pixels: np.ndarray, **options) -> tuple[np.ndarray, np.ndarray]:
     """Logits and scores of the package itself."""
     predictor = SamPredictor(model)
     predictor.set_image(pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, 2))
-    logits, scores, _ = predictor.predict(return_logits=True, **asked)
+    logits, scores, _ = predictor.predict(return_logits=True, **options)
     return logits, scores
 
 
@@ -76,19 +76,19 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize(("prompts", "asked"), CASES.values(), ids=CASES.keys())
+@pytest.mark.parametrize(("prompts", "options"), CASES.values(), ids=CASES.keys())
 @pytest.mark.parametrize("before", [False, True], ids=["anew", "from a mask"])
-def test_answers_are_those_of_the_package(backend, model, prompts, asked, before: bool) -> None:
-    asked = {k: np.array(v) if isinstance(v, list) else v for k, v in asked.items()}
+def test_answers_are_those_of_the_package(backend, model, prompts, options, before: bool) -> None:
+    options = {k: np.array(v) if isinstance(v, list) else v for k, v in options.items()}
     prior = None
     if before:
         prior = PRIOR
-        asked |= {"mask_input": mask_input(PRIOR, (9.6, 16), 16), "multimask_output": False}
-    logits, scores = directly(model, COLORS, **asked)
+        options |= {"mask_input": mask_input(PRIOR, (9.6, 16), 16), "multimask_output": False}
+    logits, scores = directly(model, COLORS, **options)
     answer = backend.predict(backend.embed(plane_image(COLORS)), prompts, prior)
     best = int(scores.argmax())
-    wanted = torch.from_numpy(logits[best]).sigmoid().numpy()
-    np.testing.assert_array_equal(answer.probability, wanted)
+    expected = torch.from_numpy(logits[best]).sigmoid().numpy()
+    np.testing.assert_array_equal(answer.probability, expected)
     assert answer.score == pytest.approx(float(np.clip(scores[best], 0, 1)))
 
 
@@ -141,8 +141,8 @@ def test_a_full_size_checkpoint_answers_as_the_package_does(tmp_path) -> None:
     answer = backend.predict(
         SamEmbedding(features.numpy(), (600, 800), (768, 1024)), PlanePrompts((click(200, 300),))
     )
-    wanted = torch.from_numpy(logits[scores.argmax()]).sigmoid().numpy()
-    np.testing.assert_array_equal(answer.probability, wanted)
+    expected = torch.from_numpy(logits[scores.argmax()]).sigmoid().numpy()
+    np.testing.assert_array_equal(answer.probability, expected)
     with pytest.raises(ValueError, match=r"vit_b\.pth.*does not fit SAM vit_l"):
         SamBackend("cpu", "vit_l", weights=path)
 
@@ -193,10 +193,10 @@ def test_it_is_what_it_says(backend) -> None:
 
 
 def test_everything_of_a_plane_becomes_objects_in_one_step(backend, monkeypatch) -> None:
-    found = np.zeros((48, 80), np.int32)
-    found[2:10, 2:10], found[20:30, 20:30] = 1, 2
+    proposals = np.zeros((48, 80), np.int32)
+    proposals[2:10, 2:10], proposals[20:30, 20:30] = 1, 2
     # Random weights find nothing stable; that they are asked is tested below.
-    monkeypatch.setattr(backend, "segment_everything", lambda image: found)
+    monkeypatch.setattr(backend, "segment_everything", lambda image: proposals)
     session = Session(np.stack([GREY[:48, :40]] * 3).repeat(2, 2), backend)
     mask = np.zeros((48, 80), bool)
     mask[5:25, 5:25] = True
@@ -263,9 +263,9 @@ def test_mobile_sam_is_read_by_the_names_of_its_file(tmp_path) -> None:
     state = mobile_sam(64).state_dict()
     published = {f"image_encoder.{old}": torch.zeros(1) for old in names.values()}
     published |= {"image_encoder.head.weight": torch.zeros(1), "mask_decoder.a.c.b": torch.ones(1)}
-    renamed = with_timm_names(published)
-    assert set(renamed) == {f"image_encoder.{new}" for new in names} | {"mask_decoder.a.c.b"}
-    assert set(renamed) - {"mask_decoder.a.c.b"} <= set(state)
+    timm_state = with_timm_names(published)
+    assert set(timm_state) == {f"image_encoder.{new}" for new in names} | {"mask_decoder.a.c.b"}
+    assert set(timm_state) - {"mask_decoder.a.c.b"} <= set(state)
 
 
 def test_mobile_sam_embeds_at_a_sixteenth() -> None:
@@ -321,8 +321,8 @@ def test_lite_medsam_equals_its_package() -> None:
     pixels = torch.rand(1, 3, 256, 256, generator=torch.Generator().manual_seed(5))
     box = torch.tensor([[60.0, 90.0, 200.0, 170.0]])
     with torch.inference_mode():
-        wanted, answer = model.image_encoder(pixels), backend._model.image_encoder(pixels)
-    torch.testing.assert_close(answer, wanted, atol=1e-4, rtol=0)
+        expected, answer = model.image_encoder(pixels), backend._model.image_encoder(pixels)
+    torch.testing.assert_close(answer, expected, atol=1e-4, rtol=0)
     image = (pixels[0].permute(1, 2, 0) * 255).round().byte().numpy()
     with torch.inference_mode():
         logits = model(torch.from_numpy(image / np.float32(255)).permute(2, 0, 1)[None], box)
@@ -342,5 +342,5 @@ def test_mobile_sam_equals_its_package(tmp_path) -> None:
     backend = SamBackend("cpu", "vit_t", weights=path)
     pixels = torch.randn(1, 3, 1024, 1024)
     with torch.inference_mode():
-        wanted, answer = model.image_encoder(pixels), backend._model.image_encoder(pixels)
-    torch.testing.assert_close(answer, wanted, atol=1e-5, rtol=0)
+        expected, answer = model.image_encoder(pixels), backend._model.image_encoder(pixels)
+    torch.testing.assert_close(answer, expected, atol=1e-5, rtol=0)

@@ -53,16 +53,16 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize(("prompts", "asked"), CASES.values(), ids=CASES.keys())
+@pytest.mark.parametrize(("prompts", "options"), CASES.values(), ids=CASES.keys())
 @pytest.mark.parametrize("before", [False, True], ids=["anew", "from a mask"])
-def test_answers_are_those_of_the_package(backend, embedding, direct, prompts, asked, before):
-    asked = {k: np.array(v) if isinstance(v, list) else v for k, v in asked.items()}
+def test_answers_are_those_of_the_package(backend, embedding, direct, prompts, options, before):
+    options = {k: np.array(v) if isinstance(v, list) else v for k, v in options.items()}
     if before:
-        asked |= {"mask_input": mask_input(PRIOR, (256, 256), 256), "multimask_output": False}
-    logits, scores, _ = direct.predict(return_logits=True, **asked)
+        options |= {"mask_input": mask_input(PRIOR, (256, 256), 256), "multimask_output": False}
+    logits, scores, _ = direct.predict(return_logits=True, **options)
     answer = backend.predict(embedding, prompts, PRIOR if before else None)
-    wanted = torch.from_numpy(logits[scores.argmax()]).sigmoid().numpy()
-    np.testing.assert_array_equal(answer.probability, wanted)
+    expected = torch.from_numpy(logits[scores.argmax()]).sigmoid().numpy()
+    np.testing.assert_array_equal(answer.probability, expected)
 
 
 def test_it_is_a_backend_whose_embedding_is_arrays(backend, embedding) -> None:

@@ -70,7 +70,7 @@ def case(request: pytest.FixtureRequest, folder: Path) -> tuple[Any, Any, Any]:
 
 
 @pytest.mark.parametrize(
-    ("prompts", "asked", "before"),
+    ("prompts", "options", "before"),
     [
         (PlanePrompts((ON,)), {"input_points": [[[[33, 20]]]], "input_labels": [[[1]]]}, False),
         (
@@ -84,12 +84,12 @@ def case(request: pytest.FixtureRequest, folder: Path) -> tuple[Any, Any, Any]:
     ids=["a click", "two clicks", "a box", "a click on a mask"],
 )
 def test_answers_are_those_of_the_package(
-    case: tuple[Any, Any, Any], prompts: PlanePrompts, asked: dict[str, Any], before: bool
+    case: tuple[Any, Any, Any], prompts: PlanePrompts, options: dict[str, Any], before: bool
 ) -> None:
     backend, model, processor = case
     embedding = backend.embed(plane_image(COLORS))
     answer = backend.predict(embedding, prompts, PRIOR if before else None)
-    inputs = processor(images=COLORS, return_tensors="pt", **asked)
+    inputs = processor(images=COLORS, return_tensors="pt", **options)
     if before:
         side = model.prompt_encoder.mask_input_size[0]
         inputs["input_masks"] = torch.from_numpy(mask_input(PRIOR, (side, side), side)[None])
@@ -119,14 +119,14 @@ def test_the_memory_of_edgetam_propagates_as_the_package_does(folder: Path) -> N
     module = sys.modules[type(model).__module__]
     session = module.EdgeTamVideoInferenceSession(tensors, *COLORS.shape[:2], dtype=torch.float32)
     processor.process_new_mask_for_video_frame(session, 1, [1], [PRIOR])
-    wanted = {}
+    expected = {}
     with torch.inference_mode():
         model(session, frame_idx=1)
         for output in model.propagate_in_video_iterator(session, 1):
             (masks,) = processor.post_process_masks(
                 [output.pred_masks], [COLORS.shape[:2]], binarize=False
             )
-            wanted[output.frame_idx] = masks[0, 0].numpy()
+            expected[output.frame_idx] = masks[0, 0].numpy()
     video = EdgeTamBackend("cpu", folder=path).video()
     state = video.begin(tensors, COLORS.shape[:2])
     video.add_new_mask(state, 1, 1, PRIOR)
@@ -134,9 +134,9 @@ def test_the_memory_of_edgetam_propagates_as_the_package_does(folder: Path) -> N
         frame: logits[0, 0].numpy()
         for frame, _, logits in video.propagate_in_video(state, 1, False)
     }
-    assert sorted(answers) == sorted(wanted) == [1, 2, 3]
-    assert np.ptp(wanted[3]) > 0.1
-    for frame, logits in wanted.items():
+    assert sorted(answers) == sorted(expected) == [1, 2, 3]
+    assert np.ptp(expected[3]) > 0.1
+    for frame, logits in expected.items():
         np.testing.assert_allclose(answers[frame], logits, atol=1e-4)
     backend = EdgeTamBackend("cpu", folder=path)
     anchors = {1: PRIOR}
@@ -144,7 +144,7 @@ def test_the_memory_of_edgetam_propagates_as_the_package_does(folder: Path) -> N
     steps = {step.index: step.mask for step in create_propagator("auto", backend).fill(stack)}
     assert list(steps) == [2, 3, 0]
     for frame in (2, 3):
-        np.testing.assert_array_equal(steps[frame], wanted[frame] > 0)
+        np.testing.assert_array_equal(steps[frame], expected[frame] > 0)
     with pytest.raises(ValueError, match=r"needs the memory of EdgeTAM.*'grabcut'"):
         create_propagator("edgetam", create_backend("grabcut"))
 
@@ -154,9 +154,9 @@ def concepts(folder: Path) -> Sam3ConceptBackend:
     return Sam3ConceptBackend("cpu", folder=folder / "sam3")
 
 
-@pytest.mark.parametrize("asked", ["word", "box"])
+@pytest.mark.parametrize("kind", ["word", "box"])
 def test_concepts_are_those_of_the_package(
-    concepts: Sam3ConceptBackend, folder: Path, monkeypatch: pytest.MonkeyPatch, asked: str
+    concepts: Sam3ConceptBackend, folder: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     threshold = 0.05  # random weights are sure of nothing
     monkeypatch.setattr("napari_promptseg.models.backends.sam3._LEAST_SCORE", threshold)
@@ -164,7 +164,7 @@ def test_concepts_are_those_of_the_package(
     processor = transformers.Sam3Processor.from_pretrained(folder / "sam3")
     options: dict[str, Any] = {"text": "cat"}
     prompts = PlanePrompts(text="cat")
-    if asked == "box":
+    if kind == "box":
         options = {"input_boxes": [[[12, 8, 61, 40]]], "input_boxes_labels": [[1]]}
         prompts = PlanePrompts(regions=(BOX,))
     inputs = processor(images=COLORS, return_tensors="pt", **options)
@@ -175,9 +175,9 @@ def test_concepts_are_those_of_the_package(
         output, threshold=threshold, target_sizes=sizes
     )
     assert len(objects["scores"]) > 0
-    wanted = objects["masks"].numpy().astype(bool).any(0)
+    expected = objects["masks"].numpy().astype(bool).any(0)
     answer = concepts.predict(concepts.embed(plane_image(COLORS)), prompts)
-    np.testing.assert_array_equal(answer.paste(wanted.shape) > 0.5, wanted)
+    np.testing.assert_array_equal(answer.paste(expected.shape) > 0.5, expected)
     assert answer.score == pytest.approx(float(objects["scores"].max()), abs=1e-5)
 
 

@@ -22,8 +22,8 @@ def test_planes_inform_each_other(model: VolumeModel) -> None:
     mask[20:44, 20:44] = 1
     gaps = np.full(3, 0.02, np.float32)
     nothing = [PlaneKnowledge() for _ in range(3)]
-    known = [PlaneKnowledge(mask=mask, reliability=GIVEN), PlaneKnowledge(), PlaneKnowledge()]
-    apart = np.abs(model.answer(images, known, gaps) - model.answer(images, nothing, gaps))
+    planes = [PlaneKnowledge(mask=mask, reliability=GIVEN), PlaneKnowledge(), PlaneKnowledge()]
+    apart = np.abs(model.answer(images, planes, gaps) - model.answer(images, nothing, gaps))
     assert apart[1].max() > 0.05
 
 

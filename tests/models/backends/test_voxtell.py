@@ -66,9 +66,9 @@ def expected(folder, file) -> np.ndarray:
     reader = NibabelIOWithReorient()
     image, properties = reader.read_images([str(file)])
     mask = predictor.predict_single_image(image, "liver")[0]
-    written = file.with_name("mask.nii.gz")
-    reader.write_seg(mask, str(written), properties)
-    return np.asarray(nib.load(written).dataobj).T > 0
+    mask_path = file.with_name("mask.nii.gz")
+    reader.write_seg(mask, str(mask_path), properties)
+    return np.asarray(nib.load(mask_path).dataobj).T > 0
 
 
 def test_planes_of_a_turned_volume_are_answered_as_the_package_does(backend, volume, expected):

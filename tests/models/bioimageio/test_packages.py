@@ -75,10 +75,10 @@ def test_the_map_of_a_package_is_that_of_the_class(discs: FewShotClass, package:
     maps = discs.knowledge().classifier.maps(features)
     with zipfile.ZipFile(package) as content:
         session = onnxruntime.InferenceSession(content.read("weights.onnx"))
-    (found,) = session.run(None, {"image": stretch_contrast(image).transpose(2, 0, 1)[None]})
-    wanted = np.stack([resize(kind, (96, 160)) for kind in maps])
-    assert np.ptp(wanted[0]) > 0.5
-    np.testing.assert_allclose(found[0], wanted, atol=2e-3)
+    (output,) = session.run(None, {"image": stretch_contrast(image).transpose(2, 0, 1)[None]})
+    expected = np.stack([resize(kind, (96, 160)) for kind in maps])
+    assert np.ptp(expected[0]) > 0.5
+    np.testing.assert_allclose(output[0], expected, atol=2e-3)
 
 
 def test_a_package_is_a_backend(

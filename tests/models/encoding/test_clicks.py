@@ -65,13 +65,13 @@ def test_a_negative_region_is_one_negative_click() -> None:
     assert 5 < column < 15
 
 
-@pytest.mark.parametrize("prompted", [False, True])
-def test_a_prior_counts_where_nothing_was_said(prompted: bool) -> None:
+@pytest.mark.parametrize("has_click", [False, True])
+def test_a_prior_counts_where_nothing_was_said(has_click: bool) -> None:
     prior = np.zeros(SHAPE, bool)
     prior[10:20, 10:20] = prior[40:48, 50:58] = True
-    prompts = PlanePrompts((stroke((15, 15)),)) if prompted else PlanePrompts()
+    prompts = PlanePrompts((stroke((15, 15)),)) if has_click else PlanePrompts()
     clicks = to_clicks(prompts, SHAPE, prior)
-    assert len(clicks.positive) == (1 if prompted else 2)
+    assert len(clicks.positive) == (1 if has_click else 2)
     assert all(prior[round(r), round(c)] for r, c in clicks.positive)
 
 

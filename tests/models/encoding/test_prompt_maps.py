@@ -33,18 +33,18 @@ def test_a_disk_is_round_to_a_pixel(centre: tuple[float, float], radius: float) 
 
 @pytest.mark.parametrize("centre", CENTRES, ids=str)
 def test_a_gaussian_falls_off_with_its_deviation(centre: tuple[float, float]) -> None:
-    found = encode([click(*centre)], [], None, SHAPE, encoding="gaussian", radius=8.0)[0]
+    channel = encode([click(*centre)], [], None, SHAPE, encoding="gaussian", radius=8.0)[0]
     distance = distances(*centre)
     nearer, farther = (np.exp(-0.5 * ((distance + d).clip(0) / 8.0) ** 2) for d in (-1.6, 1.0))
-    assert (found >= farther - 0.01).all()
-    assert (found <= nearer + 0.01).all()
-    assert found.max() == pytest.approx(1)
+    assert (channel >= farther - 0.01).all()
+    assert (channel <= nearer + 0.01).all()
+    assert channel.max() == pytest.approx(1)
 
 
 @pytest.mark.parametrize("centre", CENTRES, ids=str)
 def test_a_distance_map_falls_off_linearly(centre: tuple[float, float]) -> None:
-    found = encode([click(*centre)], [], None, SHAPE, encoding="distance")[0]
-    np.testing.assert_allclose(found, 1 - distances(*centre) / 255, atol=2.5 / 255)
+    channel = encode([click(*centre)], [], None, SHAPE, encoding="distance")[0]
+    np.testing.assert_allclose(channel, 1 - distances(*centre) / 255, atol=2.5 / 255)
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)

@@ -14,10 +14,10 @@ SHAPE = (40, 60, 70)
 OBJECT_3D = ellipsoid(SHAPE, (20, 30, 35), (16, 18, 22))
 
 
-def stack_of(volume: np.ndarray, anchors: dict[int, np.ndarray], **known) -> Stack:
-    spacing = known.pop("spacing", (1.0, 1.0))
-    known = {"start": 0, "stop": len(volume), **known}
-    return Stack(lambda i: plane_image(volume[i], spacing), anchors, **known)
+def stack_of(volume: np.ndarray, anchors: dict[int, np.ndarray], **options) -> Stack:
+    spacing = options.pop("spacing", (1.0, 1.0))
+    options = {"start": 0, "stop": len(volume), **options}
+    return Stack(lambda i: plane_image(volume[i], spacing), anchors, **options)
 
 
 def filled(stack: Stack) -> dict[int, PlanePrediction]:
@@ -30,9 +30,9 @@ def noisy(truth: np.ndarray, contrast: int = 120) -> np.ndarray:
 
 
 def test_an_ellipsoid_is_found_from_its_middle_and_ends():
-    found = filled(stack_of(noisy(OBJECT_3D), {20: OBJECT_3D[20]}))
+    steps = filled(stack_of(noisy(OBJECT_3D), {20: OBJECT_3D[20]}))
     answer = np.zeros(SHAPE, bool)
-    for index, step in found.items():
+    for index, step in steps.items():
         answer[index] = step.mask
     answer[20] = OBJECT_3D[20]
     assert iou(answer, OBJECT_3D) > 0.9
@@ -60,9 +60,9 @@ def test_where_the_image_shows_no_border_it_is_unsure():
 def test_uniform_planes_are_no_error():
     volume = np.full((6, 30, 30), 90, np.uint8)
     mask = ellipsoid((30, 30), (15, 15), (6, 6))
-    found = filled(stack_of(volume, {0: mask, 5: mask}))
-    assert set(found) == {1, 2, 3, 4}
-    assert all(iou(step.mask, mask) > 0.8 for step in found.values())
+    steps = filled(stack_of(volume, {0: mask, 5: mask}))
+    assert set(steps) == {1, 2, 3, 4}
+    assert all(iou(step.mask, mask) > 0.8 for step in steps.values())
 
 
 def test_refused_places_on_the_way_hold():
@@ -73,19 +73,19 @@ def test_refused_places_on_the_way_hold():
         {20: OBJECT_3D[20]},
         prompts=lambda i: PlanePrompts(strokes=(stroke,)) if i == 22 else PlanePrompts(),
     )
-    found = filled(stack)
-    assert not found[22].mask[30, 15:56].any()
-    assert found[22].mask[22].any()
+    steps = filled(stack)
+    assert not steps[22].mask[30, 15:56].any()
+    assert steps[22].mask[22].any()
 
 
 # Blocks
 
 
 def block_of(
-    volume: np.ndarray, masks: dict[int, np.ndarray], wanted: list[int], **known
+    volume: np.ndarray, masks: dict[int, np.ndarray], indices: list[int], **options
 ) -> SeededBlock:
     answers = {i: Prediction.whole(mask.astype(np.float32)) for i, mask in masks.items()}
-    return SeededBlock.around(stack_of(volume, masks, **known), answers, wanted)
+    return SeededBlock.around(stack_of(volume, masks, **options), answers, indices)
 
 
 def test_a_block_holds_the_object_and_its_surroundings():
@@ -139,17 +139,17 @@ def test_a_line_thinner_than_a_voxel_is_not_lost():
 
 
 @pytest.mark.parametrize(
-    ("step", "wanted", "expected"),
+    ("step", "indices", "expected"),
     [(4.0, [21, 22], (4, 1, 2)), (0.25, [21, 22], (1, 4, 8)), (0.0, [21], (1, 1, 2))],
     ids=["thick", "thin", "time"],
 )
-def test_voxels_have_the_sides_of_the_volume(step, wanted, expected):
-    known = {20: OBJECT_3D[20]}
-    block = block_of(bright(OBJECT_3D), known, wanted, step=step, spacing=(1.0, 2.0))
+def test_voxels_have_the_sides_of_the_volume(step, indices, expected):
+    anchors = {20: OBJECT_3D[20]}
+    block = block_of(bright(OBJECT_3D), anchors, indices, step=step, spacing=(1.0, 2.0))
     assert block.spacing == pytest.approx(expected)
 
 
 def test_planes_that_are_left_out_count_as_distance():
-    known = {10: OBJECT_3D[10], 19: OBJECT_3D[19]}
-    block = block_of(bright(OBJECT_3D), known, [13, 16])
+    anchors = {10: OBJECT_3D[10], 19: OBJECT_3D[19]}
+    block = block_of(bright(OBJECT_3D), anchors, [13, 16])
     assert block.spacing == pytest.approx((3, 1, 1))

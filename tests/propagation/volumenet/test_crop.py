@@ -34,13 +34,13 @@ def test_what_a_view_shows_comes_back_to_where_it_was(
     inner = mask[where]
     assert answer.shape == inner.shape
     # What lies well within the view is the same but for a border of a pixel.
-    grown = blob((rows, columns), (rows / 2, columns / 2), min(rows, columns) / 3 + 1.5)[where]
-    shrunk = blob((rows, columns), (rows / 2, columns / 2), min(rows, columns) / 3 - 1.5)[where]
+    dilation = blob((rows, columns), (rows / 2, columns / 2), min(rows, columns) / 3 + 1.5)[where]
+    erosion = blob((rows, columns), (rows / 2, columns / 2), min(rows, columns) / 3 - 1.5)[where]
     inside = np.zeros_like(inner)
     inside[2:-2, 2:-2] = True
-    found = answer > 0.5
-    assert not (found & ~grown & inside).any()
-    assert not (shrunk & ~found & inside).any()
+    result = answer > 0.5
+    assert not (result & ~dilation & inside).any()
+    assert not (erosion & ~result & inside).any()
 
 
 def test_prompts_and_pixels_go_to_the_same_place() -> None:
@@ -55,11 +55,11 @@ def test_prompts_and_pixels_go_to_the_same_place() -> None:
 def test_image_and_mask_agree_and_the_border_goes_on() -> None:
     mask = blob((40, 40), (4, 20), 10)
     view = SquareCrop((-20.0, 0.0), (40.0, 40.0), 64)
-    image, seen = view.image(plane_image((mask * 200 + 20).astype(np.uint8))), view.mask(mask)
+    image, view_mask = view.image(plane_image((mask * 200 + 20).astype(np.uint8))), view.mask(mask)
     assert image.shape == (64, 64, 3)
-    assert image[..., 0][seen > 0].min() > image[..., 0][seen == 0].min()
+    assert image[..., 0][view_mask > 0].min() > image[..., 0][view_mask == 0].min()
     np.testing.assert_allclose(image[0], image[20], atol=1e-6, err_msg="its first row goes on")
-    assert not seen[:20].any()
+    assert not view_mask[:20].any()
 
 
 def test_a_view_is_square_in_physical_units() -> None:

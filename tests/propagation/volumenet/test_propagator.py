@@ -26,14 +26,14 @@ class ToyModel:
     """Answers that the object is what is bright; keeps what it was told."""
 
     def __init__(self) -> None:
-        self.told: list[list[PlaneKnowledge]] = []
+        self.stacks: list[list[PlaneKnowledge]] = []
         self.gaps: list[np.ndarray] = []
         self.views: list[np.ndarray] = []
 
     def answer(
         self, images: np.ndarray, planes: Sequence[PlaneKnowledge], gaps: np.ndarray
     ) -> np.ndarray:
-        self.told.append(list(planes))
+        self.stacks.append(list(planes))
         self.gaps.append(gaps)
         self.views.append(images)
         return (0.95 * (images[..., 0] > 0.5)).astype(np.float32)
@@ -56,19 +56,19 @@ def fill(stack: Stack) -> list[PlanePrediction]:
 
 
 def filled(stack: Stack) -> np.ndarray:
-    found = np.zeros((stack.stop, *SHAPE[1:]), bool)
+    masks = np.zeros((stack.stop, *SHAPE[1:]), bool)
     for index, mask in stack.anchors.items():
-        found[index] = mask
+        masks[index] = mask
     for step in fill(stack):
         assert step.index in stack.open
-        found[step.index] = step.mask
-    return found
+        masks[step.index] = step.mask
+    return masks
 
 
 @pytest.mark.parametrize("anchors", [(15,), (8,), (5, 25), (5, 15, 25), (14, 15)])
 def test_the_object_is_found_from_any_anchors(toy: ToyModel, anchors: tuple[int, ...]) -> None:
-    found = filled(stack_of(bright(OBJECT), {i: OBJECT[i] for i in anchors}))
-    assert dice(found, OBJECT) > 0.97
+    masks = filled(stack_of(bright(OBJECT), {i: OBJECT[i] for i in anchors}))
+    assert dice(masks, OBJECT) > 0.97
 
 
 def test_it_ends_where_the_object_is_gone(toy: ToyModel) -> None:
@@ -80,16 +80,16 @@ def test_it_ends_where_the_object_is_gone(toy: ToyModel) -> None:
 
 def test_along_time_the_backend_is_asked(toy: ToyModel) -> None:
     film = np.repeat(OBJECT[15:16], 6, 0)
-    found = {s.index: s.mask for s in fill(stack_of(bright(film), {0: film[0]}, step=0.0))}
-    assert sorted(found) == [1, 2, 3, 4, 5]
-    assert all(dice(mask, film[0]) > 0.97 for mask in found.values())
-    assert not toy.told
+    masks = {s.index: s.mask for s in fill(stack_of(bright(film), {0: film[0]}, step=0.0))}
+    assert sorted(masks) == [1, 2, 3, 4, 5]
+    assert all(dice(mask, film[0]) > 0.97 for mask in masks.values())
+    assert not toy.stacks
 
 
 def test_thick_slices_are_gone_through_as_frames_are(toy: ToyModel) -> None:
     steps = fill(stack_of(bright(OBJECT), {15: OBJECT[15]}, step=10.0))
     assert {s.index for s in steps} >= set(range(6, 25)) - {15}
-    assert not toy.told
+    assert not toy.stacks
 
 
 def test_planes_come_once_and_outward(toy: ToyModel) -> None:
@@ -99,9 +99,9 @@ def test_planes_come_once_and_outward(toy: ToyModel) -> None:
 
 
 def test_planes_nearer_than_a_pixel_of_the_view_are_interpolated(toy: ToyModel) -> None:
-    found = filled(stack_of(bright(OBJECT), {15: OBJECT[15]}, step=0.2))
-    assert dice(found, OBJECT) > 0.88
-    assert all(len(told) < 20 for told in toy.told)
+    masks = filled(stack_of(bright(OBJECT), {15: OBJECT[15]}, step=0.2))
+    assert dice(masks, OBJECT) > 0.88
+    assert all(len(planes) < 20 for planes in toy.stacks)
 
 
 def test_results_begin_near_the_plane_that_is_looked_at(toy: ToyModel) -> None:
@@ -128,8 +128,8 @@ def test_nothing_is_read_before_it_is_asked_for(toy: ToyModel) -> None:
 
 
 def test_kept_planes_are_context_and_not_answered(toy: ToyModel) -> None:
-    kept = frozenset(range(16, 31))
-    stack = stack_of(bright(OBJECT), {15: OBJECT[15]}, skip=kept, prior=lambda i: OBJECT[i])
+    skip = frozenset(range(16, 31))
+    stack = stack_of(bright(OBJECT), {15: OBJECT[15]}, skip=skip, prior=lambda i: OBJECT[i])
     assert all(s.index < 15 for s in fill(stack))
 
 
@@ -137,9 +137,14 @@ def test_the_model_is_told_how_well_planes_are_known(toy: ToyModel) -> None:
     longer = np.repeat(OBJECT, 2, 0)
     anchors = {30: longer[30], 34: longer[34]}
     fill(stack_of(bright(longer), anchors, mask_anchors=frozenset({30})))
-    assert {p.reliability for told in toy.told for p in told} == {0.0, EARLIER, CLICKED, GIVEN}
-    for told in toy.told:
-        assert all((p.mask is None) == (p.reliability == 0) for p in told)
+    assert {p.reliability for planes in toy.stacks for p in planes} == {
+        0.0,
+        EARLIER,
+        CLICKED,
+        GIVEN,
+    }
+    for planes in toy.stacks:
+        assert all((p.mask is None) == (p.reliability == 0) for p in planes)
 
 
 def test_prompts_and_earlier_answers_are_told(toy: ToyModel) -> None:
@@ -151,9 +156,9 @@ def test_prompts_and_earlier_answers_are_told(toy: ToyModel) -> None:
         prior=lambda i: OBJECT[i] if i == 17 else None,
     )
     fill(stack)
-    (told,) = toy.told[:1]
-    assert [len(p.strokes) for p in told].count(1) == 1
-    assert [p.prior is not None for p in told].count(True) == 1
+    (planes,) = toy.stacks[:1]
+    assert [len(p.strokes) for p in planes].count(1) == 1
+    assert [p.prior is not None for p in planes].count(True) == 1
 
 
 def test_the_distance_of_planes_is_told_in_views(toy: ToyModel) -> None:
@@ -189,9 +194,9 @@ def test_edges_are_refined_at_the_distance_of_the_planes(
 
 def test_a_step_in_brightness_between_slices_counts_by_their_distance() -> None:
     """The same difference is a weaker edge between slices that are far apart."""
-    known = np.zeros((9, 13), np.float32)
-    known[2:7, 5:] = 1.0
-    knowledge = [PlaneKnowledge(mask=known, reliability=GIVEN), PlaneKnowledge()]
+    mask = np.zeros((9, 13), np.float32)
+    mask[2:7, 5:] = 1.0
+    knowledge = [PlaneKnowledge(mask=mask, reliability=GIVEN), PlaneKnowledge()]
     images = np.full((2, 9, 13, 3), 0.5, np.float32)
     images[1] += 0.1
     answers = np.full((2, 9, 13), 0.5, np.float32)
@@ -253,7 +258,9 @@ def test_a_clicked_plane_is_predicted_with_the_planes_around_it(toy: ToyModel) -
     assert dice(revised.mask, OBJECT[12]) > 0.95
     assert revised.mask[5, 4], "a positive click holds against the network"
     assert not revised.mask[30, 40], "and a negative one"
-    assert next(p for p in toy.told[0] if p.strokes).reliability == CLICKED, "its mask is evidence"
+    assert next(p for p in toy.stacks[0] if p.strokes).reliability == CLICKED, (
+        "its mask is evidence"
+    )
 
 
 def test_a_plane_that_may_not_be_revised_stays(toy: ToyModel) -> None:

@@ -59,9 +59,9 @@ def test_image_and_truth_are_warped_alike(zoom: int, rng: np.random.Generator) -
     scene = picture(np.kron(TWO, np.ones((zoom, zoom), int)))
     for _ in range(12):
         sample = draw_sample([scene], 96, rng, recolored=False)
-        seen = sample.image[..., 0] > 110
-        assert not (sample.truth & ~seen).sum() > 0.1 * sample.truth.sum()
-        assert iou(seen & sample.truth, sample.truth) > 0.9
+        foreground = sample.image[..., 0] > 110
+        assert not (sample.truth & ~foreground).sum() > 0.1 * sample.truth.sum()
+        assert iou(foreground & sample.truth, sample.truth) > 0.9
 
 
 def test_a_volume_gives_the_neighbouring_plane_as_prior(rng: np.random.Generator) -> None:
@@ -93,14 +93,14 @@ def test_recoloring_changes_colors_and_nothing_else() -> None:
 def test_upright_scenes_stay_almost_so() -> None:
     """A wide object stays wide in a photograph, and is turned any way elsewhere."""
     wide = ellipsoid((90, 110), (45, 55), (8, 40))
-    turned = {}
+    counts = {}
     for upright in (True, False):
         rng = np.random.default_rng(3)
         samples = [draw_sample([picture(wide, upright=upright)], 64, rng) for _ in range(40)]
         sizes = [np.ptp(np.argwhere(s.truth), axis=0) for s in samples]
-        turned[upright] = sum(rows > columns for rows, columns in sizes)
-    assert turned[True] == 0
-    assert turned[False] > 10
+        counts[upright] = sum(rows > columns for rows, columns in sizes)
+    assert counts[True] == 0
+    assert counts[False] > 10
 
 
 BARREN = {

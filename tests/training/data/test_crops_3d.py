@@ -86,11 +86,11 @@ def test_scenes_without_objects_are_refused() -> None:
 
 def test_a_region_grows_to_the_border_of_a_body() -> None:
     rng = np.random.default_rng(5)
-    grown = [
+    regions = [
         g for _ in range(60) if (g := grow_region(grey(BALL), (1.0, 1.0, 1.0), rng)) is not None
     ]
-    assert grown, "some seeds find a body"
-    inside = [g for g in grown if (g & BALL).sum() > 0.5 * g.sum()]
+    assert regions, "some seeds find a body"
+    inside = [g for g in regions if (g & BALL).sum() > 0.5 * g.sum()]
     assert inside
     assert all((g & ~BALL).sum() < 0.3 * g.sum() for g in inside)
 
@@ -111,9 +111,11 @@ def test_labels_are_rendered_in_intensities_of_their_own() -> None:
     rng = np.random.default_rng(4)
     contrasts = []
     for _ in range(30):
-        shown = render_labels(labels, image, rng)
-        assert shown.shape == labels.shape
-        assert shown.dtype == np.uint8
-        contrasts.append(float(shown[labels == 1].mean()) - float(shown[labels == 7].mean()))
+        rendering = render_labels(labels, image, rng)
+        assert rendering.shape == labels.shape
+        assert rendering.dtype == np.uint8
+        contrasts.append(
+            float(rendering[labels == 1].mean()) - float(rendering[labels == 7].mean())
+        )
     assert min(contrasts) < -40
     assert max(contrasts) > 40

@@ -58,8 +58,8 @@ def test_videos_are_stacks_of_frames(videos: Path) -> None:
 
 
 def test_the_layout_is_found_by_what_a_folder_holds(images, volumes, videos, tmp_path) -> None:
-    found = [layout_of(f) for f in (images, volumes, videos, videos / "run", tmp_path / "none")]
-    assert found == ["images", "volumes", "videos", "images", None]
+    layouts = [layout_of(f) for f in (images, volumes, videos, videos / "run", tmp_path / "none")]
+    assert layouts == ["images", "volumes", "videos", "images", None]
 
 
 def test_a_limit_is_spread_evenly(videos: Path) -> None:
@@ -70,18 +70,18 @@ def test_a_limit_is_spread_evenly(videos: Path) -> None:
 
 def test_scenes_are_chosen_by_the_names_of_their_images(images, volumes, videos) -> None:
     def first(names: list[str]) -> list[str]:
-        seen.append(names)
+        name_lists.append(names)
         return names[:1]
 
-    seen: list[list[str]] = []
+    name_lists: list[list[str]] = []
     (images / "images" / "picture1.png").rename(images / "images" / "picture0.b.png")
     (images / "masks" / "picture1.png").rename(images / "masks" / "picture0.b.png")
     labels = (images / "masks" / "picture0.png").read_bytes()
     (images / "masks" / "picture0_fine.png").write_bytes(labels)
-    chosen = [[s.name for s in read_scenes(f, choose=first)] for f in (images, volumes, videos)]
-    assert seen == [["picture0.b", "picture0", "picture0"], ["case"], ["run"]]
-    assert chosen[0] == ["picture0.b"]
-    assert [len(c) for c in chosen] == [1, 1, 1]
+    choices = [[s.name for s in read_scenes(f, choose=first)] for f in (images, volumes, videos)]
+    assert name_lists == [["picture0.b", "picture0", "picture0"], ["case"], ["run"]]
+    assert choices[0] == ["picture0.b"]
+    assert [len(c) for c in choices] == [1, 1, 1]
     both = read_scenes(images, choose=lambda names: {"picture0"}, limit=5)
     assert len(both) == 2, "all masks of an image"
 
@@ -114,6 +114,6 @@ def test_a_broken_file_is_named(images: Path, part: str) -> None:
     ],
 )
 def test_255_of_eight_bits_does_not_count_beside_other_ids(ids: list[int], voids: int) -> None:
-    seen = without_void(np.array([ids], np.uint8))
-    assert np.count_nonzero(seen == UNCOUNTED) == voids
+    labels = without_void(np.array([ids], np.uint8))
+    assert np.count_nonzero(labels == UNCOUNTED) == voids
     assert not (without_void(np.array([ids], np.uint16)) == UNCOUNTED).any()

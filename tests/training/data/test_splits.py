@@ -15,10 +15,10 @@ NAMES = [f"patient{p:03d}_frame{f:02d}" for p in range(20) for f in (1, 13)]
     st.booleans(),
 )
 def test_the_share_is_met_within_half_a_scene_and_both_parts_have_scenes(names, share, last):
-    kept = held_out_names(names, share, last=last)
-    assert kept < set(names)
+    validation = held_out_names(names, share, last=last)
+    assert validation < set(names)
     expected = min(max(share * len(names), 1), len(names) - 1)
-    assert abs(len(kept) - expected) <= 0.5
+    assert abs(len(validation) - expected) <= 0.5
 
 
 @given(st.permutations(NAMES), st.booleans())
@@ -28,24 +28,24 @@ def test_the_order_of_the_files_does_not_matter(names, last):
 
 @pytest.mark.parametrize("last", [False, True])
 def test_images_of_one_patient_stay_together(last):
-    kept = held_out_names(NAMES, 0.25, group=r"patient\d+", last=last)
-    assert len(kept) == 10
-    patients = {name[:10] for name in kept}
-    assert kept == {name for name in NAMES if name[:10] in patients}
+    validation = held_out_names(NAMES, 0.25, group=r"patient\d+", last=last)
+    assert len(validation) == 10
+    patients = {name[:10] for name in validation}
+    assert validation == {name for name in NAMES if name[:10] in patients}
 
 
 def test_names_without_a_match_are_groups_of_their_own():
     names = ["a1", "a2", "a3", "other", "another"]
-    kept = held_out_names(names, 0.4, group=r"a\d")
-    assert len(kept) == 2
+    validation = held_out_names(names, 0.4, group=r"a\d")
+    assert len(validation) == 2
 
 
 def test_hashes_spread_the_choice_and_last_takes_the_end():
     names = [f"{number:03d}" for number in range(100)]
     assert held_out_names(names, 0.1, last=True) == set(names[-10:])
-    kept = sorted(int(name) for name in held_out_names(names, 0.2))
-    assert kept[0] < 30
-    assert kept[-1] > 70
+    numbers = sorted(int(name) for name in held_out_names(names, 0.2))
+    assert numbers[0] < 30
+    assert numbers[-1] > 70
 
 
 def test_a_new_scene_changes_at_most_one_choice():

@@ -32,19 +32,19 @@ def recipe(tmp_path):
     folder = tmp_path / "set"
     write_images(folder, 10)
     data = DataSet(folder=folder, kind="parts", upright=True, held_out=0.3)
-    held = ValidationData(folder=folder, part="held_out")
+    part = ValidationData(folder=folder, part="held_out")
     whole = ValidationData(folder=folder, limit=4)
-    return TrainConfig(output=tmp_path, data=[data], validation=[held, whole])
+    return TrainConfig(output=tmp_path, data=[data], validation=[part, whole])
 
 
 def test_what_is_held_out_is_not_learnt_from(recipe):
     trained = TrainingSet.read(recipe.data[0], "set")
-    held = validation_scenes(recipe, recipe.validation[0])
+    validation = validation_scenes(recipe, recipe.validation[0])
     assert (trained.counts.trained, trained.counts.held_out) == (7, 3)
-    first, second = ({s.name for s in scenes} for scenes in (trained.scenes, held))
+    first, second = ({s.name for s in scenes} for scenes in (trained.scenes, validation))
     assert not first & second
     assert len(first | second) == 10
-    assert {(s.kind, s.upright) for s in held} == {("parts", True)}
+    assert {(s.kind, s.upright) for s in validation} == {("parts", True)}
 
 
 def test_a_whole_validation_set_has_settings_of_its_own(recipe):

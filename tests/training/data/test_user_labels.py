@@ -28,9 +28,9 @@ def folder(tmp_path):
     return tmp_path / "set"
 
 
-def small(config, **changed):
+def small(config, **overrides):
     quick = {"crop": 64, "batch": 2, "steps": 4, "validate_every": 1, "precision": "float32"}
-    return config.model_copy(update=quick | changed)
+    return config.model_copy(update=quick | overrides)
 
 
 def test_planes_with_objects_are_written_as_they_are(tmp_path) -> None:
@@ -64,8 +64,8 @@ def test_weights_that_are_worse_are_not_kept(folder, tmp_path) -> None:
     weights = trainer.run()
     assert trainer.finished
     assert trainer.step < 50
-    kept, before = load_file(weights), load_file(shipped_weights())
-    assert all(np.allclose(kept[k].float(), before[k].float(), atol=1e-3) for k in before)
+    after, before = load_file(weights), load_file(shipped_weights())
+    assert all(np.allclose(after[k].float(), before[k].float(), atol=1e-3) for k in before)
     assert trainer.verdict().startswith("no better than before")
     assert "nothing better" in (tmp_path / "run" / "MODEL_CARD.md").read_text()
     step = trainer.step

@@ -49,14 +49,14 @@ def test_a_set_may_join_later(tmp_path):
 
 @pytest.mark.usefixtures("silent")
 def test_what_is_missing_is_told_once(tmp_path):
-    told: list[str] = []
-    book = MetricsLog(tmp_path, 0, told.append)
+    messages: list[str] = []
+    book = MetricsLog(tmp_path, 0, messages.append)
     for step in (1, 2):
         book.note(step, {"loss": 1.0})
         book.add(step, FIGURES)
     book.close()
-    assert len(told) == 2
-    assert all("napari-promptseg[train]" in line for line in told)
+    assert len(messages) == 2
+    assert all("napari-promptseg[train]" in line for line in messages)
     assert [path.name for path in tmp_path.iterdir()] == ["log.csv"]
 
 

@@ -22,9 +22,9 @@ FIGURES = {
 }
 
 
-def stretch(**changed) -> RunSegment:
-    begun = RunSegment.begin(0, "abc", torch.device("cpu"), 1, "float32", 8)
-    return begun.model_copy(update={"processor": "A fine CPU", "cores": 2, **changed})
+def stretch(**overrides) -> RunSegment:
+    segment = RunSegment.begin(0, "abc", torch.device("cpu"), 1, "float32", 8)
+    return segment.model_copy(update={"processor": "A fine CPU", "cores": 2, **overrides})
 
 
 @pytest.fixture
@@ -174,11 +174,11 @@ def test_weights_that_were_started_from_count(config, run, tmp_path):
 
 
 def test_it_is_told_how_validation_is_kept_apart(config, run, tmp_path):
-    held = config.data[0].model_copy(update={"held_out": 0.2})
-    for part, told in (("held_out", "held out"), ("all", "**learnt from too**")):
-        entry = ValidationData(folder=held.folder, part=part)
-        changed = config.model_copy(update={"data": [held], "validation": [entry]})
-        assert f"| cats | {told} | 3.00 |" in write_card(changed).read_text()
+    data = config.data[0].model_copy(update={"held_out": 0.2})
+    for part, phrase in (("held_out", "held out"), ("all", "**learnt from too**")):
+        entry = ValidationData(folder=data.folder, part=part)
+        variant = config.model_copy(update={"data": [data], "validation": [entry]})
+        assert f"| cats | {phrase} | 3.00 |" in write_card(variant).read_text()
     apart = config.model_copy(
         update={"validation": [ValidationData(folder=tmp_path / "other" / "cats")]}
     )

@@ -12,8 +12,8 @@ from napari_promptseg.training.tracking.run_info import (
 
 
 def stretch(first: int, last: int, seconds: float = 1800) -> RunSegment:
-    begun = RunSegment.begin(first, "abc", torch.device("cpu"), 2, "float32", 8)
-    return begun.model_copy(update={"last": last, "seconds": seconds})
+    segment = RunSegment.begin(first, "abc", torch.device("cpu"), 2, "float32", 8)
+    return segment.model_copy(update={"last": last, "seconds": seconds})
 
 
 def test_a_record_comes_back_as_it_was_written(tmp_path):
@@ -44,9 +44,9 @@ def test_a_damaged_record_is_refused(tmp_path):
 
 
 def test_the_machine_is_named():
-    begun = stretch(0, 0)
+    segment = stretch(0, 0)
     assert processor_name()
-    assert begun.processor == processor_name()
-    assert begun.cores >= 1
-    assert begun.torch_version == torch.__version__
-    assert begun.accelerator == ""
+    assert segment.processor == processor_name()
+    assert segment.cores >= 1
+    assert segment.torch_version == torch.__version__
+    assert segment.accelerator == ""
