@@ -59,20 +59,20 @@ def write_series(
     """Write (z, rows, columns) pixels under names in no order; return the UID of the series."""
     folder.mkdir(exist_ok=True)
     uid = str(generate_uid())
-    turned = np.array(orientation)
-    normal = np.cross(turned[:3], turned[3:])
+    cosines = np.array(orientation)
+    normal = np.cross(cosines[:3], cosines[3:])
     names = [f"{i:03d}.dcm" for i in range(len(values))]
     random.Random(len(values)).shuffle(names)
     for z, plane in enumerate(values):
         if z in skip:
             continue
-        placed = {
+        geometry = {
             "ImagePositionPatient": list(np.array(origin) + z * step * normal),
             "ImageOrientationPatient": list(orientation),
             "PixelSpacing": list(spacing),
             "SliceThickness": 9.0,  # not the distance between slices
         }
-        ds = dataset(plane, uid, **(placed | fields))
+        ds = dataset(plane, uid, **(geometry | fields))
         ds.save_as(folder / f"{uid[-6:]}{names[z]}", enforce_file_format=True)
     return uid
 

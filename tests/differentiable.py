@@ -50,8 +50,8 @@ class TinyNet:
         blurred = F.avg_pool2d(sharp, 5, 1, 2)
         features = torch.cat([sharp - 0.5, (sharp - blurred), torch.ones_like(sharp[:, :1])], 1)
 
-        def logits(given: tuple[torch.Tensor, ...]) -> torch.Tensor:
-            return 4 * given[0].sum(1, keepdim=True) - 4
+        def logits(tensors: tuple[torch.Tensor, ...]) -> torch.Tensor:
+            return 4 * tensors[0].sum(1, keepdim=True) - 4
 
         height, width = embedding.shape
         return AutogradStage((0, height), (0, width), (features,), logits)

@@ -14,9 +14,9 @@ def draw_discs(seed: int, count: int = 12, size: int = 128):
     spots = [(r, c) for r in range(16, size - 8, 32) for c in range(16, size - 8, 32)]
     for number, (row, column) in enumerate(rng.permutation(spots)[:count], start=1):
         centre = int(column + rng.integers(-3, 4)), int(row + rng.integers(-3, 4))
-        drawn = cv2.circle(np.zeros(image.shape, np.uint8), centre, int(rng.integers(7, 11)), 1, -1)
-        labels[drawn > 0] = number
-        image[drawn > 0] += 140
+        disc = cv2.circle(np.zeros(image.shape, np.uint8), centre, int(rng.integers(7, 11)), 1, -1)
+        labels[disc > 0] = number
+        image[disc > 0] += 140
     image = cv2.GaussianBlur(image, (0, 0), 1)
     return np.repeat(np.clip(image, 0, 255).astype(np.uint8)[..., None], 3, 2), labels
 

@@ -1,4 +1,4 @@
-"""What reads bytes of strangers: files of sessions, and messages to the server.
+"""Readers of bytes of strangers: files of sessions, and messages to the server.
 
 A target takes anything. It raises what its callers expect of bad input, which is caught here, or
 it works; all else is a bug.

@@ -72,23 +72,23 @@ class ToyBackend:
         self.seen.append(prompts)
         values = embedding.rgb()[..., 0]
         regions, _ = ndimage.label(values > 0.5)
-        wanted = np.zeros(values.shape, bool)
-        refused = np.zeros(values.shape, bool)
-        allowed = np.ones(values.shape, bool)
+        foreground = np.zeros(values.shape, bool)
+        background = np.zeros(values.shape, bool)
+        search_area = np.ones(values.shape, bool)
         if prior is not None:
-            wanted |= np.isin(regions, regions[prior & (regions > 0)]) & (regions > 0)
+            foreground |= np.isin(regions, regions[prior & (regions > 0)]) & (regions > 0)
         if prompts.text:
-            wanted |= regions > 0
+            foreground |= regions > 0
         for region in prompts.regions:
-            filled = np.zeros(values.shape, np.uint8)
-            fill_region(filled, region)
+            area = np.zeros(values.shape, np.uint8)
+            fill_region(area, region)
             if region.positive:
-                allowed &= filled > 0
-                wanted |= (regions > 0) & (filled > 0)
+                search_area &= area > 0
+                foreground |= (regions > 0) & (area > 0)
             else:
-                refused |= filled > 0
+                background |= area > 0
         for stroke in prompts.strokes:
-            target = wanted if stroke.positive else refused
+            target = foreground if stroke.positive else background
             last = np.array(values.shape) - 1
             for row, column in np.clip(np.rint(stroke.path).astype(int), 0, last):
                 label = regions[row, column]
@@ -96,7 +96,7 @@ class ToyBackend:
                     target |= regions == label
                 else:
                     target[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2] = True
-        mask = wanted & allowed & ~refused
+        mask = foreground & search_area & ~background
         return Prediction.whole(np.where(mask, 0.9, 0.1).astype(np.float32))
 
     def close(self) -> None:
@@ -182,14 +182,14 @@ class Snapshot:
 
     def differences(self, other: Snapshot) -> list[str]:
         """Names of what differs."""
-        found = []
+        names = []
         for name in ("mask", "labels"):
             if not np.array_equal(getattr(self, name), getattr(other, name)):
-                found.append(name)
+                names.append(name)
         for name in ("prompts", "objects", "label", "name"):
             if getattr(self, name) != getattr(other, name):
-                found.append(name)
-        return found
+                names.append(name)
+        return names
 
 
 @dataclass(frozen=True)
@@ -221,9 +221,9 @@ class Scene:
         entries = tuple(i for i in self.plane if not isinstance(i, slice))
         return entries[0] if len(entries) == 1 else entries
 
-    def at(self, **moved: float) -> tuple[float, ...]:
+    def at(self, **coordinates: float) -> tuple[float, ...]:
         """Position at the centre, but for the axes given."""
-        return tuple(moved.get(n, c) for n, c in zip(self.names, self.centre, strict=True))
+        return tuple(coordinates.get(n, c) for n, c in zip(self.names, self.centre, strict=True))
 
 
 SCENE_AXES = ("yx", "zyx", "tyx", "tzyx", "yxc", "zyxc", "tyxc", "tzyxc")

@@ -22,9 +22,9 @@ def audit():
 
 def test_without_a_connection_it_says_that_it_did_not_run(audit, capsys) -> None:
     assert audit.main(["--offline"]) == 3
-    said = capsys.readouterr().err
-    assert said.startswith("NOT AUDITED")
-    assert "0 vulnerable. Nothing is known about the others." in said
+    message = capsys.readouterr().err
+    assert message.startswith("NOT AUDITED")
+    assert "0 vulnerable. Nothing is known about the others." in message
 
 
 def test_what_the_pinned_list_knows_fails(audit, capsys) -> None:

@@ -88,9 +88,9 @@ def test_propagate_fills_the_planes_asked_for(volume, tmp_path):
     arguments = ("--box", "4,12,12:4,36,36", "--start", "2", "--backend", "grabcut")
     result = run("propagate", volume, "-o", output, *arguments)
     assert result.exit_code == 0, result.output
-    filled = np.load(output).any((1, 2))
-    assert not filled[:2].any()
-    assert filled[3:6].all()
+    occupancy = np.load(output).any((1, 2))
+    assert not occupancy[:2].any()
+    assert occupancy[3:6].all()
 
 
 def test_propagate_goes_the_way_and_along_the_axis_that_it_is_told(tmp_path):
@@ -110,8 +110,8 @@ def test_an_output_is_not_overwritten_unless_asked(volume, tmp_path):
     output = tmp_path / "labels.npy"
     output.write_bytes(b"mine")
     arguments = ("segment", volume, "-o", output, "--point", "4,24,24", "--backend", "grabcut")
-    refused = run(*arguments)
-    assert refused.exit_code == 1
+    result = run(*arguments)
+    assert result.exit_code == 1
     assert output.read_bytes() == b"mine"
     assert run(*arguments, "--overwrite").exit_code == 0
 
@@ -186,7 +186,7 @@ def test_axes_and_spacing_are_options(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("message", "shown"),
+    ("message", "expected"),
     [
         pytest.param(
             "a.tif exists; pass overwrite=True to replace it",
@@ -202,8 +202,8 @@ def test_axes_and_spacing_are_options(tmp_path):
         pytest.param("Volume(axes='zyx')", "Volume(axes='zyx')", id="not advice"),
     ],
 )
-def test_messages_name_options(message, shown):
-    assert with_options(message) == shown
+def test_messages_name_options(message, expected):
+    assert with_options(message) == expected
 
 
 def test_an_output_that_exists_names_the_option(volume, tmp_path):
@@ -251,18 +251,18 @@ def test_evaluate_keeps_what_was_finished_before_an_error(tmp_path):
     result = run("evaluate", tmp_path / "easy", "--backend", "grabcut", "--json", tmp_path / "o")
     assert result.exit_code == 1
     assert "scene1.png" in result.stderr
-    written = json.loads((tmp_path / "o").read_text())
-    assert not written["complete"]
-    assert [r["case"] for r in written["results"][0]["runs"]] == ["scene0"]
+    report = json.loads((tmp_path / "o").read_text())
+    assert not report["complete"]
+    assert [r["case"] for r in report["results"][0]["runs"]] == ["scene0"]
 
 
 def test_evaluate_keeps_what_was_finished_before_an_interrupt(tmp_path, monkeypatch):
     from napari_promptseg.evaluation import benchmark
 
-    def interrupted(case, *asked):
+    def interrupted(case, *arguments):
         if case.name == "scene1":
             raise KeyboardInterrupt
-        return measure(case, *asked)
+        return measure(case, *arguments)
 
     measure = benchmark.measure_case
     monkeypatch.setattr(benchmark, "measure_case", interrupted)
@@ -270,8 +270,8 @@ def test_evaluate_keeps_what_was_finished_before_an_interrupt(tmp_path, monkeypa
     result = run("evaluate", tmp_path / "easy", "--backend", "grabcut", "--json", tmp_path / "o")
     assert result.exit_code == 130
     assert "interrupted" in result.stderr
-    written = json.loads((tmp_path / "o").read_text())
-    assert [r["case"] for r in written["results"][0]["runs"]] == ["scene0"]
+    report = json.loads((tmp_path / "o").read_text())
+    assert [r["case"] for r in report["results"][0]["runs"]] == ["scene0"]
 
 
 @pytest.mark.parametrize(
@@ -318,8 +318,8 @@ def test_models_are_listed_with_their_state(tmp_path, monkeypatch):
     offers = {offer["name"]: offer for offer in json.loads(run("backends", "--json").output)}
     assert offers["clicknet"]["state"] == "ready"
     assert offers["sam:vit_b"]["path"] == str(tmp_path / "sam_vit_b_01ec64.pth")
-    told = run("backends", "sam:vit_b").output
-    assert "--add sam_vit_b_01ec64.pth" in told
+    output = run("backends", "sam:vit_b").output
+    assert "--add sam_vit_b_01ec64.pth" in output
     assert "'sam:vit_x'" in run("backends", "sam:vit_x").output
 
 
@@ -329,9 +329,9 @@ def test_files_of_models_are_added_and_removed(tmp_path, monkeypatch):
     monkeypatch.setenv("PROMPTSEG_MODELS", str(tmp_path / "models"))
     path = tmp_path / "mine.pth"
     torch.save({"a": torch.zeros(1)}, path)
-    added = run("backends", "--add", path, "--as", "ritm:hrnet18_itermask")
-    assert added.exit_code == 0, added.output
-    assert "ready" in added.output
+    result = run("backends", "--add", path, "--as", "ritm:hrnet18_itermask")
+    assert result.exit_code == 0, result.output
+    assert "ready" in result.output
     again = run("backends", "--add", path, "--as", "ritm:hrnet18_itermask")
     assert again.exit_code == 1
     assert "is there already" in again.output

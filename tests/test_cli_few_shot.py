@@ -23,41 +23,41 @@ def run(monkeypatch, tmp_path):
     return invoke
 
 
-def written(folder, seed: int, marked: int | None = None):
+def written(folder, seed: int, count: int | None = None):
     image, labels = draw_discs(seed)
     files = folder / f"{seed}.png", folder / f"{seed}_labels.png"
     cv2.imwrite(str(files[0]), image)
-    cv2.imwrite(str(files[1]), (labels if marked is None else first(labels, marked)).astype("u1"))
+    cv2.imwrite(str(files[1]), (labels if count is None else first(labels, count)).astype("u1"))
     return *files, labels
 
 
 def test_a_class_is_learnt_listed_used_and_shared(run, tmp_path) -> None:
     image, labels, _ = written(tmp_path, 0)
-    learnt = run("adapt", "disc", image, labels, "--objects", 5, "--no-tune", "--synonym", "dot")
-    assert learnt.exit_code == 0, learnt.output
-    assert "5 objects" in learnt.output
+    result = run("adapt", "disc", image, labels, "--objects", 5, "--no-tune", "--synonym", "dot")
+    assert result.exit_code == 0, result.output
+    assert "5 objects" in result.output
     assert "disc: disc, 5 objects, not adapted" in run("classes").output
 
     other, _, truth = written(tmp_path, 1)
-    found = tmp_path / "found.tif"
-    proposed = run("propose", "disc", other, "-o", found)
+    output = tmp_path / "found.tif"
+    proposed = run("propose", "disc", other, "-o", output)
     assert proposed.exit_code == 0, proposed.output
-    assert match_objects(read_labels(found)[0], truth).f1 > 0.8
-    again = run("propose", "disc", other, "-o", found)
+    assert match_objects(read_labels(output)[0], truth).f1 > 0.8
+    again = run("propose", "disc", other, "-o", output)
     assert again.exit_code == 1
 
-    named = run("segment", other, "--text", "dots", "-o", tmp_path / "named.tif")
-    assert named.exit_code == 0, named.output
-    assert "'dots': confidence" in named.output
+    text_result = run("segment", other, "--text", "dots", "-o", tmp_path / "named.tif")
+    assert text_result.exit_code == 0, text_result.output
+    assert "'dots': confidence" in text_result.output
 
     shared = tmp_path / "classes" / "disc.safetensors"
     copy = shared.rename(tmp_path / "mine.safetensors")
     assert run("classes").output == ""
     assert run("classes", "--add", copy).exit_code == 0
     assert shared.exists()
-    refused = run("classes", "--add", copy)
-    assert refused.exit_code == 1
-    assert "is there already" in refused.output
+    rejection = run("classes", "--add", copy)
+    assert rejection.exit_code == 1
+    assert "is there already" in rejection.output
 
 
 @pytest.mark.parametrize(

@@ -200,13 +200,13 @@ FLOORS = (
 
 def imports_of(file: Path) -> set[str]:
     """Names of the package's own modules that a file imports anywhere."""
-    found = set()
+    names = set()
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found.add(node.module)
-    return {name for name in found if name.startswith("napari_promptseg.")}
+            names.add(node.module)
+    return {name for name in names if name.startswith("napari_promptseg.")}
 
 
 FILES = sorted(p for p in PACKAGE.rglob("*.py") if p != PACKAGE / "__init__.py")
@@ -220,9 +220,9 @@ def floor_of(parts: tuple[str, ...]) -> str:
 def test_each_floor_calls_only_the_floors_below(file: Path) -> None:
     own = floor_of(file.relative_to(PACKAGE).parts)
     (level,) = (n for n, row in enumerate(FLOORS) if own in row)
-    allowed = {own}.union(*FLOORS[:level])
-    used = {floor_of(tuple(name.split(".")[1:])) for name in imports_of(file)}
-    assert used <= allowed
+    floors = {own}.union(*FLOORS[:level])
+    imports = {floor_of(tuple(name.split(".")[1:])) for name in imports_of(file)}
+    assert imports <= floors
 
 
 def test_every_shipped_backend_and_command_can_be_found() -> None:

@@ -27,10 +27,10 @@ def site(tmp_path_factory) -> Path:
     (wheel,) = (folder / "wheels").glob("promptseg_flood-*.whl")
     target = folder / "installed"
     subprocess.run([*pip, "install", *offline, "--target", target, wheel], **quiet)
-    broken = target / "broken-1.dist-info"
-    broken.mkdir()
-    (broken / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1\n")
-    (broken / "entry_points.txt").write_text(
+    info_folder = target / "broken-1.dist-info"
+    info_folder.mkdir()
+    (info_folder / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1\n")
+    (info_folder / "entry_points.txt").write_text(
         "[napari_promptseg.backends]\nbroken = broken_backend:Backend\n"
     )
     (target / "broken_backend.py").write_text("raise SystemExit('it wants to quit')\n")
@@ -67,7 +67,7 @@ def test_it_is_listed_beside_a_broken_one_that_breaks_nothing(site: Path) -> Non
 
 
 def test_it_segments_and_keeps_to_the_protocol(site: Path) -> None:
-    told = python(
+    output = python(
         site,
         """
         import numpy as np
@@ -87,6 +87,6 @@ def test_it_segments_and_keeps_to_the_protocol(site: Path) -> None:
             print(error)
         """,
     )
-    right, error = told.splitlines()
+    right, error = output.splitlines()
     assert right == "True"
     assert "backend 'broken' (broken_backend:Backend) cannot be loaded" in error

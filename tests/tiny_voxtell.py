@@ -50,7 +50,7 @@ def shrink(monkeypatch) -> None:
     sizes = [{"channels": n, "shape": (SIDE >> stage,) * 3} for stage, n in enumerate(_FEATURES)]
     monkeypatch.setattr(VoxTellModel, "DECODER_CONFIGS", dict(enumerate(sizes)))
     monkeypatch.setattr(
-        predictor, "VoxTellModel", lambda **given: VoxTellModel(**{**given, **_SMALL})
+        predictor, "VoxTellModel", lambda **options: VoxTellModel(**{**options, **_SMALL})
     )
 
 

@@ -15,8 +15,8 @@ def scenes_of(folder: Path) -> list[list[Path]]:
     scenes = []
     for image in sorted((folder / "images").iterdir()):
         stem = image.name.split(".")[0]
-        named = {f"{stem}{end}" for end in (".png", "_fine.png", ".nii.gz", ".nii")}
-        scenes.append([image, *sorted(p for p in labels.iterdir() if p.name in named)])
+        label_names = {f"{stem}{end}" for end in (".png", "_fine.png", ".nii.gz", ".nii")}
+        scenes.append([image, *sorted(p for p in labels.iterdir() if p.name in label_names)])
     return scenes
 
 
@@ -37,7 +37,7 @@ def main() -> None:
     sizes = {p: p.stat().st_size for scenes in sets for files in scenes for p in files}
     share = 1.0
     while share > 0.01:
-        files = [p for scenes in sets for chosen in spread(scenes, share) for p in chosen]
+        files = [p for scenes in sets for scene in spread(scenes, share) for p in scene]
         if sum(map(sizes.__getitem__, files)) <= arguments.megabytes * 1e6:
             break
         share *= 0.95

@@ -36,7 +36,7 @@ def scan(path: Path, shift: int = 0) -> str:
 
 
 @pytest.fixture(scope="module")
-def saved(tmp_path_factory: pytest.TempPathFactory) -> str:
+def session_file(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("saved")
     session = Session(scan(folder / "a.nii"), "randomwalk")
     session.add_point((3, 14, 14))
@@ -52,63 +52,63 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> str:
 def client():
     from napari_promptseg.batch.cluster import connect
 
-    with connect(workers=2) as made:
-        yield made
+    with connect(workers=2) as dask_client:
+        yield dask_client
 
 
 def reports(folder: Path) -> dict[str, dict]:
-    found = sorted(folder.glob("*.report.json"))
-    return {f.name.removesuffix(".report.json"): json.loads(f.read_text()) for f in found}
+    files = sorted(folder.glob("*.report.json"))
+    return {f.name.removesuffix(".report.json"): json.loads(f.read_text()) for f in files}
 
 
 def test_prompts_are_answered_in_every_image_and_a_bad_one_stops_none(
-    tmp_path: Path, saved: str, client
+    tmp_path: Path, session_file: str, client
 ) -> None:
     good = [scan(tmp_path / f"case{i}.nii", shift=i) for i in range(3)]
     other = tmp_path / "small.npy"
     np.save(other, np.zeros((3, 40, 44), np.uint8))
-    broken = tmp_path / "broken.nii"
-    broken.write_bytes(b"no image")
-    job, out = Propagate(saved, ".nrrd"), tmp_path / "out"
-    tasks = tasks_of([*good, str(other), str(broken)])
-    came = {r.source: r for r in run_batch(job, tasks, out, client)}
-    assert {s: r.status for s, r in came.items()} == {
+    broken_file = tmp_path / "broken.nii"
+    broken_file.write_bytes(b"no image")
+    job, out = Propagate(session_file, ".nrrd"), tmp_path / "out"
+    tasks = tasks_of([*good, str(other), str(broken_file)])
+    results = {r.source: r for r in run_batch(job, tasks, out, client)}
+    assert {s: r.status for s, r in results.items()} == {
         **dict.fromkeys(good, "done"),
         str(other): "failed",
-        str(broken): "failed",
+        str(broken_file): "failed",
     }
     for i, source in enumerate(good):
         labels = np.asarray(open_volume(out / f"case{i}.nrrd").data)
         assert labels[3, 14 + i, 14] == 1
         assert labels[3, 31, 31] == 2
-        assert came[source].figures["objects"] == 2
+        assert results[source].figures["objects"] == 2
         alone = Session(source, "randomwalk")
         alone.add_point((3, 14, 14))
         alone.add_point((3, 2, 30), positive=False)
         alone.propagate().run()
         alone.commit()
         np.testing.assert_array_equal(labels == 1, alone.labels == 1)
-    told = reports(out)
-    assert "the prompts are for (6, 40, 44)" in told["small"]["error"]
-    assert "broken.nii" in told["broken"]["error"]
+    saved_reports = reports(out)
+    assert "the prompts are for (6, 40, 44)" in saved_reports["small"]["error"]
+    assert "broken.nii" in saved_reports["broken"]["error"]
     assert not [f for f in out.iterdir() if f.name.startswith(".partial")]
 
     before = {f: f.stat().st_mtime_ns for f in out.glob("*.nrrd")}
     scan(tmp_path / "case1.nii", shift=2)
     again = {r.source: r.status for r in run_batch(job, tasks, out, client)}
     assert [again[s] for s in good] == ["kept", "done", "kept"]
-    assert again[str(broken)] == "failed", "what failed is tried again"
-    changed = [f.name for f, was in before.items() if f.stat().st_mtime_ns != was]
-    assert changed == ["case1.nrrd"]
-    kept = finished(Propagate(saved, ".nrrd", "grabcut"), tasks[0], out)
-    assert kept is None, "other settings"
+    assert again[str(broken_file)] == "failed", "what failed is tried again"
+    new_results = [f.name for f, was in before.items() if f.stat().st_mtime_ns != was]
+    assert new_results == ["case1.nrrd"]
+    report = finished(Propagate(session_file, ".nrrd", "grabcut"), tasks[0], out)
+    assert report is None, "other settings"
 
 
 def test_a_killed_worker_loses_no_work(tmp_path: Path, client) -> None:
     sources = [str(tmp_path / name) for name in ("a", "b", "killer", "c", "d", "e")]
     tasks, out = tasks_of(sources), tmp_path / "out"
-    came = {r.source: r.status for r in run_batch(KillOnce(str(tmp_path)), tasks, out, client)}
-    assert came == dict.fromkeys(sources, "done")
+    statuses = {r.source: r.status for r in run_batch(KillOnce(str(tmp_path)), tasks, out, client)}
+    assert statuses == dict.fromkeys(sources, "done")
     assert (tmp_path / "killed").exists()
     assert {f.name: f.read_text() for f in out.glob("[!.]*.txt")} == {
         f"{task.name}.txt": task.source for task in tasks
@@ -117,9 +117,9 @@ def test_a_killed_worker_loses_no_work(tmp_path: Path, client) -> None:
     assert {r.status for r in run_batch(KillOnce(str(tmp_path)), tasks, out, client)} == {"kept"}
 
 
-def test_leaving_the_loop_keeps_what_is_done(tmp_path: Path, saved: str, client) -> None:
+def test_leaving_the_loop_keeps_what_is_done(tmp_path: Path, session_file: str, client) -> None:
     sources = [scan(tmp_path / f"{i}.nii") for i in range(4)]
-    job, tasks = Propagate(saved), tasks_of(sources)
+    job, tasks = Propagate(session_file), tasks_of(sources)
     running = run_batch(job, tasks, tmp_path / "out", client)
     first = next(running)
     running.close()
@@ -127,8 +127,8 @@ def test_leaving_the_loop_keeps_what_is_done(tmp_path: Path, saved: str, client)
     assert finished(job, next(t for t in tasks if t.source == first.source), tmp_path / "out")
 
 
-def test_sessions_are_exported(tmp_path: Path, saved: str) -> None:
-    report = run_one(Export(".tif"), tasks_of([saved])[0], tmp_path)
+def test_sessions_are_exported(tmp_path: Path, session_file: str) -> None:
+    report = run_one(Export(".tif"), tasks_of([session_file])[0], tmp_path)
     assert (report.status, report.result, report.figures["objects"]) == ("done", "prompts.tif", 1)
     assert np.asarray(open_volume(tmp_path / "prompts.tif").data).max() == 1
 
@@ -167,11 +167,19 @@ def test_a_stamp_changes_with_any_file_of_a_folder(tmp_path: Path) -> None:
     assert stamp("https://example.org/a.zarr") == ""
 
 
-def test_the_command_makes_results_and_tells_of_failures(tmp_path: Path, saved: str) -> None:
+def test_the_command_makes_results_and_tells_of_failures(tmp_path: Path, session_file: str) -> None:
     scan(tmp_path / "a.nii")
     (tmp_path / "b.nii").write_bytes(b"")
     out = tmp_path / "out"
-    arguments = ["batch", "propagate", str(tmp_path / "*.nii"), "-o", str(out), "--session", saved]
+    arguments = [
+        "batch",
+        "propagate",
+        str(tmp_path / "*.nii"),
+        "-o",
+        str(out),
+        "--session",
+        session_file,
+    ]
     done = CliRunner().invoke(app, [*arguments, "--workers", "1"])
     assert done.exit_code == 1
     assert done.stdout.splitlines()[-1] == "1 done, 0 kept, 1 failed"
@@ -186,19 +194,21 @@ def test_the_command_makes_results_and_tells_of_failures(tmp_path: Path, saved: 
         (["/nowhere/*.nii"], "nothing matches '/nowhere/*.nii'"),
     ],
 )
-def test_a_command_that_cannot_begin_says_why(tmp_path: Path, saved: str, extra, reason) -> None:
-    arguments = ["batch", "export", saved, "-o", str(tmp_path), *extra]
+def test_a_command_that_cannot_begin_says_why(
+    tmp_path: Path, session_file: str, extra, reason
+) -> None:
+    arguments = ["batch", "export", session_file, "-o", str(tmp_path), *extra]
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 1
     assert reason in done.output
 
 
-def test_inputs_and_results_may_be_in_object_storage(tmp_path: Path, saved: str) -> None:
+def test_inputs_and_results_may_be_in_object_storage(tmp_path: Path, session_file: str) -> None:
     """`file://` goes through fsspec as `s3://` does, and every process sees it."""
     (tmp_path / "in").mkdir()
     for name in ("a.nii", "b.nii.gz"):
         scan(tmp_path / "in" / name)
-    command = ["batch", "propagate", f"file://{tmp_path}/in/*", "--session", saved]
+    command = ["batch", "propagate", f"file://{tmp_path}/in/*", "--session", session_file]
     command += ["-o", f"file://{tmp_path}/out", "--suffix", ".nrrd", "--workers", "1"]
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 0, result.output
@@ -212,7 +222,7 @@ def test_inputs_and_results_may_be_in_object_storage(tmp_path: Path, saved: str)
     ]
     assert np.asarray(open_volume(out / "a.nrrd").data).max() == 2
     sources = [f"file://{tmp_path}/in/{name}" for name in ("a.nii", "b.nii.gz")]
-    job, (first, second) = Propagate(saved, ".nrrd"), tasks_of(sources)
+    job, (first, second) = Propagate(session_file, ".nrrd"), tasks_of(sources)
     assert finished(job, first, f"file://{out}") is not None
     scan(tmp_path / "in" / "a.nii", shift=2)
     assert finished(job, first, f"file://{out}") is None, "another input"

@@ -55,7 +55,7 @@ def blocks(page: Path) -> Iterator[Block]:
 
 
 def agree(promise: str, output: str) -> bool:
-    """Whether texts are equal but for numbers that differ by less than 3 %."""
+    """Return whether texts are equal but for numbers that differ by less than 3 %."""
     if _NUMBER.sub("#", promise) != _NUMBER.sub("#", output):
         return False
     numbers = [[float(n) for n in _NUMBER.findall(text)] for text in (promise, output)]

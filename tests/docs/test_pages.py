@@ -55,7 +55,7 @@ def test_links_of_the_readme_work_outside_the_repository() -> None:
 
 
 def test_the_table_of_models_is_that_of_the_catalog() -> None:
-    """What `scripts/model-table --check` compares."""
+    """The comparison of `scripts/model-table --check`."""
     loader = SourceFileLoader("model_table", str(ROOT / "scripts" / "model-table"))
     script = module_from_spec(spec_from_loader("model_table", loader))
     loader.exec_module(script)

@@ -19,19 +19,19 @@ def benchmark(folder, **options) -> Benchmark:
 
 def test_two_processes_find_what_one_finds(tmp_path):
     write_images(tmp_path / "easy", count=3)
-    found = []
+    outcomes = []
     for jobs in (1, 2):
         measured = benchmark(tmp_path / "easy", jobs=jobs)
         assert len(list(measured.run())) == 6
         assert measured.results().complete
-        found.append(
+        outcomes.append(
             [
                 (result.backend, run.name, run.scores, run.prompts, run.figures, run.worst_answer)
                 for result in measured.results().results
                 for run in result.runs
             ]
         )
-    assert found[0] == found[1]
+    assert outcomes[0] == outcomes[1]
     assert multiprocessing.active_children() == []
 
 

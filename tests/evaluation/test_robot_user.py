@@ -1,4 +1,4 @@
-"""Where the robot user clicks, and what else it gives."""
+"""Tests of the robot user: the places of its clicks, and its other prompts."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def test_the_deepest_voxel_of_a_missed_ellipsoid_is_its_centre():
 
 def test_the_larger_of_two_errors_is_corrected():
     truth = ellipsoid((9, 30, 30), (4, 8, 8), (3, 4, 4))
-    added = ellipsoid((9, 30, 30), (4, 20, 20), (4, 8, 8))
-    assert click_in_space(added, truth, (1, 1, 1)) == ((4, 20, 20), False)
-    assert click_in_space(truth | added, truth, (1, 1, 1)) == ((4, 20, 20), False)
+    surplus = ellipsoid((9, 30, 30), (4, 20, 20), (4, 8, 8))
+    assert click_in_space(surplus, truth, (1, 1, 1)) == ((4, 20, 20), False)
+    assert click_in_space(truth | surplus, truth, (1, 1, 1)) == ((4, 20, 20), False)
 
 
 def test_depth_is_measured_in_physical_units():
@@ -77,19 +77,19 @@ def test_a_tight_box_holds_the_object_and_no_more(box):
 
 def test_a_scribble_runs_inside_the_object_and_is_the_same_every_time():
     truth = ellipsoid((60, 90), (30, 45), (12, 38))
-    drawn = scribble(FLAT, truth)
-    assert drawn == scribble(FLAT, truth)
-    assert isinstance(drawn, ScribblePrompt)
-    assert drawn.positive
-    rows, columns = np.array(drawn.path).astype(int).T
+    prompt = scribble(FLAT, truth)
+    assert prompt == scribble(FLAT, truth)
+    assert isinstance(prompt, ScribblePrompt)
+    assert prompt.positive
+    rows, columns = np.array(prompt.path).astype(int).T
     assert truth[rows, columns].all()
     assert np.ptp(columns) > 50, "along the object, not across"
 
 
 def test_a_round_object_is_scribbled_across_its_middle():
     truth = ellipsoid((40, 50), (20, 25), (10, 10))
-    drawn = scribble(FLAT, truth)
-    (row, left), (_, right) = drawn.path
+    prompt = scribble(FLAT, truth)
+    (row, left), (_, right) = prompt.path
     assert row == 20
     assert (left + right) / 2 == 25
     assert 9 < right - left < 11

@@ -76,8 +76,8 @@ def test_objects_are_chosen_by_seed_and_large_enough():
     assert first == Options(objects=4).choose(ids, "image")
     assert len(first) == 4
     assert Options(objects=99).choose(ids, "image") == [1, 2, 4, 5, 6, 7, 8, 9, 10, 11]
-    drawn = {tuple(Options(objects=4, seed=s).choose(ids, "image")) for s in range(5)}
-    assert len(drawn) > 1
+    selections = {tuple(Options(objects=4, seed=s).choose(ids, "image")) for s in range(5)}
+    assert len(selections) > 1
 
 
 @pytest.mark.parametrize(
@@ -177,9 +177,9 @@ def test_a_video_is_scored_on_every_frame_but_the_first(tmp_path):
 def test_a_video_is_carried_by_the_propagator_that_is_named(tmp_path):
     write_video(tmp_path / "film")
     case = find_cases(tmp_path / "film")[0]
-    (copied,) = measure_case(case, ToyBackend(), Options(), "copy")
-    (moved,) = measure_case(case, ToyBackend(), Options(), "flow")
-    assert copied.scores[-1] < 0.6 < moved.scores[-1]
+    (copy_run,) = measure_case(case, ToyBackend(), Options(), "copy")
+    (flow_run,) = measure_case(case, ToyBackend(), Options(), "flow")
+    assert copy_run.scores[-1] < 0.6 < flow_run.scores[-1]
 
 
 def test_a_video_can_begin_with_a_click(tmp_path):

@@ -157,8 +157,8 @@ def test_a_disk_that_is_full_leaves_the_old_file(tmp_path: Path, suffix) -> None
     path = write_labels(tmp_path / f"a{suffix}", BALL, Volume(bright(BALL)))
     before = path.read_bytes()
     run = [sys.executable, "-c", FULL, str(path)]
-    told = subprocess.run(run, capture_output=True, text=True, check=False)
-    assert told.stdout.startswith("OSError"), told.stderr
+    result = subprocess.run(run, capture_output=True, text=True, check=False)
+    assert result.stdout.startswith("OSError"), result.stderr
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
 

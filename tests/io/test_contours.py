@@ -34,12 +34,12 @@ def drawn(polygon, shape=SHAPE[1:]):
 def test_outlines_hold_the_centres_of_their_pixels():
     for _ in range(20):
         mask = RNG.random((9, 12)) < 0.6
-        filled = np.zeros_like(mask)
+        raster = np.zeros_like(mask)
         for piece in outlines(mask):
-            filled ^= drawn(piece.outer, mask.shape)
+            raster ^= drawn(piece.outer, mask.shape)
             for hole in piece.holes:
-                filled ^= drawn(hole, mask.shape)
-        np.testing.assert_array_equal(filled, mask)
+                raster ^= drawn(hole, mask.shape)
+        np.testing.assert_array_equal(raster, mask)
     assert outlines(np.zeros((3, 4), bool)) == []
 
 
@@ -110,9 +110,9 @@ def test_roi_set_has_the_pixels_planes_and_names(tmp_path):
 
 
 def test_structure_set_has_the_place_of_the_series(tmp_path):
-    turned = (0.0, 0.8, 0.6, 1.0, 0.0, 0.0)
+    orientation = (0.0, 0.8, 0.6, 1.0, 0.0, 0.0)
     fields = {"StudyInstanceUID": "1.2.7", "FrameOfReferenceUID": "1.2.8"}
-    write_series(tmp_path / "in", np.zeros(SHAPE, np.uint16), orientation=turned, **fields)
+    write_series(tmp_path / "in", np.zeros(SHAPE, np.uint16), orientation=orientation, **fields)
     volume = open_volume(tmp_path / "in")
     path = write_labels(tmp_path / "my_RTSTRUCT.dcm", LABELS, volume, NAMES, colors=COLORS)
     ds = pydicom.dcmread(path)
@@ -122,7 +122,7 @@ def test_structure_set_has_the_place_of_the_series(tmp_path):
         file.SOPInstanceUID: np.array(file.ImagePositionPatient, float)
         for file in map(pydicom.dcmread, (tmp_path / "in").iterdir())
     }
-    normal = np.cross(turned[:3], turned[3:])
+    normal = np.cross(orientation[:3], orientation[3:])
     for contour in (c for roi in ds.ROIContourSequence for c in roi.ContourSequence):
         points = np.array(contour.ContourData, float).reshape(-1, 3)
         origin = series[contour.ContourImageSequence[0].ReferencedSOPInstanceUID]

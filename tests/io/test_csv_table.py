@@ -24,9 +24,9 @@ def test_a_volume_has_millilitres_and_positions(tmp_path: Path) -> None:
     labels[1:3, 2:4, 1:5] = 3
     labels[0, 0, 0] = 9
     volume = Volume(np.zeros(labels.shape), "zyx", (5, 0.5, 0.5), "mm")
-    found = rows(write_labels(tmp_path / "a.csv", labels, volume, {3: 'a "left", kidney'}))
-    assert [row["label"] for row in found] == ["3", "9"]
-    first = found[0]
+    table = rows(write_labels(tmp_path / "a.csv", labels, volume, {3: 'a "left", kidney'}))
+    assert [row["label"] for row in table] == ["3", "9"]
+    first = table[0]
     assert first["name"] == 'a "left", kidney'
     assert (first["voxels"], first["volume"], first["volume_ml"]) == ("16", "20", "0.02")
     assert float(first["surface_area"]) > 0
@@ -39,12 +39,12 @@ def test_a_volume_has_millilitres_and_positions(tmp_path: Path) -> None:
 def test_a_video_has_a_row_a_frame_and_no_volume(tmp_path: Path) -> None:
     labels = np.zeros((3, 4, 5), np.uint8)
     labels[:2, 1, 1:3] = 1
-    found = rows(write_labels(tmp_path / "a.csv", labels, Volume(np.zeros((3, 4, 5)), "tyx")))
-    assert [(row["label"], row["t"], row["area"]) for row in found] == [
+    table = rows(write_labels(tmp_path / "a.csv", labels, Volume(np.zeros((3, 4, 5)), "tyx")))
+    assert [(row["label"], row["t"], row["area"]) for row in table] == [
         ("1", "0", "2"),
         ("1", "1", "2"),
     ]
-    assert not {"volume", "volume_ml", "z_start"} & set(found[0])
+    assert not {"volume", "volume_ml", "z_start"} & set(table[0])
 
 
 def test_no_object_is_a_table_without_rows(tmp_path: Path) -> None:

@@ -63,8 +63,8 @@ def test_tracks_come_back_and_go_out_the_same(family) -> None:
         for label, begin, end, _ in table(first):
             where = [np.unique(labels[masks == label]).tolist()]
             assert len(where[0]) == 1
-            held = [t for t, mask in enumerate(masks) if (mask == label).any()]
-            assert held == list(range(begin, end + 1))
+            frames = [t for t, mask in enumerate(masks) if (mask == label).any()]
+            assert frames == list(range(begin, end + 1))
 
 
 def test_a_division_and_a_gap(tmp_path: Path) -> None:

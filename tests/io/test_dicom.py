@@ -28,8 +28,8 @@ def test_series_is_sorted_by_position_and_in_hounsfield_units(tmp_path):
 
 
 def test_oblique_series_keeps_positions(tmp_path):
-    turned = (0.0, 0.8, 0.6, 1.0, 0.0, 0.0)
-    write_series(tmp_path, VALUES, orientation=turned, step=1.5)
+    orientation = (0.0, 0.8, 0.6, 1.0, 0.0, 0.0)
+    write_series(tmp_path, VALUES, orientation=orientation, step=1.5)
     volume = open_volume(tmp_path)
     for file in tmp_path.iterdir():
         ds = pydicom.dcmread(file)
@@ -64,8 +64,8 @@ def test_missing_slice_is_named_and_may_be_interpolated(tmp_path):
         volume = open_volume(tmp_path, spacing=(2.5, 0.7, 0.6))
     assert volume.shape == VALUES.shape
     assert volume.affine[2, 2] == pytest.approx(2.5)
-    kept = [0, 1, 3, 4, 5]
-    np.testing.assert_array_equal(volume.data[kept], VALUES[kept])
+    slice_numbers = [0, 1, 3, 4, 5]
+    np.testing.assert_array_equal(volume.data[slice_numbers], VALUES[slice_numbers])
     between = (VALUES[1].astype(float) + VALUES[3]) / 2
     np.testing.assert_allclose(volume.data[2], between, atol=0.5)
     assert "resampled to 6 slices of 2.5 mm" in volume.notes[0]
@@ -101,9 +101,9 @@ def test_images_of_other_size_or_direction(tmp_path):
     write_series(tmp_path / "b", VALUES[:, :4], SeriesInstanceUID="1.2.3", origin=(0, 0, 99))
     with pytest.raises(ValueError, match="differ in size"):
         open_volume(tmp_path)
-    turned = (0.0, 1.0, 0.0, 1.0, 0.0, 0.0)
+    orientation = (0.0, 1.0, 0.0, 1.0, 0.0, 0.0)
     write_series(tmp_path / "c", VALUES, SeriesInstanceUID="1.2.4")
-    write_series(tmp_path / "d", VALUES, SeriesInstanceUID="1.2.4", orientation=turned)
+    write_series(tmp_path / "d", VALUES, SeriesInstanceUID="1.2.4", orientation=orientation)
     with pytest.raises(ValueError, match="turned to each other"):
         open_volume(tmp_path, series="1.2.4")
 
@@ -170,8 +170,8 @@ def test_real_series_fits_its_files():
     assert volume.spacing[1:] == pytest.approx(tuple(files[0].PixelSpacing))
     to_pixels = np.linalg.inv(volume.affine)
     for ds in files:
-        left, back, head = ds.ImagePositionPatient
-        x, y, z = (to_pixels @ [-left, -back, head, 1])[:3]
+        left_mm, back_mm, head_mm = ds.ImagePositionPatient
+        x, y, z = (to_pixels @ [-left_mm, -back_mm, head_mm, 1])[:3]
         assert (x, y) == pytest.approx((0, 0), abs=1e-4)
         assert z == pytest.approx(round(z), abs=1e-3)
         np.testing.assert_array_equal(volume.data[round(z)], ds.pixel_array)
@@ -188,8 +188,8 @@ def test_real_series_fits_its_files():
 )
 def test_the_window_of_the_head_is_taken(tmp_path, fields, window):
     write_series(tmp_path, VALUES, RescaleIntercept=-1024, RescaleSlope=1, **fields)
-    found = open_volume(tmp_path).window
-    assert (found and (found.low, found.high)) == window
+    file_window = open_volume(tmp_path).window
+    assert (file_window and (file_window.low, file_window.high)) == window
     assert open_volume(tmp_path, window="ct-lung").window.low == -1350
 
 
@@ -208,8 +208,8 @@ def test_a_tilted_gantry_is_reported_and_in_the_affine(tmp_path):
 def test_the_series_of_a_folder_are_listed(tmp_path):
     first = write_series(tmp_path / "a", VALUES, SeriesDescription="portal venous")
     second = write_series(tmp_path / "b", VALUES[:2], Modality="MR")
-    found = list_series(tmp_path)
-    assert [one.uid for one in found] == [first, second]
-    assert str(found[0]) == "CT 'portal venous', 6 files of 5 x 7"
-    assert (found[1].modality, found[1].files, found[1].shape) == ("MR", 2, (5, 7))
+    entries = list_series(tmp_path)
+    assert [one.uid for one in entries] == [first, second]
+    assert str(entries[0]) == "CT 'portal venous', 6 files of 5 x 7"
+    assert (entries[1].modality, entries[1].files, entries[1].shape) == ("MR", 2, (5, 7))
     assert open_volume(tmp_path, series=second).shape == (2, 5, 7)

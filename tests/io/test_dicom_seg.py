@@ -48,8 +48,8 @@ def test_labels_and_their_place_come_back(place, labels):
     with tempfile.TemporaryDirectory() as folder:
         path = write_labels(Path(folder) / "a.dcm", labels, volume)
         again = open_volume(path)
-        found, _ = read_labels(path, volume)
-        np.testing.assert_array_equal(found, labels)
+        values, _ = read_labels(path, volume)
+        np.testing.assert_array_equal(values, labels)
     tolerance = {"rtol": 1e-4, "atol": 1e-3}
     flipped = np.linalg.inv(affine) @ again.affine
     np.testing.assert_allclose(np.abs(flipped[:3, :3]), np.eye(3), **tolerance)
@@ -82,13 +82,13 @@ def test_a_segmentation_of_a_series_refers_to_its_images(tmp_path):
     labels = np.zeros(volume.shape, np.uint8)
     labels[3:6, 10:20, 8:30], labels[-1, 2, 2] = 1, 9
     path = write_labels(tmp_path / "a.dcm", labels, volume, {1: "hippocampus"})
-    found = hd.seg.segread(path)
+    segmentation = hd.seg.segread(path)
     source = pydicom.dcmread(next(SERIES.iterdir()), stop_before_pixels=True)
-    assert found.FrameOfReferenceUID == source.FrameOfReferenceUID
-    assert found.StudyInstanceUID == source.StudyInstanceUID
+    assert segmentation.FrameOfReferenceUID == source.FrameOfReferenceUID
+    assert segmentation.StudyInstanceUID == source.StudyInstanceUID
     images = {ds.SOPInstanceUID for ds in map(pydicom.dcmread, SERIES.iterdir())}
-    assert {uid for _, _, uid in found.get_source_image_uids()} == images
-    assert found.get_segment_description(1).segment_label == "hippocampus"
+    assert {uid for _, _, uid in segmentation.get_source_image_uids()} == images
+    assert segmentation.get_segment_description(1).segment_label == "hippocampus"
     values, _ = read_labels(path, volume)
     np.testing.assert_array_equal(values, labels)
     shutil.copytree(SERIES, tmp_path / "study")
@@ -106,7 +106,7 @@ def test_frames_that_another_tool_left_out_are_empty(tmp_path):
     heads.sort(key=lambda ds: float(ds.ImagePositionPatient[2]))
     masks = np.zeros((len(heads), heads[0].Rows, heads[0].Columns), np.uint8)
     masks[10:12, 5:9, 5:9], masks[15, 7, 7] = 1, 1
-    made = hd.seg.Segmentation(
+    segmentation = hd.seg.Segmentation(
         heads,
         masks,
         "BINARY",
@@ -128,7 +128,7 @@ def test_frames_that_another_tool_left_out_are_empty(tmp_path):
         "1",
         "1",
     )
-    made.save_as(tmp_path / "other.dcm")
+    segmentation.save_as(tmp_path / "other.dcm")
     labels, legend = read_labels(tmp_path / "other.dcm", volume)
     assert legend.names == {1: "blob"}
     assert labels.sum() == masks.sum()
@@ -141,8 +141,8 @@ def test_the_file_is_valid(tmp_path):
     labels = np.zeros(SHAPE, int)
     labels[1] = 2
     path = write_labels(tmp_path / "a.dcm", labels, Volume(np.zeros(SHAPE), "zyx", units="mm"))
-    told = subprocess.run(["dciodvfy", str(path)], capture_output=True, text=True, check=False)
-    assert not [line for line in told.stderr.splitlines() if line.startswith("Error")]
+    result = subprocess.run(["dciodvfy", str(path)], capture_output=True, text=True, check=False)
+    assert not [line for line in result.stderr.splitlines() if line.startswith("Error")]
 
 
 SHEARED = np.eye(4)
@@ -248,8 +248,10 @@ def test_series_that_lack_a_field_get_a_segmentation(tmp_path, missing):
     labels[1, 2, 3] = 1
     path = write_labels(tmp_path / "a.dcm", labels, volume)
     np.testing.assert_array_equal(read_labels(path, volume)[0], labels)
-    found = hd.seg.segread(path)
+    segmentation = hd.seg.segread(path)
     images = {pydicom.dcmread(file).SOPInstanceUID for file in (tmp_path / "in").iterdir()}
-    assert {uid for _, _, uid in found.get_source_image_uids()} <= images
-    assert found.FrameOfReferenceUID
-    assert float(found.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].SliceThickness)
+    assert {uid for _, _, uid in segmentation.get_source_image_uids()} <= images
+    assert segmentation.FrameOfReferenceUID
+    assert float(
+        segmentation.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].SliceThickness
+    )

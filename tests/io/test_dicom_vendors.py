@@ -95,8 +95,8 @@ def test_zeros_state_nothing(tmp_path, name):
 
 
 def test_directions_with_few_digits_keep_the_spacing(tmp_path):
-    turned = [0.98, 0.17, 0.0, -0.17, 0.98, 0.0]
-    write_series(tmp_path, VALUES, orientation=tuple(turned))
+    orientation = [0.98, 0.17, 0.0, -0.17, 0.98, 0.0]
+    write_series(tmp_path, VALUES, orientation=tuple(orientation))
     volume = open_volume(tmp_path)
     sizes = np.linalg.norm(volume.affine[:3, :3], axis=0)
     np.testing.assert_allclose(sizes[:2], (0.6, 0.7), rtol=1e-9)

@@ -65,14 +65,14 @@ def read(path: Path) -> None:
 @pytest.mark.parametrize("suffix", FORMATS)
 @settings(max_examples=40)
 @given(_CHANGES, st.floats(0, 1) | st.just(1.0))
-def test_damaged_files(files, tmp_path, suffix, changes, kept) -> None:
+def test_damaged_files(files, tmp_path, suffix, changes, share) -> None:
     content = bytearray(files[suffix])
     # Heads are short and matter most: half of the changes go there.
     for number, (at, value) in enumerate(changes):
         end = min(400, len(content)) if number % 2 else len(content)
         content[int(at * end)] = value
     path = tmp_path / f"damaged.{suffix}"
-    path.write_bytes(content[: max(int(kept * len(content)), 1)])
+    path.write_bytes(content[: max(int(share * len(content)), 1)])
     read(path)
 
 

@@ -42,9 +42,9 @@ def test_grey_keeps_its_depth(tmp_path, values):
 
 @pytest.mark.parametrize("channels", [3, 4])
 def test_deep_colors_are_not_cut_to_8_bits(tmp_path, channels):
-    stored = DEEP[..., :channels]
-    cv2.imwrite(str(tmp_path / "a.png"), stored)  # as blue, green, red
-    np.testing.assert_array_equal(open_volume(tmp_path / "a.png").data, stored[..., 2::-1])
+    pixels = DEEP[..., :channels]
+    cv2.imwrite(str(tmp_path / "a.png"), pixels)  # as blue, green, red
+    np.testing.assert_array_equal(open_volume(tmp_path / "a.png").data, pixels[..., 2::-1])
 
 
 def test_opacity_and_palettes(tmp_path):

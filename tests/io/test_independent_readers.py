@@ -49,7 +49,7 @@ def labels_with_a_corner():
 
 
 def places(image):
-    """Where ITK finds each label, in mm right, front and head."""
+    """Return where ITK finds each label, in mm right, front and head."""
     values = sitk.GetArrayFromImage(image)
     return {
         int(v): LPS @ image.TransformIndexToPhysicalPoint([int(i) for i in at[::-1]])
@@ -62,17 +62,17 @@ def places(image):
 @pytest.mark.parametrize("unit", MM)
 @settings(max_examples=10, deadline=None)
 @given(affines())
-def test_itk_finds_each_label_in_its_place(suffix, unit, placed):
+def test_itk_finds_each_label_in_its_place(suffix, unit, geometry):
     if suffix == ".nrrd" and unit != "mm":
         pytest.skip("ITK reads NRRD without its units")
-    affine, spacing = placed
+    affine, spacing = geometry
     labels = labels_with_a_corner()
     volume = Volume(np.zeros(SHAPE), "zyx", spacing, unit, affine)
     with tempfile.TemporaryDirectory() as folder:
         path = write_labels(Path(folder) / f"a{suffix}", labels, volume)
-        found = places(sitk.ReadImage(str(path)))
+        positions = places(sitk.ReadImage(str(path)))
         np.testing.assert_array_equal(read_labels(path, volume)[0], labels)
-    for label, place in found.items():
+    for label, place in positions.items():
         z, y, x = np.argwhere(labels == label)[0]
         expected = (affine @ [x, y, z, 1])[:3] * MM[unit]
         np.testing.assert_allclose(place, expected, rtol=1e-4, atol=1e-3 * MM[unit])
@@ -81,8 +81,8 @@ def test_itk_finds_each_label_in_its_place(suffix, unit, placed):
 @pytest.mark.parametrize("suffix", [".nii.gz", ".nrrd", ".mha"])
 @settings(max_examples=10, deadline=None)
 @given(affines(), st.sampled_from([np.uint8, np.int16, np.uint16, np.float32]))
-def test_images_that_itk_wrote_lie_in_their_place(suffix, placed, dtype):
-    affine, spacing = placed
+def test_images_that_itk_wrote_lie_in_their_place(suffix, geometry, dtype):
+    affine, spacing = geometry
     values = np.arange(np.prod(SHAPE)).reshape(SHAPE).astype(dtype)
     image = sitk.GetImageFromArray(values)
     world = LPS @ affine[:3, :3]
@@ -101,8 +101,8 @@ def test_images_that_itk_wrote_lie_in_their_place(suffix, placed, dtype):
 
 @settings(max_examples=10, deadline=None)
 @given(affines(), st.permutations(range(5)), st.booleans())
-def test_slices_in_any_order_lie_where_itk_has_them(placed, order, reverse):
-    affine, spacing = placed
+def test_slices_in_any_order_lie_where_itk_has_them(geometry, order, reverse):
+    affine, spacing = geometry
     if np.linalg.det(LPS @ affine[:3, :3]) < 0:
         affine[:3, 2] *= -1  # slices are sorted along the normal of their plane
     values = np.arange(5 * 4 * 3, dtype=np.uint16).reshape(5, 4, 3)
@@ -160,15 +160,15 @@ def test_tiff_and_zarr_are_as_tifffile_and_zarr_read_them(axes, steps, unit, dty
         np.testing.assert_array_equal(read_labels(path, volume)[0], labels)
         with tifffile.TiffFile(path) as file:
             pixels = tifffile.xml2dict(file.ome_metadata)["OME"]["Image"]["Pixels"]
-            stored = file.asarray()
+            values = file.asarray()
         path = write_labels(Path(folder) / "a.zarr", labels, volume)
         np.testing.assert_array_equal(read_labels(path, volume)[0], labels)
         group = zarr.open(path, mode="r")
         (multiscale,) = group.attrs["ome"]["multiscales"]
         array = group["0"][...]
-    np.testing.assert_array_equal(stored.reshape(labels.shape), labels)
+    np.testing.assert_array_equal(values.reshape(labels.shape), labels)
     np.testing.assert_array_equal(array, labels)
-    assert stored.dtype == array.dtype == dtype
+    assert values.dtype == array.dtype == dtype
     for name in set(axes) - {"t"}:
         assert pixels[f"PhysicalSize{name.upper()}"] == pytest.approx(by_axis[name])
         assert pixels[f"PhysicalSize{name.upper()}Unit"] == unit

@@ -26,10 +26,10 @@ def volume(mirror: int = 1) -> Volume:
 
 @pytest.fixture
 def labels() -> np.ndarray:
-    found = np.zeros(SHAPE, np.uint32)
-    found[2:6, 3:9, 3:9] = 1
-    found[6:, 8:, 8:] = 70007  # touches the border
-    return found
+    values = np.zeros(SHAPE, np.uint32)
+    values[2:6, 3:9, 3:9] = 1
+    values[6:, 8:, 8:] = 70007  # touches the border
+    return values
 
 
 def ends(labels: np.ndarray, label: int, affine: np.ndarray) -> np.ndarray:
@@ -41,9 +41,9 @@ def ends(labels: np.ndarray, label: int, affine: np.ndarray) -> np.ndarray:
 
 def facets(path: Path) -> np.ndarray:
     raw = path.read_bytes()
-    found = np.frombuffer(raw, FACET, offset=84)
-    assert len(found) == int.from_bytes(raw[80:84], "little")
-    return found
+    records = np.frombuffer(raw, FACET, offset=84)
+    assert len(records) == int.from_bytes(raw[80:84], "little")
+    return records
 
 
 def meshes(path: Path) -> dict[int, trimesh.Trimesh]:
@@ -55,9 +55,12 @@ def meshes(path: Path) -> dict[int, trimesh.Trimesh]:
         corners = np.array([line[1:] for line in lines if line[:1] == ["v"]], float)
         faces = np.array([line[1:] for line in lines if line[:1] == ["f"]], int) - 1
     elif path.suffix == ".stl":
-        found = facets(path)
-        corners, faces = found["corners"].reshape(-1, 3), np.arange(3 * len(found)).reshape(-1, 3)
-        ids = found["label"].astype(int)
+        triangles = facets(path)
+        corners, faces = (
+            triangles["corners"].reshape(-1, 3),
+            np.arange(3 * len(triangles)).reshape(-1, 3),
+        )
+        ids = triangles["label"].astype(int)
     else:
         whole = trimesh.load_mesh(path, process=False)
         ids = whole.metadata["_ply_raw"]["face"]["data"]["label"].ravel()
@@ -82,11 +85,11 @@ def face_counts(lines: list[list[str]]) -> list[int]:
 def test_objects_are_closed_outward_and_in_the_world(tmp_path, labels, suffix, mirror) -> None:
     image = volume(mirror)
     path = write_labels(tmp_path / f"a{suffix}", labels, image, {1: "left  kidney\n"})
-    found = meshes(path)
-    kept = {1: 1, 70007: 70007 % 2**16 if suffix == ".stl" else 70007}
-    assert sorted(found) == sorted(kept.values())
-    for label, stored in kept.items():
-        mesh = found[stored]
+    objects = meshes(path)
+    numbers = {1: 1, 70007: 70007 % 2**16 if suffix == ".stl" else 70007}
+    assert sorted(objects) == sorted(numbers.values())
+    for label, number in numbers.items():
+        mesh = objects[number]
         exact = (labels == label).sum() * 0.5
         assert mesh.is_watertight
         # Positive where normals point outward; the surface cuts the edges, so it holds less.
@@ -101,8 +104,8 @@ def test_obj_has_the_names_and_stl_the_normals(tmp_path, labels) -> None:
         "o 1_left_kidney_of_3",
         "o 70007",
     ]
-    found = facets(write_labels(tmp_path / "a.stl", labels, volume()))
-    np.testing.assert_allclose(np.linalg.norm(found["normal"], axis=1), 1, atol=1e-5)
+    triangles = facets(write_labels(tmp_path / "a.stl", labels, volume()))
+    np.testing.assert_allclose(np.linalg.norm(triangles["normal"], axis=1), 1, atol=1e-5)
 
 
 @pytest.mark.parametrize("suffix", [".stl", ".obj", ".ply"])

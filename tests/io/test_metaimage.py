@@ -30,9 +30,9 @@ def test_pixels_and_place(tmp_path, suffix, compressed):
     assert (volume.axes, volume.units, volume.spacing) == ("zyx", "mm", (2.0, 0.6, 0.5))
     np.testing.assert_array_equal(volume.data, VALUES)
     for index in ((0, 0, 0), (3, 1, 2)):
-        left, back, head = scan().TransformIndexToPhysicalPoint(index)
+        left_mm, back_mm, head_mm = scan().TransformIndexToPhysicalPoint(index)
         place = volume.affine @ [*index, 1]
-        np.testing.assert_allclose(place[:3], (-left, -back, head))
+        np.testing.assert_allclose(place[:3], (-left_mm, -back_mm, head_mm))
     assert volume.states("spacing", "orientation", "position")
 
 

@@ -45,8 +45,8 @@ def test_units(tmp_path):
 
 
 def test_whole_scale_keeps_integers(tmp_path):
-    stored = VALUES + 1024
-    volume = open_volume(saved(tmp_path / "a.nii", stored, scale=(1, -1024), dtype=np.int16))
+    integers = VALUES + 1024
+    volume = open_volume(saved(tmp_path / "a.nii", integers, scale=(1, -1024), dtype=np.int16))
     assert volume.data.dtype == np.int16
 
 

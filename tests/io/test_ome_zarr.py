@@ -63,9 +63,9 @@ def test_axes_come_in_order_and_stay_lazy(tmp_path, version, names, shape, axes)
     assert (volume.axes, volume.units) == (axes, "µm")
     assert volume.spacing == tuple(scale[names.index(n)] for n in axes if n != "c")
     assert not isinstance(volume.data, np.ndarray)
-    kept = values.squeeze(tuple(i for i, n in enumerate(names) if n not in axes))
-    left = [n for n in names if n in axes]
-    expected = kept.transpose([left.index(n) for n in axes])
+    pixels = values.squeeze(tuple(i for i, n in enumerate(names) if n not in axes))
+    pixel_axes = [n for n in names if n in axes]
+    expected = pixels.transpose([pixel_axes.index(n) for n in axes])
     np.testing.assert_array_equal(np.asarray(volume.data[...]), expected)
     plane = Plane((*(0 for _ in volume.names[:-2]), None, None))
     np.testing.assert_array_equal(volume.read(plane), expected[plane.slices])

@@ -75,8 +75,8 @@ def test_spacing_also_scales_the_affine(scan):
     np.testing.assert_allclose(after.affine[:3, 1], before.affine[:3, 1])
     np.testing.assert_allclose(after.affine[:3, 2], before.affine[:3, 2] * 2)
     np.testing.assert_allclose(after.affine[:3, 3], before.affine[:3, 3])
-    given = open_volume(scan, spacing=(8, 2, 1.5), affine=np.eye(4))
-    np.testing.assert_array_equal(given.affine, np.eye(4))
+    volume = open_volume(scan, spacing=(8, 2, 1.5), affine=np.eye(4))
+    np.testing.assert_array_equal(volume.affine, np.eye(4))
 
 
 def test_unfit_overrides(scan):

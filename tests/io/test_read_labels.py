@@ -46,11 +46,11 @@ def test_labels_with_axes_turned_by_another_tool_fit(order, flips):
     image = volume()
     with tempfile.TemporaryDirectory() as folder:
         path = write_labels(Path(folder) / "a.nii", LABELS, image)
-        found = nibabel.load(path)
+        nifti = nibabel.load(path)
         ends = np.stack([order, np.where(flips, -1, 1)], 1)
-        turned = Path(folder) / "turned.nii"
-        found.as_reoriented(ends).to_filename(turned)
-        labels, legend = read_labels(turned, image)
+        copy_path = Path(folder) / "turned.nii"
+        nifti.as_reoriented(ends).to_filename(copy_path)
+        labels, legend = read_labels(copy_path, image)
     np.testing.assert_array_equal(labels, LABELS)
     assert not legend.names
 
@@ -142,9 +142,9 @@ def test_others_find_them_valid(tmp_path, old):
     write_labels(target, LABELS, image, NAMES, colors=COLORS)
     version = models.v04 if old else models.v05
     group = zarr.open_group(str(tmp_path / "image.zarr"), mode="r")
-    found = version.Image.from_zarr(group).labels
-    assert found is not None
-    attributes = found.attributes if old else found.attributes.ome
+    label_group = version.Image.from_zarr(group).labels
+    assert label_group is not None
+    attributes = label_group.attributes if old else label_group.attributes.ome
     assert attributes.labels == ["cells"]
     version.ImageLabel.from_zarr(group["labels/cells"])
 
@@ -157,8 +157,8 @@ def test_a_url_cannot_be_written_to(tmp_path):
 def test_labels_are_not_taken_for_colors_where_the_image_says_so(tmp_path):
     labels = RNG.integers(0, 3, (4, 5, 3)).astype(np.uint8)
     np.save(tmp_path / "a.npy", labels)
-    found, _ = read_labels(tmp_path / "a.npy", Volume(np.zeros(labels.shape), "zyx"))
-    np.testing.assert_array_equal(found, labels)
+    values, _ = read_labels(tmp_path / "a.npy", Volume(np.zeros(labels.shape), "zyx"))
+    np.testing.assert_array_equal(values, labels)
 
 
 def test_labels_of_a_part_are_put_in_their_place(tmp_path):

@@ -162,10 +162,10 @@ def test_the_orientation_of_tiff_is_applied_as_pillow_does(tmp_path, orientation
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, bool])
 def test_zero_that_is_white_in_a_tiff_is_inverted(tmp_path, dtype):
-    stored = PLANE > 99 if dtype is bool else PLANE.astype(dtype)
-    tifffile.imwrite(tmp_path / "a.tif", stored, photometric="miniswhite")
+    pixels = PLANE > 99 if dtype is bool else PLANE.astype(dtype)
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="miniswhite")
     volume = open_volume(tmp_path / "a.tif")
-    expected = ~stored if dtype is bool else np.iinfo(dtype).max - stored
+    expected = ~pixels if dtype is bool else np.iinfo(dtype).max - pixels
     np.testing.assert_array_equal(volume.data, expected)
     assert "zero is white" in volume.notes[0]
 
@@ -311,15 +311,15 @@ def test_labels_of_another_slice_are_refused(tmp_path, solid):
     labels = (PLANE > 99).astype(np.uint8)
     image = open_volume(slice_of(PLANE, 3, tmp_path / "image.nii"))
     assert image.axes == "yx"
-    stored = labels[None] if solid else labels
-    same = slice_of(stored, 3, tmp_path / "same.nii")
+    file_labels = labels[None] if solid else labels
+    same = slice_of(file_labels, 3, tmp_path / "same.nii")
     np.testing.assert_array_equal(read_labels(same, image)[0], labels)
-    flipped = nibabel.Nifti1Image(stored.T[::-1], np.diag([-0.5, 0.6, 2.0, 1.0]))
+    flipped = nibabel.Nifti1Image(file_labels.T[::-1], np.diag([-0.5, 0.6, 2.0, 1.0]))
     flipped.affine[0, 3], flipped.affine[2, 3] = 0.5 * 6, 6.0
     nibabel.save(nibabel.Nifti1Image(flipped.dataobj, flipped.affine), tmp_path / "flipped.nii")
     np.testing.assert_array_equal(read_labels(tmp_path / "flipped.nii", image)[0], labels)
     with pytest.raises(ValueError, match="begin at its voxel"):
-        read_labels(slice_of(stored, 4, tmp_path / "other.nii"), image)
+        read_labels(slice_of(file_labels, 4, tmp_path / "other.nii"), image)
 
 
 # Segments of earlier versions of 3D Slicer

@@ -45,8 +45,8 @@ def test_frames_come_by_number_in_any_order(film):
 
 
 def test_frames_look_as_they_were(film):
-    shown = open_volume(film).data[30].astype(int)
-    assert np.abs(shown - frames()[30]).mean() < 12
+    frame = open_volume(film).data[30].astype(int)
+    assert np.abs(frame - frames()[30]).mean() < 12
 
 
 def test_truncated_video_is_named(film):
@@ -58,12 +58,12 @@ def test_truncated_video_is_named(film):
 
 
 def test_missing_extra_is_named(film, monkeypatch):
-    found = builtins.__import__
+    original_import = builtins.__import__
 
     def without(name, *args, **kwargs):
         if name == "av":
             raise ImportError("No module named 'av'")
-        return found(name, *args, **kwargs)
+        return original_import(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(ImportError, match=r"pip install 'napari-promptseg\[video\]'"):

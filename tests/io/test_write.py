@@ -158,16 +158,16 @@ def test_coco_masks_are_exact(labels):
     ]
     categories = {entry["id"]: entry["name"] for entry in content["categories"]}
     again = np.zeros_like(labels)
-    for found in content["annotations"]:
-        mask = decoded(found["segmentation"])
-        label = found["object_id"]
-        again[found["image_id"] - 1][mask] = label
-        assert categories[found["category_id"]] == ("object" if label == 2 else "cell")
-        x, y, width, height = found["bbox"]
+    for annotation in content["annotations"]:
+        mask = decoded(annotation["segmentation"])
+        label = annotation["object_id"]
+        again[annotation["image_id"] - 1][mask] = label
+        assert categories[annotation["category_id"]] == ("object" if label == 2 else "cell")
+        x, y, width, height = annotation["bbox"]
         rows, columns = np.nonzero(mask)
         assert (x, y) == (columns.min(), rows.min())
         assert (x + width, y + height) == (columns.max() + 1, rows.max() + 1)
-        assert found["area"] == mask.sum()
+        assert annotation["area"] == mask.sum()
     np.testing.assert_array_equal(again, labels)
 
 
@@ -252,10 +252,10 @@ def test_coco_polygons_are_exact_with_holes_and_all(mask):
     volume = Volume(np.zeros(mask.shape), "yx")
     with tempfile.TemporaryDirectory() as folder:
         path = write_labels(Path(folder) / "a.polygons.json", mask, volume)
-        found = json.loads(path.read_text("utf-8"))["annotations"]
-    assert len(found) == mask.any()
+        entries = json.loads(path.read_text("utf-8"))["annotations"]
+    assert len(entries) == mask.any()
     again = np.zeros(mask.shape, bool)
-    for polygon in found[0]["segmentation"] if found else ():
+    for polygon in entries[0]["segmentation"] if entries else ():
         assert len(polygon) >= 8
         again |= filled(polygon, mask.shape)
     np.testing.assert_array_equal(again, mask)

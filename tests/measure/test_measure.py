@@ -40,39 +40,48 @@ def test_a_ball_measures_as_a_sphere(radius: float, spacing, angle: float) -> No
     mask = ellipsoid(shape, middle, [radius / s for s in spacing])
     for mirror in (1, -1):
         volume = image((40, 40, 40), "zyx", spacing, "mm", turned(spacing, angle, mirror))
-        found = measure_mask(mask, volume, (3, 4, 5))
-        assert found.volume == pytest.approx(mask.sum() * np.prod(spacing))
+        measurement = measure_mask(mask, volume, (3, 4, 5))
+        assert measurement.volume == pytest.approx(mask.sum() * np.prod(spacing))
         # A ball of four voxels' radius is up to 11 % off by its steps alone.
-        assert found.volume == pytest.approx(4 / 3 * np.pi * radius**3, rel=0.12)
-        assert 0.93 < found.surface_area / (4 * np.pi * radius**2) < 1.15
+        assert measurement.volume == pytest.approx(4 / 3 * np.pi * radius**3, rel=0.12)
+        assert 0.93 < measurement.surface_area / (4 * np.pi * radius**2) < 1.15
         centre = np.add(middle, (3, 4, 5)) * spacing
-        np.testing.assert_allclose(found.centroid, centre, atol=0.6 * max(spacing))
+        np.testing.assert_allclose(measurement.centroid, centre, atol=0.6 * max(spacing))
 
 
 @given(SPACINGS, st.tuples(*[st.integers(1, 6)] * 3), st.tuples(*[st.integers(0, 9)] * 3))
 def test_a_brick_is_exact_but_for_its_edges(spacing, size, corner) -> None:
     volume = image((20, 20, 20), "zyx", spacing, "µm")
-    found = measure_mask(np.ones(size, bool), volume, corner, label=4, name="brick")
+    measurement = measure_mask(np.ones(size, bool), volume, corner, label=4, name="brick")
     z, y, x = np.multiply(size, spacing)
-    assert (found.label, found.name, found.t, found.units) == (4, "brick", None, "µm")
-    assert found.voxels == np.prod(size)
-    assert found.volume == pytest.approx(z * y * x)
-    assert found.volume_ml is None
-    assert 0 < found.surface_area < 2 * (z * y + y * x + x * z)
-    assert found.box == tuple((c, c + n) for c, n in zip(corner, size, strict=True))
+    assert (measurement.label, measurement.name, measurement.t, measurement.units) == (
+        4,
+        "brick",
+        None,
+        "µm",
+    )
+    assert measurement.voxels == np.prod(size)
+    assert measurement.volume == pytest.approx(z * y * x)
+    assert measurement.volume_ml is None
+    assert 0 < measurement.surface_area < 2 * (z * y + y * x + x * z)
+    assert measurement.box == tuple((c, c + n) for c, n in zip(corner, size, strict=True))
     middle = (np.array(corner) + (np.array(size) - 1) / 2) * spacing
-    np.testing.assert_allclose(found.centroid, middle)
-    assert (found.area, found.perimeter) == (None, None)
+    np.testing.assert_allclose(measurement.centroid, middle)
+    assert (measurement.area, measurement.perimeter) == (None, None)
 
 
 @given(st.floats(8, 12), st.tuples(*[st.floats(0.7, 1.2)] * 2))
 def test_a_disk_measures_as_a_circle(radius: float, spacing) -> None:
     shape = tuple(2 * int(radius / s) + 5 for s in spacing)
     mask = ellipsoid(shape, [n / 2 for n in shape], [radius / s for s in spacing])
-    found = measure_mask(mask, image((50, 50), "yx", spacing, "µm"), (1, 2))
-    assert found.area == pytest.approx(np.pi * radius**2, rel=0.07)
-    assert 0.98 < found.perimeter / (2 * np.pi * radius) < 1.12
-    assert (found.volume, found.surface_area, found.volume_ml) == (None, None, None)
+    measurement = measure_mask(mask, image((50, 50), "yx", spacing, "µm"), (1, 2))
+    assert measurement.area == pytest.approx(np.pi * radius**2, rel=0.07)
+    assert 0.98 < measurement.perimeter / (2 * np.pi * radius) < 1.12
+    assert (measurement.volume, measurement.surface_area, measurement.volume_ml) == (
+        None,
+        None,
+        None,
+    )
 
 
 def test_the_outline_of_a_hole_counts() -> None:
@@ -88,8 +97,8 @@ def test_sheared_slices_are_not_larger() -> None:
     affine = np.array([[1, 0, 0, 0], [0, 1, 2, 0], [0, 0, 3, 0], [0, 0, 0, 1.0]])
     volume = image((9, 9, 9), "zyx", (np.hypot(2, 3), 1, 1), "mm", affine)
     assert pixel_size(volume) == pytest.approx(3)
-    found = measure_mask(np.ones((2, 2, 2), bool), volume, (0, 0, 0))
-    assert found.volume == pytest.approx(24)
+    measurement = measure_mask(np.ones((2, 2, 2), bool), volume, (0, 0, 0))
+    assert measurement.volume == pytest.approx(24)
 
 
 def test_an_affine_without_depth_leaves_the_spacing() -> None:
@@ -103,21 +112,21 @@ def test_labels_of_a_series_are_measured_time_point_by_time_point() -> None:
     labels[2, :3, :2] = 7
     labels[1, 4, 4] = 9
     volume = image(labels.shape, "tyx", (1, 2, 2), "µm")
-    found = list(measure_labels(labels, volume, {7: "cell"}))
-    assert [(m.label, m.name, m.t, m.voxels, m.area) for m in found] == [
+    measurements = list(measure_labels(labels, volume, {7: "cell"}))
+    assert [(m.label, m.name, m.t, m.voxels, m.area) for m in measurements] == [
         (7, "cell", 0, 4, 16),
         (7, "cell", 2, 6, 24),
         (9, "", 1, 1, 4),
     ]
-    assert found[2].centroid == (8, 8)
+    assert measurements[2].centroid == (8, 8)
 
 
 def test_an_object_in_space_and_time() -> None:
     volume = image((3, 4, 5, 6), "tzyx", (1, 2, 1, 1), "mm")
     box = ((1, 3), (0, 2), (1, 3), (2, 4))
-    found = list(measure_object(np.ones((2, 2, 2, 2), bool), volume, box, None, "x"))
-    assert [(m.t, m.volume, m.volume_ml) for m in found] == [(1, 16, 0.016), (2, 16, 0.016)]
-    assert found[0].box == box[1:]
+    measurements = list(measure_object(np.ones((2, 2, 2, 2), bool), volume, box, None, "x"))
+    assert [(m.t, m.volume, m.volume_ml) for m in measurements] == [(1, 16, 0.016), (2, 16, 0.016)]
+    assert measurements[0].box == box[1:]
 
 
 def test_an_empty_mask_has_no_size() -> None:

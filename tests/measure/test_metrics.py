@@ -39,24 +39,26 @@ def test_disjoint_masks_score_nothing(metric):
 
 
 def test_boundary_iou_punishes_a_border_error_that_iou_forgives():
-    truth, grown = square(20, 180, 200), square(18, 182, 200)
-    assert iou(grown, truth) > 0.95
-    assert boundary_iou(grown, truth) < iou(grown, truth) - 0.3
+    truth, prediction = square(20, 180, 200), square(18, 182, 200)
+    assert iou(prediction, truth) > 0.95
+    assert boundary_iou(prediction, truth) < iou(prediction, truth) - 0.3
 
 
 def test_boundary_iou_compares_rims_of_the_given_width():
     # Rims of 3 pixels, one inside the other by one pixel: worked out by counting squares.
-    truth, grown = square(10, 30), square(9, 31)
+    truth, prediction = square(10, 30), square(9, 31)
     inner, outer = 20**2 - 14**2, 22**2 - 16**2
     shared = 20**2 - 16**2
     width = 3 / np.hypot(40, 40)
-    assert boundary_iou(grown, truth, width) == pytest.approx(shared / (inner + outer - shared))
+    assert boundary_iou(prediction, truth, width) == pytest.approx(
+        shared / (inner + outer - shared)
+    )
 
 
 def test_boundary_f_forgives_borders_within_its_tolerance():
-    truth, grown = square(10, 30), square(9, 31)
-    assert boundary_f(grown, truth, 1 / np.hypot(40, 40)) > 0.9
-    assert boundary_f(grown, truth, 0.0) == 0.0
+    truth, prediction = square(10, 30), square(9, 31)
+    assert boundary_f(prediction, truth, 1 / np.hypot(40, 40)) > 0.9
+    assert boundary_f(prediction, truth, 0.0) == 0.0
 
 
 _masks = arrays(bool, (9, 12))
@@ -68,8 +70,8 @@ def test_boundary_metrics_are_bounded_and_know_no_direction(first, second, turns
         value = metric(first, second)
         assert 0 <= value <= 1
         assert metric(second, first) == pytest.approx(value)
-        turned = metric(np.rot90(first, turns).copy(), np.rot90(second, turns).copy())
-        assert turned == pytest.approx(value)
+        rotated_value = metric(np.rot90(first, turns).copy(), np.rot90(second, turns).copy())
+        assert rotated_value == pytest.approx(value)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ def ball(radius: float, spacing: tuple[float, float, float]) -> np.ndarray:
 
 
 def is_closed(surface: Surface) -> bool:
-    """Whether each edge is passed as often in one direction as in the other."""
+    """Return whether each edge is passed as often in one direction as in the other."""
     edges = surface.faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2)
     forth = np.sort(edges[:, 0] * len(surface.vertices) + edges[:, 1])
     back = np.sort(edges[:, 1] * len(surface.vertices) + edges[:, 0])
@@ -115,12 +115,12 @@ def test_a_surface_of_a_blurred_mask_lies_where_the_mask_is(max_voxels) -> None:
     surface = smooth_surface(mask, spacing, (3, 5, 7), max_voxels)
     assert surface is not None
     assert is_closed(surface)
-    filled = np.argwhere(mask) + np.array([3, 5, 7])
+    indices = np.argwhere(mask) + np.array([3, 5, 7])
     coarse = 0.5 if max_voxels > mask.size else 2.5
-    np.testing.assert_allclose(surface.voxels.min(0), filled.min(0) - 0.5, atol=coarse)
-    np.testing.assert_allclose(surface.voxels.max(0), filled.max(0) + 0.5, atol=coarse)
+    np.testing.assert_allclose(surface.voxels.min(0), indices.min(0) - 0.5, atol=coarse)
+    np.testing.assert_allclose(surface.voxels.max(0), indices.max(0) + 0.5, atol=coarse)
     middle = surface.voxels.mean(0)
-    np.testing.assert_allclose(middle, filled.mean(0), atol=0.3)
+    np.testing.assert_allclose(middle, indices.mean(0), atol=0.3)
 
 
 def test_a_thin_mask_has_a_surface_and_an_empty_one_has_none() -> None:

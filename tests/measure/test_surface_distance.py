@@ -22,20 +22,20 @@ def cube(low: int, high: int, size: int = 12) -> np.ndarray:
 def test_two_pixels_apart():
     first, second = np.zeros((2, 5, 9), bool)
     first[1, 2], second[4, 6] = True, True
-    found = surface_distances(first, second)
-    assert found.hausdorff() == found.average() == 5.0
+    distances = surface_distances(first, second)
+    assert distances.hausdorff() == distances.average() == 5.0
     scaled = surface_distances(first, second, (2.0, 0.5))
     assert scaled.hausdorff() == pytest.approx(np.hypot(6, 2))
 
 
 def test_a_cube_grown_by_a_voxel():
-    found = surface_distances(cube(3, 9), cube(4, 8))
-    assert found.to_truth.max() == pytest.approx(np.sqrt(3))  # from corner to corner
-    assert found.to_predicted.max() == 1.0
-    assert (len(found.to_truth), len(found.to_predicted)) == (6**3 - 4**3, 4**3 - 2**3)
-    assert found.dice(0.9) == 0.0
-    assert found.dice(1.0) == pytest.approx((56 + 6 * 16) / (152 + 56))
-    assert found.dice(2.0) == 1.0
+    distances = surface_distances(cube(3, 9), cube(4, 8))
+    assert distances.to_truth.max() == pytest.approx(np.sqrt(3))  # from corner to corner
+    assert distances.to_predicted.max() == 1.0
+    assert (len(distances.to_truth), len(distances.to_predicted)) == (6**3 - 4**3, 4**3 - 2**3)
+    assert distances.dice(0.9) == 0.0
+    assert distances.dice(1.0) == pytest.approx((56 + 6 * 16) / (152 + 56))
+    assert distances.dice(2.0) == 1.0
 
 
 def test_the_border_of_the_array_is_a_surface():
@@ -48,9 +48,9 @@ def test_hd95_forgives_a_stray_voxel():
     truth = ellipsoid((30, 30, 60), (15, 15, 15), (9, 9, 9))
     stray = truth.copy()
     stray[15, 15, 55] = True
-    found = surface_distances(stray, truth)
-    assert found.hausdorff() == 31.0
-    assert found.hausdorff(95) == 0.0
+    distances = surface_distances(stray, truth)
+    assert distances.hausdorff() == 31.0
+    assert distances.hausdorff(95) == 0.0
 
 
 def test_empty_masks():
@@ -76,19 +76,19 @@ _pairs = _shapes.flatmap(lambda s: st.tuples(arrays(bool, s), arrays(bool, s)))
 @given(_pairs, st.floats(0.1, 5.0))
 def test_laws(pair, scale):
     first, second = pair
-    found, back = surface_distances(first, second), surface_distances(second, first)
+    distances, back = surface_distances(first, second), surface_distances(second, first)
     for percentile in (50, 95, 100):
-        assert found.hausdorff(percentile) == back.hausdorff(percentile)
-    assert found.average() == pytest.approx(back.average())
-    assert found.average() <= found.hausdorff() + 1e-9
-    assert found.hausdorff(95) <= found.hausdorff()
-    assert 0 <= found.dice(1.0) <= found.dice(2.0) <= 1
+        assert distances.hausdorff(percentile) == back.hausdorff(percentile)
+    assert distances.average() == pytest.approx(back.average())
+    assert distances.average() <= distances.hausdorff() + 1e-9
+    assert distances.hausdorff(95) <= distances.hausdorff()
+    assert 0 <= distances.dice(1.0) <= distances.dice(2.0) <= 1
     same = surface_distances(first, first)
     assert (same.hausdorff(), same.average(), same.dice(0.0)) == (0.0, 0.0, 1.0)
     larger = surface_distances(first, second, (scale,) * first.ndim)
-    assert larger.hausdorff() == pytest.approx(scale * found.hausdorff())
+    assert larger.hausdorff() == pytest.approx(scale * distances.hausdorff())
     padded = surface_distances(np.pad(first, 2), np.pad(second, 2))
-    assert padded.hausdorff() == found.hausdorff()
+    assert padded.hausdorff() == distances.hausdorff()
 
 
 @given(_pairs, st.tuples(*[st.floats(0.5, 4.0)] * 3))
@@ -98,20 +98,20 @@ def test_the_figures_are_those_of_all_pairs_of_surface_points(pair, steps):
     assume(all(len(p) for p in points))
     apart = cdist(*points)
     nearest = [apart.min(1), apart.min(0)]
-    found = surface_distances(*pair, spacing)
-    assert found.hausdorff() == pytest.approx(
+    distances = surface_distances(*pair, spacing)
+    assert distances.hausdorff() == pytest.approx(
         max(directed_hausdorff(*points)[0], directed_hausdorff(*points[::-1])[0])
     )
-    assert found.hausdorff(95) == pytest.approx(max(np.percentile(d, 95) for d in nearest))
-    assert found.average() == pytest.approx(np.concatenate(nearest).mean())
+    assert distances.hausdorff(95) == pytest.approx(max(np.percentile(d, 95) for d in nearest))
+    assert distances.average() == pytest.approx(np.concatenate(nearest).mean())
     within = np.concatenate(nearest) <= 1.5 + 1e-9
-    assert found.dice(1.5 + 1e-9) == pytest.approx(within.mean(), abs=1e-9)
+    assert distances.dice(1.5 + 1e-9) == pytest.approx(within.mean(), abs=1e-9)
 
 
 def eroded(mask: np.ndarray) -> np.ndarray:
-    kept = mask.copy()
+    core = mask.copy()
     for axis in range(mask.ndim):
         padded = np.pad(mask, [(1, 1) if a == axis else (0, 0) for a in range(mask.ndim)])
         for start in (0, 2):
-            kept &= np.take(padded, range(start, start + mask.shape[axis]), axis)
-    return kept
+            core &= np.take(padded, range(start, start + mask.shape[axis]), axis)
+    return core

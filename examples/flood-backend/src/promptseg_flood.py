@@ -41,17 +41,17 @@ class FloodBackend:
         """Answer all prompts of the plane so far."""
         from skimage.segmentation import flood
 
-        found = np.zeros(embedding.shape, bool)
-        refused = np.zeros(embedding.shape, bool)
+        foreground = np.zeros(embedding.shape, bool)
+        background = np.zeros(embedding.shape, bool)
         for stroke in prompts.strokes:
             for place in stroke.path:
-                seed = tuple(np.clip(np.rint(place).astype(int), 0, np.array(found.shape) - 1))
+                seed = tuple(np.clip(np.rint(place).astype(int), 0, np.array(foreground.shape) - 1))
                 region = flood(embedding, seed, tolerance=self.tolerance)
                 if stroke.positive:
-                    found |= region
+                    foreground |= region
                 else:
-                    refused |= region
-        return Prediction.whole((found & ~refused).astype(np.float32))
+                    background |= region
+        return Prediction.whole((foreground & ~background).astype(np.float32))
 
     def close(self) -> None:
         """Nothing is held."""

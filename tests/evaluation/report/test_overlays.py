@@ -47,34 +47,34 @@ def one_square() -> tuple[GroundTruth, Run]:
     truth = np.zeros((100, 200), np.uint8)
     truth[40:60, 90:110] = 1
     prompts = [PointPrompt((50.0, 100.0)), PointPrompt((30.0, 90.0), False)]
-    shown = pack_mask(Plane((None, None)), truth > 0)
-    run = Run("click", "square", 1, prompts=prompts, scores=[0.5, 1.0], worst_answer=shown)
+    answer = pack_mask(Plane((None, None)), truth > 0)
+    run = Run("click", "square", 1, prompts=prompts, scores=[0.5, 1.0], worst_answer=answer)
     return GroundTruth(Volume(bright(truth > 0)), truth), run
 
 
 def test_outlines_and_clicks_lie_where_the_object_does():
-    drawn = picture(run=one_square()[1], content=one_square()[0])
-    (outline,) = drawn.truth
-    assert drawn.answer == drawn.truth
+    overlay = picture(run=one_square()[1], content=one_square()[0])
+    (outline,) = overlay.truth
+    assert overlay.answer == overlay.truth
     (left, top), (right, bottom) = np.min(outline, 0), np.max(outline, 0)
     scale = (right - left) / 20
     assert (bottom - top) / 20 == pytest.approx(scale, rel=0.02)
-    first, second = drawn.marks
+    first, second = overlay.marks
     assert (first.number, first.positive, second.number, second.positive) == (1, True, 2, False)
     assert first.x == pytest.approx(left + 10.5 * scale, abs=0.2)
     assert first.y == pytest.approx(top + 10.5 * scale, abs=0.2)
     assert second.y < top
-    assert max(drawn.width, drawn.height) == 300
+    assert max(overlay.width, overlay.height) == 300
 
 
 def test_the_image_under_it_is_the_same_crop():
     content, run = one_square()
-    drawn = picture(run, content)
-    data = base64.b64decode(drawn.image.removeprefix("data:image/webp;base64,"))
+    overlay = picture(run, content)
+    data = base64.b64decode(overlay.image.removeprefix("data:image/webp;base64,"))
     image = np.asarray(Image.open(io.BytesIO(data)).convert("L")).astype(float)
     bright_rows = np.flatnonzero(image.max(1) > 120)
-    scale = drawn.height / image.shape[0]
-    (_, top), (_, bottom) = np.min(drawn.truth[0], 0), np.max(drawn.truth[0], 0)
+    scale = overlay.height / image.shape[0]
+    (_, top), (_, bottom) = np.min(overlay.truth[0], 0), np.max(overlay.truth[0], 0)
     assert bright_rows[0] * scale == pytest.approx(top, abs=0.1 * (bottom - top))
     assert (bright_rows[-1] + 1) * scale == pytest.approx(bottom, abs=0.1 * (bottom - top))
 
@@ -84,11 +84,11 @@ def test_planes_of_a_volume_are_shown_in_their_spacing():
     scan = GroundTruth(Volume(bright(truth), spacing=(4.0, 1.0, 1.0)), truth.astype(np.uint8))
     runs = list(measure_planes(scan, ToyBackend(), Options(), "case"))
     for run in runs:
-        drawn = picture(run, scan)
-        (left, top), (right, bottom) = np.min(drawn.truth[0], 0), np.max(drawn.truth[0], 0)
+        overlay = picture(run, scan)
+        (left, top), (right, bottom) = np.min(overlay.truth[0], 0), np.max(overlay.truth[0], 0)
         assert 0.5 < (right - left) / (bottom - top) < 2
-        assert len(drawn.marks) == len(run.prompts)
-        assert left < drawn.marks[0].x < right
+        assert len(overlay.marks) == len(run.prompts)
+        assert left < overlay.marks[0].x < right
 
 
 def test_only_clicks_on_the_shown_plane_of_a_volume_are_drawn():

@@ -15,9 +15,9 @@ def result(backend: str, **summary: float) -> Result:
 @pytest.mark.parametrize(("low", "best"), [(True, [True, False]), (False, [False, True])])
 def test_the_best_of_a_column_is_marked(low, best):
     column = Column("noc85", "NoC", "@85", digits=1, low=low)
-    found = cells([result("a", noc85=2.04), result("b", noc85=3.96)], column)
-    assert [cell.text for cell in found] == ["2.0", "4.0"]
-    assert [cell.best for cell in found] == best
+    column_cells = cells([result("a", noc85=2.04), result("b", noc85=3.96)], column)
+    assert [cell.text for cell in column_cells] == ["2.0", "4.0"]
+    assert [cell.best for cell in column_cells] == best
 
 
 def test_equal_figures_and_lone_backends_have_no_best():
