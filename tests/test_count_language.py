@@ -6,7 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-SCRIPT = Path(__file__).parents[1] / "scripts" / "count-language"
+ROOT = Path(__file__).parents[1]
+SCRIPT = ROOT / "scripts" / "count-language"
 
 
 def count(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
@@ -43,3 +44,11 @@ def test_signals_are_events_and_no_variables(tmp_path) -> None:
         '"""A widget."""\n\n\nclass W:\n    changed = Signal()\n    renamed = 1\n', encoding="utf-8"
     )
     assert "participle variables: 1," in count(tmp_path).stdout
+
+
+def test_the_package_and_its_tests_keep_to_the_rules() -> None:
+    source = count(ROOT / "src" / "napari_promptseg", "--list", "--check")
+    assert source.returncode == 0, source.stdout
+    tests = count(ROOT / "tests", "--list")
+    assert "participle variables: 0," in tests.stdout, tests.stdout
+    assert "riddle docstrings: 0\n" in tests.stdout, tests.stdout
