@@ -38,8 +38,8 @@ _KEYS = {
 @pytest.fixture(autouse=True)
 def backends(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only backends without weights, among them a slow one, a network and one that fails."""
-    known = registry._entries()
-    entries = {"grabcut": known["grabcut"]}
+    all_entries = registry._entries()
+    entries = {"grabcut": all_entries["grabcut"]}
     for name in ("toy", "slow", "broken"):
         value = f"gui_backends:{name.capitalize()}"
         entries[name] = EntryPoint(name, value, registry.GROUP)
@@ -57,9 +57,9 @@ def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture(autouse=True)
 def errors(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Errors that the user was shown."""
-    shown: list[str] = []
-    monkeypatch.setattr(status, "show_error", shown.append)
-    return shown
+    messages: list[str] = []
+    monkeypatch.setattr(status, "show_error", messages.append)
+    return messages
 
 
 @pytest.fixture(autouse=True)
@@ -125,10 +125,10 @@ class Bench:
 
     def press(self, keys: str, wait: bool = True) -> None:
         *modifiers, letter = keys.split("+")
-        held = Qt.KeyboardModifier.NoModifier
+        flags = Qt.KeyboardModifier.NoModifier
         for modifier in modifiers:
-            held |= _KEYS[modifier]
-        self.robot.press(getattr(Qt.Key, f"Key_{letter}"), held)
+            flags |= _KEYS[modifier]
+        self.robot.press(getattr(Qt.Key, f"Key_{letter}"), flags)
         if wait:
             self.wait()
 

@@ -71,8 +71,8 @@ class Chaos:
         point = self.b.viewer.dims.current_step
         return (point[0], self.random.randrange(shape[1]), self.random.randrange(shape[2]))
 
-    def _press(self, key: Qt.Key, held=Qt.KeyboardModifier.NoModifier) -> None:
-        self.b.robot.press(key, held)
+    def _press(self, key: Qt.Key, modifiers=Qt.KeyboardModifier.NoModifier) -> None:
+        self.b.robot.press(key, modifiers)
 
     def do_click(self) -> None:
         if self.b.viewer.dims.ndisplay == 2:
@@ -191,9 +191,9 @@ class Chaos:
         if image in self.b.viewer.layers:
             self.b.viewer.layers.remove(image)
             QApplication.processEvents()
-            used = list(self.b.dock.sessions._layer_syncs.values())
+            layer_syncs = list(self.b.dock.sessions._layer_syncs.values())
             for layer in list(self.b.viewer.layers):  # results stay: the user deletes them
-                if layer not in self.images and not any(one.owns(layer) for one in used):
+                if layer not in self.images and not any(one.owns(layer) for one in layer_syncs):
                     self.b.viewer.layers.remove(layer)
         self.images[number] = self.b.viewer.add_image(image.data, name=f"image {number}")
         self.b.dock.images.choose(self.images[number])
@@ -269,14 +269,14 @@ def test_chaos(bench, blobs, faults, errors, tmp_path, monkeypatch) -> None:
     second = b.viewer.add_image(255 - blobs, name="second")
     chaos = Chaos(b, [b.image, second], 3, tmp_path)
     process = psutil.Process()
-    settled = removed = 0
+    early_memory = early_removals = 0
     for number in range(1, ACTIONS + 1):
         chaos.act()
         if number % _SETTLED_EVERY == 0:
             chaos.settle()
             chaos.check()
         if number == max(ACTIONS // 5, 100):
-            settled, removed = process.memory_info().rss, chaos.done["new_image"]
+            early_memory, early_removals = process.memory_info().rss, chaos.done["new_image"]
         if number % 500 == 0:
             print(f"{number} actions, {process.memory_info().rss / 2**20:.0f} MiB", flush=True)
     chaos.settle()
@@ -284,9 +284,9 @@ def test_chaos(bench, blobs, faults, errors, tmp_path, monkeypatch) -> None:
     monkeypatch.undo()
     if chaos.layer_sync is not None:
         chaos.rewind()
-    unexpected = [e for e in errors if not any(known in e for known in _EXPECTED)]
+    unexpected = [e for e in errors if not any(fragment in e for fragment in _EXPECTED)]
     assert not set(unexpected)
-    grown = (process.memory_info().rss - settled) / 2**20
-    print(f"{ACTIONS} actions, {len(errors)} faults shown, {grown:+.0f} MiB, {dict(chaos.done)}")
+    growth = (process.memory_info().rss - early_memory) / 2**20
+    print(f"{ACTIONS} actions, {len(errors)} faults shown, {growth:+.0f} MiB, {dict(chaos.done)}")
     # napari keeps some ten MiB of every five layers that were removed, with or without the dock.
-    assert grown - 20 * (chaos.done["new_image"] - removed) < 100
+    assert growth - 20 * (chaos.done["new_image"] - early_removals) < 100

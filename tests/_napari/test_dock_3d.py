@@ -82,7 +82,7 @@ def test_a_click_where_nothing_stands_out_gets_an_answer(bench):
 
 
 class Display:
-    """How an image layer is rendered."""
+    """Rendering settings of an image layer."""
 
     contrast_limits = (0.0, 100.0)
     attenuation, iso_threshold = 0.05, 60.0

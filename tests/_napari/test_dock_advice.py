@@ -1,4 +1,4 @@
-"""What the dock says about an answer: the uncertainty map, the next click, notes."""
+"""Tests of the advice of the dock about an answer: the uncertainty map, the next click, notes."""
 
 from __future__ import annotations
 
@@ -105,8 +105,8 @@ def test_the_next_click_is_shown_and_is_no_prompt(bench, blobs):
     (ring,) = b.layer_sync.overlays
     assert np.allclose(ring.data, [suggestion.position])
     assert b.viewer.layers[-1] == ring
-    shown = "#" + "".join(f"{round(255 * c):02x}" for c in ring.border_color[0][:3])
-    assert shown == (POSITIVE if suggestion.positive else NEGATIVE)
+    color = "#" + "".join(f"{round(255 * c):02x}" for c in ring.border_color[0][:3])
+    assert color == (POSITIVE if suggestion.positive else NEGATIVE)
     assert b.viewer.dims.current_step[0] == 5
     assert b.robot.canvas.rect().contains(b.robot.pixel(suggestion.position))
     assert b.camera.zoom == zoom

@@ -50,12 +50,12 @@ def test_there_is_nothing_to_choose_before_a_click(bench, blobs, errors):
 
 @pytest.fixture
 def three_found(monkeypatch) -> np.ndarray:
-    """What the stand-in for SAM finds: objects of 100, 49 and 16 pixels."""
-    found = np.zeros((48, 64), np.int32)
-    found[20:30, 20:30], found[2:9, 2:9], found[40:44, 50:54] = 1, 2, 3
+    """Labels of the stand-in for SAM: objects of 100, 49 and 16 pixels."""
+    labels = np.zeros((48, 64), np.int32)
+    labels[20:30, 20:30], labels[2:9, 2:9], labels[40:44, 50:54] = 1, 2, 3
     # Random weights find nothing stable.
-    monkeypatch.setattr(TinySam, "segment_everything", lambda self, image: found)
-    return found
+    monkeypatch.setattr(TinySam, "segment_everything", lambda self, image: labels)
+    return labels
 
 
 def find_all(b, where: str) -> None:

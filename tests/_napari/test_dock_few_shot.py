@@ -68,7 +68,7 @@ def learn(b, name: str = "disc") -> None:
 
 
 def names(b) -> list[str]:
-    return [stored.name for stored in b.snapshot.objects]
+    return [item.name for item in b.snapshot.objects]
 
 
 def proposals(b):
@@ -173,8 +173,8 @@ def test_objects_are_learnt_once(discs) -> None:
 def test_a_kept_adapter_is_a_model_to_choose(discs, monkeypatch) -> None:
     from napari_promptseg.training import few_shot
 
-    def tune(concept, scenes, seconds, stopped):
-        assert not stopped()
+    def tune(concept, scenes, seconds, is_cancelled):
+        assert not is_cancelled()
         assert seconds <= 60
         name, weight = next(
             (n, p) for n, p in concept.backend().net.named_parameters() if "encoder" not in n
@@ -197,7 +197,7 @@ def test_all_planes_are_searched_and_a_search_is_stopped(bench, monkeypatch) -> 
     save_class(taught())
     looked = []
 
-    def none_here(self, image, stopped=lambda: False):
+    def none_here(self, image, is_cancelled=lambda: False):
         looked.append(image.shape)
         return []
 
@@ -208,9 +208,9 @@ def test_all_planes_are_searched_and_a_search_is_stopped(bench, monkeypatch) -> 
     assert len(looked) == 6
     assert b.status == "Found no disc here"
 
-    def endless(self, image, stopped=lambda: False):
+    def endless(self, image, is_cancelled=lambda: False):
         looked.append(image.shape)
-        while not stopped():
+        while not is_cancelled():
             pass
         return []
 
@@ -245,7 +245,7 @@ def test_a_failing_class_leaves_everything_as_it_was(discs, monkeypatch, errors)
     learn(discs)
     before = discs.controller.labels.copy()
 
-    def broken(self, image, stopped=lambda: False):
+    def broken(self, image, is_cancelled=lambda: False):
         raise RuntimeError("out of memory")
 
     monkeypatch.setattr(FewShotClass, "proposals", broken)
@@ -259,14 +259,14 @@ def test_a_failing_class_leaves_everything_as_it_was(discs, monkeypatch, errors)
 
 def test_work_behind_lets_clicks_go_first_for_a_while_only() -> None:
     job = few_shot.Job(lambda _: None, lambda _: None, lambda _: None)
-    asked = []
+    calls = []
 
     def busy() -> bool:
-        asked.append(True)
-        return len(asked) < 4
+        calls.append(True)
+        return len(calls) < 4
 
     assert not few_shot.FewShotPresenter._wait(job, busy)
-    assert len(asked) == 4
+    assert len(calls) == 4
     job.stop_event.set()
     assert few_shot.FewShotPresenter._wait(job, lambda: True)
 
@@ -291,10 +291,10 @@ def test_the_map_of_a_word_is_shown_until_the_next_prompt(bench) -> None:
     b.dock.prompts.text.returnPressed.emit()
     settle(b)
     assert "disc found 'disc': sure" in b.status
-    (shown,) = [layer for layer in b.viewer.layers if layer.name == "image word"]
-    inside = np.asarray(shown.data)[labels > 0].mean()
-    assert inside > 0.5 > np.asarray(shown.data)[labels == 0].mean()
-    assert b.viewer.layers.selection.active != shown
+    (word_map,) = [layer for layer in b.viewer.layers if layer.name == "image word"]
+    inside = np.asarray(word_map.data)[labels > 0].mean()
+    assert inside > 0.5 > np.asarray(word_map.data)[labels == 0].mean()
+    assert b.viewer.layers.selection.active != word_map
     row, column = np.argwhere(labels == 0)[0]
     b.click((row, column), positive=False)
     assert not [layer for layer in b.viewer.layers if layer.name == "image word"]

@@ -19,10 +19,10 @@ def test_labels_that_another_plugin_sets_are_taken(bench, blobs):
     b.click(FIRST)
     b.press("N")
     labels = b.layer("labels")
-    grown = ndimage.grey_dilation(labels.data, size=(1, 3, 3))
-    labels.data = grown.copy()
+    dilation = ndimage.grey_dilation(labels.data, size=(1, 3, 3))
+    labels.data = dilation.copy()
     b.wait()
-    assert np.array_equal(b.controller.labels, grown)
+    assert np.array_equal(b.controller.labels, dilation)
     b.click(SECOND)
     b.press("N")
     assert np.unique(labels.data).tolist() == [0, 1, 2]
@@ -57,8 +57,8 @@ def test_scale_and_units_set_later_reach_the_export(bench, blobs, tmp_path):
     path = tmp_path / "labels.nii.gz"
     b.controller.files.export(path, {})
     b.wait()
-    written = nib.load(path)
-    assert np.allclose(written.header.get_zooms(), (3, 2, 5))
+    nifti = nib.load(path)
+    assert np.allclose(nifti.header.get_zooms(), (3, 2, 5))
     assert b.controller.volume.spacing == (5, 2, 3)
 
 

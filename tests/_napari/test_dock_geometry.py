@@ -106,11 +106,11 @@ def test_channels(bench, blobs, axes, ndim):
     (prompt,) = b.snapshot.prompts
     assert np.allclose(prompt.position, (6, 15, 15), atol=0.5)
     assert np.array_equal(b.controller.mask[6], blobs[6] == 200)
-    shown = b.layer("object")
-    value = shown.get_value(b.image.data_to_world(at), world=True)
+    object_layer = b.layer("object")
+    value = object_layer.get_value(b.image.data_to_world(at), world=True)
     assert value == 1  # in the second channel too
     at[axes.index("c")] = 0
-    assert shown.get_value(b.image.data_to_world(at), world=True) == 1
+    assert object_layer.get_value(b.image.data_to_world(at), world=True) == 1
 
 
 def test_lazy_series_is_read_plane_by_plane(bench, blobs):

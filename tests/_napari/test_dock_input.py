@@ -90,7 +90,7 @@ def test_enter_in_the_name_commits_and_gives_the_keys_back(bench, blobs):
     QTest.keyClicks(field, "kidney")
     QTest.keyClick(field, Qt.Key.Key_Return)
     b.wait()
-    assert [stored.name for stored in b.snapshot.objects] == ["kidney"]
+    assert [item.name for item in b.snapshot.objects] == ["kidney"]
     assert not field.hasFocus()
 
 

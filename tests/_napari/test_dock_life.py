@@ -92,16 +92,16 @@ def test_close_the_dock_and_go_on_in_a_new_one(bench, blobs):
     b.click(SECOND)
     b.viewer.window.remove_dock_widget(b.dock)
     assert not _workers()
-    kept = {layer.name: layer for layer in b.viewer.layers}
-    assert (kept["image labels"].data == 1).sum() == 16 * 20
+    layers = {layer.name: layer for layer in b.viewer.layers}
+    assert (layers["image labels"].data == 1).sum() == 16 * 20
     assert not b.viewer.keymap
-    kept["image labels"].undo()  # its own again, and empty
-    assert (kept["image labels"].data == 1).sum() == 16 * 20
+    layers["image labels"].undo()  # its own again, and empty
+    assert (layers["image labels"].data == 1).sum() == 16 * 20
     b.dock = AnnotateWidget(b.viewer)
     b.viewer.window.add_dock_widget(b.dock)
     b.wait()
-    assert {layer.name for layer in b.viewer.layers} == set(kept)
-    assert b.layer("labels") is kept["image labels"]
+    assert {layer.name for layer in b.viewer.layers} == set(layers)
+    assert b.layer("labels") is layers["image labels"]
     assert len(b.snapshot.prompts) == 1
     assert [s.label for s in b.snapshot.objects] == [1]
     b.press("Ctrl+Z")

@@ -26,6 +26,6 @@ def test_the_dock_suggests_every_step_from_opening_to_export(
     newcomer = Newcomer(viewer, dock, steps.append)
     newcomer.annotate(open_image, blobs == 180, tmp_path / "labels.nii.gz")
     assert steps == ["opened", "clicked", "corrected", "propagated", "kept", "exported"]
-    written = open_volume(tmp_path / "labels.nii.gz")
-    np.testing.assert_array_equal(np.asarray(written.data[:]) > 0, blobs == 180)
-    assert written.spacing == pytest.approx((3.0, 0.8, 0.8))
+    export = open_volume(tmp_path / "labels.nii.gz")
+    np.testing.assert_array_equal(np.asarray(export.data[:]) > 0, blobs == 180)
+    assert export.spacing == pytest.approx((3.0, 0.8, 0.8))

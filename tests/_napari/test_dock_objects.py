@@ -85,8 +85,8 @@ def test_range_and_cancel(bench, blobs):
     assert b.dock.propagation.cancel.isEnabled()
     assert not b.layer("object").editable
     b.wait()
-    filled = np.flatnonzero(b.controller.mask.any((1, 2)))
-    assert filled.tolist() == [18, 19, 20, 21, 22]
+    planes = np.flatnonzero(b.controller.mask.any((1, 2)))
+    assert planes.tolist() == [18, 19, 20, 21, 22]
     assert b.layer("object").editable
     b.press("G", wait=False)
     b.robot.wait(lambda: b.dock.propagation.bar.value() > 2, "some planes")
@@ -105,22 +105,22 @@ def test_painting_the_object_is_in_history(bench, blobs):
     b = bench(blobs)
     b.click(FIRST)
     before = b.controller.mask.copy()
-    painted = b.layer("object")
-    b.viewer.layers.selection.active = painted
-    painted.mode = "paint"
-    painted.brush_size = 5
+    layer = b.layer("object")
+    b.viewer.layers.selection.active = layer
+    layer.mode = "paint"
+    layer.brush_size = 5
     b.drag((5, 30, 10), (5, 30, 20))
     assert b.controller.mask[5, 30, 10:21].all()
     assert b.controller.mask[5, :26].sum() == before.sum()
     assert b.snapshot.prompts[-1].kind == "mask"
-    painted.mode = "erase"
+    layer.mode = "erase"
     b.drag((5, 12, 12), (5, 12, 20))
     assert not b.controller.mask[5, 12, 12:20].any()
     b.press("Ctrl+Z")
     b.press("Ctrl+Z")
     assert np.array_equal(b.controller.mask, before)
-    assert np.array_equal(painted.data > 0, before)
-    painted.redo()  # what the menus of napari call
+    assert np.array_equal(layer.data > 0, before)
+    layer.redo()  # what the menus of napari call
     b.wait()
     assert b.controller.mask[5, 30, 15]
 
@@ -148,7 +148,7 @@ def test_save_load_and_export(bench, blobs, tmp_path, monkeypatch):
     b.click(FIRST)
     b.press("N")
     b.click(SECOND)
-    kept = b.controller.mask.copy()
+    mask = b.controller.mask.copy()
     file, labels = tmp_path / "work.promptseg", tmp_path / "labels.npy"
     answers = {"Save session": file, "Load session or labels": file, "Export labels": labels}
 
@@ -171,8 +171,8 @@ def test_save_load_and_export(bench, blobs, tmp_path, monkeypatch):
     assert not b.layer("labels").data.any()
     b.dock.files.load_button.click()
     b.wait()
-    assert np.array_equal(b.controller.mask, kept)
-    assert np.array_equal(b.layer("object").data > 0, kept)
+    assert np.array_equal(b.controller.mask, mask)
+    assert np.array_equal(b.layer("object").data > 0, mask)
     assert (b.layer("labels").data == 1).sum() == 16 * 20
     assert len(b.layer("clicks").data) == 1
     b.viewer.layers.remove(b.image)
@@ -182,4 +182,4 @@ def test_save_load_and_export(bench, blobs, tmp_path, monkeypatch):
     b.wait()
     assert b.layer_sync.image.name == "work"
     assert np.array_equal(b.layer_sync.image.data, blobs)
-    assert np.array_equal(b.layer("object").data > 0, kept)
+    assert np.array_equal(b.layer("object").data > 0, mask)

@@ -122,8 +122,8 @@ def test_points_added_moved_and_deleted_in_their_layer(bench, blobs):
     assert b.controller.mask[5].sum() == 16 * 20
     clicks.mode = "select"
     b.drag(FIRST, SECOND)
-    (moved,) = b.snapshot.prompts
-    assert np.allclose(moved.position, SECOND, atol=0.6)
+    (prompt,) = b.snapshot.prompts
+    assert np.allclose(prompt.position, SECOND, atol=0.6)
     assert np.array_equal(b.controller.mask[5], blobs[5] == 180)
     clicks.selected_data = {0}
     b.press("Delete")

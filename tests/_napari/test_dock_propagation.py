@@ -80,12 +80,12 @@ def test_review_goes_through_the_doubtful_planes(bench, blobs):
     assert "propagate first" in b.status
     b.click(FIRST)
     b.press("G")
-    seen = []
+    planes = []
     for _ in range(8):
         b.press("Shift+W")
         assert f"z {_z(b)}: " in b.status
-        seen.append(_z(b))
-    assert sorted(seen) == [1, 2, 3, 4, 6, 7, 8, 9]
+        planes.append(_z(b))
+    assert sorted(planes) == [1, 2, 3, 4, 6, 7, 8, 9]
     b.press("Shift+W")
     assert b.status == "All planes are reviewed"
     b.dock.propagation.review.click()

@@ -89,10 +89,10 @@ def test_surfaces_lie_over_their_objects_and_follow_them(bench, blobs):
     np.testing.assert_allclose(extent(surface), world, atol=1.5)
     np.testing.assert_allclose(surface.colormap.colors[-1], b.layer_sync.swatch(1), atol=1e-3)
     # Surfaces take the place of what would hide them, and give it back.
-    hidden = [b.image, b.layer("labels"), b.layer("object")]
-    assert not any(layer.visible for layer in hidden)
+    other_layers = [b.image, b.layer("labels"), b.layer("object")]
+    assert not any(layer.visible for layer in other_layers)
     b.viewer.dims.ndisplay = 2
-    assert all(layer.visible for layer in hidden)
+    assert all(layer.visible for layer in other_layers)
     assert not surface.visible
     b.controller.objects.delete(1)
     commit(b, SECOND)
@@ -164,15 +164,15 @@ def test_tracks_and_a_division_from_the_menu(bench, film, monkeypatch, tmp_path)
     assert b.status == "2 tracks"
     assert tracks.graph == {}
     np.testing.assert_allclose(tracks.data[0], (1, 0, 15.5, 17.5))
-    shown: dict[str, object] = {}
+    actions: dict[str, object] = {}
 
     def popup(menu: QMenu, *_: object) -> None:
-        shown.update({action.text(): action for action in menu.actions()})
+        actions.update({action.text(): action for action in menu.actions()})
 
     monkeypatch.setattr(QMenu, "popup", popup)
     b.dock.object_table.select(1, 2)
     b.dock.object_table._menu(None)
-    shown["Division of 1 at time point 4 into 2 and a new object"].trigger()
+    actions["Division of 1 at time point 4 into 2 and a new object"].trigger()
     b.wait()
     assert "Object 1 becomes 2, 3" in b.status
     assert [(s.label, s.parent) for s in b.snapshot.objects] == [(1, None), (2, 1), (3, 1)]
@@ -180,7 +180,7 @@ def test_tracks_and_a_division_from_the_menu(bench, film, monkeypatch, tmp_path)
     b.dock.object_table.track.click()
     b.wait()
     assert layers(b, Tracks) == [tracks]
-    assert {int(child): list(found) for child, found in tracks.graph.items()} == {2: [1], 3: [1]}
+    assert {int(child): list(nodes) for child, nodes in tracks.graph.items()} == {2: [1], 3: [1]}
     assert b.status == "3 tracks, 1 division"
     monkeypatch.setattr(
         QFileDialog,
@@ -200,14 +200,14 @@ def test_a_track_ends_at_the_time_point_in_view(bench, film, monkeypatch):
     b = bench(film, axis_labels=("t", "y", "x"))
     commit(b, (4, 15, 15))
     b.robot.go_to((2, 15, 15))
-    shown: dict[str, object] = {}
+    actions: dict[str, object] = {}
     monkeypatch.setattr(
-        QMenu, "popup", lambda menu, *_: shown.update({a.text(): a for a in menu.actions()})
+        QMenu, "popup", lambda menu, *_: actions.update({a.text(): a for a in menu.actions()})
     )
     b.dock.object_table.select(1)
     b.dock.object_table._menu(None)
-    assert {"Reopen", "Delete"} < set(shown)
-    shown["End 1 at time point 2"].trigger()
+    assert {"Reopen", "Delete"} < set(actions)
+    actions["End 1 at time point 2"].trigger()
     b.wait()
     assert texts(b, 2) == ["0–2"]
     assert not b.layer("labels").data[3:].any()

@@ -60,12 +60,12 @@ def test_a_model_that_hangs_is_given_up_and_what_was_done_stays(
     monkeypatch.setattr(session_manager, "PATIENCE", 60.0)
     b.click((5, 33, 50))
     assert len(b.snapshot.prompts) == 2
-    kept = b.controller.mask.copy()
+    mask = b.controller.mask.copy()
     released.set()
     late = [t for t in threading.enumerate() if t.name == "promptseg"]
     b.robot.wait(lambda: sum(t.is_alive() for t in late) == 1, "the late answer", 20)
     b.wait()
-    assert np.array_equal(b.controller.mask, kept), "a late answer changes nothing"
+    assert np.array_equal(b.controller.mask, mask), "a late answer changes nothing"
     assert len(b.snapshot.prompts) == 2
     b.press("Ctrl+Z")
     assert len(b.snapshot.prompts) == 1
@@ -80,7 +80,7 @@ def test_what_is_quick_is_not_given_up(bench, blobs) -> None:
 
 
 @pytest.mark.parametrize(
-    ("garbage", "said"),
+    ("garbage", "message"),
     [
         (lambda p: np.full_like(p, np.nan), "no numbers"),
         (lambda p: p[:-3], "shape"),
@@ -90,7 +90,7 @@ def test_what_is_quick_is_not_given_up(bench, blobs) -> None:
     ],
     ids=["nan", "shape", "range", "type", "nothing"],
 )
-def test_garbage_is_no_answer(bench, blobs, monkeypatch, errors, garbage, said) -> None:
+def test_garbage_is_no_answer(bench, blobs, monkeypatch, errors, garbage, message) -> None:
     b = bench(blobs)
     b.click((5, 15, 15))
     before = b.controller.mask.copy()
@@ -102,7 +102,7 @@ def test_garbage_is_no_answer(bench, blobs, monkeypatch, errors, garbage, said) 
 
     monkeypatch.setattr(Toy, "predict", predict)
     b.click((5, 35, 45))
-    assert said in errors[-1]
+    assert message in errors[-1]
     assert np.array_equal(b.controller.mask, before)
     assert len(b.snapshot.prompts) == 1
     monkeypatch.setattr(Toy, "predict", right)
@@ -134,8 +134,8 @@ def test_garbage_in_a_propagation_ends_it(bench, blobs, monkeypatch, errors) -> 
 def test_too_little_memory_is_told_of_and_less_is_looked_at(bench, monkeypatch) -> None:
     data = np.full((700, 800), 20, np.uint8)
     data[300:340, 300:350] = 200
-    told = []
-    monkeypatch.setattr(status, "show_warning", told.append)
+    messages = []
+    monkeypatch.setattr(status, "show_warning", messages.append)
     b = bench(data)
     right = Toy.predict
 
@@ -147,7 +147,7 @@ def test_too_little_memory_is_told_of_and_less_is_looked_at(bench, monkeypatch) 
     monkeypatch.setattr(Toy, "predict", predict)
     b.click((320, 320))
     assert np.array_equal(b.controller.mask, data == 200)
-    assert told == ["Too little memory for all of the plane: a part of it was looked at"]
+    assert messages == ["Too little memory for all of the plane: a part of it was looked at"]
 
 
 def test_the_event_loop_never_waits_for_a_model_or_a_disk(

@@ -28,11 +28,11 @@ def _keys(keys) -> list[str]:
 
 
 def test_no_key_is_one_of_napari():
-    taken = {str(coerce_keybinding(k)) for keys in default_shortcuts.values() for k in keys}
+    napari_keys = {str(coerce_keybinding(k)) for keys in default_shortcuts.values() for k in keys}
     for kind in (ViewerModel, Image, Labels, Points, Shapes):
         for parent in kind.__mro__:
-            taken |= {str(key) for key in getattr(parent, "class_keymap", {})}
-    assert not set(_keys((*VIEWER_KEYS, *CLASS_KEYS))) & taken
+            napari_keys |= {str(key) for key in getattr(parent, "class_keymap", {})}
+    assert not set(_keys((*VIEWER_KEYS, *CLASS_KEYS))) & napari_keys
     every = _keys((*EVERY, *CLASS_KEYS))
     assert len(set(every)) == len(every)
 

@@ -107,9 +107,9 @@ def test_it_plays_follows_and_ends(live) -> None:
     wait(live, lambda: not live.playing)
     assert live.status.text() == "The end"
     assert live.play_button.text() == "Play"
-    shown = live.layer.data
-    assert shown[30, 60].min() < 250, "it was followed"
-    assert (shown[30, 12] == 255).all(), "and left where it was"
+    frame = live.layer.data
+    assert frame[30, 60].min() < 250, "it was followed"
+    assert (frame[30, 12] == 255).all(), "and left where it was"
 
 
 def test_it_pauses(live) -> None:

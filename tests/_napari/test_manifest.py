@@ -39,8 +39,8 @@ def test_it_is_valid_and_names_are_right(manifest):
 
 
 def test_every_sample_is_contributed(manifest):
-    given = {s.key: s.display_name for s in manifest.contributions.sample_data}
-    assert given == {s.key: s.display_name for s in list_samples()}
+    display_names = {s.key: s.display_name for s in manifest.contributions.sample_data}
+    assert display_names == {s.key: s.display_name for s in list_samples()}
     commands = {c.id: c for c in manifest.contributions.commands}
     for sample in manifest.contributions.sample_data:
         assert commands[sample.command].python_name.endswith(f"samples:{sample.key}")
@@ -114,11 +114,11 @@ def test_reader_of_a_ct(tmp_path: Path):
     ((data, attributes, kind),) = reader(path)
     assert (data.shape, kind) == ((8, 7, 6), "image")
     assert attributes["scale"] == pytest.approx((2.5, 0.9, 0.8))
-    known = attributes["metadata"]["promptseg"]
-    assert known["axes"] == "zyx"
-    assert known["window"] == "ct-abdomen"
-    assert np.allclose(known["affine"], affine)
-    assert known["source"] == path
+    metadata = attributes["metadata"]["promptseg"]
+    assert metadata["axes"] == "zyx"
+    assert metadata["window"] == "ct-abdomen"
+    assert np.allclose(metadata["affine"], affine)
+    assert metadata["source"] == path
     window = CT_WINDOWS["ct-abdomen"]
     assert attributes["contrast_limits"] == (window.low, window.high)
     image = Image(data, **attributes)

@@ -16,15 +16,15 @@ def clean(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("maps", "hidden"),
+    ("maps", "is_hidden"),
     [("7f r-xp /usr/lib/libLLVM-15.so.1\n", True), ("7f r-xp /usr/lib/libGLX_nvidia.so\n", False)],
 )
-def test_triton_is_hidden_from_mesa_only(tmp_path, monkeypatch, maps, hidden):
+def test_triton_is_hidden_from_mesa_only(tmp_path, monkeypatch, maps, is_hidden):
     (tmp_path / "maps").write_text(maps)
     monkeypatch.setattr(native_libraries, "_MAPS", tmp_path / "maps")
     native_libraries.prepare_for_torch()
-    assert ("triton" in sys.modules) == hidden
-    if hidden:
+    assert ("triton" in sys.modules) == is_hidden
+    if is_hidden:
         with pytest.raises(ImportError):
             import triton  # noqa: F401
     sys.modules.pop("triton", None)

@@ -76,8 +76,8 @@ def test_it_is_connected_from_the_command_line(place) -> None:
     assert (offer.state, offer.model.remedy) == ("needs file", "run: promptseg connect URL")
     with pytest.raises(FileNotFoundError, match="promptseg connect URL"):
         create_backend("remote", device="cpu")
-    refused = CliRunner().invoke(app, ["connect", place.url, "--token", "00000000.wrong"])
-    assert refused.exit_code == 1
+    result = CliRunner().invoke(app, ["connect", place.url, "--token", "00000000.wrong"])
+    assert result.exit_code == 1
     assert not credentials_file().exists()
     done = CliRunner().invoke(app, ["connect", place.url], input=place.token() + "\n")
     assert done.exit_code == 0, done.output

@@ -90,10 +90,10 @@ def test_slicer_gets_a_segment(client, blobs, monkeypatch: pytest.MonkeyPatch) -
         def GetNthControlPointLabel(self, number: int) -> str:
             return self.places[number][0]
 
-    stored: list[np.ndarray] = []
+    label_maps: list[np.ndarray] = []
     utilities = SimpleNamespace(
         arrayFromVolume=lambda node: blobs,
-        updateSegmentBinaryLabelmapFromArray=lambda labels, *_: stored.append(labels),
+        updateSegmentBinaryLabelmapFromArray=lambda labels, *_: label_maps.append(labels),
     )
     monkeypatch.setitem(sys.modules, "slicer", SimpleNamespace(util=utilities))
     monkeypatch.setitem(sys.modules, "vtk", SimpleNamespace(vtkMatrix4x4=Matrix))
@@ -103,14 +103,14 @@ def test_slicer_gets_a_segment(client, blobs, monkeypatch: pytest.MonkeyPatch) -
     example = load("slicer/promptseg_slicer.py")
     assert example.positions_in(volume, Points())[1] == pytest.approx((4, 2, 60, False))
     count = example.segment_slice(client, volume, Points(), segmentation)
-    (labels,) = stored
+    (labels,) = label_maps
     assert count == labels.sum() == (blobs[4] == 200).sum()
     assert labels[4, 12, 10] == 1
 
 
 def test_qupath_asks_as_the_client_does() -> None:
     script = (EXAMPLES / "qupath" / "promptseg.groovy").read_text(encoding="utf-8")
-    sent = set(re.findall(r"[\[ ,(](\w+): ", script))
-    assert {"shape", "dtype", "window", "spacing", "data", "strokes", "path", "positive"} <= sent
+    keys = set(re.findall(r"[\[ ,(](\w+): ", script))
+    assert {"shape", "dtype", "window", "spacing", "data", "strokes", "path", "positive"} <= keys
     assert script.count("{") == script.count("}")
     assert script.count("(") == script.count(")")

@@ -93,16 +93,16 @@ def test_a_pause_saves_nothing_up(engine, monkeypatch) -> None:
 
 
 def test_others_overtake_work_that_takes_long(engine) -> None:
-    go, begun, separated = threading.Event(), threading.Event(), []
+    go, start_event, separated = threading.Event(), threading.Event(), []
 
     def long_work() -> str:
-        begun.set()
+        start_event.set()
         go.wait(10)
         return "done"
 
     slow = engine.submit("eve", long_work)
     next_one = engine.submit("eve", lambda: "next")
-    assert begun.wait(10)
+    assert start_event.wait(10)
     assert engine.overtake(60.0, separated.append) is None
     assert not engine.is_blocked(0.0)  # the user alone waits
     other = engine.submit("ada", lambda: None)
@@ -119,14 +119,14 @@ def test_others_overtake_work_that_takes_long(engine) -> None:
 
 
 def test_work_that_was_overtaken_can_be_given_up(engine) -> None:
-    go, begun = threading.Event(), threading.Event()
+    go, start_event = threading.Event(), threading.Event()
 
     def hang() -> None:
-        begun.set()
+        start_event.set()
         go.wait(10)
 
     hanging = engine.submit("eve", hang)
-    assert begun.wait(10)
+    assert start_event.wait(10)
     engine.overtake(0.0, lambda user: 1 / 0)  # whatever happens there, the others go on
     assert engine.submit("ada", lambda: 7).result(10) == 7
     order = []
@@ -141,19 +141,19 @@ def test_work_that_was_overtaken_can_be_given_up(engine) -> None:
 
 def test_a_slow_user_stays_on_a_thread_of_their_own_for_a_while() -> None:
     engine, go = FairQueue(apart_seconds=60), threading.Event()
-    begun = [threading.Event() for _ in range(2)]
+    start_events = [threading.Event() for _ in range(2)]
 
     def long_work(number: int) -> str:
-        begun[number].set()
+        start_events[number].set()
         go.wait(10)
         return threading.current_thread().name
 
     slow = [engine.submit("eve", lambda n=n: long_work(n)) for n in range(2)]
-    assert begun[0].wait(10)
+    assert start_events[0].wait(10)
     engine.submit("ada", lambda: None)
     engine.overtake(0.0, lambda user: None)
     go.set()
-    assert begun[1].wait(10)
+    assert start_events[1].wait(10)
     slow[0].result(10)
     go.clear()
     again = engine.submit("eve", lambda: go.wait(10))
@@ -168,19 +168,19 @@ def test_a_slow_user_stays_on_a_thread_of_their_own_for_a_while() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="threads have no priorities of their own")
 def test_the_thread_of_a_slow_user_gives_way(engine) -> None:
-    go, begun = threading.Event(), threading.Event()
+    go, start_event = threading.Event(), threading.Event()
 
     def niceness() -> int:
         return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
     def long_work() -> int:
-        begun.set()
+        start_event.set()
         go.wait(10)
         return niceness()
 
     before = engine.submit("ada", niceness).result(10)
     slow = engine.submit("eve", long_work)
-    assert begun.wait(10)
+    assert start_event.wait(10)
     engine.overtake(0.0, lambda user: None)
     go.set()
     assert slow.result(10) == 10
@@ -188,15 +188,15 @@ def test_the_thread_of_a_slow_user_gives_way(engine) -> None:
 
 
 def test_a_user_comes_back_to_the_others(engine) -> None:
-    threads, go, begun = [], threading.Event(), threading.Event()
+    threads, go, start_event = [], threading.Event(), threading.Event()
 
     def long_work() -> None:
         threads.append(threading.current_thread())
-        begun.set()
+        start_event.set()
         go.wait(10)
 
     slow = engine.submit("eve", long_work)
-    assert begun.wait(10)
+    assert start_event.wait(10)
     engine.overtake(0.0, lambda user: None)
     go.set()
     slow.result(10)

@@ -49,13 +49,13 @@ async def receive() -> dict:
 
 def status(gate: Gate, request: dict) -> int | None:
     """Status with which the gate answers; None if the request goes through."""
-    sent = []
+    messages = []
 
     async def send(message) -> None:
-        sent.append(message)
+        messages.append(message)
 
     asyncio.run(gate(request, receive, send))
-    return sent[0]["status"] if sent else None
+    return messages[0]["status"] if messages else None
 
 
 def test_two_bodies_of_a_user_are_read_at_a_time() -> None:

@@ -37,16 +37,21 @@ def test_loopback(host: str, expected: bool) -> None:
 
 
 def test_each_missing_file_of_tls_is_named(tmp_path: Path) -> None:
-    there, gone = tmp_path / "there.pem", tmp_path / "gone.pem"
-    there.touch()
+    present_file, absent_file = tmp_path / "there.pem", tmp_path / "gone.pem"
+    present_file.touch()
     service = SimpleNamespace(tokens=["ada"])
-    check_exposure(service, "lab", there, there)
-    for pair in [(there, gone), (gone, there), (gone, None), (None, gone)]:
+    check_exposure(service, "lab", present_file, present_file)
+    for pair in [
+        (present_file, absent_file),
+        (absent_file, present_file),
+        (absent_file, None),
+        (None, absent_file),
+    ]:
         with pytest.raises(FileNotFoundError, match=r"gone\.pem"):
             check_exposure(service, "127.0.0.1", *pair)
-    for pair in [(there, None), (None, there), (None, None)]:
+    for pair in [(present_file, None), (None, present_file), (None, None)]:
         check_exposure(service, "127.0.0.1", *pair)
         with pytest.raises(ValueError, match="--certificate and --key"):
             check_exposure(service, "lab", *pair)
     with pytest.raises(ValueError, match="no user has a token"):
-        check_exposure(SimpleNamespace(tokens=[]), "lab", there, there)
+        check_exposure(SimpleNamespace(tokens=[]), "lab", present_file, present_file)

@@ -1,4 +1,4 @@
-"""Who may do what: every endpoint, every user, every limit."""
+"""Tests of the rights of users: every endpoint, every user, every limit."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ STRANGERS = {
 
 def routes(place) -> list[tuple[str, str]]:
     """All endpoints, with their methods."""
-    found = []
+    endpoints = []
     for route in make_app(place.service).routes:
         if isinstance(route, APIRoute):
-            found += [(method, route.path) for method in sorted(route.methods)]
+            endpoints += [(method, route.path) for method in sorted(route.methods)]
         elif isinstance(route, APIWebSocketRoute):
-            found.append(("WEBSOCKET", route.path))
-    return found
+            endpoints.append(("WEBSOCKET", route.path))
+    return endpoints
 
 
 def body(method: str, path: str, key: str, blobs) -> dict:
@@ -74,11 +74,11 @@ def test_strangers_get_nothing_from_any_endpoint(place, blobs) -> None:
     server = place.client("ada")
     session = server.open(blobs)
     key = Volume(blobs).fingerprint()
-    found = routes(place)
-    assert len(found) == 11
+    endpoints = routes(place)
+    assert len(endpoints) == 11
     expired = place.service.tokens.add("ada", days=1e-9)
     headers = {**STRANGERS, "expired": {"Authorization": f"Bearer {expired}"}}
-    for (method, path), (name, header) in product(found, headers.items()):
+    for (method, path), (name, header) in product(endpoints, headers.items()):
         where = filled(path, session.id, key)
         if method == "WEBSOCKET":
             assert try_socket(place, where, header) == 403, name
@@ -227,13 +227,13 @@ def test_requests_come_back_steadily() -> None:
 
 def images(tmp_path) -> tuple[Uploads, ImageOffer]:
     offer = offer_of(Volume(np.zeros((4, 50, 50), np.uint8)))
-    found = Uploads(tmp_path / "images", Quotas())
-    found.offer(offer, 0)
-    return found, offer
+    uploads = Uploads(tmp_path / "images", Quotas())
+    uploads.offer(offer, 0)
+    return uploads, offer
 
 
 def test_parts_are_never_unpacked_beyond_their_size(tmp_path) -> None:
-    found, offer = images(tmp_path)
+    uploads, offer = images(tmp_path)
     for bad in (
         zlib.compress(bytes(50_000_000)),  # a bomb
         zlib.compress(bytes(100)),
@@ -242,13 +242,13 @@ def test_parts_are_never_unpacked_beyond_their_size(tmp_path) -> None:
         b"",
     ):
         with pytest.raises(ValueError, match="part"):
-            found.put(offer.key, 0, bad)
-    assert found.state(offer.key).missing == (0,)
+            uploads.put(offer.key, 0, bad)
+    assert uploads.state(offer.key).missing == (0,)
     with pytest.raises(ValueError, match="no part 1"):
-        found.put(offer.key, 1, zlib.compress(bytes(10_000)))
+        uploads.put(offer.key, 1, zlib.compress(bytes(10_000)))
     for key in ("../../etc", "a" * 32, "..", ""):
         with pytest.raises(FileNotFoundError):
-            found.state(key)
+            uploads.state(key)
 
 
 def test_a_body_that_is_too_long_is_not_read(place) -> None:

@@ -80,16 +80,16 @@ def test_planes_come_as_they_are_done_and_a_propagation_is_cancelled(
     with place.client() as server:
         remote = server.open(blobs)
         remote.add_point((5, 15, 15))
-        seen = []
+        planes = []
         propagation = remote.propagate(near=5)
         for result in propagation:
-            seen.append(result.plane.index[0])
+            planes.append(result.plane.index[0])
             assert result.box is None or remote.mask[result.plane.slices].any()
-            if len(seen) == 3:
+            if len(planes) == 3:
                 break
         propagation.cancel()
-        filled = set(np.flatnonzero(remote.mask.any((1, 2))).tolist())
-        assert {5, *seen[:3]} - filled <= {0, 10, 11}
+        mask_planes = set(np.flatnonzero(remote.mask.any((1, 2))).tolist())
+        assert {5, *planes[:3]} - mask_planes <= {0, 10, 11}
         remote.undo()
         assert np.flatnonzero(remote.mask.any((1, 2))).tolist() == [5]
         remote.propagate()  # nobody iterates: it runs when the session is next used
@@ -167,9 +167,9 @@ def test_results_are_read_from_the_copy_here(place, blobs, tmp_path) -> None:
     place.stop()
     for session, name in ((remote, "there.nii.gz"), (local, "here.nii.gz")):
         session.export(tmp_path / name)
-    written = [open_volume(tmp_path / name) for name in ("there.nii.gz", "here.nii.gz")]
-    np.testing.assert_array_equal(*(np.asarray(one.data) for one in written))
-    assert written[0].spacing == written[1].spacing == (3.0, 0.5, 0.5)
+    exports = [open_volume(tmp_path / name) for name in ("there.nii.gz", "here.nii.gz")]
+    np.testing.assert_array_equal(*(np.asarray(one.data) for one in exports))
+    assert exports[0].spacing == exports[1].spacing == (3.0, 0.5, 0.5)
     assert remote.measurements() == local.measurements()
     place.start()
     server.close()
@@ -295,9 +295,9 @@ def test_a_session_that_is_dropped_is_freed_with_its_socket(place, blobs) -> Non
         with place.client() as server:
             remote = server.open(blobs)
             remote.add_point((5, 15, 15))
-            dropped = weakref.ref(remote)
+            reference = weakref.ref(remote)
             del remote
-            assert dropped() is None
+            assert reference() is None
     finally:
         gc.enable()
 
@@ -405,10 +405,10 @@ def test_an_interrupted_image_is_gone_on_with(place, small_parts, blobs) -> None
         server.send_image(Volume(blobs), interrupt)
     place.stop()
     place.start()
-    seen = []
-    server.send_image(Volume(blobs), lambda done, total: seen.append((done, total)))
-    assert seen[0] == (5, 37)
-    assert seen[-1] == (37, 37)
+    reports = []
+    server.send_image(Volume(blobs), lambda done, total: reports.append((done, total)))
+    assert reports[0] == (5, 37)
+    assert reports[-1] == (37, 37)
     np.testing.assert_array_equal(server.open(blobs).volume.data, blobs)
     server.close()
 

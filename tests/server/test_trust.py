@@ -224,7 +224,7 @@ def test_large_messages_count_as_several_requests() -> None:
 
 
 def answer_to(place, *chunks: bytes) -> bytes:
-    """What comes back until the server ends the connection or is silent."""
+    """Return the bytes that come back until the server ends the connection or is silent."""
     with socket.create_connection(("127.0.0.1", place.port), timeout=20) as stream:
         received = b""
         with suppress(ConnectionResetError, BrokenPipeError):
@@ -268,8 +268,8 @@ def test_the_oldest_connection_without_a_request_makes_room(place, monkeypatch) 
 def test_eight_tokens_at_once_are_eight_tokens(tmp_path: Path) -> None:
     file = tmp_path / "tokens.json"
     with ThreadPoolExecutor(8) as pool:
-        made = list(pool.map(lambda n: Tokens(file).add(f"user{n}"), range(8)))
-    assert {Tokens(file).user(token) for token in made} == {f"user{n}" for n in range(8)}
+        tokens = list(pool.map(lambda n: Tokens(file).add(f"user{n}"), range(8)))
+    assert {Tokens(file).user(token) for token in tokens} == {f"user{n}" for n in range(8)}
 
 
 def test_what_was_open_to_others_is_closed(tmp_path: Path) -> None:
@@ -430,7 +430,7 @@ def test_others_overtake_a_model_that_takes_long(place, blobs, monkeypatch) -> N
         own = place.service._own_models["ada"]
         assert place.service._backend("ada") is own
         assert place.service._backend("eve") is not own
-        assert {stored.name for stored in theirs.objects.values()} == {"while it takes long"}
+        assert {item.name for item in theirs.objects.values()} == {"while it takes long"}
         shared = place.service._model
         place.service.queue.submit("eve", lambda: place.service._separate("eve")).result(10)
         assert place.service._model is own  # it was free
@@ -467,7 +467,7 @@ def test_two_clients_of_a_session_see_the_changes_of_each_other(place, blobs) ->
         second.commit("of the second")
         first.add_point((7, 35, 45))
         np.testing.assert_array_equal(first.labels, second.labels)
-        assert {stored.name for stored in first.objects.values()} == {"of the second"}
+        assert {item.name for item in first.objects.values()} == {"of the second"}
         second.undo()
         second.refresh()
         np.testing.assert_array_equal(first.labels, second.labels)
@@ -499,9 +499,9 @@ def test_half_written_files_lock_nobody_out(place, blobs) -> None:
     with place.client() as server:
         session = server.open(blobs)
         session.add_point((5, 15, 15))
-        broken = place.folder / "users" / "ada" / "sessions" / ("f" * 16)
-        broken.mkdir()
-        (broken / "info.json").write_text('{"id": "ffff')
+        folder = place.folder / "users" / "ada" / "sessions" / ("f" * 16)
+        folder.mkdir()
+        (folder / "info.json").write_text('{"id": "ffff')
         place.stop()
         place.start()
         assert [info.id for info in server.sessions()] == [session.id]

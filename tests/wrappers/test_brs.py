@@ -87,7 +87,7 @@ def test_an_answer_that_keeps_to_the_clicks_is_left_as_it_is() -> None:
 
 
 def test_one_click_corrects_all_that_looks_alike() -> None:
-    """What the features tell apart is corrected by fitting, not by painting a spot."""
+    """Fitting corrects all that the features tell apart, instead of painting a spot."""
     truth = ellipsoid((60, 80), (30, 40), (15, 20))
     image = plane_image(bright(truth, inside=85))  # too dim for the plain answer
     net = TinyNet()

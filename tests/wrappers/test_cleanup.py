@@ -29,7 +29,7 @@ def clean(
     prior: np.ndarray | None = None,
     **options: float,
 ) -> np.ndarray:
-    """What is left of an answer."""
+    """Return the mask that cleanup leaves of an answer."""
     answer = np.where(mask, 0.8, 0.2).astype(np.float32)
     backend = Cleanup(ScriptedBackend(lambda *question: answer), **options)
     blank = plane_image(np.zeros(mask.shape))
@@ -90,11 +90,11 @@ def test_clicks_on_pixels_that_smoothing_would_change_are_spared(seed: int, data
     mask = _large_mask(seed)
     assert mask.sum() >= 1000
     smooth = clean(mask, PlanePrompts())
-    removed, added = (np.argwhere(c) for c in (mask & ~smooth, smooth & ~mask))
-    assert len(removed) > 5, "the draw is not vacuous"
-    assert len(added) > 5, "the draw is not vacuous"
-    keep = removed[data.draw(st.integers(0, len(removed) - 1))]
-    refuse = added[data.draw(st.integers(0, len(added) - 1))]
+    removals, additions = (np.argwhere(c) for c in (mask & ~smooth, smooth & ~mask))
+    assert len(removals) > 5, "the draw is not vacuous"
+    assert len(additions) > 5, "the draw is not vacuous"
+    keep = removals[data.draw(st.integers(0, len(removals) - 1))]
+    refuse = additions[data.draw(st.integers(0, len(additions) - 1))]
     after = clean(mask, PlanePrompts((click(*keep), click(*refuse, positive=False))))
     assert after[tuple(keep)]
     assert not after[tuple(refuse)]
@@ -109,10 +109,10 @@ def test_every_piece_that_stays_has_a_reason(question) -> None:
     positive = [s for s in prompts.strokes if s.positive]
     reasons = 0
     for piece in range(1, count + 1):
-        held = prior is not None and bool(((pieces == piece) & prior).any())
-        held |= any(pieces[at] == piece for at in clicked(prompts, True))
-        held |= any(len(s.path) > 1 for s in positive)
-        reasons += held
+        has_reason = prior is not None and bool(((pieces == piece) & prior).any())
+        has_reason |= any(pieces[at] == piece for at in clicked(prompts, True))
+        has_reason |= any(len(s.path) > 1 for s in positive)
+        reasons += has_reason
     assert count - reasons <= 1
     assert reasons == count or reasons == 0
 
@@ -321,7 +321,7 @@ def test_the_side_is_found_in_a_part_of_the_plane() -> None:
 
     backend = Cleanup(Part(lambda *_: BLANK), radius=0, hole=0.0)
     prompts = PlanePrompts((*FIRST, click(14, 28)))
-    found = backend.predict(BLANK, prompts, PRIOR).paste(SHAPE) > 0.5
+    answer = backend.predict(BLANK, prompts, PRIOR).paste(SHAPE) > 0.5
     expected = np.zeros(SHAPE, bool)
     expected[rows, columns] = (PRIOR | ANSWER)[rows, columns]
-    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(answer, expected)

@@ -63,12 +63,12 @@ def test_a_second_click_and_a_second_session_embed_nothing() -> None:
 
 def test_a_changed_image_window_or_model_embeds_anew() -> None:
     open_(Counting()).add_point((2, 20, 20))
-    changed = VOLUME.copy()
-    changed[2, 0, 0] ^= 1
-    for volume in (changed, Volume(VOLUME, axes="zyx")):
+    variant = VOLUME.copy()
+    variant[2, 0, 0] ^= 1
+    for volume in (variant, Volume(VOLUME, axes="zyx")):
         backend = Counting()
         open_(backend, volume).add_point((2, 20, 20))
-        assert backend.embedded == int(volume is changed)
+        assert backend.embedded == int(volume is variant)
     backend = Counting()
     session = open_(backend)
     session.set_window("ct-bone")
@@ -111,10 +111,10 @@ def test_planes_are_prepared_outward_and_only_once() -> None:
     assert again.embedded == 2
 
 
-@pytest.mark.parametrize("asked", [(4, 2), (0, 7), (-1, 3)])
-def test_ranges_that_are_not_there_are_refused(asked) -> None:
+@pytest.mark.parametrize("span", [(4, 2), (0, 7), (-1, 3)])
+def test_ranges_that_are_not_there_are_refused(span) -> None:
     with pytest.raises(ValueError, match="not within 0 to 6"):
-        open_(Counting()).prepare(*asked)
+        open_(Counting()).prepare(*span)
 
 
 def test_backends_that_embed_quickly_have_nothing_to_prepare() -> None:

@@ -15,11 +15,11 @@ def click(row: float, column: float, positive: bool = False) -> Stroke:
 
 
 def test_a_click_beside_the_middle_implies_the_middle() -> None:
-    seen = with_implied(PlanePrompts((click(30, 47),)), MASK)
-    implied = seen.strokes[-1]
+    prompts = with_implied(PlanePrompts((click(30, 47),)), MASK)
+    implied = prompts.strokes[-1]
     assert implied.positive
     np.testing.assert_allclose(implied.path[0], (30, 30), atol=9)
-    assert [stroke.positive for stroke in seen.strokes] == [False, True]
+    assert [stroke.positive for stroke in prompts.strokes] == [False, True]
 
 
 def test_a_click_amidst_a_mask_refuses_all_of_it() -> None:
@@ -47,5 +47,5 @@ def test_without_a_mask_nothing_is_implied() -> None:
 
 
 def test_clicks_outside_the_mask_imply_it() -> None:
-    seen = with_implied(PlanePrompts((click(2, 2),)), MASK)
-    assert len(seen.strokes) == 2
+    prompts = with_implied(PlanePrompts((click(2, 2),)), MASK)
+    assert len(prompts.strokes) == 2

@@ -32,13 +32,13 @@ def test_a_spec_goes_before_what_holds_otherwise(first: Refinement, second: Refi
 
 
 @given(refinements)
-def test_resolving_leaves_nothing_open_and_keeps_what_was_asked_off(asked: Refinement) -> None:
+def test_resolving_leaves_nothing_open_and_keeps_what_was_asked_off(refinement: Refinement) -> None:
     resolved = Refinement(
-        **{part: False if getattr(asked, part) is False else None for part in PARTS}
+        **{part: False if getattr(refinement, part) is False else None for part in PARTS}
     ).resolved(ToyBackend.capabilities)
     for part in PARTS:
         assert isinstance(getattr(resolved, part), bool)
-        assert getattr(asked, part) is not False or getattr(resolved, part) is False
+        assert getattr(refinement, part) is not False or getattr(resolved, part) is False
 
 
 @pytest.mark.parametrize(

@@ -137,12 +137,12 @@ def test_a_stage_at_points_has_the_logits_of_these_points(image, wrap) -> None:
     height, width = logits.shape
     places = np.array([[0, 0], [3, 17], [12, 8], [23, 23]]) * height // 24
     probe = stage.at((places + 0.5) / (height, width))
-    found, _ = probe.linearize(np.zeros(2 * probe.channels))
-    assert found.shape == (4,)
+    values, _ = probe.linearize(np.zeros(2 * probe.channels))
+    assert values.shape == (4,)
     if isinstance(backend, Wrapper):  # other scales are read between their pixels
-        np.testing.assert_allclose(found, logits[tuple(places.T)], atol=1.0)
+        np.testing.assert_allclose(values, logits[tuple(places.T)], atol=1.0)
     else:
-        np.testing.assert_allclose(found, logits[tuple(places.T)], atol=1e-5)
+        np.testing.assert_allclose(values, logits[tuple(places.T)], atol=1e-5)
 
 
 def test_what_cannot_be_scaled_is_refused() -> None:

@@ -50,12 +50,12 @@ class Things:
 
     name: str = "things"
     identity: str = "things"
-    asked: list[str] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
 
     def map(self, image, text: str) -> TextPrediction:
-        self.asked.append(text)
-        found = drawn(LEFT, MIDDLE).astype(np.float32)
-        return TextPrediction(found, 0.8, text == "thing")
+        self.texts.append(text)
+        probability = drawn(LEFT, MIDDLE).astype(np.float32)
+        return TextPrediction(probability, 0.8, text == "thing")
 
     def close(self) -> None:
         raise AssertionError("it belongs to another")
@@ -83,9 +83,9 @@ def click(row: float, column: float, positive: bool = True) -> Stroke:
 
 def test_a_word_alone_is_its_map(words) -> None:
     backend = Clicks()
-    worded, found = answer(backend, words, text=" thing ")
-    np.testing.assert_array_equal(found.paste(SHAPE) > 0.5, drawn(LEFT, MIDDLE))
-    assert found.score == 0.8
+    worded, prediction = answer(backend, words, text=" thing ")
+    np.testing.assert_array_equal(prediction.paste(SHAPE) > 0.5, drawn(LEFT, MIDDLE))
+    assert prediction.score == 0.8
     assert worded.match == TextMatch("thing", "things", 0.8)
     assert backend.priors == []
     assert "text" in worded.capabilities.prompts
@@ -101,30 +101,30 @@ def test_an_unknown_word_raises_whatever_else_is_asked(words) -> None:
 def test_without_a_word_the_backend_answers_as_ever(words) -> None:
     prior = drawn(LEFT)
     backend, alone = Clicks(), Clicks()
-    found = mask_of(backend, words, prior, [click(30, 50)], text=None)
+    mask = mask_of(backend, words, prior, [click(30, 50)], text=None)
     expected = mask_of(alone, words, prior, [click(30, 50)], text=None)
-    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(mask, expected)
     np.testing.assert_array_equal(backend.priors[0], prior)
-    assert words.asked == []
+    assert words.texts == []
 
 
 def test_a_word_is_not_asked_again_where_clicks_go_on_from_a_mask(words) -> None:
     mask_of(Clicks(), words, drawn(LEFT), [click(30, 50)])
-    assert words.asked == []
+    assert words.texts == []
     mask_of(Clicks(), words, drawn(LEFT))  # the word is new: nothing else was said
-    assert words.asked == ["thing"]
+    assert words.texts == ["thing"]
 
 
 def test_a_click_on_what_was_not_named_adds_it(words) -> None:
     backend = Clicks()
-    found = mask_of(backend, words, strokes=[click(30, 50)])
-    np.testing.assert_array_equal(found, drawn(LEFT, MIDDLE, RIGHT))
+    mask = mask_of(backend, words, strokes=[click(30, 50)])
+    np.testing.assert_array_equal(mask, drawn(LEFT, MIDDLE, RIGHT))
     assert backend.priors == [None]
 
 
 def test_a_click_amidst_one_of_many_takes_it_away_alone(words) -> None:
-    found = mask_of(Clicks(), words, strokes=[click(14, 10, positive=False)])
-    np.testing.assert_array_equal(found, drawn(MIDDLE))
+    mask = mask_of(Clicks(), words, strokes=[click(14, 10, positive=False)])
+    np.testing.assert_array_equal(mask, drawn(MIDDLE))
 
 
 def test_a_click_beside_the_middle_leaves_the_rest_of_its_piece(words) -> None:
@@ -139,27 +139,27 @@ def test_a_click_beside_the_middle_leaves_the_rest_of_its_piece(words) -> None:
 
 def test_a_refusing_click_outside_changes_nothing(words) -> None:
     backend = Clicks()
-    found = mask_of(backend, words, strokes=[click(38, 2, positive=False)])
-    np.testing.assert_array_equal(found, drawn(LEFT, MIDDLE))
+    mask = mask_of(backend, words, strokes=[click(38, 2, positive=False)])
+    np.testing.assert_array_equal(mask, drawn(LEFT, MIDDLE))
     assert backend.priors == []
 
 
 def test_a_box_says_where_to_look(words) -> None:
     around = box_region((6, 20), (20, 44))
-    found = mask_of(Clicks(), words, regions=[around])
-    np.testing.assert_array_equal(found, drawn(MIDDLE))
+    mask = mask_of(Clicks(), words, regions=[around])
+    np.testing.assert_array_equal(mask, drawn(MIDDLE))
 
 
 def test_a_refusing_lasso_concerns_what_it_touches(words) -> None:
     backend = Clicks()
     corners = np.array([(0.0, 0.0), (0.0, 20.0), (39.0, 20.0), (39.0, 0.0)])
-    found = mask_of(backend, words, regions=[Region(corners, positive=False)])
-    np.testing.assert_array_equal(found, drawn(MIDDLE))
+    mask = mask_of(backend, words, regions=[Region(corners, positive=False)])
+    np.testing.assert_array_equal(mask, drawn(MIDDLE))
     np.testing.assert_array_equal(backend.priors[0], drawn(LEFT))
 
 
 def test_a_backend_that_starts_from_no_mask_is_given_none(words) -> None:
     backend = NoPrior()
-    found = mask_of(backend, words, strokes=[click(14, 10)])
+    mask = mask_of(backend, words, strokes=[click(14, 10)])
     assert backend.priors == [None]
-    np.testing.assert_array_equal(found, drawn(LEFT, MIDDLE))
+    np.testing.assert_array_equal(mask, drawn(LEFT, MIDDLE))

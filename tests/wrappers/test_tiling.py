@@ -40,10 +40,10 @@ places = st.tuples(st.integers(0, SHAPE[0] - 1), st.integers(0, SHAPE[1] - 1))
 
 @given(places, places)
 def test_a_tile_holds_what_is_asked_well_inside(one, other) -> None:
-    wanted = tuple((min(a, b), max(a, b) + 1) for a, b in zip(one, other, strict=True))
-    tile = tile_around(SHAPE, wanted)
+    box = tuple((min(a, b), max(a, b) + 1) for a, b in zip(one, other, strict=True))
+    tile = tile_around(SHAPE, box)
     side = max(stop - start for start, stop in tile)
-    for (start, stop), (low, high), size in zip(tile, wanted, SHAPE, strict=True):
+    for (start, stop), (low, high), size in zip(tile, box, SHAPE, strict=True):
         assert 0 <= start <= low < high <= stop <= size
         if stop - start < size:
             assert start == 0 or low >= start + side / 8 - 1

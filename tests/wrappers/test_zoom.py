@@ -222,11 +222,11 @@ def test_prompts_move_with_the_crop(scene) -> None:
     image = plane_image(np.arange(shape[0] * shape[1]).reshape(shape), spacing)
     ZoomIn(spy).predict(image, prompts, prior)
     origin = np.array([start for start, _ in spy.crops[0]])
-    for given_, seen in zip(prompts.strokes, spy.seen[0].strokes, strict=True):
-        np.testing.assert_allclose(seen.path + origin, given_.path)
-    for given_, seen in zip(prompts.regions, spy.seen[0].regions, strict=True):
-        np.testing.assert_allclose(seen.vertices + origin, given_.vertices)
-        assert (seen.positive, seen.box) == (given_.positive, given_.box)
+    for prompt, crop_prompt in zip(prompts.strokes, spy.seen[0].strokes, strict=True):
+        np.testing.assert_allclose(crop_prompt.path + origin, prompt.path)
+    for prompt, crop_prompt in zip(prompts.regions, spy.seen[0].regions, strict=True):
+        np.testing.assert_allclose(crop_prompt.vertices + origin, prompt.vertices)
+        assert (crop_prompt.positive, crop_prompt.box) == (prompt.positive, prompt.box)
 
 
 def test_an_answer_that_the_crop_cuts_is_looked_at_more_widely() -> None:
@@ -321,8 +321,8 @@ def test_negative_strokes_far_away_are_left_out() -> None:
 
 def test_a_scribble_that_crosses_the_crop_is_seen_though_both_ends_are_outside() -> None:
     crossing = Stroke(np.array([[20.0, 150.0], [280.0, 150.0]]), False, 5.0)
-    (seen,) = _seen([crossing])
-    assert seen.width == 5.0
+    (stroke,) = _seen([crossing])
+    assert stroke.width == 5.0
 
 
 # Equivalence
@@ -332,7 +332,7 @@ def test_a_scribble_that_crosses_the_crop_is_seen_though_both_ends_are_outside()
 @pytest.mark.parametrize("with_prior", [False, True], ids=["click", "mask"])
 def test_the_answer_moves_with_the_object(shift: tuple[int, int], with_prior: bool) -> None:
     truth = ellipsoid((260, 340), (40, 40), (18, 25))
-    moved = np.roll(truth, shift, (0, 1))
+    moved_truth = np.roll(truth, shift, (0, 1))
 
     def ask(values: np.ndarray, by: tuple[int, int]) -> np.ndarray:
         box = box_region((10 + by[0], 5 + by[1]), (50 + by[0], 90 + by[1]))
@@ -345,7 +345,7 @@ def test_the_answer_moves_with_the_object(shift: tuple[int, int], with_prior: bo
 
     expected = np.roll(ask(truth, (0, 0)), shift, (0, 1))
     assert 0 < expected.sum() < truth.sum(), "the box cuts off a part"
-    np.testing.assert_array_equal(ask(moved, shift), expected)
+    np.testing.assert_array_equal(ask(moved_truth, shift), expected)
 
 
 def test_the_probability_is_pasted_in_place_even_from_a_part_of_the_crop() -> None:

@@ -1,4 +1,4 @@
-"""What a click on a large plane costs, counted in pixels and bytes."""
+"""Tests of the cost of a click on a large plane, counted in pixels and bytes."""
 
 from __future__ import annotations
 
@@ -61,15 +61,15 @@ def test_a_session_makes_no_copy_of_a_large_plane() -> None:
     values = large(8192)
     session = Session(values, ToyBackend(), refinement=Refinement(cleanup=True))
     session.add_point((CENTRE, CENTRE))
-    found = int(session.mask.sum())
-    assert found == (values > 0).sum()
+    area = int(session.mask.sum())
+    assert area == (values > 0).sum()
     session.undo()
     tracemalloc.start()
     session.add_point((CENTRE, CENTRE))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 0.75 * values.nbytes  # one mask of the plane would be more
-    assert session.mask.sum() == found
+    assert session.mask.sum() == area
 
 
 def test_a_session_erases_what_an_answer_leaves_far_away() -> None:

@@ -54,30 +54,30 @@ def test_channels_go_last_without_reading(axes, kind):
     shape = {"c": 2, "t": 3, "z": 4, "y": 5, "x": 6}
     values = np.arange(np.prod([shape[a] for a in axes])).reshape([shape[a] for a in axes])
     layout = LayerAxes(axes)
-    moved = layout.volume_data(kind(values))
+    volume = layout.volume_data(kind(values))
     assert layout.volume_axes == axes.replace("c", "") + "c"
     expected = np.moveaxis(values, axes.index("c"), -1)
-    assert moved.shape == expected.shape
+    assert volume.shape == expected.shape
     index = (*(1,) * (len(axes) - 3), slice(None), slice(None))
-    assert np.array_equal(moved[index], expected[index])
+    assert np.array_equal(volume[index], expected[index])
     if kind is np.asarray:
-        assert np.shares_memory(moved, values)
+        assert np.shares_memory(volume, values)
 
 
 @pytest.mark.parametrize(
-    ("axes", "kept", "at"),
+    ("axes", "shared_dims", "at"),
     [
         ("zyx", (0, 1, 2), (7.0, 8.0, 9.0)),
         ("czyx", (1, 2, 3), (7.0, 8.0, 9.0)),
         ("zcyx", (0, 1, 2, 3), (7.0, 0.0, 8.0, 9.0)),
     ],
 )
-def test_layers_beside_an_image(axes, kept, at):
+def test_layers_beside_an_image(axes, shared_dims, at):
     layout = LayerAxes(axes)
-    assert layout.shared_dims == kept
+    assert layout.shared_dims == shared_dims
     assert layout.to_layer((7, 8, 9)) == at
     assert layout.to_volume(at) == (7, 8, 9)
-    assert layout.expand(np.zeros((2, 3, 4))).ndim == len(kept)
+    assert layout.expand(np.zeros((2, 3, 4))).ndim == len(shared_dims)
     whole = [5.0] * len(axes)
     assert layout.from_image(whole) == (5.0, 5.0, 5.0)
 

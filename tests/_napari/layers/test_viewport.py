@@ -1,4 +1,4 @@
-"""What is in view, and the way to another part of the image; without a window."""
+"""Tests of the part of an image in view and of the way to another part; without a window."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.gui
 
 
 def left_behind(data, name: str = "left", image: bool = True) -> None:
-    """What a killed window leaves: an object that was committed, another in work."""
+    """Leave the journal of a killed window: an object that was committed, another in work."""
     session = Session(data, "toy")
     session.add_point((5, 15, 15))
     session.commit("first")
@@ -68,7 +68,7 @@ def test_what_was_left_is_offered_and_recovered(bench, blobs) -> None:
     assert "an image of 12 x 48 x 64, today" in bar.text.text()
     bar.recover.click()
     b.wait()
-    assert [stored.name for stored in b.snapshot.objects] == ["first"]
+    assert [item.name for item in b.snapshot.objects] == ["first"]
     assert len(b.snapshot.prompts) == 1
     assert "Recovered 1 object" in b.status
     assert not bar.isVisible()
@@ -101,7 +101,7 @@ def test_an_image_that_is_not_open_is_asked_for(bench, blobs, errors) -> None:
     b.wait()
     b.dock.recovery_bar.recover.click()
     b.wait()
-    assert [stored.name for stored in b.snapshot.objects] == ["first"]
+    assert [item.name for item in b.snapshot.objects] == ["first"]
 
 
 def test_an_image_kept_with_it_is_opened_beside(bench, blobs) -> None:
@@ -111,7 +111,7 @@ def test_an_image_kept_with_it_is_opened_beside(bench, blobs) -> None:
     b.wait()
     assert b.layer_sync.image is not b.image
     np.testing.assert_array_equal(b.layer_sync.image.data, blobs)
-    assert [stored.name for stored in b.snapshot.objects] == ["first"]
+    assert [item.name for item in b.snapshot.objects] == ["first"]
 
 
 def test_another_image_of_the_same_shape_is_another_image(bench, blobs) -> None:
@@ -171,8 +171,8 @@ def test_unsaved_work_stays_when_its_image_is_removed(bench, blobs) -> None:
     b.click((5, 15, 15))
     b.viewer.layers.remove(b.image)
     b.wait()
-    (kept,) = list_kept()
-    assert kept.steps == 1
+    (journal,) = list_kept()
+    assert journal.steps == 1
     b.dock.recovery.look()
     b.wait()
     assert b.dock.recovery_bar.isVisible()

@@ -72,8 +72,8 @@ def test_a_stopped_run_says_so(training, qtbot, tmp_path) -> None:
 
 def test_the_dock_writes_planes_and_begins(bench, blobs, monkeypatch, tmp_path) -> None:
     b = bench(blobs)
-    begun = []
-    monkeypatch.setattr(TrainingProcess, "start", lambda self, arguments: begun.append(arguments))
+    calls = []
+    monkeypatch.setattr(TrainingProcess, "start", lambda self, arguments: calls.append(arguments))
     b.dock.similar.folded.expand(animate=False)
     b.dock.similar.name.setCurrentText("block")
     labels = np.zeros(blobs.shape, np.int32)
@@ -88,13 +88,13 @@ def test_the_dock_writes_planes_and_begins(bench, blobs, monkeypatch, tmp_path) 
     b.wait()
     train()
     assert "needs objects on 5 planes or more, here are 3" in b.status
-    assert not begun
+    assert not calls
     labels[4:8, 30:44, 36:58] = 1
     b.controller.proxy.run(lambda session, _: session.add_labels(labels))
     b.wait()
     train()
     run = tmp_path / "runs" / "block"
-    assert begun == [[str(run / "data"), "--output", str(run), "--name", "block"]]
+    assert calls == [[str(run / "data"), "--output", str(run), "--name", "block"]]
     assert len(list((run / "data" / "masks").iterdir())) == 7
     b.dock.few_shot._trained(True, "NoC@85 on scenes held out: 5.00 before, 4.00 after")
     assert b.status.startswith("Trained: NoC@85")

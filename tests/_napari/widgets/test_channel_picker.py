@@ -20,24 +20,24 @@ def channels(blobs):
 
 
 def test_a_choice_is_asked_for_seen_by_the_model_and_remembered(bench, channels) -> None:
-    found = bench(channels, axis_labels=("c", "z", "y", "x"))
-    button = found.dock.images.channels
-    assert found.controller.volume.channels == (0, 1, 2)
+    b = bench(channels, axis_labels=("c", "z", "y", "x"))
+    button = b.dock.images.channels
+    assert b.controller.volume.channels == (0, 1, 2)
     assert button.text() == "Choose channels (0, 1, 2)"
     for channel in (0, 3, 1, 2):
         button.menu().actions()[channel].trigger()
-    found.wait()
+    b.wait()
     assert button.text() == "Channels 3"
     assert not button.menu().actions()[3].isEnabled(), "one stays"
-    found.click((3, 5, 15, 15))
-    assert found.controller.session.volume.channels == (3,)
-    assert found.controller.session.mask[5, 8:24, 8:28].all()
-    found.image.name = "first"
-    again = found.viewer.add_image(channels, name="second", axis_labels=("c", "z", "y", "x"))
-    found.dock.images.choose(again)
-    found.wait()
-    assert found.layer_sync.image is again
-    assert found.controller.volume.channels == (3,)
+    b.click((3, 5, 15, 15))
+    assert b.controller.session.volume.channels == (3,)
+    assert b.controller.session.mask[5, 8:24, 8:28].all()
+    b.image.name = "first"
+    again = b.viewer.add_image(channels, name="second", axis_labels=("c", "z", "y", "x"))
+    b.dock.images.choose(again)
+    b.wait()
+    assert b.layer_sync.image is again
+    assert b.controller.volume.channels == (3,)
 
 
 def test_an_image_without_channels_has_no_button(bench, blobs) -> None:
@@ -65,9 +65,9 @@ def test_three_at_most(qtbot) -> None:
     button = ChannelPicker()
     qtbot.addWidget(button)
     button.show_channels(5, (0, 1))
-    told = []
-    button.channels_changed.connect(told.append)
+    choices = []
+    button.channels_changed.connect(choices.append)
     actions = button.menu().actions()
     actions[4].trigger()
-    assert told == [(0, 1, 4)]
+    assert choices == [(0, 1, 4)]
     assert [a.isEnabled() for a in actions] == [True, True, False, False, True]

@@ -15,11 +15,11 @@ VALUES = {10: 0.2, 11: 0.5, 12: 1.0, 13: 0.9}
 
 @pytest.fixture
 def plot(qtbot):
-    made = ConfidencePlot()
-    qtbot.addWidget(made)
-    made.resize(120, made.height())
-    made.show_values("z", 40, VALUES, {12})
-    return made
+    widget = ConfidencePlot()
+    qtbot.addWidget(widget)
+    widget.resize(120, widget.height())
+    widget.show_values("z", 40, VALUES, {12})
+    return widget
 
 
 def _middle(plot, index: int) -> QPoint:
@@ -51,11 +51,11 @@ def test_it_says_what_it_shows(plot, monkeypatch):
     assert plot.describe(11) == "z 11: 50 % sure"
     assert plot.describe(12) == "z 12: set by you"
     assert plot.describe(14) == "z 14: no object"
-    said = []
-    monkeypatch.setattr(QToolTip, "showText", lambda at, text, widget: said.append(text))
+    tooltips = []
+    monkeypatch.setattr(QToolTip, "showText", lambda at, text, widget: tooltips.append(text))
     at = _middle(plot, 10)
     QApplication.sendEvent(plot, QHelpEvent(QHelpEvent.Type.ToolTip, at, plot.mapToGlobal(at)))
-    assert said == ["z 10: 20 % sure"]
+    assert tooltips == ["z 10: 20 % sure"]
 
 
 def test_a_click_or_a_drag_goes_to_a_plane(plot, qtbot):

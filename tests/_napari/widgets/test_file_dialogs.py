@@ -1,4 +1,4 @@
-"""Which file is written when the user leaves the suffix away."""
+"""Tests of the suffix of a file that is written when the user leaves it away."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the menu offers for the selected objects of a series."""
+"""Tests of the offers of the menu for the selected objects of a series."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from napari_promptseg.session.state import StoredObject
 
 
 def offers(times: dict[int, range], here: int | None, parents: dict[int, int] | None = None):
-    chosen = [
+    objects = [
         StoredObject(label, "", (), ((0, 9), (0, 1), (0, 1)), parent=(parents or {}).get(label))
         for label in times
     ]
-    sizes = {label: ObjectSizes("", "", tuple(found)) for label, found in times.items()}
-    return [tuple(offer)[:3] for offer in lineage_offers(chosen, sizes, here)]
+    sizes = {label: ObjectSizes("", "", tuple(time_points)) for label, time_points in times.items()}
+    return [tuple(offer)[:3] for offer in lineage_offers(objects, sizes, here)]
 
 
 @pytest.mark.parametrize(
@@ -78,8 +78,8 @@ def test_several_objects_can_be_a_division(times, parents, expected) -> None:
 def test_nothing_is_offered_without_time_or_before_it_is_measured() -> None:
     assert offers({3: range(2, 6)}, None) == []
     assert offers({3: range(0)}, 2) == []
-    stored = StoredObject(3, "", (), ((0, 9), (0, 1), (0, 1)))
-    assert lineage_offers([stored], {}, 2) == []
+    stored_object = StoredObject(3, "", (), ((0, 9), (0, 1), (0, 1)))
+    assert lineage_offers([stored_object], {}, 2) == []
 
 
 @pytest.mark.parametrize(
@@ -93,9 +93,9 @@ def test_nothing_is_offered_without_time_or_before_it_is_measured() -> None:
     ],
 )
 def test_two_objects_can_be_linked_and_swapped_where_both_sides_have_one(here, links) -> None:
-    found = offers({2: range(3, 8), 1: range(5)}, here)
-    assert [arguments for _, method, arguments in found if method == "link"] == links
-    swaps = [arguments for _, method, arguments in found if method == "swap_tracks"]
+    entries = offers({2: range(3, 8), 1: range(5)}, here)
+    assert [arguments for _, method, arguments in entries if method == "link"] == links
+    swaps = [arguments for _, method, arguments in entries if method == "swap_tracks"]
     assert swaps == ([(1, 2, here)] if links else [])
 
 

@@ -25,8 +25,8 @@ pytestmark = pytest.mark.gui
 @pytest.fixture
 def dialog(qtbot, tmp_path, monkeypatch) -> ModelsDialog:
     monkeypatch.setenv("PROMPTSEG_MODELS", str(tmp_path / "models"))
-    known = registry.entry_points(group=registry.GROUP)
-    monkeypatch.setattr(registry, "_entries", lambda: {e.name: e for e in known})
+    all_entries = registry.entry_points(group=registry.GROUP)
+    monkeypatch.setattr(registry, "_entries", lambda: {e.name: e for e in all_entries})
     dialog = ModelsDialog()
     qtbot.addWidget(dialog)
     return dialog
@@ -80,11 +80,11 @@ def test_a_dropped_file_is_added_and_can_be_deleted(dialog, qtbot, tmp_path) -> 
 
 
 def test_of_an_unknown_file_it_is_asked_which_model_it_is(dialog, qtbot, tmp_path, monkeypatch):
-    chosen = "RITM HRNet32 (COCO+LVIS)"
-    monkeypatch.setattr(QInputDialog, "getItem", lambda *_: (chosen, True))
+    model_name = "RITM HRNet32 (COCO+LVIS)"
+    monkeypatch.setattr(QInputDialog, "getItem", lambda *_: (model_name, True))
     with qtbot.waitSignal(dialog.changed):
         dialog.add(checkpoint(tmp_path, "mine.pth"))
-    assert row_of(dialog, chosen)[1] == "ready"
+    assert row_of(dialog, model_name)[1] == "ready"
 
 
 def test_a_file_that_is_refused_is_told(dialog, qtbot, tmp_path) -> None:
@@ -99,9 +99,9 @@ def test_a_file_that_is_refused_is_told(dialog, qtbot, tmp_path) -> None:
 
 def test_the_dock_offers_what_is_ready_and_greys_the_rest(bench, blobs, monkeypatch, tmp_path):
     monkeypatch.setenv("PROMPTSEG_MODELS", str(tmp_path))
-    known = {e.name: e for e in registry.entry_points(group=registry.GROUP)}
+    all_entries = {e.name: e for e in registry.entry_points(group=registry.GROUP)}
     entries = registry._entries()
-    monkeypatch.setattr(registry, "_entries", lambda: known | entries)
+    monkeypatch.setattr(registry, "_entries", lambda: all_entries | entries)
     b = bench(blobs, backend="toy")
     b.dock.images.update_models()
     model = b.dock.images.backend.native.model()

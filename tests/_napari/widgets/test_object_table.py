@@ -42,23 +42,23 @@ def labels(table: ObjectTable) -> list[int]:
 def test_the_selection_stays_on_its_objects(table, after, selected) -> None:
     table.show_objects(objects(1, 2, 3, 4, 5))
     table.select(2, 4)
-    told: list[list[int]] = []
-    table.selected.connect(told.append)
+    selections: list[list[int]] = []
+    table.selected.connect(selections.append)
     table.show_objects(after)
     assert labels(table) == selected
     assert list(table.model.rows) == after
-    assert (told[-1] if told else [2, 4]) == selected
+    assert (selections[-1] if selections else [2, 4]) == selected
 
 
 def test_one_object_that_changes_is_one_row_that_changes(table) -> None:
     before = objects(1, 2, 3)
     table.show_objects(before)
     table.select(3)
-    changed, resets = [], []
-    table.model.dataChanged.connect(lambda first, last: changed.append((first.row(), last.row())))
+    changes, resets = [], []
+    table.model.dataChanged.connect(lambda first, last: changes.append((first.row(), last.row())))
     table.model.modelReset.connect(lambda: resets.append(True))
     table.show_objects([before[0], replace(before[1], name="nucleus"), before[2]])
-    assert changed == [(1, 1)]
+    assert changes == [(1, 1)]
     assert not resets
     assert table.model.index(1, 1).data() == "nucleus"
     assert labels(table) == [3]
@@ -66,11 +66,11 @@ def test_one_object_that_changes_is_one_row_that_changes(table) -> None:
 
 def test_many_are_selected_with_one_event(table) -> None:
     table.show_objects(objects(*range(1, 1001)))
-    told: list[list[int]] = []
-    table.selected.connect(told.append)
-    chosen = [*range(5, 300), 500, *range(700, 900)]
-    table.select(*chosen)
-    assert told == [chosen]
+    selections: list[list[int]] = []
+    table.selected.connect(selections.append)
+    selection = [*range(5, 300), 500, *range(700, 900)]
+    table.select(*selection)
+    assert selections == [selection]
 
 
 def test_columns_are_as_wide_as_their_longest_text(table) -> None:

@@ -10,10 +10,10 @@ pytestmark = pytest.mark.gui
 
 @pytest.fixture
 def section(qtbot):
-    made = PropagationSection()
-    qtbot.addWidget(made)
-    made.show_axes("zyx", (9, 24, 28))
-    return made
+    widget = PropagationSection()
+    qtbot.addWidget(widget)
+    widget.show_axes("zyx", (9, 24, 28))
+    return widget
 
 
 def test_every_propagator_has_words_of_its_own():
@@ -48,11 +48,11 @@ def test_what_does_not_work_with_the_model_is_grey_and_says_why(section):
 
 
 def test_a_choice_is_told_and_showing_one_is_none(section):
-    chosen: list[str] = []
-    section.propagator_changed.connect(chosen.append)
+    choices: list[str] = []
+    section.propagator_changed.connect(choices.append)
     section.show_way("flow")
     assert section.way.currentText() == "Optical flow"
     assert "propagator='flow'" in section.way.toolTip()
-    assert chosen == []
+    assert choices == []
     section.way.setCurrentIndex(section.way.findData("copy"))
-    assert chosen == ["copy"]
+    assert choices == ["copy"]

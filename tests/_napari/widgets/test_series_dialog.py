@@ -37,7 +37,7 @@ def test_each_chosen_series_is_a_layer(tmp_path, monkeypatch, qtbot) -> None:
     values = np.arange(60, dtype=np.uint16).reshape(3, 4, 5)
     for name in "abc":
         write_series(tmp_path / name, values, SeriesDescription=name)
-    monkeypatch.setattr(reader, "choose_series", lambda found: found[1:])
+    monkeypatch.setattr(reader, "choose_series", lambda series: series[1:])
     layers = reader.read_layers(str(tmp_path))
     assert len(layers) == 2
     for data, attributes, kind in layers:

@@ -27,31 +27,31 @@ def _ignore(_):
 
 
 def test_results_come_in_order_from_one_thread(worker, mail):
-    got, threads = [], set()
+    results, threads = [], set()
 
     def work(job):
         threads.add(threading.current_thread().name)
         return job.items[0]
 
     for number in range(5):
-        worker.submit(Job(work, got.append, _ignore, items=[number]))
+        worker.submit(Job(work, results.append, _ignore, items=[number]))
     assert worker.busy
     mail.open(5)
-    assert got == list(range(5))
+    assert results == list(range(5))
     assert threads == {"promptseg"}
     assert not worker.busy
 
 
 def test_an_exception_is_delivered_and_the_next_job_runs(worker, mail):
-    got = []
+    results = []
 
     def fail(_):
         raise KeyError("no")
 
-    worker.submit(Job(fail, got.append, lambda error: got.append(type(error))))
-    worker.submit(Job(lambda _: "next", got.append, _ignore))
+    worker.submit(Job(fail, results.append, lambda error: results.append(type(error))))
+    worker.submit(Job(lambda _: "next", results.append, _ignore))
     mail.open(2)
-    assert got == [KeyError, "next"]
+    assert results == [KeyError, "next"]
 
 
 class Panic(BaseException):
@@ -78,53 +78,53 @@ def test_what_would_end_a_program_is_delivered_and_the_next_job_runs(worker, mai
 
 
 def test_waiting_jobs_of_one_key_are_merged_up_to_another_one(worker, mail):
-    got, go = [], threading.Event()
+    results, go = [], threading.Event()
     worker.submit(Job(lambda _: go.wait(SECONDS), _ignore, _ignore))
     for key, item in [("a", 1), ("a", 2), ("b", 3), ("a", 4), (None, 5), (None, 6)]:
-        worker.submit(Job(lambda job: list(job.items), got.append, _ignore, "me", key, [item]))
-    worker.submit(Job(lambda job: list(job.items), got.append, _ignore, "other", None, [7]))
+        worker.submit(Job(lambda job: list(job.items), results.append, _ignore, "me", key, [item]))
+    worker.submit(Job(lambda job: list(job.items), results.append, _ignore, "other", None, [7]))
     go.set()
     mail.open(7)
-    assert got == [[1, 2], [3], [4], [5], [6], [7]]
+    assert results == [[1, 2], [3], [4], [5], [6], [7]]
 
 
 def test_dropped_jobs_never_run_and_the_running_one_is_told(worker, mail):
-    got, started = [], threading.Event()
+    results, started = [], threading.Event()
 
     def run(job):
         started.set()
         return job.stop_event.wait(SECONDS)
 
-    worker.submit(Job(run, got.append, _ignore, "me"))
-    worker.submit(Job(lambda _: "mine", got.append, _ignore, "me"))
-    worker.submit(Job(lambda _: "other", got.append, _ignore, "other"))
+    worker.submit(Job(run, results.append, _ignore, "me"))
+    worker.submit(Job(lambda _: "mine", results.append, _ignore, "me"))
+    worker.submit(Job(lambda _: "other", results.append, _ignore, "other"))
     assert started.wait(SECONDS)
     worker.drop("me")
     mail.open(2)
-    assert got == [True, "other"]
+    assert results == [True, "other"]
 
 
 def test_idle_jobs_wait_for_all_others_and_newer_ones_replace_them(worker, mail):
-    got, go = [], threading.Event()
+    results, go = [], threading.Event()
     worker.submit(Job(lambda _: go.wait(SECONDS), _ignore, _ignore))
     for number, (idle, key) in enumerate([(True, "a"), (True, "b"), (True, "a"), (False, "a")]):
-        job = Job(lambda job: job.items[0], got.append, _ignore, "me", key, [number], idle)
+        job = Job(lambda job: job.items[0], results.append, _ignore, "me", key, [number], idle)
         worker.submit(job)
     go.set()
     mail.open(4)
-    assert got == [3, 1, 2]
+    assert results == [3, 1, 2]
     assert not worker.busy
 
 
 def test_dropped_idle_jobs_never_run(worker, mail):
-    got, go = [], threading.Event()
-    worker.submit(Job(lambda _: go.wait(SECONDS), got.append, _ignore))
-    worker.submit(Job(lambda _: "mine", got.append, _ignore, "me", "a", idle=True))
-    worker.submit(Job(lambda _: "other", got.append, _ignore, "other", "a", idle=True))
+    results, go = [], threading.Event()
+    worker.submit(Job(lambda _: go.wait(SECONDS), results.append, _ignore))
+    worker.submit(Job(lambda _: "mine", results.append, _ignore, "me", "a", idle=True))
+    worker.submit(Job(lambda _: "other", results.append, _ignore, "other", "a", idle=True))
     worker.drop("me")
     go.set()
     mail.open(2)
-    assert got == [True, "other"]
+    assert results == [True, "other"]
 
 
 def test_close_is_bounded_and_silences_what_runs(mail):

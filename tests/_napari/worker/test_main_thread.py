@@ -32,7 +32,7 @@ class Canvas(QWidget):
 
 @pytest.fixture
 def events() -> list[str]:
-    """What happened, with a mark where a turn of the event loop begins."""
+    """Record of events, with a mark where a turn of the event loop begins."""
     return []
 
 

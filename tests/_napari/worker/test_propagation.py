@@ -71,13 +71,13 @@ def test_only_what_changed_is_propagated_and_it_says_so(sessions, scene):
 
 
 def test_results_come_from_where_the_user_looks(sessions, scene):
-    found = []
-    sessions.controller.events.planes.connect(found.extend)
+    results = []
+    sessions.controller.events.planes.connect(results.extend)
     sessions.controller.prompts.add(PointPrompt(scene.at(z=2.0)))
     sessions.controller.prompts.add(PointPrompt(scene.at(z=5.0)))
     sessions.controller.propagation.propagate("both", scene.at(z=6.4))
     sessions.wait()
-    assert found[0].plane.index[0] == 6
+    assert results[0].plane.index[0] == 6
 
 
 def test_a_series_goes_the_way_that_is_chosen():
@@ -110,9 +110,9 @@ def test_cancel_is_over_at_once_and_keeps_what_is_done(slow):
     slow.controller.propagation.propagate()
     while not slow.progress:
         slow.mail.open(1)
-    began = perf_counter()
+    start_time = perf_counter()
     slow.controller.propagation.cancel()
-    assert perf_counter() - began < 0.2
+    assert perf_counter() - start_time < 0.2
     assert not slow.controller.propagation.running
     assert slow.running == [True, False]
     slow.wait()

@@ -60,13 +60,14 @@ def test_a_failure_takes_the_prompt_back(scene):
 
 
 def test_a_removed_prompt_is_gone_at_once(sessions, scene):
-    kept, gone = PointPrompt(scene.centre), PointPrompt(scene.at(y=1.0), positive=False)
-    sessions.controller.prompts.add(kept)
-    sessions.controller.prompts.add(gone)
-    sessions.controller.prompts.remove([gone])
-    assert sessions.controller.snapshot.prompts == (kept,)
+    prompt = PointPrompt(scene.centre)
+    negative_prompt = PointPrompt(scene.at(y=1.0), positive=False)
+    sessions.controller.prompts.add(prompt)
+    sessions.controller.prompts.add(negative_prompt)
+    sessions.controller.prompts.remove([negative_prompt])
+    assert sessions.controller.snapshot.prompts == (prompt,)
     sessions.wait()
-    assert sessions.controller.snapshot.prompts == (kept,)
+    assert sessions.controller.snapshot.prompts == (prompt,)
     assert sessions.controller.session.history[-1] == "remove point"
 
 
@@ -80,13 +81,13 @@ def test_a_prompt_is_removed_once_though_asked_twice(sessions, scene):
 
 
 def test_questions_are_answered_after_all_work_and_a_stale_answer_is_dropped(sessions, scene):
-    got = []
-    sessions.controller.events.settled.connect(lambda: got.append("settled"))
-    sessions.controller.ask("prompts", lambda session: len(session.prompts), got.append)
+    answers = []
+    sessions.controller.events.settled.connect(lambda: answers.append("settled"))
+    sessions.controller.ask("prompts", lambda session: len(session.prompts), answers.append)
     sessions.controller.prompts.add(PointPrompt(scene.centre))
-    sessions.controller.ask("prompts", lambda session: len(session.prompts), got.append)
+    sessions.controller.ask("prompts", lambda session: len(session.prompts), answers.append)
     sessions.wait()
-    assert got == ["settled", 1]
+    assert answers == ["settled", 1]
 
 
 def test_a_question_that_fails_is_told_and_one_to_a_replaced_session_is_not_answered(
@@ -98,11 +99,11 @@ def test_a_question_that_fails_is_told_and_one_to_a_replaced_session_is_not_answ
     sessions.controller.ask("fail", fail, lambda _: None)
     sessions.wait()
     assert sessions.failed == ["no answer"]
-    got = []
-    sessions.controller.ask("mask", lambda session: session.mask.sum(), got.append)
+    answers = []
+    sessions.controller.ask("mask", lambda session: session.mask.sum(), answers.append)
     sessions.controller.replace_session(Session(scene.data, gui_backends.Toy()))
     sessions.wait()
-    assert not got
+    assert not answers
 
 
 def test_undo_and_redo_say_what(sessions, scene):
@@ -131,12 +132,12 @@ def test_painting_becomes_masks_of_planes(axes, normal):
     sessions = HeadlessSession(scene)
     box = tuple((1, 3) if n in "zt" else (2, 5) for n in scene.names)
     shape = [stop - start for start, stop in box]
-    chosen = np.ones(shape, bool)
-    chosen[..., 0, 0] = False
-    sessions.controller.prompts.paint_mask(Edit(box, chosen, np.ones(shape, np.int64)), normal)
+    mask = np.ones(shape, bool)
+    mask[..., 0, 0] = False
+    sessions.controller.prompts.paint_mask(Edit(box, mask, np.ones(shape, np.int64)), normal)
     sessions.wait()
     expected = np.zeros_like(scene.truth)
-    expected[tuple(slice(*r) for r in box)] = chosen
+    expected[tuple(slice(*r) for r in box)] = mask
     assert np.array_equal(sessions.controller.mask, expected)
     cut = [i for i, n in enumerate(scene.names) if n in ("t", normal)]
     assert len(sessions.controller.snapshot.prompts) == np.prod([shape[i] for i in cut])
