@@ -48,6 +48,7 @@ def test_the_plane_at_a_valid_position_lies_in_the_volume_and_nearest_to_it(case
     plane = plane_at(axes, position, axis)
     assert len(plane.in_plane) == 2
     assert np.empty(shape)[plane.slices].shape == tuple(shape[a] for a in plane.in_plane)
+    assert plane.shape_in(shape) == np.empty(shape)[plane.slices].shape
     for entry, value, size in zip(plane.index, position, shape, strict=True):
         if entry is not None:
             assert 0 <= entry < size

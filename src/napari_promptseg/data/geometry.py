@@ -87,6 +87,11 @@ class Plane:
         rows, columns = (axis for axis, i in enumerate(self.index) if i is None)
         return rows, columns
 
+    def shape_in(self, shape: Sequence[int]) -> tuple[int, int]:
+        """Return the number of rows and columns of the section in an array of a shape."""
+        rows, columns = self.in_plane
+        return shape[rows], shape[columns]
+
     def part(self, rows: slice, columns: slice) -> tuple[int | slice, ...]:
         """Return the index that takes a part of the section from an array."""
         ranges = iter((rows, columns))

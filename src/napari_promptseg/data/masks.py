@@ -83,7 +83,7 @@ def split_mask(
         planes = [plane_by_index(axes, shape, entry, axis) for entry in filled_indices]
         return [pack_mask(plane, values[plane.slices]) for plane in planes]
     plane = plane_by_index(axes, shape, index, axis)
-    plane_shape = tuple(shape[a] for a in plane.in_plane)
+    plane_shape = plane.shape_in(shape)
     if values.shape != plane_shape:
         raise ValueError(f"mask has shape {values.shape}; the plane has {plane_shape}")
     return [pack_mask(plane, values)]

@@ -245,7 +245,7 @@ def check_prompt(prompt: Prompt, axes: str, shape: Sequence[int]) -> Prompt:
             return prompt
         case MaskPrompt(index, size):
             plane = _check_plane(index, axes, shape, "mask")
-            plane_shape = tuple(shape[a] for a in plane.in_plane)
+            plane_shape = plane.shape_in(shape)
             if tuple(size) != plane_shape:
                 raise ValueError(f"mask has shape {size}; the plane has {plane_shape}")
             return prompt

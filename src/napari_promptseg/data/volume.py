@@ -254,7 +254,7 @@ class Volume:
 
     def is_large(self, plane: Plane) -> bool:
         """Return True if a plane is too large to be read as a whole."""
-        rows, columns = (self.shape[axis] for axis in plane.in_plane)
+        rows, columns = plane.shape_in(self.shape)
         return rows * columns > LARGE
 
     def check_whole(self, plane: Plane, what: str) -> None:
@@ -266,7 +266,7 @@ class Volume:
             If the plane is too large for it.
         """
         if self.is_large(plane):
-            size = tuple(self.shape[axis] for axis in plane.in_plane)
+            size = plane.shape_in(self.shape)
             raise ValueError(f"{what} works on planes of up to {LARGE} pixels, this one has {size}")
 
     def read(self, plane: Plane, crop: Crop | None = None) -> NDArray[Any]:

@@ -168,7 +168,7 @@ class ProposeEach(MethodCall):
         """See `MethodCall`."""
         shape = session.volume.shape
         return tuple(
-            packed_proposals(plane, tuple(shape[axis] for axis in plane.in_plane), proposals)
+            packed_proposals(plane, plane.shape_in(shape), proposals)
             for plane, proposals in session.propose_each(self.prompts).items()
         )
 

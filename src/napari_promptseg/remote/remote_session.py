@@ -280,8 +280,7 @@ class RemoteSession(SessionReader):
         proposals, shape = {}, self.volume.shape
         for packed in answers:
             plane = Plane(packed.index)
-            plane_shape = [shape[axis] for axis in plane.in_plane]
-            proposals[plane] = unpacked_proposals(packed, plane_shape)
+            proposals[plane] = unpacked_proposals(packed, plane.shape_in(shape))
         total = sum(map(len, proposals.values()))
         report(total, total)
         return proposals
@@ -294,7 +293,7 @@ class RemoteSession(SessionReader):
     ) -> list[int]:
         """See `Session.accept`."""
         plane = plane_of(self.volume, index)
-        shape = self.labels[plane.slices].shape
+        shape = plane.shape_in(self.volume.shape)
         return list(self.call(Accept.of(plane, shape, proposals, name)))
 
     def add_labels(

@@ -55,7 +55,7 @@ def predict_each(
     RuntimeError
         If an answer of the backend is none.
     """
-    rows, columns = (volume.shape[axis] for axis in plane.in_plane)
+    rows, columns = plane.shape_in(volume.shape)
     spacing = [volume.axis_spacing(axis) for axis in plane.in_plane]
     for prompts in objects:
         check_prompts(prompts, predictor.name, predictor.backend.capabilities.prompts)
@@ -82,7 +82,7 @@ def _predict(
     questions: Sequence[tuple[PlanePrompts, Bounds | None]],
 ) -> list[Prediction]:
     """Return the prediction of each object, from its prompts and its focus."""
-    rows, columns = (volume.shape[axis] for axis in plane.in_plane)
+    rows, columns = plane.shape_in(volume.shape)
     backend, queries, crops = predictor.batch_backend, [], []
     for prompts, box in questions:
         if volume.is_large(plane):

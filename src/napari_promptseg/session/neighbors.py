@@ -81,7 +81,7 @@ def occupied(
     """
     if not any(plane.crosses(one.box) for one in store.objects.values()):
         return None
-    crop = crop or Crop.whole([store.labels.shape[axis] for axis in plane.in_plane])
+    crop = crop or Crop.whole(plane.shape_in(store.labels.shape))
     labels = np.asarray(store.labels[plane.part(*crop.slices)])
     mask = labels > 0
     if clicked:
@@ -139,7 +139,7 @@ def clicks_on_neighbors(
         for row, column in component_centres(inside)[:1] if inside.any() else ():
             places.append(np.array([row + part[0][0], column + part[1][0]]))
             sides.append(float(np.sqrt(inside.sum())))
-    longest = max(store.labels.shape[axis] for axis in plane.in_plane)
+    longest = max(plane.shape_in(store.labels.shape))
     if not sides or np.median(sides) > _SMALL * longest:
         return ()
     places.sort(key=lambda place: float(np.hypot(*(place - middle))))

@@ -230,7 +230,10 @@ class Predictor:
             if not is_out_of_memory(error):
                 raise
         self._embedded.clear()
-        part = smaller_crop(self._shape(plane), prompts, prior) if crop is None else None
+        part = None
+        if crop is None:
+            extent = None if prior is None else mask_box(prior)
+            part = smaller_crop(plane.shape_in(self._volume.shape), prompts, extent)
         if part is not None:
             try:
                 answer = self._answer(
@@ -244,10 +247,6 @@ class Predictor:
                 return answer
         self.go_to_cpu()
         return self._answer(plane, prompts, prior, crop)
-
-    def _shape(self, plane: Plane) -> tuple[int, int]:
-        rows, columns = plane.in_plane
-        return self._volume.shape[rows], self._volume.shape[columns]
 
     def go_to_cpu(self) -> None:
         """Load the backend again, on the CPU.
@@ -270,7 +269,7 @@ class Predictor:
         prior: NDArray[np.bool_] | None,
         crop: Crop | None,
     ) -> PlaneAnswer:
-        whole = Crop.whole(self._shape(plane))
+        whole = Crop.whole(plane.shape_in(self._volume.shape))
         shape = (crop or whole).shape
         backend = self._reader if prompts.text else self.backend
         check_prompts(prompts, self.name, backend.capabilities.prompts)

@@ -341,7 +341,7 @@ def _answer(
     plane_prompts = PlanePrompts.collect(prompts, plane, names)
     crop = None
     if state.volume.is_large(plane):
-        rows, columns = (state.volume.shape[axis] for axis in plane.in_plane)
+        rows, columns = plane.shape_in(state.volume.shape)
         new_prompts = PlanePrompts.collect(new, plane, names)
         extent = store.plane_extent(plane)
         crop = crop_around((rows, columns), plane_prompts, new_prompts, extent)

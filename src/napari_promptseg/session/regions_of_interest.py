@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_promptseg.data.geometry import Bounds, Crop, box_union, mask_box
+from napari_promptseg.data.geometry import Bounds, Crop, box_union
 
 if TYPE_CHECKING:
     from napari_promptseg.data.plane_prompts import PlanePrompts
@@ -95,8 +95,7 @@ def crop_around(
         Rows and columns of the object so far.
     """
     step = new.step
-    boxes = [b for b in (prompts.bounds(), extent) if b is not None]
-    focus = box_union(boxes) if boxes else ((0, shape[0]), (0, shape[1]))
+    focus = _focus(prompts, extent) or ((0, shape[0]), (0, shape[1]))
     if _longest(focus) > _LONGEST * step:
         focus = new.bounds() or focus
     while _longest(focus) > _LONGEST * step:
@@ -108,35 +107,35 @@ def crop_around(
 
 
 def smaller_crop(
-    shape: tuple[int, int], prompts: PlanePrompts, prior: NDArray[np.bool_] | None
+    shape: tuple[int, int], prompts: PlanePrompts, extent: Bounds | None
 ) -> Crop | None:
-    """Choose what to look at of a plane for which memory is short.
-
-    Parameters
-    ----------
-    shape : (int, int)
-        Rows and columns of the plane.
-    prompts : PlanePrompts
-        All of the plane.
-    prior : (H, W) bool array or None
-        The object so far.
+    """Choose what to look at of a plane for which memory is short; see `crop_around`.
 
     Returns
     -------
     Crop or None
         Prompts and object with what is around them; None if that is more than half of the plane.
     """
-    extent = None if prior is None else mask_box(prior)
-    boxes = [box for box in (prompts.bounds(), extent) if box is not None]
-    if not boxes:
+    focus = _focus(prompts, extent)
+    if focus is None:
         return None
     rows, columns = (
-        (max(start - margin, 0), min(stop + margin, size))
-        for (start, stop), size in zip(box_union(boxes), shape, strict=True)
-        for margin in [max(stop - start, _MIN_MARGIN) // 2]
+        _with_margin(start, stop, size) for (start, stop), size in zip(focus, shape, strict=True)
     )
     crop = Crop(rows, columns)
     return crop if 2 * math.prod(crop.shape) <= math.prod(shape) else None
+
+
+def _focus(prompts: PlanePrompts, extent: Bounds | None) -> Bounds | None:
+    """Return the rows and columns of prompts and object, None without any."""
+    boxes = [box for box in (prompts.bounds(), extent) if box is not None]
+    return box_union(boxes) if boxes else None
+
+
+def _with_margin(start: int, stop: int, size: int) -> tuple[int, int]:
+    """Widen a range inside of an axis of a size by half of its length on each end, or more."""
+    margin = max(stop - start, _MIN_MARGIN) // 2
+    return max(start - margin, 0), min(stop + margin, size)
 
 
 def _longest(box: Bounds) -> int:

@@ -320,13 +320,13 @@ class Store:
         inside = self.mask[plane.part(*part)]
         if not inside.any():
             return None
-        copy = np.zeros([self.mask.shape[axis] for axis in plane.in_plane], np.bool_)
+        copy = np.zeros(plane.shape_in(self.mask.shape), np.bool_)
         copy[part] = inside
         return copy
 
     def plane_patches(self, plane: Plane, answer: PlaneAnswer) -> tuple[ImagePatch, ...]:
         """Return the patches that bring a plane of the mask to an answer, none if it is equal."""
-        rows, columns = (self.mask.shape[axis] for axis in plane.in_plane)
+        rows, columns = plane.shape_in(self.mask.shape)
         hull = answer.box((rows, columns))
         extent = self.plane_extent(plane)
         if extent is not None:

@@ -22,7 +22,7 @@ _LONGEST: Final = 1024
 
 def picture_crop(volume: Volume, plane: Plane) -> Crop:
     """Return all of a plane, downsampled if it is larger than a picture has to be."""
-    rows, columns = (volume.shape[axis] for axis in plane.in_plane)
+    rows, columns = plane.shape_in(volume.shape)
     return Crop((0, rows), (0, columns), max(1, max(rows, columns) // _LONGEST))
 
 

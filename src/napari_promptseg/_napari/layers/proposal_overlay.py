@@ -75,7 +75,7 @@ class ProposalOverlay:
             return
         self._visible_plane = plane
         shape = self._layer_sync.controller.volume.shape
-        values = np.zeros([shape[axis] for axis in plane.in_plane], np.uint16)
+        values = np.zeros(plane.shape_in(shape), np.uint16)
         colors: dict[int | None, Any] = {None: "transparent", 0: "transparent"}
         for number, (one, (part, mask)) in enumerate(here, start=1):
             values[part][mask] = number

@@ -46,7 +46,7 @@ class TextOverlay:
         from napari.utils.colormaps import Colormap, ensure_colormap
 
         layer_sync = self._layer_sync
-        shape = tuple(layer_sync.controller.volume.shape[axis] for axis in plane.in_plane)
+        shape = plane.shape_in(layer_sync.controller.volume.shape)
         if probability is None or probability.shape != shape:
             return  # a part of a large plane
         colors = ensure_colormap("viridis").map(np.linspace(0, 1, 256))

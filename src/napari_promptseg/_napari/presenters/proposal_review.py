@@ -169,7 +169,7 @@ class ProposalReview:
                 self._refused_objects.add(_key(one))
                 continue
             there = self._refusals.setdefault(
-                one.plane, np.zeros([shape[axis] for axis in one.plane.in_plane], np.bool_)
+                one.plane, np.zeros(one.plane.shape_in(shape), np.bool_)
             )
             there[one.proposal.part] |= one.proposal.mask
         if not self._name:  # of no class, but of all objects

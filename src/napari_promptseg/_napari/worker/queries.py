@@ -24,7 +24,7 @@ def uncertainty(session: AnySession, plane: Plane) -> NDArray[np.float32]:
     """
     if session.has_object(plane) or _prompted(session, plane):
         return session.uncertainty(plane)
-    return np.zeros([session.volume.shape[axis] for axis in plane.in_plane], np.float32)
+    return np.zeros(plane.shape_in(session.volume.shape), np.float32)
 
 
 def next_click(session: AnySession, plane: Plane | None) -> Suggestion | None:

@@ -100,7 +100,7 @@ class Writer:
             plane = row.plane(index)
             self.done += 1
             if self._store.has_object(plane):
-                size = [self._store.mask.shape[axis] for axis in plane.in_plane]
+                size = plane.shape_in(self._store.mask.shape)
                 yield self._put(evidence, plane, np.zeros(size, np.bool_), None)
             else:
                 self._store.underway.confidences[plane] = None
@@ -109,7 +109,7 @@ class Writer:
         self, evidence: Constraints, plane: Plane, mask: NDArray[np.bool_], confidence: float | None
     ) -> PlaneResult:
         """Write a plane; one without confidence is one where nothing was answered."""
-        size = tuple(self._store.mask.shape[axis] for axis in plane.in_plane)
+        size = plane.shape_in(self._store.mask.shape)
         if mask.shape != size:
             raise RuntimeError(f"a mask of {mask.shape} was answered for a plane of {size}")
         sure, empty = 1.0 if confidence is None else float(confidence), not mask.any()
