@@ -8,6 +8,7 @@ import warnings
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import rmtree
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -72,6 +73,12 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def journals(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Keep journals and locks of the user of this machine out of the tests."""
-    monkeypatch.setenv("PROMPTSEG_JOURNALS", str(tmp_path_factory.mktemp("journals")))
+def user_folders(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """Keep journals and embeddings of the user of this machine out of the tests."""
+    folder = tmp_path_factory.mktemp("user")
+    monkeypatch.setenv("PROMPTSEG_JOURNALS", str(folder / "journals"))
+    monkeypatch.setenv("PROMPTSEG_CACHE", str(folder / "embeddings"))
+    yield
+    rmtree(folder, ignore_errors=True)
