@@ -118,3 +118,32 @@ def test_strangers_and_the_hasty_are_sent_away() -> None:
     assert audit.lines == [("refused", "10.0.0.7", "/api/sessions")]
     busy = SimpleNamespace(take=lambda user: 0.25)
     assert status(Gate(None, service(rate=busy)), scope("GET", "/api/sessions")) == 429
+
+
+def test_those_who_repeat_too_often_are_kept_waiting(monkeypatch) -> None:
+    release, pauses = asyncio.Event(), []
+
+    async def held(seconds: float) -> None:
+        pauses.append(seconds)
+        await release.wait()
+
+    async def run() -> None:
+        answers = []
+
+        async def send(message) -> None:
+            answers.append(message.get("status"))
+
+        gate = Gate(None, service(rate=SimpleNamespace(take=lambda user: 2.0)))
+        step = asyncio.sleep
+        monkeypatch.setattr("napari_promptseg.server.gate.asyncio.sleep", held)
+        requests = [scope("GET", "/api/sessions") for _ in range(20)]
+        tasks = [asyncio.ensure_future(gate(r, receive, send)) for r in requests]
+        for _ in range(5):
+            await step(0)
+        assert answers.count(429) == 4, "not more than 16 are held, of which each costs memory"
+        release.set()
+        await asyncio.gather(*tasks)
+        assert answers.count(429) == 20
+        assert pauses == [0.5] * 16
+
+    asyncio.run(run())

@@ -9,8 +9,8 @@ import pytest
 
 from helpers import ToyBackend
 from napari_promptseg.data.array_codec import pack
-from napari_promptseg.remote.protocol import Line, PlaneOffer, PlaneQuestion
-from napari_promptseg.server.predict_api import Planes
+from napari_promptseg.remote.protocol import Line, PlaneAnswered, PlaneOffer, PlaneQuestion
+from napari_promptseg.server.predict_api import Planes, answer_pieces
 
 IMAGE = np.arange(7 * 9, dtype=np.uint8).reshape(7, 9)
 PRIOR = np.zeros(IMAGE.shape, bool)
@@ -69,3 +69,12 @@ def test_a_plane_of_more_than_256_mib_is_refused_before_it_is_unpacked() -> None
         planes.put("a", offer(shape=(2**14 + 1, 2**14)))
     with pytest.raises(ValueError, match="expected"):  # of the right size, but not its data
         planes.put("a", offer(shape=(2**14, 2**14)))
+
+
+@pytest.mark.parametrize("size", [0, 3 * 2**18, 2**21 + 1])
+def test_an_answer_is_sent_in_small_pieces(size: int) -> None:
+    data = np.random.default_rng(size).bytes(size)
+    reply = PlaneAnswered.model_construct(rows=(1, 4), columns=(0, 7), score=0.25, data=data)
+    pieces = list(answer_pieces(reply))
+    assert PlaneAnswered.model_validate_json(b"".join(pieces)) == reply
+    assert max(map(len, pieces)) <= 2**20

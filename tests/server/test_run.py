@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
+from threadpoolctl import threadpool_info
 
 from helpers import ToyBackend
 from napari_promptseg.server.quotas import Quotas
-from napari_promptseg.server.run import check_exposure, is_loopback, make_config
+from napari_promptseg.server.run import check_exposure, is_loopback, make_config, serve
 from napari_promptseg.server.service import Service
 
 if TYPE_CHECKING:
@@ -26,6 +28,25 @@ def test_it_says_nothing_of_itself_believes_no_proxy_and_bounds_messages(tmp_pat
     assert not any((config.server_header, config.date_header, config.proxy_headers))
     assert (config.ws_max_size, config.ws_max_queue) == (16 * 2**20, 2)
     assert config.limit_concurrency == 512
+
+
+def test_threads_of_all_users_share_no_workers_of_blas(monkeypatch, tmp_path: Path) -> None:
+    counts = []
+
+    def run(server) -> None:
+        counts.extend(p["num_threads"] for p in threadpool_info() if p["user_api"] == "blas")
+
+    monkeypatch.setattr("uvicorn.Server.run", run)
+    service = Service(tmp_path / "server", quotas=Quotas())
+    service._make = ToyBackend
+    mask = os.umask(0o077)
+    try:
+        serve(service)
+    finally:
+        os.umask(mask)
+        service.close()
+    assert counts, "NumPy and SciPy have one each"
+    assert set(counts) == {1}
 
 
 @pytest.mark.parametrize(

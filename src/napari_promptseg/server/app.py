@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Annotated, Final
 
 from fastapi import Depends, FastAPI, Path, Request, WebSocket
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from napari_promptseg.remote.protocol import (
     CreateSession,
@@ -22,6 +22,7 @@ from napari_promptseg.remote.protocol import (
 from napari_promptseg.server.conversation import Conversation
 from napari_promptseg.server.faults import fault
 from napari_promptseg.server.gate import REFUSED, Gate
+from napari_promptseg.server.predict_api import answer_pieces
 from napari_promptseg.server.service import Service
 
 Key = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
@@ -102,7 +103,7 @@ def make_app(service: Service) -> FastAPI:
     @app.post("/api/planes/{key}")
     async def answer(user: User, key: Key, question: PlaneQuestion) -> Response:
         reply = await service.run(user, lambda a: a.planes.answer(key, question))
-        return Response(reply.model_dump_json(), media_type="application/json")
+        return StreamingResponse(answer_pieces(reply), media_type="application/json")
 
     @app.get("/api/sessions")
     async def sessions(user: User) -> list[SessionInfo]:

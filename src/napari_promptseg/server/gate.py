@@ -37,6 +37,10 @@ MAX_QUESTION_BYTES: Final = 16 * 2**20
 """Prompts of a plane, with its mask so far."""
 _BODY_SECONDS: Final = 30.0
 """Within which the next piece of a body must come."""
+_REFUSAL_SECONDS: Final = 0.5
+"""For which an answer "too many requests" is held back: who repeats at once costs little then."""
+_HELD_REFUSALS: Final = 16
+"""Answers of one user that are held back at a time."""
 _BODIES: Final = 2
 """Bodies of one user that are read at a time."""
 
@@ -63,6 +67,7 @@ class Gate:
         )
         self._sockets: Counter[str] = Counter()
         self._requests: Counter[str] = Counter()
+        self._held_refusals: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
@@ -89,7 +94,7 @@ class Gate:
         if not wait and self._requests[user] >= 2 * service.quotas.sockets:
             wait = 1.0
         if wait:
-            await _answer(send, 429, "too many requests", {"Retry-After": f"{wait:.2f}"})
+            await self._refuse_hasty(user, wait, send)
             return
         method, path = scope["method"], scope["path"]
         limit = _body_limit(method, path)
@@ -110,6 +115,16 @@ class Gate:
                 await self._app(scope, _bounded(receive, limit, charge), send)
         finally:
             self._requests[user] -= 1
+
+    async def _refuse_hasty(self, user: str, wait: float, send: Send) -> None:
+        """Send away a user who asks too often, but not at once."""
+        if self._held_refusals[user] < _HELD_REFUSALS:
+            self._held_refusals[user] += 1
+            try:
+                await asyncio.sleep(min(wait, _REFUSAL_SECONDS))
+            finally:
+                self._held_refusals[user] -= 1
+        await _answer(send, 429, "too many requests", {"Retry-After": f"{wait:.2f}"})
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         service, token = self._service, bearer_token(scope)

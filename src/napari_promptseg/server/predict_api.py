@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +17,7 @@ from napari_promptseg.server.limits import check_strokes
 from napari_promptseg.wrappers.options import Refinement, build
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from napari_promptseg.models.base import Backend
     from napari_promptseg.remote.protocol import Line, PlaneOffer, PlaneQuestion
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 _MAX_PLANES: Final = 8
 MAX_PLANE_BYTES: Final = 2**28
 """Bytes of a plane, and of all that are kept of a user."""
+_PIECE: Final = 3 * 2**18
+"""Bytes that are encoded at a time, in which no other thread runs; a multiple of three."""
 
 
 class Planes:
@@ -119,3 +122,14 @@ class Planes:
 
 def _corners(line: Line) -> np.ndarray[Any, np.dtype[np.float64]]:
     return np.array(line.path, np.float64)
+
+
+def answer_pieces(reply: PlaneAnswered) -> Iterator[bytes]:
+    """Yield the JSON of an answer, which of a large plane has tens of megabytes, piece by piece."""
+    frame = reply.model_copy(update={"data": b""}).model_dump_json()
+    before, after = frame.split('"data":""')
+    yield f'{before}"data":"'.encode()
+    data = memoryview(reply.data)
+    for start in range(0, len(data), _PIECE):
+        yield b64encode(data[start : start + _PIECE])
+    yield f'"{after}'.encode()

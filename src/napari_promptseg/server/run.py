@@ -156,7 +156,9 @@ def serve(
     Parameters are checked by `check_exposure`. All files that the process writes from now on
     are for its account alone; those that an earlier version left open are closed to others.
     """
+    import scipy.linalg  # noqa: F401 - limited below with all BLAS that is loaded
     import uvicorn
+    from threadpoolctl import threadpool_limits
 
     check_exposure(service, host, certificate, key)
     os.umask(0o077)
@@ -170,7 +172,10 @@ def serve(
         log_level="error",  # strangers could fill a log of warnings
         timeout_graceful_shutdown=5,
     )
-    uvicorn.Server(options).run()
+    # All threads share the workers of BLAS: one of a low priority, in a product of its own, makes
+    # everybody wait for those. Products here are small, and one thread is as fast.
+    with threadpool_limits(1, user_api="blas"):
+        uvicorn.Server(options).run()
 
 
 def close_to_others(folder: Path) -> None:
