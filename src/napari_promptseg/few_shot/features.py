@@ -21,6 +21,8 @@ from napari_promptseg.models.tensor_files import weights_identity
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from napari_promptseg.models.capabilities import DenseFeatures
+
 Float32 = NDArray[np.float32]
 _STRIDE: Final = 32
 """Sides of the network input are multiples of it."""
@@ -103,6 +105,16 @@ def network_identity() -> str:
     return weights_identity(ClickNetBackend.name, shipped_weights())
 
 
+def dense_features(backend: DenseFeatures, image: Float32, factor: float) -> FeatureMap:
+    """Return the features of an image from a backend, see `FeatureExtractor.extract`."""
+    height, width = image.shape[:2]
+    rows, columns = (max(1, round(n * factor / _STRIDE)) * _STRIDE for n in (height, width))
+    pixels = stretch_contrast(resize(image, (rows, columns)))
+    features = backend.dense(pixels.transpose(2, 0, 1)[None])[0]
+    flat = np.ascontiguousarray(features.reshape(len(features), -1).T)
+    return FeatureMap(flat, (features.shape[1], features.shape[2]), (height, width))
+
+
 class FeatureExtractor:
     """Extracts features, and answers batches of clicks, with the shipped network.
 
@@ -132,12 +144,7 @@ class FeatureExtractor:
         factor : float
             Scale of the network input, whose sides are rounded to multiples of 32 pixels.
         """
-        height, width = image.shape[:2]
-        rows, columns = (max(1, round(n * factor / _STRIDE)) * _STRIDE for n in (height, width))
-        pixels = stretch_contrast(resize(image, (rows, columns)))
-        features = self._backend.dense(pixels.transpose(2, 0, 1)[None])[0]
-        flat = np.ascontiguousarray(features.reshape(len(features), -1).T)
-        return FeatureMap(flat, (features.shape[1], features.shape[2]), (height, width))
+        return dense_features(self._backend, image, factor)
 
     def answer(self, image: Float32, questions: Sequence[Question]) -> list[Float32]:
         """Predict every question on its crop of the image.

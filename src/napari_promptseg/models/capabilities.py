@@ -47,6 +47,17 @@ class BatchedStages(Protocol):
 
 
 @runtime_checkable
+class DenseFeatures(Protocol):
+    """A backend with features of an image that depend on no prompt."""
+
+    def dense(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the (1, C, h, w) features of a (1, 3, H, W) image with values in [0, 1].
+
+        Its sides are multiples of 32; those of the features divide them.
+        """
+
+
+@runtime_checkable
 class Everything(Protocol):
     """A backend that segments all objects of a plane without prompts (see `Capabilities`)."""
 

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from napari_promptseg.models.capabilities import DenseFeatures
 from napari_promptseg.models.encoding.prompt_maps import excluded_pixels
 from napari_promptseg.propagation.anchors import MIN_AREA, last_weight
 from napari_promptseg.propagation.appearance import Appearance
 from napari_promptseg.propagation.base import PlanePrediction
+from napari_promptseg.propagation.object_model import ObjectModel
 from napari_promptseg.propagation.optical_flow import Motion
 from napari_promptseg.propagation.schedule import fill_in_order
+from napari_promptseg.wrappers.base import unwrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
 
 _MIN_AREA_RATIO = 0.04
 """Area relative to the previous plane below which an object has ended."""
+_RENEWAL = 2
+"""Planes from one renewal of the model of the object to the next."""
 _LEAK_FILL, _LEAK_GROWTH, _LEAK_FRACTION = 0.95, 1.5, 0.1
 """See `leaks`."""
 
@@ -61,8 +66,10 @@ class SequentialPropagator:
     The planes beside the origin of the stack come first, in both directions in turn, then
     the others outward. Planes between two anchors are yielded twice, the second time blended.
 
-    The prior is the previous mask, warped by optical flow. Along time an object that has
-    vanished may come back near its last position, if its colors match.
+    The prior is the previous mask, warped by optical flow, and corrected by a model of the
+    object that is learnt from the anchor (`ObjectModel`) where the backend has features. Along
+    time that model also finds an object that jumped, and one that has vanished may come back
+    near its last position, if its colors match.
 
     Parameters
     ----------
@@ -108,6 +115,7 @@ class SequentialPropagator:
         mask, before = stack.anchors[origin], origin
         previous: PlaneImage | None = None
         appearance: Appearance | None = None  # set while the object has vanished
+        model = self._learn(stack, origin)
         for index in indices:
             if not mask.any():
                 return
@@ -115,6 +123,8 @@ class SequentialPropagator:
             prior = mask
             if appearance is None:
                 prior = self._moved(mask, previous or stack.read(before), image)
+            if model is not None:
+                prior = model.corrected(image, prior, search=stack.step == 0)
             probability, score = self._answer(stack, prior, image, index)
             candidate = probability > 0.5
             vanished = np.count_nonzero(candidate) < max(MIN_AREA, _MIN_AREA_RATIO * mask.sum())
@@ -129,7 +139,16 @@ class SequentialPropagator:
                 yield index, np.zeros_like(probability), score
                 continue
             mask, before, previous, appearance = candidate, index, image, None
+            if model is not None and abs(index - origin) % _RENEWAL == 0:
+                model = model.renewed(image, mask)
             yield index, probability, score
+
+    def _learn(self, stack: Stack, origin: int) -> ObjectModel | None:
+        """Learn what the object on an anchor looks like, if the backend has features for it."""
+        features, mask = unwrapped(self.backend), stack.anchors[origin]
+        if not isinstance(features, DenseFeatures) or not mask.any():
+            return None
+        return ObjectModel.learn(features, stack.read(origin), mask)
 
     def _moved(self, mask: Mask, image: PlaneImage, following: PlaneImage) -> Mask:
         warped, _ = self._motion.carry(mask, image, following)
