@@ -49,24 +49,25 @@ def test_a_prior_that_is_a_little_off_is_drawn_as_the_object_is() -> None:
     model, truth = learnt(disc(60, 80)), disc(66, 90)
     prior = disc(60, 80)
     assert iou(prior, truth) < 0.65
-    for search in (True, False):
-        corrected = model.corrected(plane_image(frame(truth, 1)), prior, search=search)
-        assert iou(corrected, truth) > 0.85
+    assert iou(model.corrected(plane_image(frame(truth, 1)), prior), truth) > 0.85
 
 
-def test_an_object_that_jumped_is_followed_where_that_is_asked_for() -> None:
+def test_an_object_that_jumped_is_followed() -> None:
     model, prior, truth = learnt(disc(40, 60)), disc(40, 60), disc(100, 130)
     assert not (prior & truth).any()
-    image = plane_image(frame(truth, 1))
-    assert iou(model.corrected(image, prior, search=True), truth) > 0.85
-    stays = model.corrected(image, prior, search=False)
-    np.testing.assert_array_equal(stays, prior, "a frame without the object corrects nothing")
+    assert iou(model.corrected(plane_image(frame(truth, 1)), prior), truth) > 0.85
+
+
+def test_a_frame_without_the_object_corrects_nothing() -> None:
+    model, prior = learnt(disc(40, 60)), disc(44, 66)
+    nothing = plane_image(frame(np.zeros(SHAPE, bool), 1))
+    np.testing.assert_array_equal(model.corrected(nothing, prior), prior)
 
 
 def test_what_has_the_same_colors_further_away_attracts_nothing() -> None:
     model, prior = learnt(disc(50, 70)), disc(50, 70)
     both = disc(52, 74) | disc(110, 170)
-    corrected = model.corrected(plane_image(frame(both, 1)), prior, search=True)
+    corrected = model.corrected(plane_image(frame(both, 1)), prior)
     assert iou(corrected, disc(52, 74)) > 0.85
 
 
@@ -76,10 +77,10 @@ def test_new_colors_are_learnt_and_old_ones_are_not_forgotten() -> None:
     blue = np.where(mask[..., None], (60, 70, 200), GREEN) + rng.normal(0, 12, (*SHAPE, 3))
     image = plane_image(blue.clip(0, 255).astype(np.uint8))
     prior = disc(66, 90)
-    assert iou(model.corrected(image, prior, search=False), mask) < 0.7
+    assert iou(model.corrected(image, prior), mask) < 0.7
     renewed = model.renewed(image, mask)
-    assert iou(renewed.corrected(image, prior, search=False), mask) > 0.85
-    assert iou(renewed.corrected(plane_image(frame(mask, 3)), prior, search=False), mask) > 0.85
+    assert iou(renewed.corrected(image, prior), mask) > 0.85
+    assert iou(renewed.corrected(plane_image(frame(mask, 3)), prior), mask) > 0.85
 
 
 def test_an_object_of_too_few_pixels_is_not_learnt() -> None:
@@ -110,4 +111,4 @@ def test_the_chain_follows_a_jump_along_time_with_a_backend_that_has_features() 
     assert isinstance(Colored(), DenseFeatures)
     assert iou(last(Colored(), 0.0), truth[3]) > 0.85
     assert not (last(ToyBackend(), 0.0) & truth[3]).any()
-    assert not (last(Colored(), 1.0) & truth[3]).any(), "in space nothing jumps"
+    assert not (last(Colored(), 1.0) & truth[3]).any(), "in space nothing jumps, and objects end"

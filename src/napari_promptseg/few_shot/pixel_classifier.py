@@ -210,8 +210,8 @@ class PixelClassifier:
         return cls.fit(sure) if sure.complete else first
 
     @classmethod
-    def fit(cls, samples: Samples) -> PixelClassifier:
-        """Fit the weights to samples, with equal weight for every kind.
+    def fit(cls, samples: Samples, iterations: int = _MAX_ITERATIONS) -> PixelClassifier:
+        """Fit the weights to samples, with equal weight for every kind, in so many iterations.
 
         Raises
         ------
@@ -243,7 +243,7 @@ class PixelClassifier:
 
         start = np.zeros((count + 1) * _KINDS)
         # With a shorter memory, the steps would be too few.
-        best, _, _ = fmin_l_bfgs_b(loss, start, m=_MAX_ITERATIONS, maxiter=_MAX_ITERATIONS)
+        best, _, _ = fmin_l_bfgs_b(loss, start, m=iterations, maxiter=iterations)
         layer = best.reshape(count + 1, _KINDS).astype(np.float32)
         prototypes = [inputs[samples.kinds == kind].mean(0) for kind in (CORE, BACKGROUND)]
         return cls(mean, deviation, layer[:-1], layer[-1], np.stack(prototypes).astype(np.float32))

@@ -26,6 +26,8 @@ _SMALLEST: Final = 96
 """Least side of it in pixels of the frame."""
 _NARROW, _WIDE = 1.8, 4.0
 """Side of it relative to the box of the object: around the object, and to search for it."""
+_ITERATIONS: Final = 25
+"""Of each fit; more take longer and follow no better."""
 _LIMIT: Final = 6.0
 """Bound of the log-odds of a pixel, so that no single place decides."""
 _OUTSIDE: Final = -2.0
@@ -70,7 +72,7 @@ class ObjectModel:
         samples = _sample(backend, image, mask)
         if not samples.complete:
             return None
-        return cls(backend, samples, PixelClassifier.fit(samples))
+        return cls(backend, samples, PixelClassifier.fit(samples, _ITERATIONS))
 
     def renewed(self, image: PlaneImage, mask: Mask) -> ObjectModel:
         """Return the model learnt from the annotated frame and another one."""
@@ -78,10 +80,12 @@ class ObjectModel:
         if not samples.complete:
             return self
         both = Samples.join([self.samples, samples])
-        return replace(self, classifier=PixelClassifier.fit(both))
+        return replace(self, classifier=PixelClassifier.fit(both, _ITERATIONS))
 
-    def corrected(self, image: PlaneImage, prior: Mask, *, search: bool) -> Mask:
+    def corrected(self, image: PlaneImage, prior: Mask) -> Mask:
         """Return a prior, which is not empty, as the model sees the object in another frame.
+
+        Where it does not look like the object, the object is searched for further away.
 
         Parameters
         ----------
@@ -89,12 +93,10 @@ class ObjectModel:
             The frame.
         prior : (H, W) bool array
             Where the object is expected.
-        search : bool
-            Whether the object may have moved further than expected.
         """
         part = _around(prior, _NARROW)
         odds = self._log_odds(image, part)
-        if search and _contrast(odds, prior[part]) < _SURE:
+        if _contrast(odds, prior[part]) < _SURE:
             moved = self._followed(image, prior)
             if moved is not prior:
                 prior, part = moved, _around(moved, _NARROW)

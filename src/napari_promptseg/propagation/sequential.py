@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _MIN_AREA_RATIO = 0.04
 """Area relative to the previous plane below which an object has ended."""
 _RENEWAL = 2
-"""Planes from one renewal of the model of the object to the next."""
+"""Frames from one renewal of the model of the object to the next."""
 _LEAK_FILL, _LEAK_GROWTH, _LEAK_FRACTION = 0.95, 1.5, 0.1
 """See `leaks`."""
 
@@ -66,10 +66,10 @@ class SequentialPropagator:
     The planes beside the origin of the stack come first, in both directions in turn, then
     the others outward. Planes between two anchors are yielded twice, the second time blended.
 
-    The prior is the previous mask, warped by optical flow, and corrected by a model of the
-    object that is learnt from the anchor (`ObjectModel`) where the backend has features. Along
-    time that model also finds an object that jumped, and one that has vanished may come back
-    near its last position, if its colors match.
+    The prior is the previous mask, warped by optical flow. Along time, where the backend has
+    features, a model of the object that is learnt from the anchor corrects it and follows jumps
+    (`ObjectModel`), and an object that has vanished may come back near its last position, if its
+    colors match.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ class SequentialPropagator:
             if appearance is None:
                 prior = self._moved(mask, previous or stack.read(before), image)
             if model is not None:
-                prior = model.corrected(image, prior, search=stack.step == 0)
+                prior = model.corrected(image, prior)
             probability, score = self._answer(stack, prior, image, index)
             candidate = probability > 0.5
             vanished = np.count_nonzero(candidate) < max(MIN_AREA, _MIN_AREA_RATIO * mask.sum())
@@ -144,9 +144,12 @@ class SequentialPropagator:
             yield index, probability, score
 
     def _learn(self, stack: Stack, origin: int) -> ObjectModel | None:
-        """Learn what the object on an anchor looks like, if the backend has features for it."""
+        """Learn what the object on an anchor looks like, if the backend has features for it.
+
+        In space it would go on to draw where the object has ended.
+        """
         features, mask = unwrapped(self.backend), stack.anchors[origin]
-        if not isinstance(features, DenseFeatures) or not mask.any():
+        if stack.step > 0 or not isinstance(features, DenseFeatures) or not mask.any():
             return None
         return ObjectModel.learn(features, stack.read(origin), mask)
 
