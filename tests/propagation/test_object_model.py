@@ -29,13 +29,14 @@ class Colored(Colors, ToyBackend):
     """A backend that has features."""
 
 
-def disc(row: float, column: float, radius: float = 20, stretch: float = 1.5) -> np.ndarray:
-    rows, columns = np.mgrid[: SHAPE[0], : SHAPE[1]]
-    return (rows - row) ** 2 + ((columns - column) / stretch) ** 2 < radius**2
+def disc(row: float, column: float, shape=SHAPE, radius: float = 20) -> np.ndarray:
+    """A disc that is 1.5 times as wide as it is high."""
+    rows, columns = np.mgrid[: shape[0], : shape[1]]
+    return (rows - row) ** 2 + ((columns - column) / 1.5) ** 2 < radius**2
 
 
 def frame(mask: np.ndarray, seed: int = 0) -> np.ndarray:
-    noise = np.random.default_rng(seed).normal(0, 12, (*SHAPE, 3))
+    noise = np.random.default_rng(seed).normal(0, 12, (*mask.shape, 3))
     return (np.where(mask[..., None], RED, GREEN) + noise).clip(0, 255).astype(np.uint8)
 
 
@@ -50,6 +51,14 @@ def test_a_prior_that_is_a_little_off_is_drawn_as_the_object_is() -> None:
     prior = disc(60, 80)
     assert iou(prior, truth) < 0.65
     assert iou(model.corrected(plane_image(frame(truth, 1)), prior), truth) > 0.85
+
+
+def test_large_frames_are_worked_on_at_a_lower_resolution() -> None:
+    shape = (1500, 2200)
+    mask, truth = disc(600, 800, shape, 300), disc(650, 860, shape, 300)
+    corrected = learnt(mask).corrected(plane_image(frame(truth, 1)), mask)
+    assert corrected.shape == shape
+    assert iou(corrected, truth) > 0.9 > iou(mask, truth)
 
 
 def test_an_object_that_jumped_is_followed() -> None:

@@ -36,6 +36,8 @@ _RING: Final = 0.35
 """Width of the surroundings relative to the square root of the area of an object."""
 _BLUR: Final = 0.08
 """The same of the border of a prior, within which the model moves it easily."""
+_DOUBT: Final = 0.02
+"""Odds that a prior is wrong even far from its border."""
 _SURE: Final = 3.0
 """Contrast of the log-odds inside and around a prior above which it is not searched for."""
 _MARGIN, _PER_SIZE = 0.7, 0.5
@@ -101,12 +103,13 @@ class ObjectModel:
             if moved is not prior:
                 prior, part = moved, _around(moved, _NARROW)
                 odds = self._log_odds(image, part)
-        before = prior[part].astype(np.float32)
+        shape = prior[part].shape
+        before = resize(prior[part].astype(np.float32), _reduced(shape))
         area = float(before.sum())
         soft = cv2.GaussianBlur(before, (0, 0), max(2.0, _BLUR * float(np.sqrt(area))))
-        own = np.log((soft + 0.02) / (1.02 - soft))
-        after = own + resize(odds, before.shape) > 0
-        if after.sum() < _REMAINS * area:
+        own = np.log((soft + _DOUBT) / (1 + _DOUBT - soft))
+        after = resize(own + resize(odds, before.shape), shape) > 0
+        if after.sum() < _REMAINS * prior.sum():
             return prior
         corrected = np.zeros_like(prior)
         corrected[part] = after
@@ -164,8 +167,15 @@ def _around(mask: Mask, factor: float) -> tuple[slice, slice]:
 def _pixels(image: PlaneImage, part: tuple[slice, slice]) -> tuple[Float32, float]:
     """Return the colors of a part of a frame, and the scale at which the network sees them."""
     rows, columns = part
-    colors = image.crop((rows.start, rows.stop), (columns.start, columns.stop)).rgb()
+    shown = image.crop((rows.start, rows.stop), (columns.start, columns.stop))
+    colors = shown.rgb(_reduced(shown.shape))
     return colors, _SIDE / max(colors.shape[:2])
+
+
+def _reduced(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return the rows and columns at which a part of a frame is worked on, at most 512."""
+    scale = min(1.0, 2 * _SIDE / max(shape))
+    return max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
 
 
 def _kernel(inside: Float32) -> Float32:
