@@ -17,6 +17,7 @@ from napari_promptseg.models.capabilities import DenseFeatures
 
 if TYPE_CHECKING:
     from napari_promptseg.data.volume import PlaneImage
+    from napari_promptseg.few_shot.features import FeatureMap
     from napari_promptseg.propagation.base import Mask
 
 Float32 = NDArray[np.float32]
@@ -117,7 +118,7 @@ class ObjectModel:
 
     def _log_odds(self, image: PlaneImage, part: tuple[slice, slice]) -> Float32:
         """Return the log-odds of the object in a part of a frame, on the grid of the features."""
-        features = dense_features(self.backend, *_pixels(image, part))
+        features = _features(self.backend, image, part)
         background = self.classifier.maps(features)[BACKGROUND]
         bounded = np.clip(background, 1e-6, 1 - 1e-6)
         odds: Float32 = np.clip(np.log(1 / bounded - 1), -_LIMIT, _LIMIT)
@@ -148,7 +149,7 @@ class ObjectModel:
 def _sample(backend: DenseFeatures, image: PlaneImage, mask: Mask) -> Samples:
     """Sample the features of an object and its surroundings."""
     part = _around(mask, _NARROW)
-    features = dense_features(backend, *_pixels(image, part))
+    features = _features(backend, image, part)
     return Samples.around(features, mask[part].astype(np.int32)).thinned()
 
 
@@ -164,12 +165,12 @@ def _around(mask: Mask, factor: float) -> tuple[slice, slice]:
     return rows, columns
 
 
-def _pixels(image: PlaneImage, part: tuple[slice, slice]) -> tuple[Float32, float]:
-    """Return the colors of a part of a frame, and the scale at which the network sees them."""
+def _features(backend: DenseFeatures, image: PlaneImage, part: tuple[slice, slice]) -> FeatureMap:
+    """Return the features of a part of a frame."""
     rows, columns = part
-    shown = image.crop((rows.start, rows.stop), (columns.start, columns.stop))
-    colors = shown.rgb(_reduced(shown.shape))
-    return colors, _SIDE / max(colors.shape[:2])
+    crop = image.crop((rows.start, rows.stop), (columns.start, columns.stop))
+    colors = crop.rgb(_reduced(crop.shape))
+    return dense_features(backend, colors, _SIDE / max(colors.shape[:2]))
 
 
 def _reduced(shape: tuple[int, ...]) -> tuple[int, int]:
