@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 
 from helpers import ellipsoid
-from napari_promptseg.models.encoding.stack_maps import EARLIER, GIVEN
+from napari_promptseg.data.plane_prompts import Stroke
+from napari_promptseg.measure.overlap import iou
+from napari_promptseg.models.encoding.stack_maps import CLICKED, EARLIER, GIVEN
 from napari_promptseg.training.data.crops_3d import StackSample
+from napari_promptseg.training.plane_answers import PlaneAnswers
 from napari_promptseg.training.stack_episodes import StackEpisode, start_stack
 
 TRUTH = ellipsoid((6, 64, 64), (2.5, 32, 32), (3, 20, 20))
@@ -82,3 +85,52 @@ def test_planes_that_were_given_count_little() -> None:
     assert episode.open.shape == TRUTH.shape
     assert episode.open[:, 0, 0].argmin() == 1
     assert (np.delete(episode.open, 1, 0) == 1).all()
+
+
+@pytest.fixture(scope="module")
+def model() -> PlaneAnswers:
+    return PlaneAnswers()
+
+
+def test_the_answer_to_clicks_on_a_plane_is_that_of_the_shipped_network(
+    model: PlaneAnswers,
+) -> None:
+    two = SAMPLE.image[3].copy()
+    two[4:12, 40:60] = 200  # a bar, far from being square, beside the disk
+    sample = StackSample(np.repeat(two[None], 6, 0), TRUTH, NAMES, 0.05)
+    episode = StackEpisode.on(sample, model)
+    episode.planes[3].strokes.append(Stroke(np.array([[8.0, 50.0]]), positive=True))
+    episode.ask(3)
+    bar = np.zeros((64, 64), bool)
+    bar[4:12, 40:60] = True
+    assert episode.planes[3].reliability == CLICKED
+    assert iou(episode.planes[3].mask > 0, bar) > 0.8
+
+
+def test_a_plane_that_was_corrected_is_answered_from_its_mask(model: PlaneAnswers) -> None:
+    episode = StackEpisode.on(SAMPLE, model)
+    episode.planes[3].strokes.append(Stroke(np.array([[32.0, 16.0]]), positive=True))
+    half = TRUTH[3].copy()
+    half[:, :32] = False
+    episode.ask(3, prior=half)
+    assert iou(episode.planes[3].mask > 0, TRUTH[3]) > 0.9
+
+
+def test_episodes_go_on_from_answers_of_the_network(model: PlaneAnswers) -> None:
+    priors = []
+
+    class Spy:
+        def predict(self, image, strokes, prior=None):
+            priors.append(prior)
+            return model.predict(image, strokes, prior)
+
+    for seed in range(30):
+        episode = start_stack(SAMPLE, np.random.default_rng(seed), Spy())
+        episode.correct(np.zeros(TRUTH.shape, np.float32), np.random.default_rng(seed))
+    assert any(prior is None for prior in priors)
+    assert any(prior is not None for prior in priors)
+
+
+def test_without_a_model_no_plane_can_be_answered() -> None:
+    with pytest.raises(ValueError, match="no model"):
+        StackEpisode.on(SAMPLE).ask(0)

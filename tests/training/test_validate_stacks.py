@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from napari_promptseg.training.config import DataSet, TrainConfig, ValidationData
+from napari_promptseg.training.plane_answers import PlaneAnswers
 from napari_promptseg.training.validate_stacks import StackValidation
 
 if TYPE_CHECKING:
@@ -67,6 +68,24 @@ def test_only_planes_without_the_given_mask_count(two_sets: list[Path]) -> None:
 
     assert validation.measure(perfect) == {"dice": 1.0, "dice/one": 1.0, "dice/two": 1.0}
     assert validation.measure(copied) == {"dice": 0.0, "dice/one": 0.0, "dice/two": 0.0}
+
+
+def test_with_a_model_for_planes_stacks_are_clicked_too(two_sets: list[Path]) -> None:
+    validation = StackValidation.read(config(*two_sets), PlaneAnswers())
+
+    def known(episodes) -> np.ndarray:
+        """Return what is known, and nothing of other planes."""
+        answers = np.zeros((len(episodes), *episodes[0].truth.shape), np.float32)
+        for answer, episode in zip(answers, episodes, strict=True):
+            for index, plane in enumerate(episode.planes):
+                if plane.mask is not None:
+                    answer[index] = plane.mask
+        return answers
+
+    figures = validation.measure(known)
+    assert figures["dice"] == 0  # the plane whose mask is given does not count
+    assert figures["dice1"] == pytest.approx((figures["dice1/one"] + figures["dice1/two"]) / 2)
+    assert 0.1 < figures["dice1/one"] < 1
 
 
 def test_without_sets_there_are_no_figures() -> None:

@@ -167,6 +167,9 @@ class TrainConfig(BaseModel):
     regions : float
         How often a superpixel is the object of a crop instead of what is labelled, in sets
         that are not upright.
+    plane_answers : bool
+        Whether a network for volumes learns to go on from what the shipped ClickNet answers to
+        clicks on a plane, instead of made-up masks alone.
     cooldown : float
         Last share of the steps, in which the rate falls to nearly zero; before it the rate
         stays at its peak, so that a run can be prolonged. 1 lets it fall from the start.
@@ -209,6 +212,7 @@ class TrainConfig(BaseModel):
     persistence: float = Field(0.65, ge=0, lt=1)
     consistency: float = Field(0.0, ge=0)
     regions: float = Field(0.0, ge=0, le=1)
+    plane_answers: bool = False
     cooldown: float = Field(1.0, gt=0, le=1)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     stored: Literal["float32", "float16"] = "float32"

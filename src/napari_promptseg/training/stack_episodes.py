@@ -17,6 +17,7 @@ from napari_promptseg.models.encoding.stack_maps import (
     encode_stack,
 )
 from napari_promptseg.simulation import clicks
+from napari_promptseg.training.plane_answers import PlaneAnswers
 
 if TYPE_CHECKING:
     from napari_promptseg.training.data.crops_3d import StackSample
@@ -27,8 +28,11 @@ _TOLD: Final = 0.1
 """How much a plane counts whose mask was given."""
 _CLICK_ALONE: Final = 0.15
 """How often a click comes without an answer of another model to it."""
+_NETWORK: Final = 0.75
+"""How often an answer to clicks is that of a model for planes, where there is one; else it is
+made up, as other models have other faults."""
 _SPOILT: Final = 0.4
-"""How often the answer to a click has leaked, or is a part."""
+"""How often a made-up answer to a click has leaked, or is a part."""
 _STARTS: Final = {
     "mask": 0.28,
     "masks": 0.12,
@@ -41,23 +45,40 @@ earlier step with errors, or a click and its answer."""
 
 @dataclass(slots=True)
 class StackEpisode:
-    """A stack, what is known of each of its planes so far, and the organs on them."""
+    """A stack, what is known of each of its planes so far, and the organs on them.
+
+    Parameters
+    ----------
+    image : (T, S, S, 3) float32 array
+        Values in [0, 1].
+    truth : (T, S, S) bool array
+        The object.
+    names : (T, S, S) integer array
+        See `StackSample`.
+    gaps : (T,) float32 array
+        See `encode_stack`.
+    planes : list of PlaneKnowledge
+        What is known of each plane.
+    model : PlaneAnswers, optional
+        Answers clicks on single planes; without it all answers are made up.
+    """
 
     image: NDArray[np.float32]
     truth: Mask
     names: NDArray[np.integer[Any]]
     gaps: NDArray[np.float32]
     planes: list[PlaneKnowledge] = field(default_factory=list)
+    model: PlaneAnswers | None = None
 
     @classmethod
-    def on(cls, sample: StackSample) -> StackEpisode:
+    def on(cls, sample: StackSample, model: PlaneAnswers | None = None) -> StackEpisode:
         """Begin with nothing known."""
         image = sample.image.astype(np.float32) / np.float32(255)
         count, size = image.shape[:2]
         contrast = stretch_contrast(image.reshape(count * size, size, 3)).reshape(image.shape)
         gaps = np.full(count, sample.gap, np.float32)
         planes = [PlaneKnowledge() for _ in range(count)]
-        return cls(contrast, sample.truth, sample.names, gaps, planes)
+        return cls(contrast, sample.truth, sample.names, gaps, planes, model)
 
     def maps(self) -> NDArray[np.float32]:
         """Return the (T, 7, S, S) maps beside the image."""
@@ -92,15 +113,40 @@ class StackEpisode:
         chance = rng.random()
         if chance < 0.25:  # nothing but the click
             return
+        if self.model is not None and rng.random() < _NETWORK:
+            self.ask(worst, predicted[worst])
+            return
         correction = self.truth[worst]
         if chance < 0.55 and correction.any():
             correction = clicks.disturb(correction, rng)
         self.know(worst, correction, CLICKED)
 
+    def ask(self, plane: int, prior: Mask | None = None) -> None:
+        """Learn what the model for planes makes of the clicks on a plane.
 
-def start_stack(sample: StackSample, rng: np.random.Generator) -> StackEpisode:
-    """Begin an episode in one of the ways that a propagation meets."""
-    episode = StackEpisode.on(sample)
+        Parameters
+        ----------
+        plane : int
+            Index; it has a stroke at least.
+        prior : (S, S) bool array, optional
+            The mask before them.
+
+        Raises
+        ------
+        ValueError
+            If there is no such model.
+        """
+        if self.model is None:
+            raise ValueError("this episode has no model that answers clicks on a plane")
+        mask = self.model.predict(self.image[plane], self.planes[plane].strokes, prior)
+        self.know(plane, mask, CLICKED)
+
+
+def start_stack(
+    sample: StackSample, rng: np.random.Generator, model: PlaneAnswers | None = None
+) -> StackEpisode:
+    """Begin an episode in one of the ways that a propagation meets; see `StackEpisode`."""
+    episode = StackEpisode.on(sample, model)
     truth = episode.truth
     object_planes = np.flatnonzero(truth.any((1, 2)))
     way = str(rng.choice(list(_STARTS), p=list(_STARTS.values())))
@@ -117,7 +163,11 @@ def start_stack(sample: StackSample, rng: np.random.Generator) -> StackEpisode:
         case "click":
             if click := clicks.click_inside(truth[first], rng, centred=0.7):
                 episode.planes[first].strokes.append(click)
-            if rng.random() >= _CLICK_ALONE:
+            if rng.random() < _CLICK_ALONE:
+                pass
+            elif click and model is not None and rng.random() < _NETWORK:
+                episode.ask(first)
+            else:
                 episode.know(first, _as_answered(episode, first, rng), CLICKED)
     return episode
 

@@ -22,6 +22,7 @@ from napari_promptseg.training.losses import (
     instance_loss,
     mask_overlap,
 )
+from napari_promptseg.training.plane_answers import PlaneAnswers
 from napari_promptseg.training.semantic_head import SemanticHead
 from napari_promptseg.training.stack_episodes import start_stack
 from napari_promptseg.training.validate_clicks import ValidationSet
@@ -217,11 +218,12 @@ class StackTask:
     def __init__(self, config: TrainConfig) -> None:
         self._config = config
         self.extra = SemanticHead([len(data.organs) for data in config.data])
+        self._plane_answers = PlaneAnswers() if config.plane_answers else None
 
     def begin(self, set_index: int, scenes: list[Scene], rng: np.random.Generator) -> Episode:
         """See `TrainingTask.begin`."""
         sample = draw_stack(scenes, self._config.planes, self._config.crop, rng)
-        episode = start_stack(sample, rng)
+        episode = start_stack(sample, rng, self._plane_answers)
         episode.names = self.extra.numbers(episode.names, set_index)
         return episode
 
@@ -250,7 +252,7 @@ class StackTask:
 
     def validation(self) -> Validation:
         """See `TrainingTask.validation`."""
-        return StackValidation.read(self._config)
+        return StackValidation.read(self._config, self._plane_answers)
 
 
 class InstanceTask:

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_promptseg.data.plane_prompts import Stroke
 from napari_promptseg.measure.overlap import dice
 from napari_promptseg.models.encoding.stack_maps import GIVEN
+from napari_promptseg.simulation.clicks import next_click
 from napari_promptseg.training.data.crops_3d import StackSample, draw_stack
+from napari_promptseg.training.plane_answers import PlaneAnswers
 from napari_promptseg.training.stack_episodes import StackEpisode
 from napari_promptseg.training.validation_sets import draw_fixed, mean_figures
 
@@ -28,12 +31,13 @@ _PER_SET, _BATCH = 24, 4
 
 @dataclass(frozen=True, slots=True)
 class StackValidation:
-    """Fixed stacks of each validation set, started from a mask."""
+    """Fixed stacks of each validation set, started from a mask, and from a click."""
 
     samples: dict[str, list[StackSample]]
+    model: PlaneAnswers | None = None
 
     @classmethod
-    def read(cls, config: TrainConfig) -> StackValidation:
+    def read(cls, config: TrainConfig, model: PlaneAnswers | None = None) -> StackValidation:
         """Draw the stacks; the same ones for the same configuration."""
 
         def draw(scenes: list[Scene], rng: np.random.Generator) -> StackSample:
@@ -41,7 +45,7 @@ class StackValidation:
                 scenes, config.planes, config.crop, rng, recolored=False, labelled=True
             )
 
-        return cls(draw_fixed(config, draw, _PER_SET))
+        return cls(draw_fixed(config, draw, _PER_SET), model)
 
     def measure(self, predict: Predict) -> dict[str, float]:
         """Return the figures.
@@ -54,15 +58,16 @@ class StackValidation:
         Returns
         -------
         dict of str to float
-            ``dice``, from the mask of the largest plane to the others; averaged over the sets,
-            and of each set, as ``dice/NAME``. Empty without sets.
+            ``dice``, from the mask of the largest plane to the others, and with a model for planes
+            ``dice1``, of all planes after a click at the centre of the largest; averaged over the
+            sets, and of each set, as ``dice/NAME``. Empty without sets.
         """
-        return mean_figures(
-            {
-                name: {"dice": float(np.mean(_from_mask(stacks, predict)))}
-                for name, stacks in self.samples.items()
-            }
-        )
+        figures = {}
+        for name, stacks in self.samples.items():
+            figures[name] = {"dice": float(np.mean(_from_mask(stacks, predict)))}
+            if self.model is not None:
+                figures[name]["dice1"] = float(np.mean(_from_click(stacks, self.model, predict)))
+        return mean_figures(figures)
 
 
 def _answers(episodes: list[StackEpisode], predict: Predict) -> list[NDArray[np.bool_]]:
@@ -77,6 +82,18 @@ def _answers(episodes: list[StackEpisode], predict: Predict) -> list[NDArray[np.
 
 def _largest(sample: StackSample) -> int:
     return int(np.count_nonzero(sample.truth, axis=(1, 2)).argmax())
+
+
+def _from_click(stacks: list[StackSample], model: PlaneAnswers, predict: Predict) -> list[float]:
+    episodes = [StackEpisode.on(sample, model) for sample in stacks]
+    for episode, sample in zip(episodes, stacks, strict=True):
+        plane = _largest(sample)
+        click = next_click(np.zeros_like(sample.truth[plane]), sample.truth[plane])
+        assert click is not None
+        episode.planes[plane].strokes.append(Stroke(np.array([click[0]], np.float64), True))
+        episode.ask(plane)
+    answers = _answers(episodes, predict)
+    return [dice(answer, s.truth) for answer, s in zip(answers, stacks, strict=True)]
 
 
 def _from_mask(stacks: list[StackSample], predict: Predict) -> list[float]:
