@@ -54,6 +54,22 @@ def test_a_session_on_it_is_like_one_here(connection, blobs) -> None:
     backend.close()
 
 
+@pytest.mark.parametrize(("axes", "section"), [("zyx", True), ("tyx", False)])
+def test_the_server_knows_planes_of_volumes(
+    axes: str, section: bool, connection, blobs, monkeypatch
+) -> None:
+    planes = []
+    embed = ToyBackend.embed
+    monkeypatch.setattr(
+        ToyBackend, "embed", lambda self, image: planes.append(image) or embed(self, image)
+    )
+    backend = RemoteBackend(connection=connection)
+    Session(Volume(blobs, axes), backend).add_point((5, 15, 15))
+    assert {image.is_section for image in planes} == {section}
+    assert planes[0].shape == blobs.shape[1:]
+    backend.close()
+
+
 def test_a_plane_that_the_server_forgot_is_sent_again(place, connection, blobs) -> None:
     backend = RemoteBackend(connection=connection)
     session = Session(blobs, backend)

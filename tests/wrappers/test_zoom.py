@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers import ScriptedBackend, ToyBackend, bright, ellipsoid, plane_image
+from napari_promptseg.data.geometry import Plane
 from napari_promptseg.data.plane_prompts import PlanePrompts, Stroke, box_region
+from napari_promptseg.data.volume import Volume
 from napari_promptseg.models.base import Backend, Prediction
 from napari_promptseg.models.batching import Query
 from napari_promptseg.wrappers.zoom import ZoomIn
@@ -137,6 +139,15 @@ def test_the_number_of_closer_looks_is_bounded(side: int, looks: int) -> None:
     assert len(toy.looks) <= looks + 2
     assert sum(rows * columns for rows, columns in toy.looks) < 6e6
     assert not closer or closer[-1] == 110
+
+
+@pytest.mark.parametrize(("axes", "closest"), [("zyx", 44), ("tyx", 110)])
+def test_in_planes_of_volumes_the_closest_look_is_closer(axes: str, closest: int) -> None:
+    toy = Nearsighted(range(0))
+    stack = Volume(np.zeros((2, 400, 400), np.uint8), axes)
+    ZoomIn(toy).predict(stack.plane(Plane((1, None, None))), PlanePrompts((click(50, 50),)))
+    assert min(max(look) for look in toy.looks) == closest
+    assert len(toy.looks) <= 6
 
 
 def test_looks_are_as_close_as_scribbles_allow() -> None:

@@ -71,12 +71,16 @@ class PlaneImage:
     origin : (Volume, Plane), optional
         Where it comes from, for models that look at the planes around it; None for parts of
         planes.
+    is_section : bool
+        Whether it is a plane of a volume, in which structures are often few voxels wide, or a
+        part of one.
     """
 
     values: NDArray[Any]
     window: Window
     spacing: tuple[float, float] = (1.0, 1.0)
     origin: tuple[Volume, Plane] | None = field(default=None, repr=False, compare=False)
+    is_section: bool = False
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -352,7 +356,13 @@ class Volume:
         step = 1 if crop is None else crop.step
         rows, columns = (self.axis_spacing(axis) * step for axis in plane.in_plane)
         origin = (self, plane) if crop is None else None
-        return PlaneImage(self.read(plane, crop), self.intensity_window, (rows, columns), origin)
+        return PlaneImage(
+            self.read(plane, crop),
+            self.intensity_window,
+            (rows, columns),
+            origin,
+            is_section="z" in self.names,
+        )
 
     @cached_property
     def intensity_window(self) -> Window:

@@ -96,6 +96,7 @@ class RemoteBackend:
             dtype=values.dtype.str,
             window=(image.window.low, image.window.high),
             spacing=image.spacing,
+            section=image.is_section,
             data=pack(values),
         )
         text = offer.model_dump_json()

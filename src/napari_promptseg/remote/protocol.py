@@ -106,12 +106,19 @@ class Line(Message):
 
 
 class PlaneOffer(Message):
-    """A plane that prompts are to be answered on; its pixels compressed."""
+    """A plane that prompts are to be answered on; its pixels compressed.
+
+    Parameters
+    ----------
+    section : bool
+        Whether it is a plane of a volume.
+    """
 
     shape: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=2, max_length=3)]
     dtype: Annotated[str, Field(pattern=r"^[<|][buif][1248]$")]
     window: tuple[float, float]
     spacing: tuple[float, float]
+    section: bool = False
     data: Base64Bytes
 
 

@@ -73,7 +73,7 @@ class Planes:
         if size > MAX_PLANE_BYTES:
             raise ValueError(f"a plane may have {MAX_PLANE_BYTES} bytes, this has {size}")
         values = unpack(plane.data, plane.shape, plane.dtype)
-        image = PlaneImage(values, Window(*plane.window), plane.spacing)
+        image = PlaneImage(values, Window(*plane.window), plane.spacing, is_section=plane.section)
         self._embedded[key] = image.shape, self._backend.embed(image)
         self._embedded.move_to_end(key)
         self._sizes[key] = size

@@ -33,6 +33,8 @@ _UNSURE: Final = 0.6
 """Expected IoU of the first look below which closer looks are taken."""
 _CLOSEST: Final = 110
 """Side of the closest one, in pixels: about half of what networks see at full resolution."""
+_CLOSEST_IN_VOLUMES: Final = 44
+"""The same in planes of volumes, whose structures are often few voxels wide."""
 _MAX_LOOKS: Final = 4
 """Number of closer looks at most; of fewer, each has at least half the side of the one before."""
 _NOTHING: Final = Prediction(np.zeros((0, 0), np.float32), (0, 0), (0, 0), 1.0)
@@ -221,7 +223,8 @@ class ZoomIn(Wrapper):
         spacing = np.array(image.spacing)
         extent = float(((high - low) * spacing).max())
         side = max((stop - start) * s for (start, stop), s in zip(outer, spacing, strict=True))
-        last = max(_CLOSEST * float(spacing.min()), self.factor * extent)
+        closest = _CLOSEST_IN_VOLUMES if image.is_section else _CLOSEST
+        last = max(closest * float(spacing.min()), self.factor * extent)
         count = min(math.ceil(math.log2(max(side / last, 1.0))), _MAX_LOOKS)
         for number in range(1, count + 1):
             yield _square((low + high) / 2, side * (last / side) ** (number / count), image)
