@@ -61,6 +61,20 @@ def test_only_chosen_ids_are_objects_and_ground_counts_less_where_sets_are_spars
     assert (sample.weight[sample.objects == UNCOUNTED] == 0).all()
 
 
+def test_a_video_gives_crops_of_its_frames() -> None:
+    image, labels = draw_discs(5)
+    frames = np.stack([image, 255 - image])
+    film = Scene(
+        frames, np.stack([labels, 0 * labels]).astype(np.int16), "video", (1.0, 1.0, 1.0), "film"
+    )
+    for seed in range(8):  # the second frame has no object
+        sample = draw_instances([film], Meaning(), 96, np.random.default_rng(seed), recolored=False)
+        still = draw_instances([scene()], Meaning(), 96, np.random.default_rng(0), recolored=False)
+        assert sample.objects.any()
+        inside = sample.image[::2, ::2][sample.objects > 0].mean()
+        assert abs(inside - still.image[::2, ::2][still.objects > 0].mean()) < 60
+
+
 def test_a_set_without_objects_is_an_error() -> None:
     empty = Scene(
         np.zeros((40, 40, 3), np.uint8),

@@ -80,7 +80,10 @@ class Meaning:
 
 
 def _plane(scene: Scene, rng: np.random.Generator) -> tuple[UInt8, NDArray[Any]]:
-    """Return the image, with square pixels, and the labels of a random plane of a scene."""
+    """Return the image, with square pixels, and the labels of a random plane or frame."""
+    if scene.kind == "video":
+        frame = int(rng.integers(len(scene.labels)))
+        return scene.image[frame], scene.labels[frame]
     if scene.kind != "volume":
         return scene.image, scene.labels
     thick = max(scene.spacing) > 3 * min(scene.spacing)
