@@ -76,15 +76,15 @@ class SquareCrop:
         rows, columns = self.rectangle(plane.shape)
         part = plane.crop((rows.start, rows.stop), (columns.start, columns.stop))
         colors = part.rgb(self._averaged(part.shape))
-        return self._warp(colors, (rows.start, columns.start), part.shape, cv2.BORDER_REPLICATE)
+        return self._warp(colors, (rows.start, columns.start), part.shape)
 
     def mask(self, mask: Mask) -> Float32:
-        """Return an (S, S) mask of 0 and 1; there is no object beyond the plane."""
+        """Return an (S, S) mask of 0 and 1; beyond the plane it goes on as the image does."""
         rows, columns = self.rectangle(mask.shape)
         part = mask[rows, columns]
         shape = (part.shape[0], part.shape[1])
         shares = resize(part.astype(np.float32), self._averaged(shape))
-        warped = self._warp(shares, (rows.start, columns.start), shape, cv2.BORDER_CONSTANT)
+        warped = self._warp(shares, (rows.start, columns.start), shape)
         return np.asarray(warped > 0.5, np.float32)
 
     def _averaged(self, shape: tuple[int, int]) -> tuple[int, int]:
@@ -94,16 +94,15 @@ class SquareCrop:
             return shape
         return max(round(shape[0] * smaller), 1), max(round(shape[1] * smaller), 1)
 
-    def _warp(
-        self, part: Float32, corner: tuple[int, int], shape: tuple[int, ...], border: int
-    ) -> Float32:
+    def _warp(self, part: Float32, corner: tuple[int, int], shape: tuple[int, ...]) -> Float32:
+        """Resample a part of the plane; beyond the plane, its border goes on."""
         matrix = self._matrix(corner)
         for axis in (0, 1):  # the part may have been resized
             factor = shape[axis] / part.shape[axis]
             column = 1 - axis
             matrix[:, 2] += matrix[:, column] * (factor - 1) / 2
             matrix[:, column] *= factor
-        size = (self.side, self.side)
+        size, border = (self.side, self.side), cv2.BORDER_REPLICATE
         return np.asarray(
             cv2.warpAffine(part, matrix, size, flags=cv2.INTER_LINEAR, borderMode=border),
             np.float32,

@@ -208,17 +208,19 @@ def _crop(row: Row, size: int, rng: np.random.Generator) -> StackSample:
         )
         centre, zoom = centre * zoom, 1.0
     matrix = crop_matrix(zoom, centre, size, True, rng)
-    border = cv2.BORDER_REPLICATE if rng.random() < 0.5 else cv2.BORDER_CONSTANT
     mirror = -1 if rng.random() < 0.5 else 1
-    images = [cv2.warpAffine(p, matrix, (size, size), borderMode=border) for p in image]
-    masks = [cv2.warpAffine(p.astype(np.uint8) * 255, matrix, (size, size)) > 127 for p in truth]
+    # Beyond the plane, image and object go on together, as in use.
+    images, masks = (
+        [cv2.warpAffine(p, matrix, (size, size), borderMode=cv2.BORDER_REPLICATE) for p in planes]
+        for planes in (image, truth.astype(np.uint8) * 255)
+    )
     organ_ids = [
         cv2.warpAffine(p, matrix, (size, size), flags=cv2.INTER_NEAREST, borderValue=UNNAMED)
         for p in names
     ]
     return StackSample(
         np.ascontiguousarray(np.stack(images)[:, :, ::mirror], np.uint8),
-        np.ascontiguousarray(np.stack(masks)[:, :, ::mirror]),
+        np.ascontiguousarray(np.stack(masks)[:, :, ::mirror] > 127),
         np.ascontiguousarray(np.stack(organ_ids)[:, :, ::mirror]),
         row.gap / side,
     )
