@@ -29,10 +29,10 @@ _TOLD: Final = 0.1
 _CLICK_ALONE: Final = 0.15
 """How often a click comes without an answer of another model to it."""
 _NETWORK: Final = 0.75
-"""How often an answer to clicks is that of a model for planes, where there is one; else it is
-made up, as other models have other faults."""
+"""Chance that clicks are answered by the model for planes, where there is one; the other answers
+are made up, as other models have other faults."""
 _SPOILT: Final = 0.4
-"""How often a made-up answer to a click has leaked, or is a part."""
+"""Chance that a made-up answer to a click has leaked, or is a part."""
 _STARTS: Final = {
     "mask": 0.28,
     "masks": 0.12,
@@ -113,13 +113,17 @@ class StackEpisode:
         chance = rng.random()
         if chance < 0.25:  # nothing but the click
             return
-        if self.model is not None and rng.random() < _NETWORK:
+        if self.asks_model(rng):
             self.ask(worst, predicted[worst])
             return
         correction = self.truth[worst]
         if chance < 0.55 and correction.any():
             correction = clicks.disturb(correction, rng)
         self.know(worst, correction, CLICKED)
+
+    def asks_model(self, rng: np.random.Generator) -> bool:
+        """Draw whether the next clicks are answered by the model for planes."""
+        return self.model is not None and rng.random() < _NETWORK
 
     def ask(self, plane: int, prior: Mask | None = None) -> None:
         """Learn what the model for planes makes of the clicks on a plane.
@@ -163,12 +167,11 @@ def start_stack(
         case "click":
             if click := clicks.click_inside(truth[first], rng, centred=0.7):
                 episode.planes[first].strokes.append(click)
-            if rng.random() < _CLICK_ALONE:
-                pass
-            elif click and model is not None and rng.random() < _NETWORK:
-                episode.ask(first)
-            else:
-                episode.know(first, _as_answered(episode, first, rng), CLICKED)
+            if rng.random() >= _CLICK_ALONE:
+                if click and episode.asks_model(rng):
+                    episode.ask(first)
+                else:
+                    episode.know(first, _as_answered(episode, first, rng), CLICKED)
     return episode
 
 
