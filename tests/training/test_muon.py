@@ -8,16 +8,20 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from napari_promptseg.training import muon  # noqa: E402
 from napari_promptseg.training.muon import Muon, MuonWithAdamW, is_matrix, orthogonal  # noqa: E402
 
 
+@pytest.mark.parametrize("has_bfloat16", [True, False])
 @pytest.mark.parametrize("shape", [(16, 40), (40, 16)])
-def test_an_update_has_singular_values_near_one(shape) -> None:
+def test_an_update_has_singular_values_near_one(shape, has_bfloat16, monkeypatch) -> None:
+    monkeypatch.setattr(muon, "has_bfloat16", lambda device: has_bfloat16)
     generator = torch.Generator().manual_seed(3)
     matrix = torch.randn(shape, generator=generator) @ torch.diag(torch.linspace(0.1, 9, shape[1]))
     update = orthogonal(matrix)
     values = torch.linalg.svdvals(update)
     assert update.shape == matrix.shape
+    assert update.dtype == torch.float32
     assert 0.6 < values.min() < values.max() < 1.3
     left, _, right = torch.linalg.svd(matrix, full_matrices=False)
     assert (
@@ -32,10 +36,10 @@ def test_depthwise_kernels_biases_and_thin_layers_are_left_to_adamw() -> None:
     assert [is_matrix(p) for p in parameters] == [True, False, False, False, False, False]
     groups = [{"params": parameters, "peak": 0.5}]
     optimiser = MuonWithAdamW(groups, 0.01)
-    muon, adamw = optimiser.param_groups
-    assert muon["params"] == [dense.weight]
-    assert len(adamw["params"]) == 5
-    assert muon["peak"] == adamw["peak"] == 0.5
+    matrices, others = optimiser.param_groups
+    assert matrices["params"] == [dense.weight]
+    assert len(others["params"]) == 5
+    assert matrices["peak"] == others["peak"] == 0.5
 
 
 def test_a_step_moves_all_directions_of_a_matrix_alike() -> None:

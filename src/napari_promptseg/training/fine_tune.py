@@ -25,8 +25,8 @@ from napari_promptseg.models.tensor_files import as_array
 from napari_promptseg.simulation.clicks import next_click
 from napari_promptseg.training.click_episodes import Episode, start
 from napari_promptseg.training.data.crops_2d import draw_sample
-from napari_promptseg.training.initialization import has_bfloat16
 from napari_promptseg.training.losses import click_loss
+from napari_promptseg.training.precision import has_bfloat16
 from napari_promptseg.training.tasks import stack_inputs, stack_truth
 from napari_promptseg.wrappers.options import Refinement, build
 

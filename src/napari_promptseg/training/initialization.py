@@ -162,8 +162,3 @@ def begin_optimiser(
     if config.optimiser == "muon":
         return MuonWithAdamW(groups, config.weight_decay)
     return torch.optim.AdamW(groups, weight_decay=config.weight_decay, fused=True)
-
-
-def has_bfloat16(device: torch.device) -> bool:
-    """Tell whether a device computes faster in bfloat16: GPUs do, and CPUs with AVX512-BF16."""
-    return device.type == "cuda" or torch.cpu._is_avx512_bf16_supported()

@@ -22,10 +22,10 @@ from napari_promptseg.training.initialization import (
     begin_average,
     begin_network,
     begin_optimiser,
-    has_bfloat16,
     rest_large_kernels,
     spare_the_processor,
 )
+from napari_promptseg.training.precision import has_bfloat16
 from napari_promptseg.training.prefetch import EpisodePrefetcher
 from napari_promptseg.training.tasks import goal, make_task, stack_inputs
 from napari_promptseg.training.tracking.metrics_log import read_log
