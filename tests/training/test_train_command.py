@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +17,7 @@ from typer.testing import CliRunner
 
 from datasets import write_images
 from napari_promptseg.cli import app
+from napari_promptseg.cli.train import stop_on_signals
 from napari_promptseg.training.tracking.metrics_log import read_log
 
 if TYPE_CHECKING:
@@ -134,3 +136,21 @@ def test_errors_are_one_line(tmp_path):
     assert result.exit_code == 1
     assert result.output.startswith("promptseg: ")
     assert "'" + str(tmp_path / "set") in result.output
+
+
+@pytest.mark.parametrize(("processes", "afterwards"), [(1, signal.SIG_DFL), (2, signal.SIG_IGN)])
+def test_a_second_signal_kills_a_run_of_one_process_alone(processes, afterwards):
+    """Ctrl+C reaches one of several processes from the terminal, and again from torchrun."""
+    stops: list[bool] = []
+    trainer = SimpleNamespace(
+        peers=SimpleNamespace(count=processes), stop=lambda: stops.append(True)
+    )
+    before = signal.getsignal(signal.SIGTERM)
+    with stop_on_signals(trainer) as signals:
+        signal.raise_signal(signal.SIGINT)
+        assert (signals, stops) == ([signal.SIGINT], [True])
+        assert signal.getsignal(signal.SIGTERM) == afterwards
+        if processes > 1:
+            signal.raise_signal(signal.SIGTERM)
+    assert (signals, stops) == ([signal.SIGINT], [True])
+    assert signal.getsignal(signal.SIGTERM) == before

@@ -128,7 +128,7 @@ def pretrain(
 def _run(trainer: Trainer, name: str | None = None) -> None:
     """Train to the end or until a signal, print the result, and register it by name."""
     try:
-        with _stop_on_signals(trainer) as signals:
+        with stop_on_signals(trainer) as signals:
             weights = trainer.run()
     except (ValueError, OSError, ImportError) as error:
         fail(error)
@@ -158,15 +158,20 @@ def _offer(weights: Path, name: str) -> None:
 
 
 @contextmanager
-def _stop_on_signals(trainer: Trainer) -> Iterator[list[int]]:
-    """Stop a run on the first signal and die of the second; yield those that came."""
+def stop_on_signals(trainer: Trainer) -> Iterator[list[int]]:
+    """Stop a run on the first signal and die of the second; yield those that came.
+
+    One of several processes ignores the second: Ctrl+C reaches it from the terminal, and again
+    from torchrun, which kills it if it does not end.
+    """
     signals: list[int] = []
+    afterwards = signal.SIG_DFL if trainer.peers.count == 1 else signal.SIG_IGN
 
     def stop(number: int, frame: FrameType | None) -> None:
         signals.append(number)
         trainer.stop()
         for each in former:
-            signal.signal(each, signal.SIG_DFL)
+            signal.signal(each, afterwards)
 
     former = {each: signal.signal(each, stop) for each in (signal.SIGINT, signal.SIGTERM)}
     try:
