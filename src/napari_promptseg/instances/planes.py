@@ -142,7 +142,7 @@ def choose_factor(
     """
     start = 1.0
     sure = {factor: _sureness(network, images, factor) for factor in (start, start / 2)}
-    step = 2.0 if sure[start] >= sure[start / 2] else 0.5
+    step = 2.0 if sure[start] >= sure[start / 2] - lenience else 0.5
     best = start if step > 1 else start / 2
     while _MIN_FACTOR <= best * step <= _MAX_FACTOR:
         sure[best * step] = _sureness(network, images, best * step)

@@ -14,7 +14,9 @@ import cv2
 import numpy as np
 
 from napari_promptseg.data.geometry import Plane
+from napari_promptseg.data.progress import never, no_report
 from napari_promptseg.instances.decoding import THRESHOLD
+from napari_promptseg.instances.faces import Faces
 from napari_promptseg.instances.linking import link_planes
 from napari_promptseg.instances.objects import FoundObject, FoundObjects, objects_of, resized
 from napari_promptseg.instances.planes import choose_factor, dense_maps, find_in_plane
@@ -26,11 +28,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_promptseg.data.progress import Report
     from napari_promptseg.data.volume import PlaneImage, Volume
     from napari_promptseg.models.instance_weights import InstanceNetwork
 
     Float32 = NDArray[np.float32]
-    Report = Callable[[int, int], None]
+    Float64 = NDArray[np.float64]
 
 THICK: Final = 3.0
 """Ratio of the largest to the smallest spacing above which slices are linked."""
@@ -38,12 +41,12 @@ MAX_VOXELS: Final = 3e8
 """Largest volume that is looked at along all axes: its maps are in memory."""
 _SLICE_SENSITIVITY: Final = 0.7
 """Sensitivity of the objects of a thick slice, which are judged together later."""
-_LENIENCE: Final = 0.03
+_LENIENCE: Final = 0.02
 """Sureness that is given up for a finer look, in which rims between objects are clearer."""
 _FRAGMENT: Final = 0.2
 """Fraction of the typical volume below which an object scores less: it may be a fragment."""
-_PARTS: Final = 0.4
-"""Mean rim probability of a face that parts two objects."""
+_PARTS: Final = 0.65
+"""Probability with which a face parts two objects, above which it does."""
 
 
 def find_in_volume(
@@ -93,11 +96,9 @@ def find_in_volume(
             report(number + 1, shape[along])
         thickness = spacing[along] / min(spacing)
         objects = [_turned(one, along) for one in link_planes(planes, thickness)]
-        return _doubting_fragments(objects)
-    middles = [square_rgb(plane(axis, n // 2)) for axis, n in enumerate(shape)]
-    factor = choose_factor(network, middles, _LENIENCE)
-    inside, rim = volume_maps(network, plane, shape, factor, report, is_cancelled)
-    return _doubting_fragments(_objects(inside, rim, spacing))
+        return doubting_fragments(objects)
+    inside, rim = volume_maps(network, plane, shape, report, is_cancelled)
+    return _objects(inside, rim, spacing)
 
 
 def _in_slice(network: InstanceNetwork, image: PlaneImage, factor: float) -> list[FoundObject]:
@@ -120,20 +121,51 @@ def _turned(proposal: FoundObject, along: int) -> FoundObject:
 def _objects(inside: Float32, rim: Float32, spacing: Sequence[float]) -> list[FoundObject]:
     """Return the objects that probabilities of insides and rims describe."""
     pieces = oversegment(inside > THRESHOLD, rim, spacing)
-    labels = agglomerate(pieces, rim, _PARTS)
+    faces = Faces.of(pieces, rim, inside)
+    labels = agglomerate(pieces, faces, faces.part_probabilities(), _PARTS)
     counts = np.maximum(np.bincount(labels.ravel()), 1)
     mean = (np.bincount(labels.ravel(), inside.ravel(), len(counts)) / counts)[1:]
-    return list(objects_of(labels, mean.astype(np.float32)))
+    objects = list(objects_of(labels, mean.astype(np.float32)))
+    return doubting_fragments(objects, free_surface(labels)[1:])
 
 
-def _doubting_fragments(proposals: Sequence[FoundObject]) -> list[FoundObject]:
-    """Return objects with lower scores for those that are small beside the others."""
+def free_surface(labels: NDArray[np.int32]) -> Float64:
+    """Return the share of the surface of each label, from 0 on, that no other label touches.
+
+    Sides of voxels count alike; the border of the volume is no surface.
+    """
+    count = int(labels.max(initial=0)) + 1
+    free, touching = np.zeros(count), np.zeros(count)
+    for axis in range(labels.ndim):
+        turned = np.moveaxis(labels, axis, 0)
+        for one, other in ((turned[1:], turned[:-1]), (turned[:-1], turned[1:])):
+            at_edge = one != other
+            own, beside = one[at_edge], other[at_edge]
+            free += np.bincount(own[beside == 0], minlength=count)
+            touching += np.bincount(own[beside > 0], minlength=count)
+    return free / np.maximum(free + touching, 1)
+
+
+def doubting_fragments(
+    proposals: Sequence[FoundObject], free: Float64 | float = 1.0
+) -> list[FoundObject]:
+    """Return objects with lower scores for those that are small beside the others.
+
+    Parameters
+    ----------
+    proposals : sequence of FoundObject
+        The objects.
+    free : (N,) array or float
+        Share of the surface of each that touches no other one. In tissue without gaps an object
+        is as large as its neighbours leave room for, and a small one is no fragment.
+    """
     sizes = np.array([one.size for one in proposals], float)
     # The size of the object in which an average voxel lies: fragments are many, but small.
     typical = float((sizes**2).sum() / max(sizes.sum(), 1))
+    doubts = np.minimum(1.0, sizes / max(_FRAGMENT * typical, 1)) ** free
     return [
-        replace(one, score=one.score * min(1.0, size / max(_FRAGMENT * typical, 1)))
-        for one, size in zip(proposals, sizes, strict=True)
+        replace(one, score=float(one.score * doubt))
+        for one, doubt in zip(proposals, doubts, strict=True)
     ]
 
 
@@ -141,11 +173,12 @@ def volume_maps(
     network: InstanceNetwork,
     plane: Callable[[int, int], PlaneImage],
     shape: Sequence[int],
-    factor: float,
-    report: Report,
-    is_cancelled: Callable[[], bool],
+    report: Report = no_report,
+    is_cancelled: Callable[[], bool] = never,
 ) -> tuple[Float32, Float32]:
     """Return the probabilities of insides and rims, averaged over planes along all axes.
+
+    The planes in the middle say which magnification suits all of them.
 
     Parameters
     ----------
@@ -155,8 +188,6 @@ def volume_maps(
         From an axis and a number to the plane there.
     shape : sequence of int
         Number of planes along each axis.
-    factor : float
-        Magnification, in pixels of the network input for each of the finest spacing.
     report, is_cancelled
         See `find_in_volume`; where it is cancelled, voxels that were not looked at are zero.
 
@@ -165,6 +196,8 @@ def volume_maps(
     (float32 array, float32 array)
         Of the shape of the volume.
     """
+    middles = [square_rgb(plane(axis, n // 2)) for axis, n in enumerate(shape)]
+    factor = choose_factor(network, middles, _LENIENCE)
     maps = np.zeros((2, *shape), np.float32)
     coverage = np.zeros(tuple(shape), np.uint8)
     done = 0
