@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import pytest
 
 from drawn_discs import draw_discs
+from napari_promptseg.instances import planes
 from napari_promptseg.instances.decoding import decode
 from napari_promptseg.instances.planes import choose_factor, dense_maps, enlarge
 from napari_promptseg.measure.metrics import match_objects
@@ -100,3 +102,19 @@ def test_large_images_are_read_in_tiles_that_agree_with_the_whole(monkeypatch) -
     assert tiled.shape == whole.shape == (5, 192, 256)
     # The context of a tile is another one, so that they are alike and not equal.
     assert np.mean((tiled[INSIDE] > 0.5) == (whole[INSIDE] > 0.5)) > 0.99
+
+
+@pytest.mark.parametrize(
+    ("sureness", "lenience", "best"),
+    [
+        ({0.25: 0.0, 0.5: 0.561, 1.0: 0.560, 2.0: 0.578, 4.0: 0.512}, 0.0, 0.5),
+        ({0.5: 0.561, 1.0: 0.560, 2.0: 0.578, 4.0: 0.512}, 0.02, 2.0),
+        ({0.5: 0.498, 1.0: 0.538, 2.0: 0.529}, 0.02, 2.0),
+        ({0.5: 0.498, 1.0: 0.538, 2.0: 0.510}, 0.02, 1.0),
+    ],
+)
+def test_where_it_is_nearly_as_sure_a_finer_magnification_is_taken(
+    sureness, lenience, best, monkeypatch
+) -> None:
+    monkeypatch.setattr(planes, "_sureness", lambda network, images, factor: sureness[factor])
+    assert choose_factor(None, [], lenience) == best

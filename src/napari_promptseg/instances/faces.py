@@ -56,9 +56,8 @@ class Faces:
             Probabilities of a rim, and of any object.
         """
         count = int(pieces.max(initial=0)) + 1
-        pairs, rims, insides = (
-            np.concatenate(parts) for parts in zip(*_touching(pieces, rim, inside), strict=True)
-        )
+        touching = _touching(pieces, rim, inside, count)
+        pairs, rims, insides = (np.concatenate(parts) for parts in zip(*touching, strict=True))
         keys, face, areas = np.unique(pairs, return_inverse=True, return_counts=True)
         low, high = keys // count, keys % count
         sizes = np.bincount(pieces.ravel(), minlength=count)
@@ -100,10 +99,9 @@ class Faces:
 
 
 def _touching(
-    pieces: NDArray[np.int32], rim: Float32, inside: Float32
+    pieces: NDArray[np.int32], rim: Float32, inside: Float32, count: int
 ) -> Iterator[tuple[NDArray[np.int64], Float64, Float64]]:
     """Yield, of each axis, the pieces of touching voxels as one number, and their mean maps."""
-    count = int(pieces.max(initial=0)) + 1
     for axis in range(pieces.ndim):
         before: Any = [slice(None)] * pieces.ndim
         after: Any = [slice(None)] * pieces.ndim
