@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from helpers import ellipsoid
-from napari_promptseg.instances.faces import Faces
+from napari_promptseg.instances.faces import Faces, free_surface
 from napari_promptseg.instances.linking import link_planes
 from napari_promptseg.instances.objects import FoundObject, objects_of
-from napari_promptseg.instances.volumes import doubting_fragments, free_surface
+from napari_promptseg.instances.volumes import doubting_fragments
 from napari_promptseg.instances.watershed import agglomerate, oversegment
 from napari_promptseg.measure.metrics import match_objects
 

@@ -98,24 +98,43 @@ class Faces:
         return shipped_perceptron("face-scorer").probabilities(self.measures)
 
 
+def free_surface(labels: NDArray[np.int32]) -> Float64:
+    """Return the share of the surface of each label, from 0 on, that no other label touches.
+
+    Sides of voxels count alike; the border of the volume is no surface.
+    """
+    count = int(labels.max(initial=0)) + 1
+    free, touching = np.zeros(count), np.zeros(count)
+    for axis in range(labels.ndim):
+        before, after = _beside(labels, axis)
+        for one, other in ((before, after), (after, before)):
+            at_edge = one != other
+            own, beside = one[at_edge], other[at_edge]
+            free += np.bincount(own[beside == 0], minlength=count)
+            touching += np.bincount(own[beside > 0], minlength=count)
+    return free / np.maximum(free + touching, 1)
+
+
 def _touching(
     pieces: NDArray[np.int32], rim: Float32, inside: Float32, count: int
 ) -> Iterator[tuple[NDArray[np.int64], Float64, Float64]]:
     """Yield, of each axis, the pieces of touching voxels as one number, and their mean maps."""
     for axis in range(pieces.ndim):
-        before: Any = [slice(None)] * pieces.ndim
-        after: Any = [slice(None)] * pieces.ndim
-        before[axis], after[axis] = slice(None, -1), slice(1, None)
-        before, after = tuple(before), tuple(after)
-        one, other = pieces[before], pieces[after]
+        one, other = _beside(pieces, axis)
         where = (one != other) & (one > 0) & (other > 0)
         low = np.minimum(one[where], other[where]).astype(np.int64)
         high = np.maximum(one[where], other[where])
         rims, insides = (
-            (values[before][where].astype(np.float64) + values[after][where]) / 2
-            for values in (rim, inside)
+            (before[where].astype(np.float64) + after[where]) / 2
+            for before, after in (_beside(rim, axis), _beside(inside, axis))
         )
         yield low * count + high, rims, insides
+
+
+def _beside(values: NDArray[Any], axis: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return views of all voxels but the last, and of their neighbours, along an axis."""
+    turned = np.moveaxis(values, axis, 0)
+    return turned[:-1], turned[1:]
 
 
 def _quantiles(

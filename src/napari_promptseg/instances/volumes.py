@@ -16,7 +16,7 @@ import numpy as np
 from napari_promptseg.data.geometry import Plane
 from napari_promptseg.data.progress import never, no_report
 from napari_promptseg.instances.decoding import THRESHOLD
-from napari_promptseg.instances.faces import Faces
+from napari_promptseg.instances.faces import Faces, free_surface
 from napari_promptseg.instances.linking import link_planes
 from napari_promptseg.instances.objects import FoundObject, FoundObjects, objects_of, resized
 from napari_promptseg.instances.planes import choose_factor, dense_maps, find_in_plane
@@ -127,23 +127,6 @@ def _objects(inside: Float32, rim: Float32, spacing: Sequence[float]) -> list[Fo
     mean = (np.bincount(labels.ravel(), inside.ravel(), len(counts)) / counts)[1:]
     objects = list(objects_of(labels, mean.astype(np.float32)))
     return doubting_fragments(objects, free_surface(labels)[1:])
-
-
-def free_surface(labels: NDArray[np.int32]) -> Float64:
-    """Return the share of the surface of each label, from 0 on, that no other label touches.
-
-    Sides of voxels count alike; the border of the volume is no surface.
-    """
-    count = int(labels.max(initial=0)) + 1
-    free, touching = np.zeros(count), np.zeros(count)
-    for axis in range(labels.ndim):
-        turned = np.moveaxis(labels, axis, 0)
-        for one, other in ((turned[1:], turned[:-1]), (turned[:-1], turned[1:])):
-            at_edge = one != other
-            own, beside = one[at_edge], other[at_edge]
-            free += np.bincount(own[beside == 0], minlength=count)
-            touching += np.bincount(own[beside > 0], minlength=count)
-    return free / np.maximum(free + touching, 1)
 
 
 def doubting_fragments(
