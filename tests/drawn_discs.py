@@ -24,3 +24,22 @@ def draw_discs(seed: int, count: int = 12, size: int = 128):
 def first(labels, count: int):
     """Return labels with the first objects alone."""
     return np.where(labels <= count, labels, 0)
+
+
+def draw_balls(seed: int, bright: int = 12, slices: int = 12, size: int = 128):
+    """Return a volume of bright and, with the numbers behind them, of dim balls; and the numbers.
+
+    Slices are four times as far apart as pixels.
+    """
+    rng = np.random.default_rng(seed)
+    volume = rng.normal(40, 6, (slices, size, size)).astype(np.float32)
+    labels = np.zeros(volume.shape, np.int32)
+    z, y, x = np.indices(volume.shape)
+    spots = [(r, c) for r in range(16, size - 8, 32) for c in range(16, size - 8, 32)]
+    for number, (row, column) in enumerate(rng.permutation(spots), start=1):
+        depth, radius = rng.integers(3, slices - 3), rng.uniform(8, 10)
+        ball = (4 * (z - depth)) ** 2 + (y - row) ** 2 + (x - column) ** 2 < radius**2
+        labels[ball] = number
+        volume[ball] += 140 if number <= bright else 45
+    planes = [cv2.GaussianBlur(plane, (0, 0), 1) for plane in volume]
+    return np.clip(np.stack(planes), 0, 255).astype(np.uint8), labels

@@ -57,9 +57,9 @@ def test_proposals_have_the_shape_of_planes_with_uneven_pixels(discs: FewShotCla
     assert match_objects(prediction, labels[::2]).f1 > 0.8
 
 
-def test_a_volume_is_gone_through_plane_by_plane(discs: FewShotClass) -> None:
+def test_the_frames_of_a_video_have_objects_of_their_own(discs: FewShotClass) -> None:
     images, labels = zip(*(draw_discs(seed, 4) for seed in (4, 5)), strict=True)
-    volume = Volume(np.stack([i[..., 0] for i in images]), "zyx")
+    volume = Volume(np.stack([i[..., 0] for i in images]), "tyx")
     prediction = discs.propose(volume)
     assert prediction.shape == volume.shape
     ids = [set(np.unique(f[f > 0])) for f in prediction]

@@ -71,7 +71,7 @@ def propose(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output.")] = False,
     device: Device = "auto",
 ) -> None:
-    """Find all objects of a class in an image, volume or video, plane by plane."""
+    """Find all objects of a class in an image, a volume (in 3D) or each frame of a video."""
     from napari_promptseg.io.read import open_volume
     from napari_promptseg.io.write import write_labels
 

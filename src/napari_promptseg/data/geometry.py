@@ -210,6 +210,19 @@ def all_planes(axes: str, shape: Sequence[int]) -> Iterator[Plane]:
         yield plane_by_index(axes, shape, index)
 
 
+def all_frames(names: str, shape: Sequence[int]) -> list[tuple[int | None, ...]]:
+    """Return the frames of an image in order: an index along t, None along the other axes.
+
+    An image without time is one frame.
+    """
+    if "t" not in names:
+        return [(None,) * len(shape)]
+    at = names.index("t")
+    return [
+        tuple(t if axis == at else None for axis in range(len(shape))) for t in range(shape[at])
+    ]
+
+
 def plane_by_index(
     axes: str, shape: Sequence[int], index: int | Sequence[int], axis: str | None = None
 ) -> Plane:

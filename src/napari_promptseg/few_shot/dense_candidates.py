@@ -10,13 +10,16 @@ from napari_promptseg.few_shot.candidates import Candidate, disk_diameter, fitti
 from napari_promptseg.instances.planes import choose_factor, find_in_plane
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from napari_promptseg.few_shot.candidates import Scale
     from napari_promptseg.few_shot.features import Float32
+    from napari_promptseg.instances.objects import FoundObject
     from napari_promptseg.models.instance_weights import InstanceNetwork
 
 _BEST_DIAMETER: Final = 32.0
 """Diameter, in pixels of the network input, at which the examples are looked at."""
-_MIN_SCORE: Final = 0.2
+MIN_SCORE: Final = 0.2
 """Score below which an object is no candidate."""
 _MAX_AREA: Final = 6.0e6
 """Largest magnified image, in pixels."""
@@ -50,19 +53,29 @@ def dense_candidates(
     suited = min(choose_factor(network, [image]), largest)
     if abs(np.log(suited / factors[0])) > _ALIKE:
         factors.append(suited)
+    objects = [
+        one
+        for factor in factors
+        for one in find_in_plane(network, image, factor)
+        if one.score >= MIN_SCORE
+    ]
+    return as_candidates(objects, scales, diameter)
+
+
+def as_candidates(
+    objects: Iterable[FoundObject], scales: dict[float, Scale], diameter: float
+) -> list[Candidate]:
+    """Return objects of an image as candidates; see `dense_candidates`."""
     cores: dict[float, Float32] = {}
     candidates = []
-    for factor in factors:
-        for proposal in find_in_plane(network, image, factor):
-            if proposal.score < _MIN_SCORE:
-                continue
-            relative = fitting_scale(scales, disk_diameter(proposal.mask), diameter)
-            if relative not in cores:
-                cores[relative] = scales[relative].cores()
-            peak = float(cores[relative][proposal.box][proposal.mask].max())
-            # The dense network is less sure of a good mask than the one for clicks.
-            certainty = float(np.sqrt(proposal.score))
-            top, left = proposal.corner
-            scores = (peak, certainty, certainty, proposal.score)
-            candidates.append(Candidate(proposal.mask, top, left, relative, scores))
+    for one in objects:
+        relative = fitting_scale(scales, disk_diameter(one.mask), diameter)
+        if relative not in cores:
+            cores[relative] = scales[relative].cores()
+        peak = float(cores[relative][one.box][one.mask].max())
+        # The dense network is less sure of a good mask than the one for clicks.
+        certainty = float(np.sqrt(one.score))
+        top, left = one.corner
+        scores = (peak, certainty, certainty, one.score)
+        candidates.append(Candidate(one.mask, top, left, relative, scores))
     return candidates

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from napari_promptseg.data.geometry import all_planes
+from napari_promptseg.data.geometry import Plane, all_frames
+from napari_promptseg.data.progress import never, no_report
 from napari_promptseg.data.resize import resize
 from napari_promptseg.data.volume import ArrayLike, PlaneImage, Volume
 from napari_promptseg.few_shot.candidates import disk_diameter
@@ -20,6 +21,8 @@ from napari_promptseg.few_shot.features import (
 )
 from napari_promptseg.few_shot.pixel_classifier import PixelClassifier, Samples
 from napari_promptseg.few_shot.proposals import SEEN_DIAMETER, Knowledge, Proposal, find_objects
+from napari_promptseg.few_shot.volume_objects import find_in_volume
+from napari_promptseg.instances.objects import FoundObject, FoundObjects
 from napari_promptseg.models.backends.clicknet import ClickNetBackend
 from napari_promptseg.models.text_models import TextPrediction
 
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
+
+    from napari_promptseg.data.progress import Report
 
 _SCALES: Final = (1.0, 0.75, 1.33)
 """Relative scales at which features of examples are sampled, as augmentation."""
@@ -222,31 +227,68 @@ class FewShotClass:
             p for p in (_resized(p, pixels.shape, image.shape) for p in proposals) if p is not None
         ]
 
+    def find_all(
+        self, volume: Volume, report: Report = no_report, is_cancelled: Callable[[], bool] = never
+    ) -> FoundObjects:
+        """Find the objects of the class in an image, a volume (in 3D), or each frame of a series.
+
+        Parameters
+        ----------
+        volume : Volume
+            The image.
+        report : callable
+            Called after each plane with the number of planes done, and of all.
+        is_cancelled : callable
+            Called between steps; once it returns True, those of whole frames are the result.
+
+        Returns
+        -------
+        FoundObjects
+            Confidences as scores; below 0.5, an object is doubtful.
+
+        Raises
+        ------
+        ValueError
+            If the class has no example yet.
+        """
+        knowledge = self.knowledge()
+        objects: list[FoundObject] = []
+        frames = all_frames(volume.names, volume.shape)
+        for number, frame in enumerate(frames):
+            if is_cancelled():
+                break
+
+            def report_within(done: int, total: int, number: int = number) -> None:
+                report(number * total + done, len(frames) * total)
+
+            if "z" in volume.names:
+                of_frame = find_in_volume(
+                    self.extractor, knowledge, volume, frame, report_within, is_cancelled
+                )
+            else:
+                proposals = self.proposals(volume.plane(Plane(frame)), is_cancelled)
+                of_frame = [FoundObject(p.mask, (p.top, p.left), p.confidence) for p in proposals]
+                report_within(1, 1)
+            objects += [one.at(frame) for one in of_frame]
+        return FoundObjects.of(volume.shape, objects, complete=not is_cancelled())
+
     def propose(self, image: ArrayLike | Volume, axes: str = "") -> NDArray[np.int32]:
         """Return the instance labels of all objects of the class in an image.
 
         Parameters
         ----------
         image : array or Volume
-            2D; a volume or video is processed plane by plane.
+            An image, a volume, whose objects are in 3D, or a series of either.
         axes : str
             Axes of an array, as for `Session`.
 
         Returns
         -------
         int32 array of the spatial shape
-            0 is background; on each plane, labels are in order of falling confidence.
+            0 is background; labels are in order of falling confidence.
         """
         volume = image if isinstance(image, Volume) else Volume(image, axes)
-        labels = np.zeros(volume.shape, np.int32)
-        count = 0
-        for plane in all_planes(volume.names, volume.shape):
-            view = labels[plane.slices]
-            for proposal in self.proposals(volume.plane(plane)):
-                if proposal.confidence >= _MIN_CONFIDENCE:
-                    count += 1
-                    view[proposal.part][proposal.mask] = count
-        return labels
+        return self.find_all(volume).labels(1 - _MIN_CONFIDENCE)
 
     def map(self, image: PlaneImage, text: str) -> TextPrediction:
         """See `TextModel.map`; a word is known if it names the class and an object is found."""

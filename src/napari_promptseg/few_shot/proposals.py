@@ -17,9 +17,10 @@ from napari_promptseg.few_shot.candidates import (
     MaskPatch,
     Scale,
     ask,
+    disk_diameter,
     fitting_scale,
 )
-from napari_promptseg.few_shot.dense_candidates import dense_candidates
+from napari_promptseg.few_shot.dense_candidates import as_candidates, dense_candidates
 from napari_promptseg.few_shot.pixel_classifier import (
     BACKGROUND,
     NEAR,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_promptseg.few_shot.features import FeatureExtractor, FeatureMap, Float32, Question
+    from napari_promptseg.instances.objects import FoundObject
 
 SEEN_DIAMETER: Final = 32.0
 """Diameter of the examples in pixels of the network input."""
@@ -167,10 +169,7 @@ def find_candidates(
                 knowledge.classifier.familiarity(candidate.covered(feature_maps[candidate.scale]))
             )
         for _ in range(2):  # the descriptors depend on the typical diameter, and vice versa
-            descriptors = [
-                candidate.descriptors(objects, like, diameter, usual)
-                for candidate, like in zip(candidates, familiar, strict=True)
-            ]
+            descriptors = _describe(candidates, familiar, objects, diameter, usual)
             best = _best(candidates, score_proposals(descriptors), image.shape[:2])
             usual = _usual_diameter(best)
         if last or usual is None:
@@ -183,6 +182,57 @@ def find_candidates(
             Samples.join([knowledge.samples.balanced(), own.balanced()])
         )
     return candidates, descriptors
+
+
+def score_objects(
+    extractor: FeatureExtractor,
+    image: Float32,
+    knowledge: Knowledge,
+    objects: Sequence[FoundObject],
+) -> NDArray[np.float64]:
+    """Return the probability of each object of an image to be one of the class.
+
+    Parameters
+    ----------
+    extractor, image, knowledge
+        See `find_objects`.
+    objects : sequence of FoundObject
+        Objects of the image, of whatever class.
+    """
+    diameter, shape = knowledge.diameter, image.shape[:2]
+    relatives = _fitting(shape, diameter)
+    own = {fitting_scale(relatives, disk_diameter(one.mask), diameter) for one in objects}
+    scales = {}
+    for relative in sorted(own):
+        features = extractor.extract(image, SEEN_DIAMETER / diameter * relative)
+        maps = knowledge.classifier.maps(features)
+        scales[relative] = Scale(relative, diameter / relative, features, maps)
+    candidates = as_candidates(objects, scales, diameter)
+    familiar = [
+        knowledge.classifier.familiarity(candidate.covered(scales[candidate.scale].features))
+        for candidate in candidates
+    ]
+    probabilities = {relative: scale.objects() for relative, scale in scales.items()}
+    usual, likely = None, np.zeros(0)
+    for _ in range(2):
+        descriptors = _describe(candidates, familiar, probabilities, diameter, usual)
+        likely = score_proposals(descriptors)
+        usual = _usual_diameter(_best(candidates, likely, shape))
+    return likely
+
+
+def _describe(
+    candidates: Sequence[Candidate],
+    familiar: Sequence[float],
+    objects: dict[float, Float32],
+    diameter: float,
+    usual: float | None,
+) -> list[list[float]]:
+    """Return the descriptors of candidates, see `Candidate.descriptors`."""
+    return [
+        candidate.descriptors(objects, like, diameter, usual)
+        for candidate, like in zip(candidates, familiar, strict=True)
+    ]
 
 
 def _fitting(shape: tuple[int, ...], diameter: float) -> list[float]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from napari_promptseg.data.geometry import Plane
+from napari_promptseg.data.geometry import Plane, all_frames
 from napari_promptseg.data.progress import never, no_report
 from napari_promptseg.instances.linking import link_planes
 from napari_promptseg.instances.objects import FoundObject, FoundObjects, resized
@@ -101,13 +101,7 @@ class ObjectFinder:
         """
         names, shape = volume.names, volume.shape
         proposals: list[FoundObject] = []
-        frames: list[tuple[int | None, ...]] = [(None,) * len(shape)]
-        if "t" in names:
-            at = names.index("t")
-            frames = [
-                tuple(t if axis == at else None for axis in range(len(shape)))
-                for t in range(shape[at])
-            ]
+        frames = all_frames(names, shape)
         for number, frame in enumerate(frames):
             if is_cancelled():
                 return FoundObjects.of(shape, proposals, complete=False)

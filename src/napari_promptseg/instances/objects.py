@@ -159,6 +159,15 @@ class FoundObjects:
             accepted.append(one if rest == size else replace(one, mask=free))
         return accepted
 
+    def outside(self, labels: NDArray[Any]) -> FoundObjects:
+        """Return those with at most half of their pixels on objects of labels of the same shape."""
+        free = [
+            one
+            for one in self.objects
+            if 2 * np.count_nonzero((np.asarray(labels[one.box]) > 0) & one.mask) <= one.size
+        ]
+        return replace(self, objects=tuple(free))
+
     def labels(
         self,
         sensitivity: float = SENSITIVITY,

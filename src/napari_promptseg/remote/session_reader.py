@@ -141,3 +141,4 @@ class SessionReader:
     segment_all = delegate(segment_all.segment_all)
     examples = delegate(few_shot.examples)
     propose = delegate(few_shot.propose)
+    find_class = delegate(few_shot.find_class)

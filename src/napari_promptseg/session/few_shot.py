@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from napari_promptseg.data.geometry import Plane, box_slices, plane_by_index
+from napari_promptseg.data.progress import never, no_report
 from napari_promptseg.session import object_edits
 
 if TYPE_CHECKING:
@@ -14,9 +15,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_promptseg.data.progress import Report
     from napari_promptseg.data.volume import PlaneImage, Volume
     from napari_promptseg.few_shot.few_shot_class import FewShotClass
     from napari_promptseg.few_shot.proposals import Proposal
+    from napari_promptseg.instances.objects import FoundObjects
     from napari_promptseg.session.session_state import PlaneIndex, SessionState, StateView
     from napari_promptseg.session.state import StoredObject
     from napari_promptseg.session.store import Store
@@ -79,6 +82,42 @@ def propose(
     from napari_promptseg.few_shot.proposals import exclude_occupied
 
     return exclude_occupied(proposals, np.asarray(state.store.labels[plane.slices]) > 0)
+
+
+def find_class(
+    state: StateView,
+    concept: FewShotClass,
+    *,
+    report: Report = no_report,
+    is_cancelled: Callable[[], bool] = never,
+) -> FoundObjects:
+    """Find the objects of a class in the whole image, beside those that are committed.
+
+    Of a volume they are objects in 3D, of a series those of each frame. Nothing is committed:
+    `add_labels` does that with the `labels` of the result.
+
+    Parameters
+    ----------
+    concept : FewShotClass
+        The class.
+    report : callable
+        Called with the number of planes that were looked at, and of all.
+    is_cancelled : callable
+        Polled on the way; once it returns True, objects of whole frames are the result.
+
+    Returns
+    -------
+    FoundObjects
+        With confidences as scores, of the shape of the image without channel.
+
+    Raises
+    ------
+    ValueError
+        If planes are too large, or the class has no example.
+    """
+    state.settle()
+    state.volume.check_whole(state.plane(None), "finding objects of a class")
+    return concept.find_all(state.volume, report, is_cancelled).outside(state.store.labels)
 
 
 def accept(

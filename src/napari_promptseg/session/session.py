@@ -342,6 +342,7 @@ class Session:
 
     examples = delegate(few_shot.examples)
     propose = delegate(few_shot.propose)
+    find_class = delegate(few_shot.find_class)
     accept = delegate(few_shot.accept)
 
     # Results
