@@ -7,10 +7,11 @@ import pytest
 from napari.layers import Labels
 from qtpy.QtCore import Qt
 
-from drawn_discs import draw_discs, first
+from drawn_discs import draw_balls, draw_discs, first
 from napari_promptseg._napari.presenters import few_shot
 from napari_promptseg.few_shot.few_shot_class import FewShotClass
 from napari_promptseg.few_shot.storage import Library, save_class
+from napari_promptseg.instances.objects import FoundObjects
 from napari_promptseg.models.adapters import list_classes
 from napari_promptseg.training.fine_tune import Tuned
 
@@ -60,6 +61,11 @@ def press(b, text: str) -> None:
     assert button.isVisible()
     button.click()
     settle(b)
+
+
+def at(b, one) -> int:
+    """Return the number of the ball that a proposal of a volume is on."""
+    return int(np.bincount(b.labels[one.instance.box][one.instance.mask]).argmax())
 
 
 def learn(b, name: str = "disc") -> None:
@@ -192,8 +198,8 @@ def test_a_kept_adapter_is_a_model_to_choose(discs, monkeypatch) -> None:
     assert "clicknet:disc" not in list_offers()
 
 
-def test_all_planes_are_searched_and_a_search_is_stopped(bench, monkeypatch) -> None:
-    b = bench(np.zeros((6, 48, 48), np.uint8))
+def test_all_frames_are_searched_and_a_search_is_stopped(bench, monkeypatch) -> None:
+    b = bench(np.zeros((6, 48, 48), np.uint8), axis_labels=("t", "y", "x"))
     save_class(taught())
     looked = []
 
@@ -221,6 +227,69 @@ def test_all_planes_are_searched_and_a_search_is_stopped(bench, monkeypatch) -> 
     b.dock.similar.stop_button.click()
     settle(b)
     assert len(looked) == 7
+    assert not b.dock.similar.running.isVisible()
+
+
+@pytest.fixture
+def balls(bench):
+    """A volume of balls, five of which are committed and learnt."""
+    data, labels = draw_balls(0)
+    b = bench(data, scale=(4, 1, 1))
+    commit(b, first(labels, _SHOWN))
+    b.dock.similar.folded.expand(animate=False)
+    learn(b)
+    b.labels = labels
+    return b
+
+
+def test_objects_of_a_volume_are_proposed_in_3d_and_decided_on(balls) -> None:
+    b = balls
+    press(b, "Find in all")
+    sure = [one for one in proposals(b) if one.confidence >= 0.5]
+    assert {*range(6, 13)} <= {at(b, one) for one in sure}
+    assert len(sure) <= 16 - _SHOWN
+    assert b.status.endswith("the keys . and , accept and reject, a click corrects")
+    assert not b.dock.similar.running.isVisible()
+    b.dock.similar.select(0)
+    (first_one, *_) = proposals(b)
+    key(b, Qt.Key.Key_Period)
+    assert names(b)[-1] == "disc"
+    planes = np.flatnonzero((b.controller.labels == 6).any((1, 2)))
+    assert len(planes) == first_one.instance.mask.shape[0] > 2
+    doubtful = proposals(b)[-1]
+    before = list_classes()["disc"].read_bytes()
+    b.dock.similar.select(len(proposals(b)) - 1)
+    key(b, Qt.Key.Key_Comma)
+    assert list_classes()["disc"].read_bytes() != before
+    assert b.status == "Rejected: disc learns from it"
+    press(b, "Find in all")
+    positions = [one.position for one in proposals(b)]
+    assert doubtful.position not in positions
+    assert first_one.position not in positions
+
+
+def test_a_search_of_a_volume_shows_its_progress_and_is_stopped(bench, monkeypatch) -> None:
+    b = bench(np.zeros((6, 48, 48), np.uint8))
+    save_class(taught())
+    looked = []
+
+    def endless(self, volume, report, is_cancelled):
+        report(2, 6)
+        looked.append(volume.shape)
+        while not is_cancelled():
+            pass
+        return FoundObjects.of(volume.shape, [], complete=False)
+
+    monkeypatch.setattr(FewShotClass, "find_all", endless)
+    b.dock.similar.folded.expand(animate=False)
+    b.dock.similar.name.setCurrentText("disc")
+    b.dock.similar.buttons["Find in all"].click()
+    b.robot.wait(lambda: b.dock.similar.bar.value() == 2, "the search", 20)
+    assert b.dock.similar.running.isVisible()
+    b.dock.similar.stop_button.click()
+    settle(b)
+    assert looked == [(6, 48, 48)]
+    assert b.status == "Stopped: objects in 3D are proposed when the search is over"
     assert not b.dock.similar.running.isVisible()
 
 

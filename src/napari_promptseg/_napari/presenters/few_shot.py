@@ -14,7 +14,8 @@ from napari_promptseg._napari.presenters.proposal_review import ProposalReview
 from napari_promptseg._napari.presenters.training_process import TrainingProcess, new_run
 from napari_promptseg._napari.worker.job_queue import Job, JobQueue
 from napari_promptseg._napari.worker.main_thread import call_on_main_thread
-from napari_promptseg._napari.worker.proposals import LocatedProposal
+from napari_promptseg._napari.worker.proposals import LocatedProposal, VolumeProposal, mask_on
+from napari_promptseg.data.geometry import all_planes
 from napari_promptseg.models.adapters import class_key, list_classes
 
 if TYPE_CHECKING:
@@ -25,10 +26,11 @@ if TYPE_CHECKING:
     from napari_promptseg._napari.layers.layer_sync import LayerSync
     from napari_promptseg._napari.presenters.status import StatusPresenter
     from napari_promptseg._napari.widgets.few_shot import FewShotSection
-    from napari_promptseg._napari.worker.proposals import Examples
+    from napari_promptseg._napari.worker.proposals import AnyProposal, Examples
     from napari_promptseg.data.geometry import Plane
     from napari_promptseg.data.volume import PlaneImage, Volume
     from napari_promptseg.few_shot.few_shot_class import FewShotClass
+    from napari_promptseg.instances.objects import FoundObjects
     from napari_promptseg.training.data.datasets import Scene
 
 _SECONDS: Final = 60.0
@@ -74,6 +76,7 @@ class FewShotPresenter:
         self._used_examples: WeakKeyDictionary[Image, dict[str, set[int]]] = WeakKeyDictionary()
         self._layer_sync: LayerSync | None = None
         self._searched: Job | None = None
+        self._searches_volume = False
         self.queue = AnnotationQueue(section, status.show, self._rank, self._used_examples)
         self.review = ProposalReview(section, status.show)
         section.learn.connect(self.learn)
@@ -188,7 +191,10 @@ class FewShotPresenter:
     # Finding
 
     def find(self, name: str, everywhere: bool) -> None:
-        """Propose objects of a class: on the plane in view, or on all from there outward."""
+        """Propose objects of a class: on the plane in view, or in all of the image.
+
+        Those of volumes are in 3D; frames of videos are searched from the one in view outward.
+        """
         layer_sync = self._layer_sync
         if layer_sync is None or not self._named(name):
             return
@@ -200,7 +206,11 @@ class FewShotPresenter:
             self._show_status("Objects are looked for on planes: go back to 2D first")
             return
         self._stop_search()
-        planes = _outward(layer_sync.controller.volume, plane) if everywhere else [plane]
+        volume = layer_sync.controller.volume
+        if everywhere and "z" in volume.names:
+            self._search_volume(name, layer_sync)
+            return
+        planes = _outward(volume, plane) if everywhere else [plane]
         self._search(name, layer_sync, iter(planes), 0, len(planes))
 
     def _search(
@@ -235,20 +245,51 @@ class FewShotPresenter:
         free = exclude_occupied(proposals, labels[plane.slices] > 0)
         return [LocatedProposal(plane, proposal) for proposal in free]
 
-    def _reject(self, proposals: Sequence[LocatedProposal], name: str) -> None:
-        """Teach the class what it is not, and look again where that was."""
+    def _search_volume(self, name: str, layer_sync: LayerSync) -> None:
+        """Find objects in 3D, in a volume or a series of volumes."""
+        volume, labels = layer_sync.controller.volume, layer_sync.controller.labels
+        text = f"Looking for {name} … %v of %m planes"
+
+        def work(job: Job) -> FoundObjects:
+            def show(done: int, total: int) -> None:
+                if self._searched is job:
+                    self._section.show_running(text, done, total)
+
+            first = next(all_planes(volume.names, volume.shape))
+            volume.check_whole(first, "finding objects of a class")
+            objects = self._concept(name).find_all(
+                volume,
+                lambda done, total: call_on_main_thread(partial(show, done, total)),
+                lambda: self._wait(job, self._prompted),
+            )
+            return objects.outside(labels)
+
+        def then(objects: FoundObjects) -> None:
+            if self._searched is job:
+                self._searches_volume = False
+                self._section.show_running("")
+                self.review.show_whole([VolumeProposal(one) for one in objects], name)
+                self._show_status(self.review.summary(name))
+
+        self._section.show_running(text, 0, sum(volume.shape))
+        job = self._searched = self._run(self._worker, work, then)
+        self._searches_volume = True
+
+    def _reject(self, proposals: Sequence[AnyProposal], name: str) -> None:
+        """Teach the class what it is not, and look again on planes where that was."""
         layer_sync = self._layer_sync
         if layer_sync is None:
             return
-        planes = list(dict.fromkeys(one.plane for one in proposals))
+        planes = list(dict.fromkeys(one.plane for one in proposals if one.plane is not None))
 
         def work(job: Job) -> dict[Plane, list[LocatedProposal]]:
             from napari_promptseg.few_shot.storage import save_class
 
             concept, volume = self._concept(name), layer_sync.controller.volume
             for one in proposals:
-                image = volume.plane(one.plane)
-                concept.refuse(image, one.proposal.whole(image.shape))
+                plane = one.largest_plane()
+                image = volume.plane(plane)
+                concept.refuse(image, mask_on(one, plane, image.shape))
             save_class(concept)
             undecided = [plane for plane in planes if self.review.undecided(plane)]
             return {plane: self._look(concept, layer_sync, plane, job) for plane in undecided}
@@ -259,10 +300,10 @@ class FewShotPresenter:
 
         self._run(self._worker, work, then)
 
-    def _fix(self, proposals: LocatedProposal, name: str) -> None:
+    def _fix(self, proposal: AnyProposal, name: str) -> None:
         if self._layer_sync is not None:
             self.events.class_name.emit(name)
-            self._layer_sync.controller.proposals.take_over(proposals)
+            self._layer_sync.controller.proposals.take_over(proposal)
 
     # Training
 
@@ -328,13 +369,15 @@ class FewShotPresenter:
 
     def stop(self) -> None:
         """End a search and fine-tuning; what is found stays, what is learnt is measured."""
+        if self._searched is not None and self._searches_volume:
+            self._show_status("Stopped: objects in 3D are proposed when the search is over")
         self._stop_search()
         self._tuner.drop(self)
         self.training.stop()
         self._section.show_running("")
 
     def _stop_search(self) -> None:
-        self._searched = None
+        self._searched, self._searches_volume = None, False
         self._worker.drop(self)
 
     def _run(

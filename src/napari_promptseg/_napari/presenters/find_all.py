@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from napari_promptseg._napari.presenters.proposal_review import CONFIDENT
 from napari_promptseg._napari.presenters.status import NO_IMAGE
 from napari_promptseg._napari.worker.proposals import LocatedProposal, VolumeProposal
+from napari_promptseg.instances.objects import FoundObjects
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from napari_promptseg._napari.widgets.sections import PromptSection
     from napari_promptseg._napari.worker.job_queue import Job
     from napari_promptseg.data.geometry import Plane
-    from napari_promptseg.instances.objects import FoundObject, FoundObjects
+    from napari_promptseg.instances.objects import FoundObject
 
 
 class FindAllPresenter:
@@ -126,21 +127,20 @@ class FindAllPresenter:
         labels = self._layer_sync.controller.labels
         if plane is not None:
             labels = labels[plane.slices]
-        free = [one for one in selection if not _is_occupied(one.mask, labels[one.box])]
+        free = FoundObjects.of(objects.shape, selection).outside(labels)
+        # What the slider lets in is sure: "accept all" takes it.
+        sure = [replace(one, score=max(one.score, CONFIDENT)) for one in free]
         if plane is None:
-            self._review.show_whole([VolumeProposal(one) for one in free])
+            self._review.show_whole([VolumeProposal(one) for one in sure], "")
         else:
-            self._review.add(plane, [_located(plane, one) for one in free], "")
+            self._review.add(plane, [_located(plane, one) for one in sure], "")
         self._show_status(_summary(len(free), plane, objects.complete))
 
 
 def _located(plane: Plane, one: FoundObject) -> LocatedProposal:
     from napari_promptseg.few_shot.proposals import Proposal
 
-    # What the slider lets in is sure: "accept all" takes it.
-    return LocatedProposal(
-        plane, Proposal(one.mask, one.corner[0], one.corner[1], max(one.score, 0.5))
-    )
+    return LocatedProposal(plane, Proposal(one.mask, one.corner[0], one.corner[1], one.score))
 
 
 def _summary(count: int, plane: Plane | None, complete: bool) -> str:
@@ -170,8 +170,3 @@ def _dimensions(layer_sync: LayerSync) -> int:
     """Return the dimensions of the objects of an image: 3 in volumes, 2 in frames."""
     volume = layer_sync.controller.volume
     return len(volume.shape) - ("t" in volume.names)
-
-
-def _is_occupied(mask: np.ndarray, labels: np.ndarray) -> bool:
-    """Return whether other objects have more than half of a mask."""
-    return bool(2 * np.count_nonzero((labels > 0) & mask) > np.count_nonzero(mask))

@@ -56,7 +56,7 @@ class ProposalReview:
         self._map: ProposalOverlay | None = None
         self._proposals: list[AnyProposal] = []
         self._refusals: dict[Plane, NDArray[np.bool_]] = {}
-        self._refused_objects: set[tuple[tuple[int, ...], float]] = set()
+        self._refused_objects: set[tuple[tuple[int, ...], ...]] = set()
         self._name = ""
         section.selection_changed.connect(self._look_at)
         section.decided.connect(self.decide)
@@ -91,13 +91,19 @@ class ProposalReview:
         ]
         self._replace([*others, *visible])
 
-    def show_whole(self, proposals: Sequence[VolumeProposal]) -> None:
+    def show_whole(self, proposals: Sequence[VolumeProposal], name: str) -> None:
         """Show what is proposed in the whole image, in place of everything else.
 
         What the user has refused does not come back.
         """
-        self._rename("")
-        self._replace([one for one in proposals if _key(one) not in self._refused_objects])
+        self._rename(name)
+        self._replace(
+            [
+                one
+                for one in proposals
+                if one.confidence >= _SHOWN and _key(one) not in self._refused_objects
+            ]
+        )
 
     def _rename(self, name: str) -> None:
         """Begin with a class of another name, or with none."""
@@ -230,9 +236,9 @@ def _covered(one: LocatedProposal, refusals: NDArray[np.bool_]) -> bool:
     return bool(2 * np.count_nonzero(refusals[one.proposal.part] & mask) > np.count_nonzero(mask))
 
 
-def _key(one: VolumeProposal) -> tuple[tuple[int, ...], float]:
-    """Return what tells an object from the others of a search."""
-    return one.instance.corner, one.instance.score
+def _key(one: VolumeProposal) -> tuple[tuple[int, ...], ...]:
+    """Return what tells an object from the others, in each search."""
+    return one.instance.corner, one.instance.mask.shape
 
 
 def _like(one: AnyProposal, proposals: Sequence[AnyProposal]) -> int | None:

@@ -77,7 +77,8 @@ class FewShotSection(QWidget):
             ),
             "Find in all": push_button(
                 "Find in all",
-                "Propose objects of the class on all planes, from the one in view outward",
+                "Propose all objects of the class in the image: in a volume in 3D,\n"
+                "in a video frame by frame, from the one in view outward",
                 lambda: self.find.emit(self.class_name, True),
             ),
             "What next?": push_button(

@@ -64,6 +64,10 @@ class LocatedProposal:
         entries[column] = self.proposal.left + middle[1]
         return tuple(entries)
 
+    def largest_plane(self) -> Plane:
+        """Return its plane."""
+        return self.plane
+
     def section(self, plane: Plane) -> Section | None:
         """Return the part of a plane that it lies in, and its mask there; None for none."""
         return (self.proposal.part, self.proposal.mask) if plane == self.plane else None
@@ -88,8 +92,8 @@ class VolumeProposal:
 
     @property
     def confidence(self) -> float:
-        """Score, at least 0.5: "accept all" takes all that the slider lets in."""
-        return max(self.instance.score, 0.5)
+        """Probability that it is one, in [0, 1]."""
+        return self.instance.score
 
     @cached_property
     def size(self) -> int:
@@ -101,6 +105,13 @@ class VolumeProposal:
         """A pixel of it in the volume, near its middle."""
         middle = _middle(self.instance.mask)
         return tuple(corner + i for corner, i in zip(self.instance.corner, middle, strict=True))
+
+    def largest_plane(self) -> Plane:
+        """Return the plane along z and t on which it is largest."""
+        areas = np.count_nonzero(self.instance.mask, axis=(-2, -1))
+        at = np.unravel_index(int(areas.argmax()), areas.shape)
+        index = [int(c + i) for c, i in zip(self.instance.corner[:-2], at, strict=True)]
+        return Plane((*index, None, None))
 
     def section(self, plane: Plane) -> Section | None:
         """Return the part of a plane that it lies in, and its mask there; None for none."""
@@ -117,6 +128,14 @@ class VolumeProposal:
 
 
 AnyProposal = LocatedProposal | VolumeProposal
+
+
+def mask_on(one: AnyProposal, plane: Plane, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return the (H, W) mask of a proposal on a plane of a shape."""
+    mask = np.zeros(shape, np.bool_)
+    if section := one.section(plane):
+        mask[section[0]] = section[1]
+    return mask
 
 
 def holds(one: AnyProposal, plane: Plane, position: Sequence[float]) -> bool:
