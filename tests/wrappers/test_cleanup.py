@@ -325,3 +325,48 @@ def test_the_side_is_found_in_a_part_of_the_plane() -> None:
     expected = np.zeros(SHAPE, bool)
     expected[rows, columns] = (PRIOR | ANSWER)[rows, columns]
     np.testing.assert_array_equal(answer, expected)
+
+
+# Corrections of masks that are nearly right
+
+WHOLE = ellipsoid(SHAPE, (14, 20), (12, 17))
+NOTCH = np.zeros(SHAPE, bool)
+NOTCH[12:17, :8] = WHOLE[12:17, :8]
+SPOT = ellipsoid(SHAPE, (20, 26), (2, 2))
+HELD = click(14, 16), click(14, 24)
+
+
+def refined(after: np.ndarray, *strokes: Stroke, before: np.ndarray = WHOLE) -> np.ndarray:
+    return clean(after, PlanePrompts((*HELD, *strokes)), before, radius=0, hole=0.0)
+
+
+@pytest.mark.parametrize(
+    ("after", "stroke", "expected"),
+    [
+        pytest.param(
+            WHOLE & ~NOTCH & ~SPOT, click(20, 26, False), WHOLE & ~SPOT, id="a negative click"
+        ),
+        pytest.param(WHOLE & ~NOTCH & ~SPOT, click(14, 5, False), WHOLE & ~NOTCH, id="another one"),
+        pytest.param(
+            WHOLE & ~NOTCH & ~SPOT,
+            Stroke(np.array([[20, 26], [14, 5]], float), False),
+            WHOLE & ~NOTCH & ~SPOT,
+            id="a scribble over both",
+        ),
+        pytest.param(
+            WHOLE & ~SPOT, click(14, 5, False), WHOLE & ~SPOT, id="one that is not followed"
+        ),
+    ],
+)
+def test_a_mask_that_is_nearly_right_changes_where_it_is_corrected(after, stroke, expected) -> None:
+    np.testing.assert_array_equal(refined(after, stroke), expected)
+
+
+def test_a_positive_click_adds_its_own_piece_alone() -> None:
+    before = WHOLE & ~SPOT & ~NOTCH
+    np.testing.assert_array_equal(refined(WHOLE, click(20, 26), before=before), WHOLE & ~NOTCH)
+
+
+def test_a_mask_that_changes_much_changes_everywhere() -> None:
+    half = WHOLE & (np.arange(SHAPE[1]) < 24) & ~NOTCH
+    np.testing.assert_array_equal(refined(half, click(14, 35, False)), half)

@@ -26,6 +26,7 @@ _IN: Final = np.nextafter(_OUT, np.float32(1))
 _THIN: Final = 0.9  # area fraction after an opening below which the object is too thin for it
 _MIN_SMOOTHED_AREA: Final = 1000  # pixels; in smaller masks every pixel of the edge counts
 _SELECTING: Final = 3  # strokes from which on corrections have one side
+_NEARLY_RIGHT: Final = 0.9  # IoU of answer and prior from which on corrections are local
 _CRUMB: Final = 0.05  # area fraction, relative to its prior or neighbours, of a crumb
 
 
@@ -41,7 +42,8 @@ class Cleanup(Wrapper):
 
     The first two strokes select the object. Later ones correct it on one side: new positive ones
     take nothing from the mask, new negative ones add nothing to it. New are those that the mask
-    disagrees with, or else the last one.
+    disagrees with, or else the last one. Where that leaves the mask nearly as it was, it only
+    changes in the pieces that they are on.
 
     Parameters
     ----------
@@ -67,7 +69,7 @@ class Cleanup(Wrapper):
     def steps(self, query: Query) -> Steps:
         """See `Wrapper.steps`."""
         answer = yield query
-        return _one_sided(self._cleaned(answer, query), query)
+        return _corrected(self._cleaned(answer, query), query)
 
     def _cleaned(self, answer: Prediction, query: Query) -> Prediction:
         prior = query.prior
@@ -118,8 +120,8 @@ class Cleanup(Wrapper):
         return np.asarray(cv2.morphologyEx(smooth, cv2.MORPH_CLOSE, kernel) > 0)
 
 
-def _one_sided(answer: Prediction, query: Query) -> Prediction:
-    """Return an answer that adds nothing to the prior, or takes nothing, if strokes ask so."""
+def _corrected(answer: Prediction, query: Query) -> Prediction:
+    """Return an answer that changes the prior no more than new strokes ask for."""
     prompts, prior = query.prompts, query.prior
     has_others = prompts.regions or prompts.text or prompts.choice is not None
     if prior is None or not prior.any() or len(prompts.strokes) < _SELECTING or has_others:
@@ -127,17 +129,43 @@ def _one_sided(answer: Prediction, query: Query) -> Prediction:
     before = prior[slice(*answer.rows), slice(*answer.columns)]
     local = prompts.mapped(offset=(-answer.rows[0], -answer.columns[0]))
     strokes = {side: stroke_pixels(local, side, before.shape) for side in (True, False)}
-    disagreeing = {side for side, pixels in strokes.items() if (pixels & (before != side)).any()}
-    new = disagreeing or {prompts.strokes[-1].positive}
-    if len(new) == 2:
-        return answer
+    asked = {side: pixels & (before != side) for side, pixels in strokes.items()}
+    new = {side for side in asked if asked[side].any()} or {prompts.strokes[-1].positive}
+    if len(new) == 1:
+        answer = _one_sided(answer, before, strokes[True], *new)
+    return _local(answer, before, asked[True] | asked[False])
+
+
+def _one_sided(answer: Prediction, before: Mask, on: Mask, positive: bool) -> Prediction:
+    """Return an answer that takes nothing from the prior, or adds nothing to it."""
     probability = answer.probability.copy()
-    if new == {True}:
+    if positive:
         probability[before & ~answer.mask] = _IN
         if before.any():
-            probability[_strays(answer.mask, before, strokes[True])] = _OUT
+            probability[_strays(answer.mask, before, on)] = _OUT
     else:
         probability[answer.mask & ~before] = _OUT
+    return replace(answer, probability=probability)
+
+
+def _local(answer: Prediction, before: Mask, asked: Mask) -> Prediction:
+    """Return an answer that leaves a mask that is nearly right as it is, but for what is asked.
+
+    What hangs together with a pixel that is asked for changes, as of the progressive merge of
+    FocalClick (Chen et al. 2022, arXiv:2204.02574). Masks that change much are selected anew.
+    """
+    changed = answer.mask ^ before
+    common = np.count_nonzero(answer.mask & before)
+    if common < _NEARLY_RIGHT * (common + np.count_nonzero(changed)):
+        return answer
+    _, pieces = cv2.connectedComponents(changed.astype(np.uint8), connectivity=8)
+    asked_pieces = np.unique(np.asarray(pieces)[asked & changed])
+    if not len(asked_pieces):
+        return answer
+    others = changed & ~np.isin(pieces, asked_pieces)
+    probability = answer.probability.copy()
+    probability[others & before] = _IN
+    probability[others & ~before] = _OUT
     return replace(answer, probability=probability)
 
 
