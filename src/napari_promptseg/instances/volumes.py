@@ -41,7 +41,7 @@ MAX_VOXELS: Final = 3e8
 """Largest volume that is looked at along all axes: its maps are in memory."""
 _SLICE_SENSITIVITY: Final = 0.7
 """Sensitivity of the objects of a thick slice, which are judged together later."""
-_LENIENCE: Final = 0.02
+_LENIENCE: Final = 0.04
 """Sureness that is given up for a finer look, in which rims between objects are clearer."""
 _FRAGMENT: Final = 0.2
 """Fraction of the typical volume below which an object scores less: it may be a fragment."""
