@@ -35,23 +35,23 @@ def balls(session: Session) -> FewShotClass:
 
 
 @pytest.fixture(scope="module")
-def found(session: Session, balls: FewShotClass) -> FoundObjects:
+def similar(session: Session, balls: FewShotClass) -> FoundObjects:
     return session.find_class(balls)
 
 
-def test_the_others_of_the_class_are_found_in_3d_before_all_else(found: FoundObjects) -> None:
+def test_the_others_of_the_class_are_found_in_3d_before_all_else(similar: FoundObjects) -> None:
     _, labels = draw_balls(0, BRIGHT)
-    numbers = [np.bincount(labels[one.box][one.mask]).argmax() for one in found]
+    numbers = [np.bincount(labels[one.box][one.mask]).argmax() for one in similar]
     assert set(numbers[:7]) == set(range(6, BRIGHT + 1))
-    surest = FoundObjects(found.shape, found.objects[:7])
+    surest = FoundObjects(similar.shape, similar.objects[:7])
     others = np.where((labels > 5) & (labels <= BRIGHT), labels, 0)
     assert match_objects(surest.labels(), others).f1 == 1
-    assert min(one.mask.shape[0] for one in found.objects[:7]) > 2
+    assert min(one.mask.shape[0] for one in similar.objects[:7]) > 2
 
 
-def test_committed_objects_are_not_found_again(session: Session, found: FoundObjects) -> None:
-    assert all(2 * (session.labels[one.box][one.mask] > 0).sum() <= one.size for one in found)
-    assert len(found) > 7
+def test_committed_objects_are_not_found_again(session: Session, similar: FoundObjects) -> None:
+    assert all(2 * (session.labels[one.box][one.mask] > 0).sum() <= one.size for one in similar)
+    assert len(similar) > 7
 
 
 def test_labels_of_a_volume_have_one_id_through_its_planes(balls: FewShotClass) -> None:
@@ -61,7 +61,7 @@ def test_labels_of_a_volume_have_one_id_through_its_planes(balls: FewShotClass) 
     assert match_objects(prediction, bright).hits == BRIGHT
 
 
-def test_what_is_refused_is_less_sure(session: Session, found: FoundObjects) -> None:
+def test_what_is_refused_is_less_sure(session: Session, similar: FoundObjects) -> None:
     _, labels = draw_balls(0, BRIGHT)
     concept = FewShotClass("bright ball")
     for image, marks in session.examples():
@@ -79,7 +79,7 @@ def test_what_is_refused_is_less_sure(session: Session, found: FoundObjects) -> 
         )
 
     for which in range(BRIGHT + 1, 17):
-        assert score(again, which) < score(found, which)
+        assert score(again, which) < score(similar, which)
     assert np.mean([score(again, which) for which in range(6, BRIGHT + 1)]) > 0.9
 
 

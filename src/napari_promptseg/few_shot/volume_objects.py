@@ -79,9 +79,9 @@ def find_in_volume(
     ]
 
 
-def _confidence(found: float, of_class: float) -> float:
-    """Return the confidence of an object from both scores."""
-    return min(0.5 * (found + of_class) / 2 / _EVEN, 1.0)
+def _confidence(score: float, of_class: float) -> float:
+    """Return the confidence of an object from its score and that of the class."""
+    return min(0.5 * (score + of_class) / 2 / _EVEN, 1.0)
 
 
 def _planes_through(objects: Sequence[FoundObject]) -> dict[int, list[int]]:

@@ -333,13 +333,10 @@ class Session:
     set_attributes = delegate(object_attributes.set_attributes)
     set_classes = delegate(object_attributes.set_classes)
 
-    # All objects without prompts
+    # All objects, without prompts and of few-shot classes
 
     find_all = delegate(segment_all.find_all)
     segment_all = delegate(segment_all.segment_all)
-
-    # Few-shot classes
-
     examples = delegate(few_shot.examples)
     propose = delegate(few_shot.propose)
     find_class = delegate(few_shot.find_class)

@@ -129,11 +129,11 @@ def _corrected(answer: Prediction, query: Query) -> Prediction:
     before = prior[slice(*answer.rows), slice(*answer.columns)]
     local = prompts.mapped(offset=(-answer.rows[0], -answer.columns[0]))
     strokes = {side: stroke_pixels(local, side, before.shape) for side in (True, False)}
-    asked = {side: pixels & (before != side) for side, pixels in strokes.items()}
-    new = {side for side in asked if asked[side].any()} or {prompts.strokes[-1].positive}
+    requests = {side: pixels & (before != side) for side, pixels in strokes.items()}
+    new = {side for side in requests if requests[side].any()} or {prompts.strokes[-1].positive}
     if len(new) == 1:
         answer = _one_sided(answer, before, strokes[True], *new)
-    return _local(answer, before, asked[True] | asked[False])
+    return _local(answer, before, requests[True] | requests[False])
 
 
 def _one_sided(answer: Prediction, before: Mask, on: Mask, positive: bool) -> Prediction:
@@ -148,21 +148,21 @@ def _one_sided(answer: Prediction, before: Mask, on: Mask, positive: bool) -> Pr
     return replace(answer, probability=probability)
 
 
-def _local(answer: Prediction, before: Mask, asked: Mask) -> Prediction:
+def _local(answer: Prediction, before: Mask, requests: Mask) -> Prediction:
     """Return an answer that leaves a mask that is nearly right as it is, but for what is asked.
 
     What hangs together with a pixel that is asked for changes, as of the progressive merge of
     FocalClick (Chen et al. 2022, arXiv:2204.02574). Masks that change much are selected anew.
     """
-    changed = answer.mask ^ before
+    difference = answer.mask ^ before
     common = np.count_nonzero(answer.mask & before)
-    if common < _NEARLY_RIGHT * (common + np.count_nonzero(changed)):
+    if common < _NEARLY_RIGHT * (common + np.count_nonzero(difference)):
         return answer
-    _, pieces = cv2.connectedComponents(changed.astype(np.uint8), connectivity=8)
-    asked_pieces = np.unique(np.asarray(pieces)[asked & changed])
-    if not len(asked_pieces):
+    _, pieces = cv2.connectedComponents(difference.astype(np.uint8), connectivity=8)
+    numbers = np.unique(np.asarray(pieces)[requests & difference])
+    if not len(numbers):
         return answer
-    others = changed & ~np.isin(pieces, asked_pieces)
+    others = difference & ~np.isin(pieces, numbers)
     probability = answer.probability.copy()
     probability[others & before] = _IN
     probability[others & ~before] = _OUT
