@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from napari_promptseg.data.geometry import Plane, all_frames
+from napari_promptseg.data.geometry import Plane
 from napari_promptseg.data.progress import never, no_report
 from napari_promptseg.data.resize import resize
 from napari_promptseg.data.volume import ArrayLike, PlaneImage, Volume
@@ -22,6 +22,7 @@ from napari_promptseg.few_shot.features import (
 from napari_promptseg.few_shot.pixel_classifier import PixelClassifier, Samples
 from napari_promptseg.few_shot.proposals import SEEN_DIAMETER, Knowledge, Proposal, find_objects
 from napari_promptseg.few_shot.volume_objects import find_in_volume
+from napari_promptseg.instances.finder import find_in_frames
 from napari_promptseg.instances.objects import FoundObject, FoundObjects
 from napari_promptseg.models.backends.clicknet import ClickNetBackend
 from napari_promptseg.models.text_models import TextPrediction
@@ -252,25 +253,17 @@ class FewShotClass:
             If the class has no example yet.
         """
         knowledge = self.knowledge()
-        objects: list[FoundObject] = []
-        frames = all_frames(volume.names, volume.shape)
-        for number, frame in enumerate(frames):
-            if is_cancelled():
-                break
 
-            def report_within(done: int, total: int, number: int = number) -> None:
-                report(number * total + done, len(frames) * total)
-
+        def find(frame: tuple[int | None, ...], report: Report) -> list[FoundObject]:
             if "z" in volume.names:
-                of_frame = find_in_volume(
-                    self.extractor, knowledge, volume, frame, report_within, is_cancelled
+                return find_in_volume(
+                    self.extractor, knowledge, volume, frame, report, is_cancelled
                 )
-            else:
-                proposals = self.proposals(volume.plane(Plane(frame)), is_cancelled)
-                of_frame = [FoundObject(p.mask, (p.top, p.left), p.confidence) for p in proposals]
-                report_within(1, 1)
-            objects += [one.at(frame) for one in of_frame]
-        return FoundObjects.of(volume.shape, objects, complete=not is_cancelled())
+            proposals = self.proposals(volume.plane(Plane(frame)), is_cancelled)
+            report(1, 1)
+            return [FoundObject(p.mask, (p.top, p.left), p.confidence) for p in proposals]
+
+        return find_in_frames(volume, find, report, is_cancelled)
 
     def propose(self, image: ArrayLike | Volume, axes: str = "") -> NDArray[np.int32]:
         """Return the instance labels of all objects of the class in an image.

@@ -168,10 +168,9 @@ def find_candidates(
             familiar.append(
                 knowledge.classifier.familiarity(candidate.covered(feature_maps[candidate.scale]))
             )
-        for _ in range(2):  # the descriptors depend on the typical diameter, and vice versa
-            descriptors = _describe(candidates, familiar, objects, diameter, usual)
-            best = _best(candidates, score_proposals(descriptors), image.shape[:2])
-            usual = _usual_diameter(best)
+        descriptors, likely = _rate(candidates, familiar, objects, diameter, usual, image.shape[:2])
+        best = _best(candidates, likely, image.shape[:2])
+        usual = _usual_diameter(best)
         if last or usual is None:
             break
         fitting = scales[fitting_scale(scales, usual, diameter)]
@@ -213,26 +212,40 @@ def score_objects(
         for candidate in candidates
     ]
     probabilities = {relative: scale.objects() for relative, scale in scales.items()}
-    usual, likely = None, np.zeros(0)
-    for _ in range(2):
-        descriptors = _describe(candidates, familiar, probabilities, diameter, usual)
-        likely = score_proposals(descriptors)
-        usual = _usual_diameter(_best(candidates, likely, shape))
+    _, likely = _rate(candidates, familiar, probabilities, diameter, None, shape)
     return likely
 
 
-def _describe(
+def _rate(
     candidates: Sequence[Candidate],
     familiar: Sequence[float],
     objects: dict[float, Float32],
     diameter: float,
     usual: float | None,
-) -> list[list[float]]:
-    """Return the descriptors of candidates, see `Candidate.descriptors`."""
-    return [
-        candidate.descriptors(objects, like, diameter, usual)
-        for candidate, like in zip(candidates, familiar, strict=True)
-    ]
+    shape: tuple[int, ...],
+) -> tuple[list[list[float]], NDArray[np.float64]]:
+    """Return the descriptors of candidates and their probabilities.
+
+    Parameters
+    ----------
+    familiar : sequence of float
+        Similarity of each to the examples.
+    objects, diameter, usual
+        See `Candidate.descriptors`.
+    shape : tuple of int
+        Rows and columns of the image.
+    """
+
+    def rate(usual: float | None) -> tuple[list[list[float]], NDArray[np.float64]]:
+        descriptors = [
+            candidate.descriptors(objects, like, diameter, usual)
+            for candidate, like in zip(candidates, familiar, strict=True)
+        ]
+        return descriptors, score_proposals(descriptors)
+
+    # The descriptors depend on the typical diameter, and vice versa.
+    _, likely = rate(usual)
+    return rate(_usual_diameter(_best(candidates, likely, shape)))
 
 
 def _fitting(shape: tuple[int, ...], diameter: float) -> list[float]:

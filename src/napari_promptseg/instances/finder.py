@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from napari_promptseg.models.backends.clicknet import ClickNetBackend
     from napari_promptseg.models.capabilities import Everything
 
+    Frame = tuple[int | None, ...]
 
 _GOOD: Final = 0.5
 _FEW: Final = 12
@@ -99,28 +100,20 @@ class ObjectFinder:
         is_cancelled : callable
             Polled on the way; once it returns True, those found until then are the result.
         """
-        names, shape = volume.names, volume.shape
-        proposals: list[FoundObject] = []
-        frames = all_frames(names, shape)
-        for number, frame in enumerate(frames):
-            if is_cancelled():
-                return FoundObjects.of(shape, proposals, complete=False)
 
-            def report_within(done: int, total: int, number: int = number) -> None:
-                report(number * total + done, len(frames) * total)
+        def find(frame: Frame, report: Report) -> list[FoundObject]:
+            if "z" in volume.names:
+                return self._in_stack(volume, frame, report, is_cancelled)
+            objects = list(self.in_plane(volume.plane(Plane(frame)), is_cancelled))
+            report(1, 1)
+            return objects
 
-            if "z" in names:
-                objects = self._in_stack(volume, frame, report_within, is_cancelled)
-            else:
-                objects = list(self.in_plane(volume.plane(Plane(frame)), is_cancelled))
-                report_within(1, 1)
-            proposals += [one.at(frame) for one in objects]
-        return FoundObjects.of(shape, proposals, complete=not is_cancelled())
+        return find_in_frames(volume, find, report, is_cancelled)
 
     def _in_stack(
         self,
         volume: Volume,
-        frame: tuple[int | None, ...],
+        frame: Frame,
         report: Report,
         is_cancelled: Callable[[], bool],
     ) -> list[FoundObject]:
@@ -141,6 +134,36 @@ class ObjectFinder:
         """Free the networks; they load again when they are used."""
         for name in ("network", "click_network"):
             self.__dict__.pop(name, None)
+
+
+def find_in_frames(
+    volume: Volume,
+    find: Callable[[Frame, Report], Sequence[FoundObject]],
+    report: Report,
+    is_cancelled: Callable[[], bool],
+) -> FoundObjects:
+    """Find the objects of each frame of an image; one without time is one frame.
+
+    Parameters
+    ----------
+    volume : Volume
+        The image.
+    find : callable
+        From a frame and a report of its planes to its objects.
+    report, is_cancelled
+        See `ObjectFinder.in_volume`.
+    """
+    objects: list[FoundObject] = []
+    frames = all_frames(volume.names, volume.shape)
+    for number, frame in enumerate(frames):
+        if is_cancelled():
+            return FoundObjects.of(volume.shape, objects, complete=False)
+
+        def report_within(done: int, total: int, number: int = number) -> None:
+            report(number * total + done, len(frames) * total)
+
+        objects += [one.at(frame) for one in find(frame, report_within)]
+    return FoundObjects.of(volume.shape, objects, complete=not is_cancelled())
 
 
 def needs_clicks(proposals: Sequence[FoundObject]) -> bool:
