@@ -27,6 +27,8 @@ _STARTS: Final = {
     "refusal": 0.03,
 }
 """How often an episode starts in each way."""
+_PLAIN_STARTS: Final = {"click": 0.25, "clicks": 0.35, "box": 0.2, "scribble": 0.15, "lasso": 0.05}
+"""The same for masks of any level: most ways say how large the object is."""
 _CENTRED: Final = 0.15
 """Chance that a first click is at the centre; people hit it seldom, and answers depend on it."""
 
@@ -49,6 +51,8 @@ class Episode:
         Pixels that are learnt from and clicked on; all when None.
     rounds : int
         How often an answer was corrected.
+    any_level : bool
+        See `Sample.any_level`.
     """
 
     image: NDArray[np.float32]
@@ -58,12 +62,15 @@ class Episode:
     prior: NDArray[np.float32] | None = None
     valid: NDArray[np.bool_] | None = None
     rounds: int = 0
+    any_level: bool = False
 
     @classmethod
     def on(cls, sample: Sample) -> Episode:
         """Begin without any prompt."""
         image = sample.image.astype(np.float32) / np.float32(255)
-        return cls(stretch_contrast(image), sample.truth, valid=sample.valid)
+        return cls(
+            stretch_contrast(image), sample.truth, valid=sample.valid, any_level=sample.any_level
+        )
 
     @property
     def ambiguous(self) -> bool:
@@ -95,7 +102,8 @@ def start(sample: Sample, rng: np.random.Generator) -> Episode:
         if rng.random() < 0.5:
             _refuse(episode, sample.neighbour, rng)
         return episode
-    way = str(rng.choice(list(_STARTS), p=list(_STARTS.values())))
+    starts = _PLAIN_STARTS if sample.any_level else _STARTS
+    way = str(rng.choice(list(starts), p=list(starts.values())))
     if way == "refusal" and sample.neighbour.any():
         episode.prior = prior
         _refuse(episode, sample.neighbour, rng)

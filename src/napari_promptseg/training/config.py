@@ -74,6 +74,8 @@ class DataSet(SceneFolder):
     sparse : bool
         Whether images hold objects without a label: then their background counts less, for
         "instancenet".
+    sam_masks : Path, optional
+        Folder of masks of everything in its images, which ``training/sam-masks`` writes.
     open_terms : bool
         Whether its terms allow any use, also a commercial one.
     """
@@ -85,9 +87,15 @@ class DataSet(SceneFolder):
     organs: tuple[str, ...] = ()
     objects: tuple[int, ...] = ()
     sparse: bool = False
+    sam_masks: Path | None = None
     source: str = ""
     terms: str = ""
     open_terms: bool = False
+
+    def within(self, base: Path) -> Self:
+        """See `SceneFolder.within`."""
+        sam_masks = None if self.sam_masks is None else base / self.sam_masks
+        return super().within(base).model_copy(update={"sam_masks": sam_masks})
 
 
 class ValidationData(SceneFolder):
@@ -167,6 +175,9 @@ class TrainConfig(BaseModel):
     regions : float
         How often a superpixel is the object of a crop instead of what is labelled, in sets
         that are not upright.
+    sam_share : float
+        How often a mask by SAM is the object of a crop instead of what is labelled, in images
+        that have some.
     plane_answers : bool
         Whether a network for volumes learns to go on from what the shipped ClickNet answers to
         clicks on a plane, instead of made-up masks alone.
@@ -212,6 +223,7 @@ class TrainConfig(BaseModel):
     persistence: float = Field(0.65, ge=0, lt=1)
     consistency: float = Field(0.0, ge=0)
     regions: float = Field(0.0, ge=0, le=1)
+    sam_share: float = Field(0.0, ge=0, le=1)
     plane_answers: bool = False
     cooldown: float = Field(1.0, gt=0, le=1)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -317,7 +329,15 @@ class TrainConfig(BaseModel):
         Of folders only their names count, so that it is the same on another machine.
         """
         folder_names: dict[str, Any] = {
-            "data": [d.model_copy(update={"folder": Path(d.folder.name)}) for d in self.data],
+            "data": [
+                d.model_copy(
+                    update={
+                        "folder": Path(d.folder.name),
+                        "sam_masks": d.sam_masks and Path(d.sam_masks.name),
+                    }
+                )
+                for d in self.data
+            ],
             "validation": [
                 v.model_copy(update={"folder": Path(v.folder.name)}) for v in self.validation
             ],

@@ -46,6 +46,8 @@ _FIRST: float = 1.6
 """Weight of a crop with a single click: much is asked of the answer to it."""
 _LATER: float = 0.25
 """Weight that each correction adds to a crop, until there are four (Sun et al. 2024)."""
+_MEANT: float = 0.5
+"""IoU of an answer and a mask of any level above which the answer means that mask."""
 _QUALITY: float = 0.5
 """Weight of the predicted quality in the loss of clicks."""
 _NAMING: float = 0.5
@@ -165,7 +167,10 @@ class ClickTask:
 
     def begin(self, set_index: int, scenes: list[Scene], rng: np.random.Generator) -> Episode:
         """See `TrainingTask.begin`."""
-        sample = draw_sample(scenes, self._config.crop, rng, regions=self._config.regions)
+        config = self._config
+        sample = draw_sample(
+            scenes, config.crop, rng, regions=config.regions, sam_share=config.sam_share
+        )
         return start(sample, rng)
 
     def learn(
@@ -181,9 +186,12 @@ class ClickTask:
         logits = F.interpolate(masks[:, :1], size=image.shape[-2:], mode="bilinear")
         truth, valid = stack_truth(episodes, logits), stack_valid(episodes, logits)
         weights = [_FIRST if e.ambiguous else 1 + _LATER * min(e.rounds, 4) for e in episodes]
-        loss = click_loss(logits, truth, valid) * logits.new_tensor(weights)
         half = F.avg_pool2d(truth, 2), (F.avg_pool2d(valid, 2) > 0.5).to(valid)
         overlap = mask_overlap(masks, *half)
+        # Of several right answers to a click, the main mask learns from the one that it means.
+        other = [e.ambiguous and e.any_level for e in episodes]
+        meant = ~torch.tensor(other, device=logits.device) | (overlap[:, 0] > _MEANT)
+        loss = click_loss(logits, truth, valid) * logits.new_tensor(weights) * meant
         loss = loss + _QUALITY * (quality.sigmoid() - overlap).square().mean(1)
         ambiguous = [i for i, episode in enumerate(episodes) if episode.ambiguous]
         if ambiguous:

@@ -52,12 +52,16 @@ class Sample:
         The same object in a neighbouring plane or frame, as a prior.
     valid : (S, S) bool array or None
         Pixels that are learnt from and clicked on; all when None.
+    any_level : bool
+        Whether it may be a part of an object, an object or a group of them, so that a click
+        alone does not say which.
     """
 
     image: UInt8
     truth: Mask
     neighbour: Mask
     valid: Mask | None = None
+    any_level: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,7 @@ class _Picture:
     neighbour: Mask
     upright: bool
     valid: Mask | None = None
+    any_level: bool = False
 
 
 def _merge_regions(labels: NDArray[np.signedinteger[Any]], rng: np.random.Generator) -> Mask:
@@ -229,9 +234,13 @@ def _moved(mask: Mask, image: UInt8, following: UInt8) -> Mask:
     return following_mask if following_mask.any() else mask
 
 
-def _picture(scene: Scene, rng: np.random.Generator) -> _Picture:
+def _picture(scene: Scene, rng: np.random.Generator, sam_share: float = 0.0) -> _Picture:
     if scene.kind == "volume":
         return _volume_plane(scene, rng)
+    if scene.sam_masks is not None and rng.random() < sam_share:
+        layer = scene.sam_masks[int(rng.choice(len(scene.sam_masks), p=_shares(scene.sam_masks)))]
+        mask = layer == rng.integers(1, int(layer.max()) + 1)
+        return _Picture(scene.image, mask, mask, scene.upright, any_level=True)
     if scene.kind == "video":
         index = int(rng.integers(len(scene.image)))
         image, labels = scene.image[index], scene.labels[index]
@@ -240,6 +249,12 @@ def _picture(scene: Scene, rng: np.random.Generator) -> _Picture:
     mask = pick(labels, scene.kind, rng)
     valid = labels != UNCOUNTED
     return _Picture(image, mask, mask, scene.upright, None if valid.all() else valid)
+
+
+def _shares(layers: UInt8) -> NDArray[np.float64]:
+    """Return the share of all masks that is in each layer."""
+    counts = layers.max((1, 2)).astype(float)
+    return np.asarray(counts / counts.sum())
 
 
 def _frame(mask: Mask, size: int, rng: np.random.Generator) -> tuple[float, NDArray[np.float64]]:
@@ -300,7 +315,9 @@ def _warp(picture: _Picture, size: int, rng: np.random.Generator) -> Sample:
         for mask in masks
     )
     valid = ~uncounted[0] if uncounted else None
-    return Sample(np.ascontiguousarray(warped, np.uint8), truth, neighbour, valid)
+    return Sample(
+        np.ascontiguousarray(warped, np.uint8), truth, neighbour, valid, picture.any_level
+    )
 
 
 def recolor(image: UInt8, upright: bool, rng: np.random.Generator) -> UInt8:
@@ -376,6 +393,7 @@ def draw_sample(
     *,
     recolored: bool = True,
     regions: float = 0.0,
+    sam_share: float = 0.0,
 ) -> Sample:
     """Draw one training crop.
 
@@ -392,6 +410,8 @@ def draw_sample(
     regions : float
         How often, in [0, 1], a superpixel is the object instead of what is labelled, of
         images without an up and a down. Photographs keep theirs: there whole things count.
+    sam_share : float
+        How often, in [0, 1], a mask by SAM is the object, of images that have some.
 
     Raises
     ------
@@ -399,7 +419,7 @@ def draw_sample(
         If a hundred draws find no object large enough.
     """
     for _ in range(100):
-        picture = _picture(scenes[int(rng.integers(len(scenes)))], rng)
+        picture = _picture(scenes[int(rng.integers(len(scenes)))], rng, sam_share)
         pixels = max(picture.truth.sum(), picture.neighbour.sum())
         if pixels < _SMALLEST or picture.truth.mean() > _LARGEST:
             continue
@@ -416,5 +436,5 @@ def draw_sample(
         alone = picture.neighbour is picture.truth
         if neighbour.any() and (alone or rng.random() < 0.3):
             neighbour = disturb(neighbour, rng)
-        return Sample(image, sample.truth, neighbour, sample.valid)
+        return replace(sample, image=image, neighbour=neighbour)
     raise ValueError("no scene holds an object of enough pixels to train on")

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_promptseg.data.sampling import spread
+from napari_promptseg.training.data.mask_layers import read_layers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -52,6 +53,8 @@ class Scene:
         Unique in its set.
     upright : bool
         Whether it has an up and a down, as photographs do.
+    sam_masks : (L, H, W) uint8 array or None
+        Of an image, layers of masks of parts, objects and groups, 0 is none; see `sam_masks`.
     boxes : dict of int to tuple of slice
         Bounding box of each id of a volume, found once; empty for images and videos.
     """
@@ -62,6 +65,7 @@ class Scene:
     spacing: tuple[float, ...]
     name: str
     upright: bool = False
+    sam_masks: UInt8 | None = None
     boxes: dict[int, tuple[slice, ...]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -159,10 +163,13 @@ def _files(folder: Path) -> list[_Files]:
             )
 
 
-def _image(files: _Files, kind: Kind, longest: int, upright: bool) -> Scene:
+def _image(
+    files: _Files, kind: Kind, longest: int, upright: bool, sam_masks: Path | None = None
+) -> Scene:
     image = _read_rgb(files.image, longest)
     labels = _read_labels(files.labels, image.shape[:2])
-    return Scene(image, labels, kind, (1.0, 1.0), files.labels.stem, upright)
+    layers = None if sam_masks is None else read_layers(sam_masks, files.name, image.shape[:2])
+    return Scene(image, labels, kind, (1.0, 1.0), files.labels.stem, upright, layers)
 
 
 def _volume(files: _Files) -> Scene:
@@ -213,6 +220,7 @@ def read_scenes(
     limit: int | None = None,
     longest: int = 854,
     upright: bool = False,
+    sam_masks: Path | None = None,
 ) -> list[Scene]:
     """Read every scene of one data set, or some.
 
@@ -231,12 +239,18 @@ def read_scenes(
         Larger images are reduced to this many pixels on the longer side.
     upright : bool
         Whether images and videos have an up and a down.
+    sam_masks : Path, optional
+        Folder of the masks by SAM of the images; an image may have none.
 
     Raises
     ------
     FileNotFoundError
-        If the folder holds none of the layouts.
+        If the folder holds none of the layouts, or there is no folder of masks.
     """
+    if sam_masks is not None and not sam_masks.is_dir():
+        raise FileNotFoundError(
+            f"no folder {str(sam_masks)!r} of masks by SAM; training/sam-masks writes it"
+        )
     layout, files = layout_of(folder), _files(folder)
     if choose is not None:
         selection = choose([f.name for f in files])
@@ -246,4 +260,4 @@ def read_scenes(
         return [_video(f, longest, upright) for f in files]
     if layout == "volumes":
         return [_volume(f) for f in files]
-    return [_image(f, kind, longest, upright) for f in files]
+    return [_image(f, kind, longest, upright, sam_masks) for f in files]

@@ -70,7 +70,12 @@ class TrainingSet:
             return set(names) - excluded
 
         scenes = read_scenes(
-            data.folder, data.kind, choose=choose, limit=data.limit, upright=data.upright
+            data.folder,
+            data.kind,
+            choose=choose,
+            limit=data.limit,
+            upright=data.upright,
+            sam_masks=data.sam_masks,
         )
         if not scenes:
             raise ValueError(f"{str(data.folder)!r} holds no scene")
