@@ -8,7 +8,8 @@ from napari.layers import Labels
 from qtpy.QtCore import Qt
 
 from drawn_discs import draw_balls, draw_discs, first
-from napari_promptseg._napari.presenters import few_shot
+from napari_promptseg._napari.worker.job_queue import Job
+from napari_promptseg._napari.worker.patient_jobs import PatientJobs
 from napari_promptseg.few_shot.few_shot_class import FewShotClass
 from napari_promptseg.few_shot.storage import Library, save_class
 from napari_promptseg.instances.objects import FoundObjects
@@ -327,17 +328,17 @@ def test_a_failing_class_leaves_everything_as_it_was(discs, monkeypatch, errors)
 
 
 def test_work_behind_lets_clicks_go_first_for_a_while_only() -> None:
-    job = few_shot.Job(lambda _: None, lambda _: None, lambda _: None)
+    job = Job(lambda _: None, lambda _: None, lambda _: None)
     calls = []
 
     def busy() -> bool:
         calls.append(True)
         return len(calls) < 4
 
-    assert not few_shot.FewShotPresenter._wait(job, busy)
+    assert not PatientJobs(busy, lambda _: None).is_cancelled(job)
     assert len(calls) == 4
     job.stop_event.set()
-    assert few_shot.FewShotPresenter._wait(job, lambda: True)
+    assert PatientJobs(lambda: True, lambda _: None).is_cancelled(job)
 
 
 def taught() -> FewShotClass:

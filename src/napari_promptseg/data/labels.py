@@ -1,4 +1,4 @@
-"""Labels of objects as integers, in a file, and their bounding boxes in an array."""
+"""Labels of objects as integers, in a file, and objects of label arrays."""
 
 from __future__ import annotations
 
@@ -80,3 +80,9 @@ def label_boxes(labels: NDArray[Any]) -> dict[int, Bounds]:
         for number, box in enumerate(find_objects(labels), start=1)
         if box is not None
     }
+
+
+def is_free(mask: NDArray[np.bool_], labels: NDArray[Any]) -> bool:
+    """Tell whether at most half of a mask lies on objects of labels of its shape."""
+    occupied = np.count_nonzero((np.asarray(labels) > 0) & mask)
+    return bool(2 * occupied <= np.count_nonzero(mask))

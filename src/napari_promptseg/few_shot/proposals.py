@@ -8,10 +8,11 @@ kept. A second round uses them as further examples, which adapts the classifier 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from napari_promptseg.data.labels import is_free
 from napari_promptseg.few_shot.candidates import (
     Candidate,
     MaskPatch,
@@ -74,17 +75,9 @@ class Proposal(MaskPatch):
     confidence: float
 
 
-def exclude_occupied(proposals: Sequence[Proposal], occupied: NDArray[np.bool_]) -> list[Proposal]:
-    """Return the proposals with at most half of their pixels on occupied ones.
-
-    Parameters
-    ----------
-    proposals : sequence of Proposal
-        Proposals of one plane.
-    occupied : (H, W) bool array
-        Pixels of other objects.
-    """
-    return [p for p in proposals if (occupied[p.part] & p.mask).sum() <= p.mask.sum() / 2]
+def exclude_occupied(proposals: Sequence[Proposal], labels: NDArray[Any]) -> list[Proposal]:
+    """Return the proposals with at most half of their pixels on objects of (H, W) labels."""
+    return [proposal for proposal in proposals if is_free(proposal.mask, labels[proposal.part])]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_promptseg.data.labels import is_free
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
@@ -161,11 +163,7 @@ class FoundObjects:
 
     def outside(self, labels: NDArray[Any]) -> FoundObjects:
         """Return those with at most half of their pixels on objects of labels of the same shape."""
-        free = [
-            one
-            for one in self.objects
-            if 2 * np.count_nonzero((np.asarray(labels[one.box]) > 0) & one.mask) <= one.size
-        ]
+        free = (one for one in self.objects if is_free(one.mask, labels[one.box]))
         return replace(self, objects=tuple(free))
 
     def labels(

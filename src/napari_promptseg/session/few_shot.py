@@ -81,7 +81,7 @@ def propose(
     proposals = concept.proposals(state.volume.plane(plane), is_cancelled)
     from napari_promptseg.few_shot.proposals import exclude_occupied
 
-    return exclude_occupied(proposals, np.asarray(state.store.labels[plane.slices]) > 0)
+    return exclude_occupied(proposals, state.store.labels[plane.slices])
 
 
 def find_class(
