@@ -299,6 +299,18 @@ def test_the_crop_is_closer_the_more_prompts_there_are(count: int, side: int) ->
     )
 
 
+@pytest.mark.parametrize(("count", "side"), [(1, 96), (3, 96), (4, 32), (7, 32)])
+def test_corrections_of_small_objects_are_close(count: int, side: int) -> None:
+    spy = Spy(520)
+    prior = np.zeros((480, 520), bool)
+    prior[235:245, 280:290] = True
+    clicks = [click(238 + n, 282, positive=n % 2 == 0) for n in range(count)]
+    image = plane_image(np.arange(prior.size).reshape(prior.shape))
+    ZoomIn(spy).predict(image, PlanePrompts(tuple(clicks)), prior)
+    (rows, columns), *_ = spy.crops
+    assert (rows[1] - rows[0], columns[1] - columns[0]) == (side, side)
+
+
 def test_a_box_limits_the_crop_even_if_the_answer_fills_it() -> None:
     toy = ToyBackend()
     image = plane_image(np.full((400, 400), 200, np.uint8))

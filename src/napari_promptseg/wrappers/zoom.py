@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 Rectangle = tuple[tuple[int, int], tuple[int, int]]
 _MIN_SIDE: Final = 96  # pixels; a smaller crop lacks the context of the object
+_CORRECTING: Final = 4
+"""Prompts from which on corrections need less context, and more of each pixel of the edge."""
+_MIN_CORRECTED_SIDE: Final = 32
+"""Side of the smallest crop then, in pixels."""
 _WIDENING: Final = 2.0  # growth of the crop where its border cuts the object
 _OVERVIEW: Final = 1024  # pixels; longer planes are subsampled for the overview
 _CUT: Final = 0.05  # fraction of a side of the crop above which the object counts as cut
@@ -47,14 +51,19 @@ def _inside(start: int, length: int, size: int) -> tuple[int, int]:
 
 
 def _expand(
-    low: NDArray[np.float64], high: NDArray[np.float64], factor: float, image: PlaneImage
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
+    factor: float,
+    image: PlaneImage,
+    least: int = _MIN_SIDE,
 ) -> Rectangle:
     """Return the crop around a box, shifted into the plane.
 
-    It is square in physical units, with `factor` times the longer side of the box.
+    It is square in physical units, with `factor` times the longer side of the box, and at
+    least `least` pixels.
     """
     spacing = np.array(image.spacing)
-    side = max(float(((high - low) * spacing).max()) * factor, _MIN_SIDE * float(spacing.min()))
+    side = max(float(((high - low) * spacing).max()) * factor, least * float(spacing.min()))
     return _square((low + high) / 2, side, image)
 
 
@@ -284,7 +293,8 @@ class ZoomIn(Wrapper):
         points = np.concatenate([*corners, *regions])
         n_prompts = len(prompts.strokes) + len(prompts.regions)
         factor = self.factor + (self.doubt / n_prompts if n_prompts else 0)
-        return _expand(points.min(0), points.max(0), factor, image)
+        least = _MIN_SIDE if n_prompts < _CORRECTING else _MIN_CORRECTED_SIDE
+        return _expand(points.min(0), points.max(0), factor, image, least)
 
     def _crop_query(self, query: Query, crop: Rectangle) -> Query:
         """Return a query for a crop of its plane.
