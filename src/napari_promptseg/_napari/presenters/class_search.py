@@ -64,7 +64,7 @@ class ClassSearch:
 
     def stop(self) -> None:
         """End a search; what it has proposed stays."""
-        if self._volume_job is not None:
+        if self._volume_job is not None and self._jobs.busy:
             self._show_status("Stopped: objects in 3D are proposed when the search is over")
         self._drop()
 
