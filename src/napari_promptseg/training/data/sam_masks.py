@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from napari_promptseg.data.resize import resize
+from napari_promptseg.instances.objects import FoundObject
+from napari_promptseg.instances.prompt_grid import distinct
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,8 +42,6 @@ _STRIDE: Final = 4
 """Pixels of the input between two places of an answer."""
 _SMALL: Final = 0.45
 """Share of the image below which a mask says what is at a place."""
-_LIKE: Final = 0.8
-"""IoU of masks that are one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +79,7 @@ class MaskFinder:
                 more = open_places[rng.integers(len(open_places), size=len(cells))]
                 further, further_scores = self._answer(features, more, shape)
                 answers, scores = torch.cat((answers, further)), torch.cat((scores, further_scores))
-            order = torch.argsort(scores, descending=True)
-            chosen = _distinct((answers[order] > 0).flatten(1).float().numpy())
-            best = answers[order][chosen][:, None]
+            best = answers[_best(answers, scores)][:, None]
             fine = F.interpolate(best, scale_factor=_STRIDE, mode="bilinear")
             fine = fine[..., : shape[0], : shape[1]]
             fine = F.interpolate(fine, (rows, columns), mode="bilinear")
@@ -160,13 +158,9 @@ def open_finder(checkpoint: Path, side: int = _SIDE) -> MaskFinder:
     return MaskFinder(network.eval().requires_grad_(False))
 
 
-def _distinct(masks: NDArray[np.float32]) -> list[int]:
-    """Return the numbers of (N, P) masks, best first, that are not like a better one."""
-    sizes = masks.sum(1)
-    shared = masks @ masks.T
-    iou = shared / np.maximum(sizes[:, None] + sizes - shared, 1)
-    chosen: list[int] = []
-    for number in range(len(masks)):
-        if not (iou[number, chosen] > _LIKE).any():
-            chosen.append(number)
-    return chosen
+def _best(answers: torch.Tensor, scores: torch.Tensor) -> list[int]:
+    """Return the numbers of (N, h, w) answers that are not like a better one, best first."""
+    pairs = zip((answers > 0).numpy(), scores.tolist(), strict=True)
+    objects = [FoundObject(mask, (0, 0), score) for mask, score in pairs]
+    numbers = {id(one): number for number, one in enumerate(objects)}
+    return [numbers[id(one)] for one in distinct(objects)]
