@@ -15,12 +15,11 @@ import numpy as np
 
 from napari_promptseg.data.geometry import Plane
 from napari_promptseg.data.progress import never, no_report
-from napari_promptseg.instances.decoding import THRESHOLD
-from napari_promptseg.instances.faces import Faces, free_surface
+from napari_promptseg.instances.faces import free_surface
 from napari_promptseg.instances.linking import link_planes
 from napari_promptseg.instances.objects import FoundObject, FoundObjects, objects_of, resized
 from napari_promptseg.instances.planes import choose_factor, dense_maps, find_in_plane
-from napari_promptseg.instances.watershed import agglomerate, oversegment
+from napari_promptseg.instances.region_graph import RegionGraph
 from napari_promptseg.models.encoding.instance_maps import EDGE, INSIDE
 
 if TYPE_CHECKING:
@@ -41,12 +40,10 @@ MAX_VOXELS: Final = 3e8
 """Largest volume that is looked at along all axes: its maps are in memory."""
 _SLICE_SENSITIVITY: Final = 0.7
 """Sensitivity of the objects of a thick slice, which are judged together later."""
-_LENIENCE: Final = 0.04
+LENIENCE: Final = 0.04
 """Sureness that is given up for a finer look, in which rims between objects are clearer."""
 _FRAGMENT: Final = 0.2
 """Fraction of the typical volume below which an object scores less: it may be a fragment."""
-_PARTS: Final = 0.65
-"""Probability with which a face parts two objects, above which it does."""
 
 
 def find_in_volume(
@@ -120,9 +117,7 @@ def _turned(proposal: FoundObject, along: int) -> FoundObject:
 
 def _objects(inside: Float32, rim: Float32, spacing: Sequence[float]) -> list[FoundObject]:
     """Return the objects that probabilities of insides and rims describe."""
-    pieces = oversegment(inside > THRESHOLD, rim, spacing)
-    faces = Faces.of(pieces, rim, inside)
-    labels = agglomerate(pieces, faces, faces.part_probabilities(), _PARTS)
+    labels = RegionGraph.of(inside, rim, spacing).objects()
     counts = np.maximum(np.bincount(labels.ravel()), 1)
     mean = (np.bincount(labels.ravel(), inside.ravel(), len(counts)) / counts)[1:]
     objects = list(objects_of(labels, mean.astype(np.float32)))
@@ -152,14 +147,8 @@ def doubting_fragments(
     ]
 
 
-def volume_maps(
-    network: InstanceNetwork,
-    plane: Callable[[int, int], PlaneImage],
-    shape: Sequence[int],
-    report: Report = no_report,
-    is_cancelled: Callable[[], bool] = never,
-) -> tuple[Float32, Float32]:
-    """Return the probabilities of insides and rims, averaged over planes along all axes.
+class VolumeMaps:
+    """Probabilities of insides and rims of a volume, averaged over planes along all axes.
 
     The planes in the middle say which magnification suits all of them.
 
@@ -171,6 +160,53 @@ def volume_maps(
         From an axis and a number to the plane there.
     shape : sequence of int
         Number of planes along each axis.
+    """
+
+    def __init__(
+        self,
+        network: InstanceNetwork,
+        plane: Callable[[int, int], PlaneImage],
+        shape: Sequence[int],
+    ) -> None:
+        self._network, self._plane = network, plane
+        middles = [square_rgb(plane(axis, n // 2)) for axis, n in enumerate(shape)]
+        self._factor = choose_factor(network, middles, LENIENCE)
+        self._sums = np.zeros((2, *shape), np.float32)
+        self._coverage = np.zeros(tuple(shape), np.uint8)
+        self.planes = [
+            (axis, number) for axis, count in enumerate(shape) for number in range(count)
+        ]
+        """Axis and number of all planes."""
+
+    def add(self, axis: int, number: int) -> None:
+        """Look at a plane."""
+        image = self._plane(axis, number)
+        at = tuple(number if a == axis else slice(None) for a in range(3))
+        answer = dense_maps(self._network, square_rgb(image), self._factor)[[INSIDE, EDGE]]
+        size = image.shape[1], image.shape[0]
+        for channel, values in enumerate(answer):
+            self._sums[channel][at] += cv2.resize(values, size, interpolation=cv2.INTER_LINEAR)
+        self._coverage[at] += 1
+
+    def mean(self) -> tuple[Float32, Float32]:
+        """Return the probabilities of insides and of rims; 0 for voxels not looked at."""
+        inside, rim = self._sums / np.maximum(self._coverage, 1)
+        return inside, rim
+
+
+def volume_maps(
+    network: InstanceNetwork,
+    plane: Callable[[int, int], PlaneImage],
+    shape: Sequence[int],
+    report: Report = no_report,
+    is_cancelled: Callable[[], bool] = never,
+) -> tuple[Float32, Float32]:
+    """Return the probabilities of insides and rims, averaged over planes along all axes.
+
+    Parameters
+    ----------
+    network, plane, shape
+        See `VolumeMaps`.
     report, is_cancelled
         See `find_in_volume`; where it is cancelled, voxels that were not looked at are zero.
 
@@ -179,26 +215,13 @@ def volume_maps(
     (float32 array, float32 array)
         Of the shape of the volume.
     """
-    middles = [square_rgb(plane(axis, n // 2)) for axis, n in enumerate(shape)]
-    factor = choose_factor(network, middles, _LENIENCE)
-    maps = np.zeros((2, *shape), np.float32)
-    coverage = np.zeros(tuple(shape), np.uint8)
-    done = 0
-    for axis, count in enumerate(shape):
-        for number in range(count):
-            if is_cancelled():
-                break
-            image = plane(axis, number)
-            at = tuple(number if a == axis else slice(None) for a in range(3))
-            answer = dense_maps(network, square_rgb(image), factor)[[INSIDE, EDGE]]
-            size = image.shape[1], image.shape[0]
-            for channel, values in enumerate(answer):
-                maps[channel][at] += cv2.resize(values, size, interpolation=cv2.INTER_LINEAR)
-            coverage[at] += 1
-            done += 1
-            report(done, sum(shape))
-    maps /= np.maximum(coverage, 1)
-    return maps[0], maps[1]
+    maps = VolumeMaps(network, plane, shape)
+    for done, (axis, number) in enumerate(maps.planes, start=1):
+        if is_cancelled():
+            break
+        maps.add(axis, number)
+        report(done, len(maps.planes))
+    return maps.mean()
 
 
 def square_rgb(image: PlaneImage) -> Float32:
