@@ -135,5 +135,11 @@ class Channel:
 def _results(reply: Reply) -> Iterator[PlaneResult]:
     for plane in reply.planes:
         yield PlaneResult(
-            Plane(plane.index), plane.confidence, plane.box, plane.empty, plane.done, plane.total
+            Plane(plane.index),
+            plane.confidence,
+            plane.box,
+            plane.empty,
+            plane.done,
+            plane.total,
+            plane.again,
         )

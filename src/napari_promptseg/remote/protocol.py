@@ -234,6 +234,7 @@ class PlaneDone(Message):
     empty: bool
     done: int
     total: int
+    again: bool = False
 
     @classmethod
     def of(cls, result: PlaneResult) -> PlaneDone:
@@ -245,6 +246,7 @@ class PlaneDone(Message):
             empty=result.empty,
             done=result.done,
             total=result.total,
+            again=result.again,
         )
 
 

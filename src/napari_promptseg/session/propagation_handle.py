@@ -28,6 +28,8 @@ class PlaneResult:
         Whether the object is not there.
     done, total : int
         Planes done, and planes in the range at most.
+    again : bool
+        Whether this propagation had answered the plane before.
     """
 
     plane: Plane
@@ -36,6 +38,7 @@ class PlaneResult:
     empty: bool
     done: int
     total: int
+    again: bool = False
 
 
 class PropagationHandle(Iterator[PlaneResult]):

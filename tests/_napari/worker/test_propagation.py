@@ -11,6 +11,7 @@ from headless import HeadlessSession
 
 from helpers import make_scene
 from napari_promptseg.data.prompts import BoxPrompt, PointPrompt
+from napari_promptseg.propagation.baselines import Copy
 
 
 @pytest.fixture
@@ -58,6 +59,23 @@ def test_propagate_in_parts(sessions, scene):
     assert np.array_equal(sessions.controller.mask, scene.truth)
     assert sessions.said[-1] == "Propagated 1 plane"
     assert not sessions.failed
+
+
+def test_planes_that_are_answered_twice_count_once_and_it_says_so(sessions, scene, monkeypatch):
+    fill = Copy.fill
+
+    def fill_twice(self, stack):
+        yield from fill(self, stack)
+        yield from fill(self, stack)
+
+    monkeypatch.setattr(Copy, "fill", fill_twice)
+    sessions.controller.propagation.set_propagator("copy")
+    sessions.controller.prompts.add(PointPrompt(scene.centre))
+    sessions.controller.propagation.propagate()
+    sessions.wait()
+    assert "First answer done; looking closer at the tissue around the object" in sessions.said
+    planes_beside = scene.truth.shape[0] - 1
+    assert sessions.said[-1] == f"Propagated {planes_beside} planes"
 
 
 def test_only_what_changed_is_propagated_and_it_says_so(sessions, scene):

@@ -35,6 +35,7 @@ class PropagationCommands:
         self._job: Job | None = None
         self._request: PropagationRequest | None = None
         self._paused_request: PropagationRequest | None = None
+        self._is_refining = False
         proxy.reset.connect(self._reset)
         proxy.events.planes.connect(self._emit_progress)
 
@@ -111,16 +112,16 @@ class PropagationCommands:
         self._paused_request = None
 
         def work(session: AnySession, job: Job) -> tuple[int, bool]:
-            planes = 0
+            planes: set[Plane] = set()
             if job.stop_event.is_set():
                 return 0, True
             propagation = session.propagate(request.start, request.stop, request.axis, request.near)
             for result in propagation:
-                planes += 1
+                planes.add(result.plane)
                 self._proxy.note_result(result)
                 if job.stop_event.is_set():
                     propagation.cancel()
-            return planes, job.stop_event.is_set()
+            return len(planes), job.stop_event.is_set()
 
         def then(answer: tuple[int, bool]) -> None:
             planes, is_stopped = answer
@@ -130,7 +131,7 @@ class PropagationCommands:
                 verb = "Stopped after" if is_stopped else "Propagated"
                 self._proxy.events.status.emit(f"{verb} {planes} plane{'s' * (planes != 1)}")
 
-        self._request = request
+        self._request, self._is_refining = request, False
         self._job = self._proxy.run(work, then, settle=self._end)
         self._proxy.events.running.emit(True)
         self._proxy.events.status.emit("Propagating; cancel keeps what is done")
@@ -166,8 +167,14 @@ class PropagationCommands:
             self._end(self._job)
 
     def _emit_progress(self, results: Sequence[PlaneResult]) -> None:
-        if self.running:
-            self._proxy.events.progress.emit(results[-1].done, results[-1].total)
+        if not self.running:
+            return
+        if results[-1].again and not self._is_refining:
+            self._is_refining = True
+            self._proxy.events.status.emit(
+                "First answer done; looking closer at the tissue around the object"
+            )
+        self._proxy.events.progress.emit(results[-1].done, results[-1].total)
 
     def forget_pause(self) -> None:
         """Do not resume a paused propagation: its object is finished."""

@@ -83,13 +83,14 @@ class Writer:
         todo : collection of int
             Planes to be answered; some may lie beyond the stack, where a 3D box ends.
         """
-        open_planes = set(todo)
+        open_planes, earlier = set(todo), set[int]()
         for step in reject_leaks(self._propagator.fill(stack), stack):
             if step.index in todo or step.index in stack.revisable:
                 self.done += step.index in open_planes
                 open_planes.discard(step.index)
-                plane = row.plane(step.index)
-                yield self._put(evidence, plane, step.mask, step.confidence)
+                result = self._put(evidence, row.plane(step.index), step.mask, step.confidence)
+                yield replace(result, again=step.index in earlier)
+                earlier.add(step.index)
         yield from self.clear(evidence, row, open_planes)
 
     def clear(
