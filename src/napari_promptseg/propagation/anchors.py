@@ -31,6 +31,12 @@ def sorted_anchors(stack: Stack) -> list[int]:
     return sorted(stack.anchors)
 
 
+def all_planes(stack: Stack) -> range:
+    """Return the range to fill, extended to anchors outside of it."""
+    anchors = stack.anchors
+    return range(min(stack.start, *anchors), max(stack.stop, *(a + 1 for a in anchors)))
+
+
 def plane_shape(stack: Stack) -> tuple[int, int]:
     """Return rows and columns of the planes of a stack, which has an anchor."""
     rows, columns = next(iter(stack.anchors.values())).shape

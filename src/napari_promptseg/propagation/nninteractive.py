@@ -9,6 +9,7 @@ import numpy as np
 from napari_promptseg.models.backends.nninteractive import NnInteractiveBackend
 from napari_promptseg.propagation.anchors import (
     MIN_AREA,
+    all_planes,
     clip_to_prompts,
     outward,
     sorted_anchors,
@@ -57,8 +58,8 @@ class NnInteractivePropagator:
     def fill(self, stack: Stack) -> Iterator[PlanePrediction]:
         """See `Propagator.fill`."""
         anchors = sorted_anchors(stack)
-        first = min(stack.start, anchors[0])
-        planes = range(first, max(stack.stop, anchors[-1] + 1))
+        planes = all_planes(stack)
+        first = planes.start
         pixels = np.stack([stack.read(index).rgb().mean(2) for index in planes])
         outlines = {i - first: mask for i, mask in stack.anchors.items() if mask.any()}
         prompts = {i - first: stack.prompts(i) for i in anchors if stack.prompts(i)}

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 from napari_promptseg.models.base import BackendTraits
 from napari_promptseg.propagation.anchors import sorted_anchors
 from napari_promptseg.propagation.sequential import SequentialPropagator
+from napari_promptseg.propagation.volumenet.packed_tissue import TissueReader
+from napari_promptseg.propagation.volumenet.region_refinement import refine_in_tissue
 from napari_promptseg.propagation.volumenet.sliding_window import fill_space
 from napari_promptseg.propagation.volumenet.state import InferenceState
 
@@ -25,8 +27,9 @@ class NetworkPropagator:
     """Propagates in space by `VolumeNet` and along time by `SequentialPropagator`.
 
     In space, a window around each anchor is predicted at once, with all prompts and masks
-    in it, then the windows beside it, until the object has ended. Thick slices are
-    propagated like frames.
+    in it, then the windows beside it, until the object has ended. Where cells fill the volume,
+    the planes are answered once more by `refine_in_tissue`. Thick slices are propagated like
+    frames.
 
     Parameters
     ----------
@@ -44,6 +47,7 @@ class NetworkPropagator:
     def __init__(self, backend: Backend) -> None:
         self._sequential = SequentialPropagator(backend)
         self._device = BackendTraits.of(backend).device or "auto"
+        self._tissue = TissueReader(self._device)
 
     def fill(self, stack: Stack) -> Iterator[PlanePrediction]:
         """See `Propagator.fill`."""
@@ -52,6 +56,15 @@ class NetworkPropagator:
         first = sorted_anchors(stack)[0]
         spacing = stack.read(first).spacing
         if 0 < stack.step < _THICK * min(spacing):
-            yield from fill_space(InferenceState(stack, shipped_model(self._device), spacing))
+            yield from self._fill_space(InferenceState(stack, shipped_model(self._device), spacing))
         else:
             yield from self._sequential.fill(stack)
+
+    def _fill_space(self, state: InferenceState) -> Iterator[PlanePrediction]:
+        anchors = {index: state.masks[index] for index in state.stack.anchors}
+        open_planes, latest = set(state.stack.open), None
+        for step in fill_space(state):
+            yield step
+            if step.index in open_planes:
+                latest = step
+        yield from refine_in_tissue(state, anchors, self._tissue, latest)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from napari_promptseg.models.encoding.prompt_maps import draw_stroke
+from napari_promptseg.propagation.anchors import all_planes
 from napari_promptseg.propagation.random_walker.solver import (
     BACKGROUND,
     OBJECT,
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from napari_promptseg.models.encoding.stack_maps import PlaneKnowledge
-    from napari_promptseg.propagation.base import PlanePrediction, Stack
+    from napari_promptseg.propagation.base import PlanePrediction
     from napari_promptseg.propagation.volumenet.state import Float32, InferenceState
 
 _WINDOW: Final = 24
@@ -43,7 +44,7 @@ def fill_space(state: InferenceState) -> Iterator[PlanePrediction]:
     """
     stack = state.stack
     open_planes = set(stack.open)
-    pending = set(_bounds(stack)) - set(state.masks)
+    pending = set(all_planes(stack)) - set(state.masks)
     near = stack.anchors if stack.origin is None else [stack.origin]
     for anchor in sorted(stack.anchors, key=lambda a: min(abs(a - n) for n in near)):
         if not pending.isdisjoint((anchor - 1, anchor + 1)) and state.holds(anchor):
@@ -54,12 +55,6 @@ def fill_space(state: InferenceState) -> Iterator[PlanePrediction]:
         ahead = _WINDOW - _OVERLAP
         sides = (_OVERLAP - 1, ahead) if direction > 0 else (ahead, _OVERLAP - 1)
         yield from _window(state, index, *sides, pending, open_planes)
-
-
-def _bounds(stack: Stack) -> range:
-    """Return the range to fill, extended to anchors outside of it."""
-    anchors = stack.anchors
-    return range(min(stack.start, *anchors), max(stack.stop, *(a + 1 for a in anchors)))
 
 
 def _edge(state: InferenceState, pending: set[int]) -> tuple[int, int] | None:
@@ -155,7 +150,7 @@ def _reach(state: InferenceState, centre: int, before: int, after: int) -> tuple
 
     It ends at an empty anchor, behind which the object does not continue.
     """
-    bounds = _bounds(state.stack)
+    bounds = all_planes(state.stack)
     ends = {i for i in state.stack.anchors if not state.holds(i)}
     low = high = centre
     while low > max(bounds.start, centre - before) and low not in ends:

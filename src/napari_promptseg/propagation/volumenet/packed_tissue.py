@@ -1,0 +1,213 @@
+"""Blocks of tissue without gaps between its cells, as region graphs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from napari_promptseg.data.geometry import Bounds, Plane
+from napari_promptseg.data.volume import PlaneImage, Volume
+from napari_promptseg.instances.decoding import THRESHOLD, decode
+from napari_promptseg.instances.planes import choose_factor, dense_maps
+from napari_promptseg.instances.region_graph import RegionGraph
+from napari_promptseg.instances.volumes import LENIENCE, VolumeMaps, square_rgb
+from napari_promptseg.models.encoding.instance_maps import INSIDE
+from napari_promptseg.models.instance_weights import InstanceNetwork
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from numpy.typing import NDArray
+
+    from napari_promptseg.propagation.base import PlanePrediction, Stack
+
+_COVERED: Final = 0.7
+_MANY: Final = 6
+_GOOD: Final = 0.5
+"""Tissue is packed where so much of a plane is inside of objects, and so many score so well."""
+_VIEW: Final = 512
+"""Side of the part of a plane that this is judged by, in pixels."""
+_SIDE: Final = 128
+_LARGEST_SIDE: Final = 192
+"""Least and largest side of a block in voxels: three times so many planes are looked at."""
+_MARGIN: Final = 32
+"""Voxels around an object that a block holds."""
+_BEAT: Final = 4
+"""Planes looked at between two moments at which a propagation can be cancelled."""
+
+
+@dataclass(frozen=True)
+class TissueBlock:
+    """A part of a stack of planes with its region graph.
+
+    Parameters
+    ----------
+    frame : (Volume, Plane)
+        The volume, and the plane of the stack with number 0.
+    bounds : Bounds
+        Planes, rows and columns that it covers.
+    graph : RegionGraph
+        Its first axis is that of the planes.
+    """
+
+    frame: tuple[Volume, Plane]
+    bounds: Bounds
+    graph: RegionGraph
+
+    @property
+    def planes(self) -> range:
+        """Planes that it covers."""
+        return range(*self.bounds[0])
+
+    @property
+    def window(self) -> tuple[slice, slice]:
+        """The part of each plane that it covers."""
+        return slice(*self.bounds[1]), slice(*self.bounds[2])
+
+    def covers(self, frame: tuple[Volume, Plane], bounds: Bounds) -> bool:
+        """Return whether it covers a part of a volume."""
+        same = self.frame[0] is frame[0] and self.frame[1] == frame[1]
+        return same and all(
+            own[0] <= other[0] and other[1] <= own[1]
+            for own, other in zip(self.bounds, bounds, strict=True)
+        )
+
+
+def frame_of(image: PlaneImage) -> tuple[Volume, Plane] | None:
+    """Return the volume of a plane, and the parallel plane with number 0, if it knows them."""
+    if image.origin is None:
+        return None
+    volume, plane = image.origin
+    along = next(
+        axis
+        for axis, (name, at) in enumerate(zip(volume.names, plane.index, strict=True))
+        if at is not None and name != "t"
+    )
+    return volume, plane.moved(along, 0)
+
+
+def block_bounds(extent: Bounds, centre: tuple[int, ...], limits: Bounds) -> Bounds:
+    """Return the bounds of a block for an object.
+
+    Parameters
+    ----------
+    extent : Bounds
+        Of the object.
+    centre : tuple of int
+        A place in the block, of which it is the middle where the object is too large for it.
+    limits : Bounds
+        Within which it is.
+    """
+    bounds = []
+    for (low, high), middle, (first, end) in zip(extent, centre, limits, strict=True):
+        side = max(high - low + 2 * _MARGIN, _SIDE)
+        if side > _LARGEST_SIDE:
+            side, low, high = _LARGEST_SIDE, middle, middle
+        side = min(side, end - first)
+        start = min(max((low + high - side) // 2, first), end - side)
+        bounds.append((start, start + side))
+    return tuple(bounds)
+
+
+class TissueReader:
+    """Makes blocks; the latest is kept, as other objects and corrections need it too.
+
+    Parameters
+    ----------
+    device : str
+        Of InstanceNet.
+    """
+
+    def __init__(self, device: str) -> None:
+        self._device = device
+        self._latest: TissueBlock | None = None
+
+    @cached_property
+    def _network(self) -> InstanceNetwork:
+        return InstanceNetwork(self._device)
+
+    def knows(self, frame: tuple[Volume, Plane], bounds: Bounds) -> bool:
+        """Return whether the latest block covers a part of a volume."""
+        return self._latest is not None and self._latest.covers(frame, bounds)
+
+    def is_packed(self, image: PlaneImage, centre: tuple[int, int]) -> bool:
+        """Return whether cells fill a plane around a place.
+
+        Parameters
+        ----------
+        image : PlaneImage
+            The plane.
+        centre : (int, int)
+            Row and column.
+        """
+        starts = [
+            min(max(at - _VIEW // 2, 0), max(n - _VIEW, 0))
+            for at, n in zip(centre, image.shape, strict=True)
+        ]
+        rows, columns = ((start, start + _VIEW) for start in starts)
+        pixels = square_rgb(image.crop(rows, columns))
+        # One quick look is enough for most other images.
+        if _coverage(dense_maps(self._network, pixels, 1.0)) < _COVERED:
+            return False
+        maps = dense_maps(self._network, pixels, choose_factor(self._network, [pixels], LENIENCE))
+        good = int((decode(maps).scores > _GOOD).sum())
+        return good >= _MANY and _coverage(maps) >= _COVERED
+
+    def read(
+        self,
+        stack: Stack,
+        frame: tuple[Volume, Plane],
+        bounds: Bounds,
+        latest: PlanePrediction | None,
+    ) -> Generator[PlanePrediction, None, TissueBlock]:
+        """Look at a part of a stack, if the latest block does not cover it.
+
+        Parameters
+        ----------
+        stack : Stack
+            Its planes are parallel to that of the frame.
+        frame : (Volume, Plane)
+            See `TissueBlock`.
+        bounds : Bounds
+            The part.
+        latest : PlanePrediction or None
+            A prediction that is known already.
+
+        Yields
+        ------
+        PlanePrediction
+            The latest one again, so that a propagation can be cancelled on the way.
+
+        Returns
+        -------
+        TissueBlock
+            It covers the part.
+        """
+        if self._latest is not None and self._latest.covers(frame, bounds):
+            return self._latest
+        planes, rows, columns = bounds
+        images = [stack.read(index).crop(rows, columns) for index in range(*planes)]
+        values = np.stack([image.values for image in images])
+        spacing = stack.step, *images[0].spacing
+        axes = "zyx" if values.ndim == 3 else "zyxc"
+        part = Volume(values, axes, spacing=spacing, window=images[0].window)
+
+        def plane(axis: int, number: int) -> PlaneImage:
+            image = part.plane(Plane(tuple(number if a == axis else None for a in range(3))))
+            return replace(image, origin=None)
+
+        maps = VolumeMaps(self._network, plane, part.shape)
+        for done, (axis, number) in enumerate(maps.planes):
+            maps.add(axis, number)
+            if latest is not None and done % _BEAT == 0:
+                yield latest
+        self._latest = TissueBlock(frame, bounds, RegionGraph.of(*maps.mean(), spacing))
+        return self._latest
+
+
+def _coverage(maps: NDArray[np.float32]) -> float:
+    """Return the fraction of a plane that is inside of objects."""
+    return float((maps[INSIDE] > THRESHOLD).mean())

@@ -1,0 +1,116 @@
+"""Blocks of packed tissue: where they are, when they are made, and what is in them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helpers import packed_cells, plane_image
+from napari_promptseg.data.geometry import Plane
+from napari_promptseg.data.volume import Volume
+from napari_promptseg.propagation.base import PlanePrediction, Stack
+from napari_promptseg.propagation.volumenet.packed_tissue import (
+    TissueReader,
+    block_bounds,
+    frame_of,
+)
+
+SHAPE = (24, 64, 80)
+
+
+def stack_of(volume: Volume, anchors: dict[int, np.ndarray], **more: Any) -> Stack:
+    def read(index: int) -> Any:
+        return volume.plane(Plane((index, None, None)))
+
+    return Stack(read=read, anchors=anchors, start=0, stop=volume.shape[0], **more)
+
+
+@pytest.fixture
+def reader() -> TissueReader:
+    return TissueReader("cpu")
+
+
+def test_cells_that_fill_a_plane_are_packed(reader: TissueReader) -> None:
+    assert reader.is_packed(plane_image(packed_cells(SHAPE, 24)[0][12]), (32, 40))
+
+
+def test_a_few_bodies_on_a_ground_are_not(reader: TissueReader) -> None:
+    image, labels = packed_cells(SHAPE, 24)
+    few = np.where(labels % 6 == 0, image, 15)[12]
+    assert not reader.is_packed(plane_image(few), (32, 40))
+    assert not reader.is_packed(plane_image(np.full((64, 80), 90, np.uint8)), (32, 40))
+
+
+def test_a_block_has_the_axes_of_the_stack_and_is_read_once(reader: TissueReader) -> None:
+    image, labels = packed_cells(SHAPE, 24)
+    stack = stack_of(Volume(image, "zyx"), {12: labels[12] == labels[12, 32, 40]})
+    frame = frame_of(stack.read(12))
+    assert frame is not None
+    bounds = ((2, 24), (4, 64), (0, 76))
+    latest = PlanePrediction(11, np.zeros(SHAPE[1:], np.bool_), 0.7)
+    looking, beats = reader.read(stack, frame, bounds, latest), 0
+    while True:
+        try:
+            assert next(looking) is latest
+            beats += 1
+        except StopIteration as end:
+            block = end.value
+            break
+    assert beats >= (22 + 60 + 76) // 4, "it can be cancelled on the way"
+    assert block.graph.pieces.shape == (22, 60, 76)
+    assert block.planes == range(2, 24)
+    objects, truth = block.graph.objects(), labels[2:24, 4:64, :76]
+    cell = truth == labels[12, 32, 40]
+    number = objects[10, 28, 40]
+    assert np.count_nonzero(cell & (objects == number)) > 0.9 * np.count_nonzero(cell)
+    assert reader.knows(frame, ((3, 20), (4, 64), (10, 76)))
+    assert not reader.knows(frame, ((1, 20), (4, 64), (10, 76)))
+    assert not reader.knows((Volume(image, "zyx"), frame[1]), bounds)
+    with pytest.raises(StopIteration) as end_of_second:
+        next(reader.read(stack, frame, bounds, latest))
+    assert end_of_second.value.value is block
+
+
+def test_the_frame_of_planes_of_one_stack_is_the_same() -> None:
+    volume = Volume(np.zeros((3, 5, 6, 7), np.uint8), "tzyx")
+    first, other = (frame_of(volume.plane(Plane((1, z, None, None)))) for z in (1, 4))
+    assert first is not None
+    assert other is not None
+    assert first[0] is volume
+    assert first[1] == other[1] == Plane((1, 0, None, None))
+    assert frame_of(volume.plane(Plane((2, 1, None, None))))[1] != first[1]  # type: ignore[index]
+    assert frame_of(volume.plane(Plane((1, None, None, 4))))[1] == Plane((1, None, None, 0))  # type: ignore[index]
+    assert frame_of(plane_image(np.zeros((4, 5)))) is None
+
+
+@st.composite
+def extents(draw: st.DrawFn) -> Any:
+    limits, extent, centre = [], [], []
+    for _ in range(3):
+        first = draw(st.integers(-20, 20))
+        end = first + draw(st.integers(1, 500))
+        low = draw(st.integers(first, end - 1))
+        high = draw(st.integers(low + 1, end))
+        limits.append((first, end))
+        extent.append((low, high))
+        centre.append(draw(st.integers(low, high - 1)))
+    return tuple(extent), tuple(centre), tuple(limits)
+
+
+@given(extents())
+def test_blocks_hold_the_object_or_its_centre_within_the_volume(case: Any) -> None:
+    extent, centre, limits = case
+    bounds = block_bounds(extent, centre, limits)
+    for (start, stop), (low, high), at, (first, end) in zip(
+        bounds, extent, centre, limits, strict=True
+    ):
+        assert first <= start < stop <= end
+        assert min(128, end - first) <= stop - start <= 192
+        assert start <= at < stop
+        if high - low <= 128:
+            assert start <= max(low - 32, first)
+            assert min(high + 32, end) <= stop
