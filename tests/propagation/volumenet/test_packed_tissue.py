@@ -14,9 +14,9 @@ from napari_promptseg.data.geometry import Plane
 from napari_promptseg.data.volume import Volume
 from napari_promptseg.propagation.base import PlanePrediction, Stack
 from napari_promptseg.propagation.volumenet.packed_tissue import (
+    Frame,
     TissueReader,
     block_bounds,
-    frame_of,
 )
 
 SHAPE = (24, 64, 80)
@@ -48,7 +48,7 @@ def test_a_few_bodies_on_a_ground_are_not(reader: TissueReader) -> None:
 def test_a_block_has_the_axes_of_the_stack_and_is_read_once(reader: TissueReader) -> None:
     image, labels = packed_cells(SHAPE, 24)
     stack = stack_of(Volume(image, "zyx"), {12: labels[12] == labels[12, 32, 40]})
-    frame = frame_of(stack.read(12))
+    frame = Frame.of(stack.read(12))
     assert frame is not None
     bounds = ((2, 24), (4, 64), (0, 76))
     latest = PlanePrediction(11, np.zeros(SHAPE[1:], np.bool_), 0.7)
@@ -69,22 +69,39 @@ def test_a_block_has_the_axes_of_the_stack_and_is_read_once(reader: TissueReader
     assert np.count_nonzero(cell & (objects == number)) > 0.9 * np.count_nonzero(cell)
     assert reader.knows(frame, ((3, 20), (4, 64), (10, 76)))
     assert not reader.knows(frame, ((1, 20), (4, 64), (10, 76)))
-    assert not reader.knows((Volume(image, "zyx"), frame[1]), bounds)
+    elsewhere = Frame.of(Volume(image, "zyx").plane(Plane((3, None, None))))
+    assert elsewhere is not None
+    assert not reader.knows(elsewhere, bounds)
     with pytest.raises(StopIteration) as end_of_second:
         next(reader.read(stack, frame, bounds, latest))
     assert end_of_second.value.value is block
 
 
-def test_the_frame_of_planes_of_one_stack_is_the_same() -> None:
+def test_parallel_planes_of_a_volume_have_one_frame() -> None:
     volume = Volume(np.zeros((3, 5, 6, 7), np.uint8), "tzyx")
-    first, other = (frame_of(volume.plane(Plane((1, z, None, None)))) for z in (1, 4))
-    assert first is not None
-    assert other is not None
-    assert first[0] is volume
-    assert first[1] == other[1] == Plane((1, 0, None, None))
-    assert frame_of(volume.plane(Plane((2, 1, None, None))))[1] != first[1]  # type: ignore[index]
-    assert frame_of(volume.plane(Plane((1, None, None, 4))))[1] == Plane((1, None, None, 0))  # type: ignore[index]
-    assert frame_of(plane_image(np.zeros((4, 5)))) is None
+
+    def frame(*index: int | None) -> Frame:
+        parallel = Frame.of(volume.plane(Plane(index)))
+        assert parallel is not None
+        return parallel
+
+    first = frame(1, 1, None, None)
+    assert first.volume() is volume
+    assert first.first == Plane((1, 0, None, None))
+    assert first.is_that_of(frame(1, 4, None, None))
+    assert not first.is_that_of(frame(2, 1, None, None))
+    assert frame(1, None, None, 4).first == Plane((1, None, None, 0))
+    assert not first.is_that_of(frame(1, None, None, 4))
+    assert Frame.of(plane_image(np.zeros((4, 5)))) is None
+
+
+def test_a_block_does_not_keep_its_volume(reader: TissueReader) -> None:
+    volume = Volume(np.zeros((3, 5, 6), np.uint8), "zyx")
+    frame = Frame.of(volume.plane(Plane((1, None, None))))
+    assert frame is not None
+    del volume
+    assert frame.volume() is None
+    assert not frame.is_that_of(frame)
 
 
 @st.composite

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Final
+from weakref import ref
 
 import numpy as np
 
@@ -39,21 +40,55 @@ _BEAT: Final = 4
 """Planes looked at between two moments at which a propagation can be cancelled."""
 
 
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """Parallel planes of a volume.
+
+    Parameters
+    ----------
+    volume : weak reference to a Volume
+        It is not kept in memory.
+    first : Plane
+        The plane with number 0.
+    """
+
+    volume: ref[Volume]
+    first: Plane
+
+    @classmethod
+    def of(cls, image: PlaneImage) -> Frame | None:
+        """Return the planes that are parallel to an image, if it knows where it comes from."""
+        if image.origin is None:
+            return None
+        volume, plane = image.origin
+        along = next(
+            axis
+            for axis, (name, at) in enumerate(zip(volume.names, plane.index, strict=True))
+            if at is not None and name != "t"
+        )
+        return cls(ref(volume), plane.moved(along, 0))
+
+    def is_that_of(self, other: Frame) -> bool:
+        """Return whether they are the same planes of the same volume."""
+        volume = self.volume()
+        return volume is not None and volume is other.volume() and self.first == other.first
+
+
 @dataclass(frozen=True)
 class TissueBlock:
     """A part of a stack of planes with its region graph.
 
     Parameters
     ----------
-    frame : (Volume, Plane)
-        The volume, and the plane of the stack with number 0.
+    frame : Frame
+        The planes of the stack.
     bounds : Bounds
         Planes, rows and columns that it covers.
     graph : RegionGraph
         Its first axis is that of the planes.
     """
 
-    frame: tuple[Volume, Plane]
+    frame: Frame
     bounds: Bounds
     graph: RegionGraph
 
@@ -67,26 +102,12 @@ class TissueBlock:
         """The part of each plane that it covers."""
         return slice(*self.bounds[1]), slice(*self.bounds[2])
 
-    def covers(self, frame: tuple[Volume, Plane], bounds: Bounds) -> bool:
+    def covers(self, frame: Frame, bounds: Bounds) -> bool:
         """Return whether it covers a part of a volume."""
-        same = self.frame[0] is frame[0] and self.frame[1] == frame[1]
-        return same and all(
+        return self.frame.is_that_of(frame) and all(
             own[0] <= other[0] and other[1] <= own[1]
             for own, other in zip(self.bounds, bounds, strict=True)
         )
-
-
-def frame_of(image: PlaneImage) -> tuple[Volume, Plane] | None:
-    """Return the volume of a plane, and the parallel plane with number 0, if it knows them."""
-    if image.origin is None:
-        return None
-    volume, plane = image.origin
-    along = next(
-        axis
-        for axis, (name, at) in enumerate(zip(volume.names, plane.index, strict=True))
-        if at is not None and name != "t"
-    )
-    return volume, plane.moved(along, 0)
 
 
 def block_bounds(extent: Bounds, centre: tuple[int, ...], limits: Bounds) -> Bounds:
@@ -113,7 +134,7 @@ def block_bounds(extent: Bounds, centre: tuple[int, ...], limits: Bounds) -> Bou
 
 
 class TissueReader:
-    """Makes blocks; the latest is kept, as other objects and corrections need it too.
+    """Looks at blocks; the latest is kept, as other objects and corrections need it too.
 
     Parameters
     ----------
@@ -129,9 +150,10 @@ class TissueReader:
     def _network(self) -> InstanceNetwork:
         return InstanceNetwork(self._device)
 
-    def knows(self, frame: tuple[Volume, Plane], bounds: Bounds) -> bool:
+    def knows(self, frame: Frame, bounds: Bounds) -> bool:
         """Return whether the latest block covers a part of a volume."""
-        return self._latest is not None and self._latest.covers(frame, bounds)
+        latest_block = self._latest
+        return latest_block is not None and latest_block.covers(frame, bounds)
 
     def is_packed(self, image: PlaneImage, centre: tuple[int, int]) -> bool:
         """Return whether cells fill a plane around a place.
@@ -159,7 +181,7 @@ class TissueReader:
     def read(
         self,
         stack: Stack,
-        frame: tuple[Volume, Plane],
+        frame: Frame,
         bounds: Bounds,
         latest: PlanePrediction | None,
     ) -> Generator[PlanePrediction, None, TissueBlock]:
@@ -168,9 +190,9 @@ class TissueReader:
         Parameters
         ----------
         stack : Stack
-            Its planes are parallel to that of the frame.
-        frame : (Volume, Plane)
-            See `TissueBlock`.
+            It reads the planes.
+        frame : Frame
+            The planes of the stack.
         bounds : Bounds
             The part.
         latest : PlanePrediction or None
@@ -186,8 +208,9 @@ class TissueReader:
         TissueBlock
             It covers the part.
         """
-        if self._latest is not None and self._latest.covers(frame, bounds):
-            return self._latest
+        latest_block = self._latest  # another thread may replace it
+        if latest_block is not None and latest_block.covers(frame, bounds):
+            return latest_block
         planes, rows, columns = bounds
         images = [stack.read(index).crop(rows, columns) for index in range(*planes)]
         values = np.stack([image.values for image in images])
@@ -204,8 +227,15 @@ class TissueReader:
             maps.add(axis, number)
             if latest is not None and done % _BEAT == 0:
                 yield latest
-        self._latest = TissueBlock(frame, bounds, RegionGraph.of(*maps.mean(), spacing))
-        return self._latest
+        block = TissueBlock(frame, bounds, RegionGraph.of(*maps.mean(), spacing))
+        self._latest = block
+        return block
+
+
+@lru_cache(maxsize=1)
+def shared_reader(device: str) -> TissueReader:
+    """Return the reader of a device, which all sessions of a process share."""
+    return TissueReader(device)
 
 
 def _coverage(maps: NDArray[np.float32]) -> float:

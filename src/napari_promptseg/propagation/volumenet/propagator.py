@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from napari_promptseg.models.base import BackendTraits
 from napari_promptseg.propagation.anchors import sorted_anchors
 from napari_promptseg.propagation.sequential import SequentialPropagator
-from napari_promptseg.propagation.volumenet.packed_tissue import TissueReader
+from napari_promptseg.propagation.volumenet.packed_tissue import shared_reader
 from napari_promptseg.propagation.volumenet.region_refinement import refine_in_tissue
 from napari_promptseg.propagation.volumenet.sliding_window import fill_space
 from napari_promptseg.propagation.volumenet.state import InferenceState
@@ -47,7 +47,6 @@ class NetworkPropagator:
     def __init__(self, backend: Backend) -> None:
         self._sequential = SequentialPropagator(backend)
         self._device = BackendTraits.of(backend).device or "auto"
-        self._tissue = TissueReader(self._device)
 
     def fill(self, stack: Stack) -> Iterator[PlanePrediction]:
         """See `Propagator.fill`."""
@@ -67,4 +66,4 @@ class NetworkPropagator:
             yield step
             if step.index in open_planes:
                 latest = step
-        yield from refine_in_tissue(state, anchors, self._tissue, latest)
+        yield from refine_in_tissue(state, anchors, shared_reader(self._device), latest)

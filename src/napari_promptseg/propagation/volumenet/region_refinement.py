@@ -20,9 +20,9 @@ from napari_promptseg.models.encoding.prompt_maps import stroke_pixels
 from napari_promptseg.propagation.anchors import MIN_AREA, all_planes, clip_to_prompts, outward
 from napari_promptseg.propagation.base import PlanePrediction
 from napari_promptseg.propagation.volumenet.packed_tissue import (
+    Frame,
     TissueBlock,
     block_bounds,
-    frame_of,
 )
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def refine_in_tissue(
     origin = places[0] if state.stack.origin is None else state.stack.origin
     middle = min(places, key=lambda index: abs(index - origin))
     image = state.read(middle)
-    frame = frame_of(image)
+    frame = Frame.of(image)
     if frame is None:
         return
     planes = all_planes(state.stack)
