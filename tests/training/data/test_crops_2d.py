@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from helpers import bright, ellipsoid, iou
-from napari_promptseg.training.data.crops_2d import draw_sample, pick, random_window, show
+from napari_promptseg.training.data.crops_2d import draw_sample, pick
 from napari_promptseg.training.data.datasets import UNCOUNTED, Scene
+from napari_promptseg.training.data.intensities import random_window, show
 
 TWO = ellipsoid((90, 110), (40, 30), (20, 15)) + 2 * ellipsoid((90, 110), (50, 80), (25, 18))
 

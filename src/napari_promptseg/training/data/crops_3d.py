@@ -11,14 +11,11 @@ import numpy as np
 from napari_promptseg.data.geometry import mask_box
 from napari_promptseg.data.resize import resize
 from napari_promptseg.training.data.crops_2d import (
-    FULL_WINDOW,
     crop_matrix,
     organ_mask,
     pick_organ,
-    random_window,
-    recolor,
-    show,
 )
+from napari_promptseg.training.data.intensities import FULL_WINDOW, random_window, recolor, show
 from napari_promptseg.training.data.region_growing import grow_region
 from napari_promptseg.training.data.render import render_labels
 from napari_promptseg.training.data.synthetic import make_synthetic_volume

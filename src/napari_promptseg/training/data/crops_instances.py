@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from napari_promptseg.data.resize import resize
 from napari_promptseg.models.encoding.instance_maps import MAP_STRIDE
-from napari_promptseg.training.data.crops_2d import crop_matrix, random_window, recolor, show
+from napari_promptseg.training.data.crops_2d import crop_matrix
 from napari_promptseg.training.data.datasets import UNCOUNTED
 from napari_promptseg.training.data.instance_targets import instance_maps
+from napari_promptseg.training.data.intensities import random_window, recolor, show
 
 if TYPE_CHECKING:
     from napari_promptseg.training.data.datasets import Scene
