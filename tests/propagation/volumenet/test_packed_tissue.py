@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from helpers import packed_cells, plane_image
 from napari_promptseg.data.geometry import Plane
+from napari_promptseg.data.intensity_window import Window
 from napari_promptseg.data.volume import Volume
-from napari_promptseg.propagation.base import PlanePrediction, Stack
+from napari_promptseg.propagation.base import PlanePrediction
 from napari_promptseg.propagation.volumenet.packed_tissue import (
     Frame,
     TissueReader,
@@ -22,11 +23,10 @@ from napari_promptseg.propagation.volumenet.packed_tissue import (
 SHAPE = (24, 64, 80)
 
 
-def stack_of(volume: Volume, anchors: dict[int, np.ndarray], **more: Any) -> Stack:
-    def read(index: int) -> Any:
-        return volume.plane(Plane((index, None, None)))
-
-    return Stack(read=read, anchors=anchors, start=0, stop=volume.shape[0], **more)
+def frame_of(volume: Volume, *index: int | None) -> Frame:
+    frame = Frame.of(volume.plane(Plane(index)))
+    assert frame is not None
+    return frame
 
 
 @pytest.fixture
@@ -47,12 +47,11 @@ def test_a_few_bodies_on_a_ground_are_not(reader: TissueReader) -> None:
 
 def test_a_block_has_the_axes_of_the_stack_and_is_read_once(reader: TissueReader) -> None:
     image, labels = packed_cells(SHAPE, 24)
-    stack = stack_of(Volume(image, "zyx"), {12: labels[12] == labels[12, 32, 40]})
-    frame = Frame.of(stack.read(12))
-    assert frame is not None
+    volume = Volume(image, "zyx")
+    frame = frame_of(volume, 12, None, None)
     bounds = ((2, 24), (4, 64), (0, 76))
     latest = PlanePrediction(11, np.zeros(SHAPE[1:], np.bool_), 0.7)
-    looking, beats = reader.read(stack, frame, bounds, latest), 0
+    looking, beats = reader.read(frame, bounds, latest), 0
     while True:
         try:
             assert next(looking) is latest
@@ -69,39 +68,53 @@ def test_a_block_has_the_axes_of_the_stack_and_is_read_once(reader: TissueReader
     assert np.count_nonzero(cell & (objects == number)) > 0.9 * np.count_nonzero(cell)
     assert reader.knows(frame, ((3, 20), (4, 64), (10, 76)))
     assert not reader.knows(frame, ((1, 20), (4, 64), (10, 76)))
-    elsewhere = Frame.of(Volume(image, "zyx").plane(Plane((3, None, None))))
-    assert elsewhere is not None
-    assert not reader.knows(elsewhere, bounds)
+    other = Volume(image, "zyx")
+    assert not reader.knows(frame_of(other, 3, None, None), bounds)
     with pytest.raises(StopIteration) as end_of_second:
-        next(reader.read(stack, frame, bounds, latest))
+        next(reader.read(frame, bounds, latest))
     assert end_of_second.value.value is block
 
 
 def test_parallel_planes_of_a_volume_have_one_frame() -> None:
     volume = Volume(np.zeros((3, 5, 6, 7), np.uint8), "tzyx")
-
-    def frame(*index: int | None) -> Frame:
-        parallel = Frame.of(volume.plane(Plane(index)))
-        assert parallel is not None
-        return parallel
-
-    first = frame(1, 1, None, None)
+    first = frame_of(volume, 1, 1, None, None)
     assert first.volume() is volume
     assert first.first == Plane((1, 0, None, None))
-    assert first.is_that_of(frame(1, 4, None, None))
-    assert not first.is_that_of(frame(2, 1, None, None))
-    assert frame(1, None, None, 4).first == Plane((1, None, None, 0))
-    assert not first.is_that_of(frame(1, None, None, 4))
+    assert first.is_that_of(frame_of(volume, 1, 4, None, None))
+    assert not first.is_that_of(frame_of(volume, 2, 1, None, None))
+    assert frame_of(volume, 1, None, None, 4).first == Plane((1, None, None, 0))
+    assert not first.is_that_of(frame_of(volume, 1, None, None, 4))
     assert Frame.of(plane_image(np.zeros((4, 5)))) is None
 
 
 def test_a_block_does_not_keep_its_volume(reader: TissueReader) -> None:
     volume = Volume(np.zeros((3, 5, 6), np.uint8), "zyx")
-    frame = Frame.of(volume.plane(Plane((1, None, None))))
-    assert frame is not None
+    frame = frame_of(volume, 1, None, None)
     del volume
     assert frame.volume() is None
     assert not frame.is_that_of(frame)
+
+
+def test_a_part_has_the_axis_of_the_stack_first_and_only_that_is_read() -> None:
+    values = np.arange(2 * 5 * 6 * 7, dtype=np.uint16).reshape(2, 5, 6, 7)
+    read: list[Any] = []
+
+    class Lazy:
+        shape, dtype = values.shape, values.dtype
+
+        def __getitem__(self, index: Any) -> Any:
+            read.append(values[index].size)
+            return values[index]
+
+    window = Window(0, 500)
+    volume = Volume(Lazy(), "tzyx", spacing=(1, 3, 0.5, 0.25), window=window)
+    frame = frame_of(volume, 1, None, 4, None)
+    read.clear()
+    part = frame.part(((2, 6), (1, 4), (3, 7)))
+    assert part.spacing == (0.5, 3, 0.25)
+    assert part.intensity_window is window
+    np.testing.assert_array_equal(part.data, values[1, 1:4, 2:6, 3:7].transpose(1, 0, 2))
+    assert read == [3 * 4] * 4
 
 
 @st.composite

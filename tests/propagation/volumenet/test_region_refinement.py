@@ -48,9 +48,7 @@ class MadeTissue:
     def is_packed(self, image: Any, centre: tuple[int, int]) -> bool:
         return self.packed
 
-    def read(
-        self, stack: Stack, frame: Any, bounds: Bounds, latest: PlanePrediction | None
-    ) -> Iterator[Any]:
+    def read(self, frame: Any, bounds: Bounds, latest: PlanePrediction | None) -> Iterator[Any]:
         self.looks.append(bounds)
         if latest is not None:
             yield latest

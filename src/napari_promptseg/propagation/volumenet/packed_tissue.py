@@ -9,7 +9,7 @@ from weakref import ref
 
 import numpy as np
 
-from napari_promptseg.data.geometry import Bounds, Plane
+from napari_promptseg.data.geometry import Bounds, Crop, Plane
 from napari_promptseg.data.volume import PlaneImage, Volume
 from napari_promptseg.instances.decoding import THRESHOLD, decode
 from napari_promptseg.instances.planes import choose_factor, dense_maps
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_promptseg.propagation.base import PlanePrediction, Stack
+    from napari_promptseg.propagation.base import PlanePrediction
 
 _COVERED: Final = 0.7
 _MANY: Final = 6
@@ -50,10 +50,13 @@ class Frame:
         It is not kept in memory.
     first : Plane
         The plane with number 0.
+    along : int
+        Position of the axis that they cut.
     """
 
     volume: ref[Volume]
     first: Plane
+    along: int
 
     @classmethod
     def of(cls, image: PlaneImage) -> Frame | None:
@@ -66,7 +69,31 @@ class Frame:
             for axis, (name, at) in enumerate(zip(volume.names, plane.index, strict=True))
             if at is not None and name != "t"
         )
-        return cls(ref(volume), plane.moved(along, 0))
+        return cls(ref(volume), plane.moved(along, 0), along)
+
+    def part(self, bounds: Bounds) -> Volume:
+        """Return a part of the volume, in memory, with the axis that they cut as its first.
+
+        Parameters
+        ----------
+        bounds : Bounds
+            Planes, rows and columns.
+        """
+        volume = self.volume()
+        assert volume is not None
+        planes, rows, columns = bounds
+        images = (
+            volume.plane(self.first.moved(self.along, number), Crop(rows, columns))
+            for number in range(*planes)
+        )
+        first = next(images)
+        values = np.stack([first.values, *(image.values for image in images)])
+        return Volume(
+            values,
+            "zyx" if values.ndim == 3 else "zyxc",
+            spacing=(volume.axis_spacing(self.along), *first.spacing),
+            window=first.window,
+        )
 
     def is_that_of(self, other: Frame) -> bool:
         """Return whether they are the same planes of the same volume."""
@@ -180,17 +207,14 @@ class TissueReader:
 
     def read(
         self,
-        stack: Stack,
         frame: Frame,
         bounds: Bounds,
         latest: PlanePrediction | None,
     ) -> Generator[PlanePrediction, None, TissueBlock]:
-        """Look at a part of a stack, if the latest block does not cover it.
+        """Look at a part of a volume, if the latest block does not cover it.
 
         Parameters
         ----------
-        stack : Stack
-            It reads the planes.
         frame : Frame
             The planes of the stack.
         bounds : Bounds
@@ -211,12 +235,7 @@ class TissueReader:
         latest_block = self._latest  # another thread may replace it
         if latest_block is not None and latest_block.covers(frame, bounds):
             return latest_block
-        planes, rows, columns = bounds
-        images = [stack.read(index).crop(rows, columns) for index in range(*planes)]
-        values = np.stack([image.values for image in images])
-        spacing = stack.step, *images[0].spacing
-        axes = "zyx" if values.ndim == 3 else "zyxc"
-        part = Volume(values, axes, spacing=spacing, window=images[0].window)
+        part = frame.part(bounds)
 
         def plane(axis: int, number: int) -> PlaneImage:
             image = part.plane(Plane(tuple(number if a == axis else None for a in range(3))))
@@ -227,7 +246,7 @@ class TissueReader:
             maps.add(axis, number)
             if latest is not None and done % _BEAT == 0:
                 yield latest
-        block = TissueBlock(frame, bounds, RegionGraph.of(*maps.mean(), spacing))
+        block = TissueBlock(frame, bounds, RegionGraph.of(*maps.mean(), part.spacing or ()))
         self._latest = block
         return block
 

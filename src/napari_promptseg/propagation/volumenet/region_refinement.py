@@ -90,7 +90,7 @@ def refine_in_tissue(
     if not reader.knows(frame, bounds) and not reader.is_packed(image, (row, column)):
         return
     for _ in range(_LOOKS):
-        block = yield from reader.read(state.stack, frame, bounds, latest)
+        block = yield from reader.read(frame, bounds, latest)
         answer = RegionAnswer.of(state, anchors, block)
         if not answer.is_trusted:
             return
