@@ -171,9 +171,7 @@ class PropagationCommands:
             return
         if results[-1].again and not self._is_refining:
             self._is_refining = True
-            self._proxy.events.status.emit(
-                "First answer done; looking closer"
-            )
+            self._proxy.events.status.emit("First answer done; looking closer")
         self._proxy.events.progress.emit(results[-1].done, results[-1].total)
 
     def forget_pause(self) -> None:
