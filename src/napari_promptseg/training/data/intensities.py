@@ -12,7 +12,7 @@ UInt8 = NDArray[np.uint8]
 FULL_WINDOW: Final = (0.0, 65535.0)
 """Window of all values of a volume."""
 _WINDOWED: Final = 0.4
-"""How often a plane of a volume is seen in a random intensity window."""
+"""Share of the planes of volumes that are seen in a random intensity window."""
 
 
 def random_window(values: NDArray[Any], rng: np.random.Generator) -> tuple[float, float]:
