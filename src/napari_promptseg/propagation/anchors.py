@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from napari_promptseg.models.encoding.prompt_maps import excluded_pixels, fill_region
+from napari_promptseg.models.encoding.prompt_maps import (
+    excluded_pixels,
+    fill_region,
+    stroke_pixels,
+)
 
 if TYPE_CHECKING:
     from napari_promptseg.data.plane_prompts import PlanePrompts
@@ -79,6 +83,12 @@ def clip_to_prompts(mask: Mask, prompts: PlanePrompts) -> Mask:
         if region.positive:
             fill_region(inside, region)
     return remaining & (inside > 0) if inside.any() else remaining
+
+
+def with_strokes(mask: Mask, prompts: PlanePrompts) -> Mask:
+    """Return a mask with the pixels of positive clicks and scribbles, without those of others."""
+    on, off = (stroke_pixels(prompts, positive, mask.shape) for positive in (True, False))
+    return (mask | on) & ~off
 
 
 def likeness(stack: Stack, anchor: int, index: int, spacing: tuple[float, float]) -> float:

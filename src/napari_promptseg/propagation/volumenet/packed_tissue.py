@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Final
 from weakref import ref
@@ -238,8 +238,7 @@ class TissueReader:
         part = frame.part(bounds)
 
         def plane(axis: int, number: int) -> PlaneImage:
-            image = part.plane(Plane(tuple(number if a == axis else None for a in range(3))))
-            return replace(image, origin=None)
+            return part.plane(Plane(tuple(number if a == axis else None for a in range(3))))
 
         maps = VolumeMaps(self._network, plane, part.shape)
         for done, (axis, number) in enumerate(maps.planes):

@@ -8,16 +8,22 @@ clicks, known masks and what VolumeNet has answered.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_promptseg.data.geometry import Bounds, box_union, mask_box
 from napari_promptseg.measure.overlap import dice
 from napari_promptseg.models.base import certainty
 from napari_promptseg.models.encoding.prompt_maps import stroke_pixels
-from napari_promptseg.propagation.anchors import MIN_AREA, all_planes, clip_to_prompts, outward
+from napari_promptseg.propagation.anchors import (
+    MIN_AREA,
+    all_planes,
+    clip_to_prompts,
+    outward,
+    with_strokes,
+)
 from napari_promptseg.propagation.base import PlanePrediction
 from napari_promptseg.propagation.volumenet.packed_tissue import (
     Frame,
@@ -27,8 +33,6 @@ from napari_promptseg.propagation.volumenet.packed_tissue import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-    from numpy.typing import NDArray
 
     from napari_promptseg.propagation.volumenet.packed_tissue import TissueReader
     from napari_promptseg.propagation.volumenet.state import InferenceState, KnownPlane
@@ -112,12 +116,15 @@ class RegionAnswer:
         The tissue.
     probability : (N,) float64 array
         Of each piece that it belongs to the object.
+    mask : bool array
+        The object in the block.
     agreement : float
         Dice of the object and the known masks.
     """
 
     block: TissueBlock
     probability: Float64
+    mask: NDArray[np.bool_]
     agreement: float
 
     @classmethod
@@ -158,15 +165,10 @@ class RegionAnswer:
                 # In a piece that the mask of the plane divides, a click is for its part alone.
                 weights[clicked[(share[clicked] > 0.5) == positive]] += _CLICKED
         probability = graph.walk(towards, against)
-        answers = [(probability > 0.5)[graph.pieces[i - planes.start]] for i in anchor_masks]
-        return cls(
-            block, probability, dice(np.stack(answers), np.stack(list(anchor_masks.values())))
-        )
-
-    @cached_property
-    def mask(self) -> NDArray[np.bool_]:
-        """The object in the block."""
-        return np.asarray((self.probability > 0.5)[self.block.graph.pieces])
+        answer = (probability > 0.5)[graph.pieces]
+        sections = answer[[index - planes.start for index in anchor_masks]]
+        agreement = dice(sections, np.stack(list(anchor_masks.values())))
+        return cls(block, probability, answer, agreement)
 
     @property
     def is_trusted(self) -> bool:
@@ -197,9 +199,7 @@ class RegionAnswer:
             at = index - block.planes.start
             mask[block.window] = self.mask[at]
             prompts = stack.prompts(index)
-            mask = clip_to_prompts(mask, prompts)
-            on, off = (stroke_pixels(prompts, side, state.shape) for side in (True, False))
-            mask = (mask | on) & ~off
+            mask = with_strokes(clip_to_prompts(mask, prompts), prompts)
             if index in stack.revisable and np.count_nonzero(mask) < MIN_AREA:
                 continue
             if mask.any() or (former is not None and former.box is not None):

@@ -12,9 +12,13 @@ from numpy.typing import NDArray
 
 from napari_promptseg.data.geometry import Bounds, box_slices, box_union, mask_box
 from napari_promptseg.models.base import certainty
-from napari_promptseg.models.encoding.prompt_maps import stroke_pixels
 from napari_promptseg.models.encoding.stack_maps import CLICKED, EARLIER, GIVEN, PlaneKnowledge
-from napari_promptseg.propagation.anchors import MIN_AREA, clip_to_prompts, plane_shape
+from napari_promptseg.propagation.anchors import (
+    MIN_AREA,
+    clip_to_prompts,
+    plane_shape,
+    with_strokes,
+)
 from napari_promptseg.propagation.base import Mask, PlanePrediction
 from napari_promptseg.propagation.volumenet.crop import SquareCrop, crop_around, longer_side
 
@@ -138,8 +142,7 @@ class InferenceState:
         self.revisable.discard(index)
         prompts = self.stack.prompts(index)
         part, mask = self._clipped(answer, crop, prompts)
-        on, off = (stroke_pixels(prompts, side, self.shape) for side in (True, False))
-        mask = (mask | on) & ~off
+        mask = with_strokes(mask, prompts)
         if np.count_nonzero(mask) < MIN_AREA:
             return None
         self.record(index, mask, CLICKED)
