@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from drawn_discs import draw_discs, first
@@ -14,6 +15,7 @@ from helpers import plane_image
 from napari_promptseg import Session
 from napari_promptseg.few_shot.few_shot_class import FewShotClass
 from napari_promptseg.few_shot.storage import Library, load_class, save_class
+from napari_promptseg.measure.metrics import match_objects
 from napari_promptseg.models.adapters import class_key
 from napari_promptseg.models.registry import create_backend
 from napari_promptseg.models.text_models import UnknownWordError, words_remedy
@@ -41,7 +43,7 @@ def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_class_comes_back_as_it_was(disc_class: FewShotClass, tmp_path: Path) -> None:
     again = load_class(save_class(disc_class, tmp_path / "a.safetensors"))
-    for name in ("name", "synonyms", "description", "note", "diameter", "examples"):
+    for name in ("name", "synonyms", "description", "note", "diameter", "examples", "overlaps"):
         assert getattr(again, name) == getattr(disc_class, name)
     samples = [c.knowledge().samples for c in (again, disc_class)]
     np.testing.assert_array_equal(samples[0].features, samples[1].features)
@@ -50,6 +52,22 @@ def test_a_class_comes_back_as_it_was(disc_class: FewShotClass, tmp_path: Path) 
     assert again.adapter is not None
     assert all(np.array_equal(t, disc_class.adapter[k]) for k, t in again.adapter.items())
     assert again.backend().identity == disc_class.backend().identity
+
+
+def test_a_class_of_an_earlier_version_finds_its_objects_by_clicks(
+    disc_class: FewShotClass, tmp_path: Path
+) -> None:
+    path = save_class(disc_class, tmp_path / "a.safetensors")
+    tensors = load_file(path)
+    with safe_open(path, "pt") as source:
+        metadata = source.metadata()
+    assert len(tensors.pop("overlaps")) == 5
+    save_file(tensors, path, metadata)
+    earlier = load_class(path)
+    assert disc_class.knowledge().dense
+    assert not earlier.knowledge().dense
+    image, labels = draw_discs(1)
+    assert match_objects(earlier.propose(image), labels).f1 > 0.9
 
 
 def test_an_adapter_is_a_variant_of_the_backend(disc_class: FewShotClass, library: Path) -> None:

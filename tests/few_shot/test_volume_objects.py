@@ -80,7 +80,7 @@ def test_what_is_refused_is_less_sure(session: Session, similar: FoundObjects) -
 
     for which in range(BRIGHT + 1, 17):
         assert score(again, which) < score(similar, which)
-    assert np.mean([score(again, which) for which in range(6, BRIGHT + 1)]) > 0.9
+    assert np.mean([score(again, which) for which in range(6, BRIGHT + 1)]) > 0.85
 
 
 def test_a_series_of_volumes_is_searched_frame_by_frame(balls: FewShotClass) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from napari_promptseg.data.resize import resize
-from napari_promptseg.few_shot.proposals import SEEN_DIAMETER
+from napari_promptseg.few_shot.scales import SEEN_DIAMETER
 from napari_promptseg.models.backends.clicknet import shipped_weights
 from napari_promptseg.models.bioimageio.package import ModelTensors, ModelText, square_example
 from napari_promptseg.models.catalog import list_models

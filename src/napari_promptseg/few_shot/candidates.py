@@ -10,96 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_promptseg.data.geometry import box_slices, largest_piece, mask_box
-from napari_promptseg.few_shot.features import FeatureMap, Float32, Question
-from napari_promptseg.few_shot.pixel_classifier import BACKGROUND, CORE
+from napari_promptseg.few_shot.scales import disk_diameter, fitting_scale
 from napari_promptseg.models.base import certainty
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Sequence
 
-    from napari_promptseg.few_shot.features import FeatureExtractor
+    from napari_promptseg.few_shot.features import FeatureExtractor, Float32, Question
 
-_MIN_PEAK: Final = 0.2
-"""Smallest probability of a core for a seed click."""
-_SURROUNDINGS: Final = 3.0
-"""Side of the crop around a click, in diameters."""
 _MIN_AREA: Final = 12
 """Smallest area of an object, in pixels."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """Features and class probabilities of an image at one scale.
-
-    Parameters
-    ----------
-    relative : float
-        Magnification of this scale relative to that of the examples.
-    diameter : float
-        Diameter, in pixels of the image, of an object that appears as large as the examples.
-    features : FeatureMap
-        Features of the image.
-    maps : (3, h, w) float32 array
-        Probabilities of the kinds of cells (`pixel_classifier`), on the grid of the features.
-    """
-
-    relative: float
-    diameter: float
-    features: FeatureMap
-    maps: Float32
-
-    def objects(self) -> Float32:
-        """Return the (H, W) probability that a pixel belongs to an object."""
-        rows, columns = self.features.shape
-        return np.asarray(cv2.resize(1 - self.maps[BACKGROUND], (columns, rows)), np.float32)
-
-    def cores(self) -> Float32:
-        """Return the (H, W) probability that a pixel belongs to the core of an object."""
-        rows, columns = self.features.shape
-        return np.asarray(cv2.resize(self.maps[CORE], (columns, rows)), np.float32)
-
-    def seeds(self) -> Iterator[tuple[float, Question]]:
-        """Yield the height of each peak of the core probability, and the question to ask there.
-
-        The guess of each question is its basin in a watershed of the core probability.
-        """
-        from scipy.ndimage import maximum_filter
-        from skimage.segmentation import watershed
-
-        cores = cv2.GaussianBlur(self.maps[CORE], (0, 0), 1.2)
-        objects = 1 - self.maps[BACKGROUND]
-        peaks = (maximum_filter(cores, 5) == cores) & (cores > _MIN_PEAK)
-        peak_cells = np.argwhere(peaks)
-        markers = np.zeros(cores.shape, np.int32)
-        markers[peaks] = np.arange(1, len(peak_cells) + 1)
-        parts = watershed(-cores - 0.2 * objects, markers, mask=objects > 0.5)
-        rows, columns = self.features.shape
-        parts = cv2.resize(parts, (columns, rows), interpolation=cv2.INTER_NEAREST)
-        down, right = self.features.step
-        side = max(round(_SURROUNDINGS * self.diameter), 8)
-        for number, (row, column) in enumerate(peak_cells, start=1):
-            y, x = (row + 0.5) * down - 0.5, (column + 0.5) * right - 0.5
-            question = Question((y, x), round(y - (side - 1) / 2), round(x - (side - 1) / 2), side)
-            guess = parts[question.inside(self.features.shape)] == number
-            yield float(cores[row, column]), replace(question, guess=guess)
-
-
-def fitting_scale(relatives: Iterable[float], own: float, diameter: float) -> float:
-    """Return the `Scale.relative` at which an object appears as large as the examples.
-
-    Parameters
-    ----------
-    relatives : iterable of float
-        Those of the scales to choose from.
-    own, diameter : float
-        Diameters of the object and of the examples, in pixels.
-    """
-    return min(relatives, key=lambda relative: abs(np.log(relative * own / diameter)))
-
-
-def disk_diameter(mask: NDArray[np.bool_]) -> float:
-    """Return the diameter, in pixels, of a disk with the area of a mask."""
-    return float(2 * np.sqrt(np.count_nonzero(mask) / np.pi))
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,14 +73,6 @@ class Candidate(MaskPatch):
 
     scale: float
     scores: tuple[float, float, float, float]
-
-    def covered(self, features: FeatureMap) -> Float32:
-        """Return the feature vectors of the cells that it covers, at least of one."""
-        down, right = features.step
-        rows, columns = np.nonzero(self.mask)
-        inside = (rows + self.top) // down, (columns + self.left) // right
-        flat = np.unique(inside[0].astype(int) * features.grid[1] + inside[1].astype(int))
-        return np.asarray(features.vectors[flat])
 
     def descriptors(
         self,

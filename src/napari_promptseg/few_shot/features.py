@@ -57,6 +57,22 @@ class FeatureMap:
         """Average (H, W) values of the image over the cells."""
         return resize(values.astype(np.float32), self.grid)
 
+    def under(self, mask: NDArray[np.bool_], corner: tuple[int, ...]) -> Float32:
+        """Return the vectors of the cells that a mask covers, at least of one.
+
+        Parameters
+        ----------
+        mask : (h, w) bool array
+            Mask of a part of the image.
+        corner : (int, int)
+            First row and column of the part.
+        """
+        down, right = self.step
+        rows, columns = np.nonzero(mask)
+        cells = (rows + corner[0]) // down, (columns + corner[1]) // right
+        flat = np.unique(cells[0].astype(int) * self.grid[1] + cells[1].astype(int))
+        return np.asarray(self.vectors[flat])
+
 
 @dataclass(frozen=True, slots=True)
 class Question:

@@ -11,7 +11,7 @@ from napari_promptseg.data.geometry import Plane
 from napari_promptseg.data.progress import never, no_report
 from napari_promptseg.data.resize import resize
 from napari_promptseg.data.volume import ArrayLike, PlaneImage, Volume
-from napari_promptseg.few_shot.candidates import disk_diameter
+from napari_promptseg.few_shot.dense_candidates import dense_overlaps
 from napari_promptseg.few_shot.features import (
     FeatureExtractor,
     Float32,
@@ -19,8 +19,13 @@ from napari_promptseg.few_shot.features import (
     square_labels,
     square_pixels,
 )
-from napari_promptseg.few_shot.pixel_classifier import PixelClassifier, Samples
-from napari_promptseg.few_shot.proposals import SEEN_DIAMETER, Knowledge, Proposal, find_objects
+from napari_promptseg.few_shot.pixel_classifier import (
+    REJECTION_WEIGHT,
+    PixelClassifier,
+    Samples,
+)
+from napari_promptseg.few_shot.proposals import Knowledge, Proposal, find_objects
+from napari_promptseg.few_shot.scales import SEEN_DIAMETER, disk_diameter
 from napari_promptseg.few_shot.volume_objects import find_in_volume
 from napari_promptseg.instances.finder import find_in_frames
 from napari_promptseg.instances.objects import FoundObject, FoundObjects
@@ -38,10 +43,10 @@ _SCALES: Final = (1.0, 0.75, 1.33)
 """Relative scales at which features of examples are sampled, as augmentation."""
 _MIN_AREA: Final = 12
 """Smallest area of an example, in pixels."""
+_WELL: Final = 0.75
+"""Mean IoU with the examples from which on the network that finds all objects knows them."""
 _MIN_CONFIDENCE: Final = 0.5
 """Confidence above which an object is returned by `propose` and by text."""
-_REJECTION_WEIGHT: Final = 20.0
-"""Weight of samples that the user rejected, relative to other background."""
 
 
 @dataclass
@@ -77,6 +82,7 @@ class FewShotClass:
     note: str = ""
     _samples: list[Samples] = field(default_factory=list, repr=False)
     _diameters: list[float] = field(default_factory=list, repr=False)
+    _overlaps: list[float] = field(default_factory=list, repr=False)
     _classifier: PixelClassifier | None = field(default=None, repr=False)
     _extractor: FeatureExtractor | None = field(default=None, repr=False)
 
@@ -96,6 +102,11 @@ class FewShotClass:
         return len(self._diameters)
 
     @property
+    def overlaps(self) -> list[float]:
+        """IoU of each example with what the network that finds all objects finds there."""
+        return list(self._overlaps)
+
+    @property
     def diameter(self) -> float:
         """Median diameter of the examples, in pixels."""
         return float(np.median(self._diameters))
@@ -106,11 +117,15 @@ class FewShotClass:
         return plain if self.adapter is None else plain.adapted(self.adapter)
 
     def restore(
-        self, samples: Samples, diameters: list[float], adapter: dict[str, Float32] | None
+        self,
+        samples: Samples,
+        diameters: list[float],
+        overlaps: list[float],
+        adapter: dict[str, Float32] | None,
     ) -> None:
-        """Replace the samples, diameters and adapter by saved ones."""
+        """Replace what was learnt, and the adapter, by what was saved."""
         self._samples, self._diameters, self._classifier = [samples], list(diameters), None
-        self.adapter = adapter
+        self._overlaps, self.adapter = list(overlaps), adapter
 
     @property
     def extractor(self) -> FeatureExtractor:
@@ -150,6 +165,8 @@ class FewShotClass:
             else:
                 square[mask] = 0
         if count:
+            network = self.extractor.instance_network
+            self._overlaps += dense_overlaps(network, pixels, square, self.diameter)
             self._add(pixels, lambda features: Samples.around(features, square))
         return count
 
@@ -171,7 +188,7 @@ class FewShotClass:
         self.knowledge()
         pixels = square_pixels(image)
         square = resize(mask, (pixels.shape[0], pixels.shape[1]))
-        self._add(pixels, lambda features: Samples.background(features, square, _REJECTION_WEIGHT))
+        self._add(pixels, lambda features: Samples.background(features, square, REJECTION_WEIGHT))
 
     def _add(self, pixels: Float32, sample: Callable[[Any], Samples]) -> None:
         feature_maps = (
@@ -195,7 +212,12 @@ class FewShotClass:
         self._samples = [samples]
         if self._classifier is None:
             self._classifier = PixelClassifier.learn(samples)
-        return Knowledge(samples, self._classifier, self.diameter)
+        return Knowledge(samples, self._classifier, self.diameter, self._is_dense)
+
+    @property
+    def _is_dense(self) -> bool:
+        """True if the network that finds all objects finds the examples well."""
+        return sum(self._overlaps) >= _WELL * self.examples
 
     def proposals(
         self, image: PlaneImage, is_cancelled: Callable[[], bool] = lambda: False

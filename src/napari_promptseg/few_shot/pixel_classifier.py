@@ -30,6 +30,8 @@ _MAX_SAMPLES: Final = 2000
 _MAX_ITERATIONS: Final = 60
 _PENALTY: Final = 3e-3
 """L2 regularization of the weights."""
+REJECTION_WEIGHT: Final = 20.0
+"""Weight of samples that the user rejected, relative to other background."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +188,8 @@ class PixelClassifier:
         Bias of each kind.
     prototypes : (2, C) float32 array
         Mean standardised features of cores and background.
+    rejection : (C,) float32 array or None
+        Those of what the user rejected.
     """
 
     mean: NDArray[np.float32]
@@ -193,6 +197,7 @@ class PixelClassifier:
     weight: NDArray[np.float32]
     bias: NDArray[np.float32]
     prototypes: NDArray[np.float32]
+    rejection: NDArray[np.float32] | None = None
 
     @classmethod
     def learn(cls, samples: Samples) -> PixelClassifier:
@@ -246,7 +251,15 @@ class PixelClassifier:
         best, _, _ = fmin_l_bfgs_b(loss, start, m=iterations, maxiter=iterations)
         layer = best.reshape(count + 1, _KINDS).astype(np.float32)
         prototypes = [inputs[samples.kinds == kind].mean(0) for kind in (CORE, BACKGROUND)]
-        return cls(mean, deviation, layer[:-1], layer[-1], np.stack(prototypes).astype(np.float32))
+        rejected = samples.weights >= REJECTION_WEIGHT
+        return cls(
+            mean,
+            deviation,
+            layer[:-1],
+            layer[-1],
+            np.stack(prototypes).astype(np.float32),
+            inputs[rejected].mean(0).astype(np.float32) if rejected.any() else None,
+        )
 
     def familiarity(self, features: NDArray[np.float32]) -> float:
         """Return the similarity of feature vectors to the cores of the examples, in [-1, 1].
@@ -257,6 +270,17 @@ class PixelClassifier:
         mean = (features.mean(0) - self.mean) / self.deviation
         cores, background = self.prototypes
         return (_cosine(mean, cores) - _cosine(mean, background)) / 2
+
+    def resemblance(self, features: NDArray[np.float32]) -> float:
+        """Return how much more feature vectors resemble what was rejected than the examples.
+
+        It is half the difference of the cosine similarities of their mean, in [-1, 1]; -1 where
+        nothing was rejected.
+        """
+        if self.rejection is None:
+            return -1.0
+        mean = (features.mean(0) - self.mean) / self.deviation
+        return (_cosine(mean, self.rejection) - _cosine(mean, self.prototypes[0])) / 2
 
     def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the (N, 3) probabilities of the kinds."""

@@ -1,8 +1,10 @@
-"""Object proposals of a class: candidates at several scales, scored, without overlaps.
+"""Object proposals of a class: candidates, scored, without overlaps.
 
-A pixel classifier locates possible objects at several scales; the network segments a click on
-each; the masks are scored by their descriptors, and the best ones that do not overlap are
-kept. A second round uses them as further examples, which adapts the classifier to the image.
+Where the network that finds all objects finds the examples, too, its objects are the candidates,
+and their likeness to the examples counts. Elsewhere, a pixel classifier locates possible objects at
+several scales; the network segments a click on each; the masks are scored by their descriptors, and
+the best ones that do not overlap are kept. A second round uses them as further examples, which
+adapts the classifier to the image.
 """
 
 from __future__ import annotations
@@ -16,18 +18,22 @@ from napari_promptseg.data.labels import is_free
 from napari_promptseg.few_shot.candidates import (
     Candidate,
     MaskPatch,
-    Scale,
     ask,
-    disk_diameter,
-    fitting_scale,
 )
-from napari_promptseg.few_shot.dense_candidates import as_candidates, dense_candidates
+from napari_promptseg.few_shot.dense_candidates import dense_candidates, dense_objects
+from napari_promptseg.few_shot.likeness import confidences, measure_likeness
 from napari_promptseg.few_shot.pixel_classifier import (
     BACKGROUND,
     NEAR,
     PixelClassifier,
     PixelTargets,
     Samples,
+)
+from napari_promptseg.few_shot.scales import (
+    SEEN_DIAMETER,
+    Scale,
+    fitting_scale,
+    usable_scales,
 )
 from napari_promptseg.few_shot.scoring import score_proposals
 
@@ -37,15 +43,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_promptseg.few_shot.features import FeatureExtractor, FeatureMap, Float32, Question
-    from napari_promptseg.instances.objects import FoundObject
 
-SEEN_DIAMETER: Final = 32.0
-"""Diameter of the examples in pixels of the network input."""
-_SCALES: Final = (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
-_MAX_AREA: Final = 1.0e6
-"""Largest area of the network input, in pixels."""
-_MIN_SIDE: Final = 24
-"""Smallest shorter side of the network input, in pixels."""
 _FIRST_SEEDS, _SECOND_SEEDS = 160, 320
 """Largest number of clicks of each round."""
 _CLOSE: Final = 0.4
@@ -92,11 +90,14 @@ class Knowledge:
         Classifier fitted to them.
     diameter : float
         Median diameter of the examples, in pixels.
+    dense : bool
+        Whether the network that finds all objects finds such objects.
     """
 
     samples: Samples
     classifier: PixelClassifier
     diameter: float
+    dense: bool = False
 
 
 def find_objects(
@@ -123,8 +124,31 @@ def find_objects(
     list of Proposal
         Proposals in order of falling confidence.
     """
+    if knowledge.dense:
+        return _like_objects(extractor, image, knowledge, is_cancelled)
     candidates, descriptors = find_candidates(extractor, image, knowledge, is_cancelled)
     return _best(candidates, score_proposals(descriptors), image.shape[:2])
+
+
+def _like_objects(
+    extractor: FeatureExtractor,
+    image: Float32,
+    knowledge: Knowledge,
+    is_cancelled: Callable[[], bool],
+) -> list[Proposal]:
+    """Return those of all objects of an image that are like the examples, see `find_objects`."""
+    everything = dense_objects(extractor.instance_network, image, knowledge.diameter)
+    objects = everything.chosen(sensitivity=1)
+    if is_cancelled() or not objects:
+        return []
+    scores = np.array([one.score for one in objects])
+    likeness = measure_likeness(extractor, image, knowledge.classifier, knowledge.diameter, objects)
+    proposals = [
+        Proposal(one.mask, one.corner[0], one.corner[1], float(confidence))
+        for one, confidence in zip(objects, confidences(scores, likeness), strict=True)
+        if confidence >= _MIN_PROBABILITY
+    ]
+    return sorted(proposals, key=lambda proposal: -proposal.confidence)
 
 
 def find_candidates(
@@ -136,7 +160,7 @@ def find_candidates(
     """Return all candidates that `find_objects` selects from, and their descriptors."""
     classifier, diameter = knowledge.classifier, knowledge.diameter
     feature_maps: dict[float, FeatureMap] = {}
-    for relative in _fitting(image.shape[:2], diameter):
+    for relative in usable_scales(image.shape[:2], diameter):
         if is_cancelled():
             return [], []
         feature_maps[relative] = extractor.extract(image, SEEN_DIAMETER / diameter * relative)
@@ -159,7 +183,11 @@ def find_candidates(
         objects = {relative: scale.objects() for relative, scale in scales.items()}
         for candidate in candidates[len(familiar) :]:
             familiar.append(
-                knowledge.classifier.familiarity(candidate.covered(feature_maps[candidate.scale]))
+                knowledge.classifier.familiarity(
+                    feature_maps[candidate.scale].under(
+                        candidate.mask, (candidate.top, candidate.left)
+                    )
+                )
             )
         descriptors, likely = _rate(candidates, familiar, objects, diameter, usual, image.shape[:2])
         best = _best(candidates, likely, image.shape[:2])
@@ -174,39 +202,6 @@ def find_candidates(
             Samples.join([knowledge.samples.balanced(), own.balanced()])
         )
     return candidates, descriptors
-
-
-def score_objects(
-    extractor: FeatureExtractor,
-    image: Float32,
-    knowledge: Knowledge,
-    objects: Sequence[FoundObject],
-) -> NDArray[np.float64]:
-    """Return the probability of each object of an image to be one of the class.
-
-    Parameters
-    ----------
-    extractor, image, knowledge
-        See `find_objects`.
-    objects : sequence of FoundObject
-        Objects of the image, of whatever class.
-    """
-    diameter, shape = knowledge.diameter, image.shape[:2]
-    relatives = _fitting(shape, diameter)
-    own = {fitting_scale(relatives, disk_diameter(one.mask), diameter) for one in objects}
-    scales = {}
-    for relative in sorted(own):
-        features = extractor.extract(image, SEEN_DIAMETER / diameter * relative)
-        maps = knowledge.classifier.maps(features)
-        scales[relative] = Scale(relative, diameter / relative, features, maps)
-    candidates = as_candidates(objects, scales, diameter)
-    familiar = [
-        knowledge.classifier.familiarity(candidate.covered(scales[candidate.scale].features))
-        for candidate in candidates
-    ]
-    probabilities = {relative: scale.objects() for relative, scale in scales.items()}
-    _, likely = _rate(candidates, familiar, probabilities, diameter, None, shape)
-    return likely
 
 
 def _rate(
@@ -239,14 +234,6 @@ def _rate(
     # The descriptors depend on the typical diameter, and vice versa.
     _, likely = rate(usual)
     return rate(_usual_diameter(_best(candidates, likely, shape)))
-
-
-def _fitting(shape: tuple[int, ...], diameter: float) -> list[float]:
-    """Return the scales at which the network input is neither too large nor too small."""
-    factor = SEEN_DIAMETER / diameter
-    pixels, shorter = shape[0] * shape[1] * factor**2, min(shape) * factor
-    fitting = [r for r in _SCALES if pixels * r**2 <= _MAX_AREA and shorter * r >= _MIN_SIDE]
-    return fitting or [min(_SCALES, key=lambda r: abs(pixels * r**2 - _MAX_AREA))]
 
 
 def _seeds(

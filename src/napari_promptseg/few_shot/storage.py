@@ -53,6 +53,7 @@ def save_class(few_shot_class: FewShotClass, path: Path | None = None) -> Path:
         "kinds": samples.kinds.astype(np.uint8),
         "weights": samples.weights,
         "diameters": np.array(few_shot_class.diameters, np.float64),
+        "overlaps": np.array(few_shot_class.overlaps, np.float64),
     }
     adapter = {PREFIX + k: as_array(array) for k, array in (few_shot_class.adapter or {}).items()}
     metadata = {
@@ -102,6 +103,8 @@ def load_class(path: Path, device: str = "auto") -> FewShotClass:
             note=metadata["note"],
         )
         diameters = tensors["diameters"].tolist()
+        # Files of earlier versions do not tell.
+        overlaps = tensors["overlaps"].tolist() if "overlaps" in tensors else []
     except (SafetensorError, KeyError, ValueError, TypeError) as error:
         raise ValueError(f"{str(path)!r} cannot be read as a class: {error}") from error
     if metadata["network"] != network_identity():
@@ -111,6 +114,7 @@ def load_class(path: Path, device: str = "auto") -> FewShotClass:
     few_shot_class.restore(
         samples,
         diameters,
+        overlaps,
         {k.removeprefix(PREFIX): v for k, v in tensors.items() if k.startswith(PREFIX)} or None,
     )
     return few_shot_class

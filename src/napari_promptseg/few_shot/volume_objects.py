@@ -1,7 +1,7 @@
-"""Objects of a class in 3D: all objects of a volume, scored on planes through them.
+"""Objects of a class in 3D: all objects of a volume, compared with examples on planes through them.
 
 The network that finds all objects knows where one begins and ends in space, and the class which of
-them are meant. An object counts by the mean of both scores.
+them are meant.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from napari_promptseg.data.geometry import Plane
 from napari_promptseg.few_shot.dense_candidates import MIN_SCORE
 from napari_promptseg.few_shot.features import square_pixels
-from napari_promptseg.few_shot.proposals import score_objects
+from napari_promptseg.few_shot.likeness import confidences, measure_likeness
 from napari_promptseg.instances import volumes
 from napari_promptseg.instances.objects import FoundObject, resized
 
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from napari_promptseg.few_shot.features import FeatureExtractor
     from napari_promptseg.few_shot.proposals import Knowledge
 
-_EVEN: Final = 0.4
-"""Mean of both scores of an object that is one of the class as likely as not."""
 _LARGE: Final = 0.5
 """Area on a plane, relative to the largest one of an object, from which on it is judged there."""
 
@@ -61,7 +59,7 @@ def find_in_volume(
     network = extractor.instance_network
     everything = volumes.find_in_volume(network, volume, frame, report, is_cancelled)
     objects = [one for one in everything if one.score >= MIN_SCORE]
-    scores: list[list[float]] = [[] for _ in objects]
+    likeness: list[list[NDArray[np.float64]]] = [[] for _ in objects]
     along = list(frame).index(None)
     for number, on_plane in _planes_through(objects).items():
         if is_cancelled():
@@ -69,19 +67,15 @@ def find_in_volume(
         index = [number if axis == along else at for axis, at in enumerate(frame)]
         image = volume.plane(Plane(tuple(index)))
         sections = [_section(objects[which], number) for which in on_plane]
-        for which, score in zip(
-            on_plane, _scores(extractor, knowledge, image, sections), strict=True
-        ):
-            scores[which].append(score)
+        for which, values in _likeness(extractor, knowledge, image, sections).items():
+            likeness[on_plane[which]].append(values)
+    visible = [which for which, values in enumerate(likeness) if values]
+    scores = np.array([objects[which].score for which in visible])
+    means = np.array([np.mean(likeness[which], 0) for which in visible])
     return [
-        replace(one, score=_confidence(one.score, float(np.mean(of_class))))
-        for one, of_class in zip(objects, scores, strict=True)
+        replace(objects[which], score=float(confidence))
+        for which, confidence in zip(visible, confidences(scores, means), strict=True)
     ]
-
-
-def _confidence(score: float, of_class: float) -> float:
-    """Return the confidence of an object from its score and that of the class."""
-    return min(0.5 * (score + of_class) / 2 / _EVEN, 1.0)
 
 
 def _planes_through(objects: Sequence[FoundObject]) -> dict[int, list[int]]:
@@ -106,19 +100,21 @@ def _section(one: FoundObject, number: int) -> FoundObject:
     return FoundObject(mask, one.corner[1:], one.score)
 
 
-def _scores(
+def _likeness(
     extractor: FeatureExtractor,
     knowledge: Knowledge,
     image: PlaneImage,
     objects: Sequence[FoundObject],
-) -> NDArray[np.float64]:
-    """Return the scores of a class for objects of a plane; 0 for those without a square pixel."""
+) -> dict[int, NDArray[np.float64]]:
+    """Return the likeness of objects of a plane; without those that have no square pixel."""
     square = square_pixels(image)
     shape = square.shape[0], square.shape[1]
-    on_square = [resized(one, image.shape, shape) for one in objects]
-    scores = np.zeros(len(objects))
-    visible = [which for which, some in enumerate(on_square) if some]
-    scores[visible] = score_objects(
-        extractor, square, knowledge, [on_square[which][0] for which in visible]
+    on_square = {
+        which: some[0]
+        for which, one in enumerate(objects)
+        if (some := resized(one, image.shape, shape))
+    }
+    likeness = measure_likeness(
+        extractor, square, knowledge.classifier, knowledge.diameter, list(on_square.values())
     )
-    return scores
+    return dict(zip(on_square, likeness, strict=True))
