@@ -43,8 +43,6 @@ _SCALES: Final = (1.0, 0.75, 1.33)
 """Relative scales at which features of examples are sampled, as augmentation."""
 _MIN_AREA: Final = 12
 """Smallest area of an example, in pixels."""
-_WELL: Final = 0.75
-"""Mean IoU with the examples from which on the network that finds all objects knows them."""
 _MIN_CONFIDENCE: Final = 0.5
 """Confidence above which an object is returned by `propose` and by text."""
 
@@ -212,12 +210,8 @@ class FewShotClass:
         self._samples = [samples]
         if self._classifier is None:
             self._classifier = PixelClassifier.learn(samples)
-        return Knowledge(samples, self._classifier, self.diameter, self._is_dense)
-
-    @property
-    def _is_dense(self) -> bool:
-        """True if the network that finds all objects finds the examples well."""
-        return sum(self._overlaps) >= _WELL * self.examples
+        overlap = float(np.mean(self._overlaps)) if self._overlaps else 0.0
+        return Knowledge(samples, self._classifier, self.diameter, overlap)
 
     def proposals(
         self, image: PlaneImage, is_cancelled: Callable[[], bool] = lambda: False

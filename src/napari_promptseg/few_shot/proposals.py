@@ -1,7 +1,7 @@
 """Object proposals of a class: candidates, scored, without overlaps.
 
 Where the network that finds all objects finds the examples, too, its objects are the candidates,
-and their likeness to the examples counts. Elsewhere, a pixel classifier locates possible objects at
+and their likeness to the examples counts. Otherwise, a pixel classifier locates possible objects at
 several scales; the network segments a click on each; the masks are scored by their descriptors, and
 the best ones that do not overlap are kept. A second round uses them as further examples, which
 adapts the classifier to the image.
@@ -9,7 +9,7 @@ adapts the classifier to the image.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -38,7 +38,7 @@ from napari_promptseg.few_shot.scales import (
 from napari_promptseg.few_shot.scoring import score_proposals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -52,6 +52,10 @@ _MIN_PROBABILITY: Final = 0.05
 """Probability below which nothing is proposed."""
 _OVERLAP: Final = 0.3
 """Fraction of a mask on better ones above which it is a duplicate."""
+_SOMETIMES, _MOSTLY = 0.3, 0.75
+"""`Knowledge.overlap` from which on objects of that network fill gaps, and stand alone."""
+_SURE: Final = 0.5
+"""Confidence from which on an answer to a click goes before objects of that network."""
 _EXAMPLE_RATIO: Final = 0.6
 """Probability relative to the highest one above which a proposal becomes an example."""
 _FAR_BACKGROUND, _NEAR_BACKGROUND = 0.8, 0.3
@@ -90,14 +94,14 @@ class Knowledge:
         Classifier fitted to them.
     diameter : float
         Median diameter of the examples, in pixels.
-    dense : bool
-        Whether the network that finds all objects finds such objects.
+    overlap : float
+        Mean IoU of the examples with what the network that finds all objects finds there.
     """
 
     samples: Samples
     classifier: PixelClassifier
     diameter: float
-    dense: bool = False
+    overlap: float = 0.0
 
 
 def find_objects(
@@ -124,10 +128,17 @@ def find_objects(
     list of Proposal
         Proposals in order of falling confidence.
     """
-    if knowledge.dense:
-        return _like_objects(extractor, image, knowledge, is_cancelled)
+    shape = image.shape[:2]
+    objects: list[Proposal] = []
+    if knowledge.overlap >= _SOMETIMES:
+        objects = _like_objects(extractor, image, knowledge, is_cancelled)
+    if knowledge.overlap >= _MOSTLY:
+        return objects
     candidates, descriptors = find_candidates(extractor, image, knowledge, is_cancelled)
-    return _best(candidates, score_proposals(descriptors), image.shape[:2])
+    answers = _best(candidates, score_proposals(descriptors), shape)
+    sure = [answer for answer in answers if answer.confidence >= _SURE]
+    joined = _without_overlaps([*sure, *objects, *answers[len(sure) :]], shape)
+    return sorted(joined, key=lambda proposal: -proposal.confidence)
 
 
 def _like_objects(
@@ -254,19 +265,27 @@ def _best(
     candidates: Sequence[Candidate], likely: NDArray[np.float64], shape: tuple[int, ...]
 ) -> list[Proposal]:
     """Return the best candidates without duplicates, cut where they overlap."""
+    order = np.argsort(-likely, kind="stable")
+    by_confidence = (
+        Proposal(candidates[n].mask, candidates[n].top, candidates[n].left, float(likely[n]))
+        for n in order
+        if likely[n] >= _MIN_PROBABILITY
+    )
+    return _without_overlaps(by_confidence, shape)
+
+
+def _without_overlaps(proposals: Iterable[Proposal], shape: tuple[int, ...]) -> list[Proposal]:
+    """Return proposals without duplicates of those before them, cut where they overlap."""
     occupied = np.zeros(shape, np.bool_)
-    best = []
-    for number in np.argsort(-likely, kind="stable"):
-        candidate = candidates[number]
-        if likely[number] < _MIN_PROBABILITY:
-            break
-        there = occupied[candidate.part]
-        if np.count_nonzero(there & candidate.mask) > _OVERLAP * np.count_nonzero(candidate.mask):
+    distinct = []
+    for proposal in proposals:
+        there = occupied[proposal.part]
+        if np.count_nonzero(there & proposal.mask) > _OVERLAP * np.count_nonzero(proposal.mask):
             continue
-        mask = candidate.mask & ~there
+        mask = proposal.mask & ~there
         there |= mask
-        best.append(Proposal(mask, candidate.top, candidate.left, float(likely[number])))
-    return best
+        distinct.append(replace(proposal, mask=mask))
+    return distinct
 
 
 def _usual_diameter(proposals: Sequence[Proposal]) -> float | None:
