@@ -64,8 +64,9 @@ def test_a_class_of_an_earlier_version_finds_its_objects_by_clicks(
     assert len(tensors.pop("overlaps")) == 5
     save_file(tensors, path, metadata)
     earlier = load_class(path)
-    assert disc_class.knowledge().overlap > 0.9
-    assert earlier.knowledge().overlap == 0
+    assert disc_class.knowledge().is_dense
+    assert not earlier.knowledge().fills_gaps
+    assert not earlier.knowledge().is_dense
     image, labels = draw_discs(1)
     assert match_objects(earlier.propose(image), labels).f1 > 0.9
 

@@ -210,8 +210,7 @@ class FewShotClass:
         self._samples = [samples]
         if self._classifier is None:
             self._classifier = PixelClassifier.learn(samples)
-        overlap = float(np.mean(self._overlaps)) if self._overlaps else 0.0
-        return Knowledge(samples, self._classifier, self.diameter, overlap)
+        return Knowledge(samples, self._classifier, self.diameter, tuple(self._overlaps))
 
     def proposals(
         self, image: PlaneImage, is_cancelled: Callable[[], bool] = lambda: False

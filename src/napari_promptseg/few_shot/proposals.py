@@ -52,8 +52,10 @@ _MIN_PROBABILITY: Final = 0.05
 """Probability below which nothing is proposed."""
 _OVERLAP: Final = 0.3
 """Fraction of a mask on better ones above which it is a duplicate."""
-_SOMETIMES, _MOSTLY = 0.3, 0.75
-"""`Knowledge.overlap` from which on objects of that network fill gaps, and stand alone."""
+_SOMETIMES: Final = 0.3
+"""Mean overlap of examples from which on objects of the dense network fill gaps."""
+_WORST, _WELL = 0.1, 0.7
+"""Quantile of the overlaps of examples, and its value from which on they stand alone."""
 _SURE: Final = 0.5
 """Confidence from which on an answer to a click goes before objects of that network."""
 _EXAMPLE_RATIO: Final = 0.6
@@ -94,14 +96,24 @@ class Knowledge:
         Classifier fitted to them.
     diameter : float
         Median diameter of the examples, in pixels.
-    overlap : float
-        Mean IoU of the examples with what the network that finds all objects finds there.
+    overlaps : tuple of float
+        IoU of each example with what the network that finds all objects finds there.
     """
 
     samples: Samples
     classifier: PixelClassifier
     diameter: float
-    overlap: float = 0.0
+    overlaps: tuple[float, ...] = ()
+
+    @property
+    def fills_gaps(self) -> bool:
+        """True if that network finds such objects now and then."""
+        return bool(self.overlaps) and float(np.mean(self.overlaps)) >= _SOMETIMES
+
+    @property
+    def is_dense(self) -> bool:
+        """True if that network finds nearly all such objects well, and no click is needed."""
+        return bool(self.overlaps) and float(np.quantile(self.overlaps, _WORST)) >= _WELL
 
 
 def find_objects(
@@ -130,9 +142,9 @@ def find_objects(
     """
     shape = image.shape[:2]
     objects: list[Proposal] = []
-    if knowledge.overlap >= _SOMETIMES:
+    if knowledge.fills_gaps:
         objects = _like_objects(extractor, image, knowledge, is_cancelled)
-    if knowledge.overlap >= _MOSTLY:
+    if knowledge.is_dense:
         return objects
     candidates, descriptors = find_candidates(extractor, image, knowledge, is_cancelled)
     answers = _best(candidates, score_proposals(descriptors), shape)
