@@ -24,8 +24,8 @@ def likeness(inside, resemblance=NOTHING_REJECTED):
 def test_confidences_are_scores_lowered_by_what_is_unlike():
     # The best of the three sure ones is 2.8; the last one does not count for it.
     values = confidences(SCORES, likeness([3, 2, -1, 3.8]))
-    gaps = np.array([0, 0.8, 3.8, 0])
-    odds = SCORES / (1 - SCORES) * np.exp(-0.25 * gaps)
+    gaps = np.array([0, 0, 3.8 - 2, 0])
+    odds = SCORES / (1 - SCORES) * np.exp(-0.75 * gaps)
     assert values == pytest.approx(odds / (1 + odds), abs=1e-9)
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from napari_promptseg.few_shot.features import FeatureExtractor, Float32, Question
 
-_MIN_AREA: Final = 12
+MIN_AREA: Final = 12
 """Smallest area of an object, in pixels."""
 
 
@@ -145,7 +145,7 @@ def _candidate(
     """Return a prediction as a candidate, unless it is too small or cut by its square."""
     mask = largest_piece(answer > 0.5)
     box = mask_box(mask)
-    if box is None or np.count_nonzero(mask) < _MIN_AREA:
+    if box is None or np.count_nonzero(mask) < MIN_AREA:
         return None
     inside = question.inside((shape[0], shape[1]))
     for (low, high), part, size in zip(box, inside, shape, strict=True):

@@ -11,6 +11,7 @@ from napari_promptseg.data.geometry import Plane
 from napari_promptseg.data.progress import never, no_report
 from napari_promptseg.data.resize import resize
 from napari_promptseg.data.volume import ArrayLike, PlaneImage, Volume
+from napari_promptseg.few_shot.candidates import MIN_AREA
 from napari_promptseg.few_shot.dense_candidates import dense_overlaps
 from napari_promptseg.few_shot.features import (
     FeatureExtractor,
@@ -41,8 +42,6 @@ if TYPE_CHECKING:
 
 _SCALES: Final = (1.0, 0.75, 1.33)
 """Relative scales at which features of examples are sampled, as augmentation."""
-_MIN_AREA: Final = 12
-"""Smallest area of an example, in pixels."""
 _MIN_CONFIDENCE: Final = 0.5
 """Confidence above which an object is returned by `propose` and by text."""
 
@@ -157,7 +156,7 @@ class FewShotClass:
         count = 0
         for label in np.unique(square[square > 0]):
             mask = square == label
-            if np.count_nonzero(mask) >= _MIN_AREA:
+            if np.count_nonzero(mask) >= MIN_AREA:
                 self._diameters.append(disk_diameter(mask))
                 count += 1
             else:

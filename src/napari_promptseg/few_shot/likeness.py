@@ -31,8 +31,8 @@ _SURE: Final = 0.5
 """Score of objects that others are compared with, relative to the best."""
 _BEST_SCORE, _BEST_LIKENESS = 0.95, 0.9
 """Quantiles that stand for the best ones."""
-_RELATIVE: Final = 0.25, 4.0
-"""Weight of the likeness relative to the best of the search, and the largest gap that counts."""
+_RELATIVE: Final = 0.75, 2.0
+"""Weight of the gap to the best likeness of the search, and the gap that objects alike have."""
 _ABSOLUTE: Final = 0.5, -1.0, 3.0
 """Weight of that best likeness, the one from which on nothing is doubted, and the largest gap."""
 _REJECTED: Final = 4.0
@@ -99,8 +99,8 @@ def confidences(scores: NDArray[np.float64], likeness: NDArray[np.float64]) -> N
     inside, resemblance = likeness.T
     sure = scores >= _SURE * np.quantile(scores, _BEST_SCORE)
     best = np.quantile(inside[sure], _BEST_LIKENESS)
-    weight, widest = _RELATIVE
-    odds = _log_odds(scores) + weight * np.clip(inside - best, -widest, 0)
+    weight, usual = _RELATIVE
+    odds = _log_odds(scores) - weight * np.maximum(best - inside - usual, 0)
     weight, enough, widest = _ABSOLUTE
     odds += weight * np.clip(best - enough, -widest, 0) - _REJECTED * np.maximum(resemblance, 0)
     return np.asarray(1 / (1 + np.exp(-odds)))

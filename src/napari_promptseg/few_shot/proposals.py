@@ -16,6 +16,7 @@ import numpy as np
 
 from napari_promptseg.data.labels import is_free
 from napari_promptseg.few_shot.candidates import (
+    MIN_AREA,
     Candidate,
     MaskPatch,
     ask,
@@ -54,7 +55,7 @@ _OVERLAP: Final = 0.3
 """Fraction of a mask on better ones above which it is a duplicate."""
 _SOMETIMES: Final = 0.3
 """Mean overlap of examples from which on objects of the dense network fill gaps."""
-_WORST, _WELL = 0.1, 0.7
+_WORST, _WELL = 0.1, 0.75
 """Quantile of the overlaps of examples, and its value from which on they stand alone."""
 _SURE: Final = 0.5
 """Confidence from which on an answer to a click goes before objects of that network."""
@@ -161,7 +162,7 @@ def _like_objects(
 ) -> list[Proposal]:
     """Return those of all objects of an image that are like the examples, see `find_objects`."""
     everything = dense_objects(extractor.instance_network, image, knowledge.diameter)
-    objects = everything.chosen(sensitivity=1)
+    objects = everything.chosen(sensitivity=1, min_size=MIN_AREA)
     if is_cancelled() or not objects:
         return []
     scores = np.array([one.score for one in objects])
