@@ -71,10 +71,11 @@ def find_in_volume(
             likeness[on_plane[which]].append(values)
     visible = [which for which, values in enumerate(likeness) if values]
     scores = np.array([objects[which].score for which in visible])
-    means = np.array([np.mean(likeness[which], 0) for which in visible])
+    # Where it is most like the examples: a plane at its end may show little of it.
+    best = np.array([max(likeness[which], key=lambda values: values[0]) for which in visible])
     return [
         replace(objects[which], score=float(confidence))
-        for which, confidence in zip(visible, confidences(scores, means), strict=True)
+        for which, confidence in zip(visible, confidences(scores, best), strict=True)
     ]
 
 
