@@ -163,3 +163,14 @@ def test_crumbs_are_no_examples() -> None:
     crumb[5:7, 5:7] = 1
     assert concept.learn(plane(image), crumb) == 0
     assert concept.examples == 0
+
+
+def test_a_search_that_is_cancelled_between_objects_and_clicks_is_empty(
+    discs: FewShotClass,
+) -> None:
+    mixed = FewShotClass("disc that is found now and then")
+    mixed.restore(discs.knowledge().samples, discs.diameters, [0.9, 0.9, 0.0, 0.0, 0.0], None)
+    assert mixed.knowledge().fills_gaps
+    assert not mixed.knowledge().is_dense
+    polls = iter([False, True])
+    assert mixed.proposals(plane(draw_discs(1)[0]), lambda: next(polls, True)) == []

@@ -148,6 +148,8 @@ def find_objects(
     if knowledge.is_dense:
         return objects
     candidates, descriptors = find_candidates(extractor, image, knowledge, is_cancelled)
+    if is_cancelled():
+        return []
     answers = _best(candidates, score_proposals(descriptors), shape)
     sure = [answer for answer in answers if answer.confidence >= _SURE]
     joined = _without_overlaps([*sure, *objects, *answers[len(sure) :]], shape)
