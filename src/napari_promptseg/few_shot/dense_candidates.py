@@ -9,7 +9,7 @@ import numpy as np
 from napari_promptseg.data.geometry import mask_box
 from napari_promptseg.few_shot.candidates import Candidate
 from napari_promptseg.few_shot.scales import disk_diameter, fitting_scale
-from napari_promptseg.instances.objects import FoundObjects
+from napari_promptseg.instances.objects import FoundObjects, objects_of
 from napari_promptseg.instances.planes import choose_factor, find_in_plane
 
 if TYPE_CHECKING:
@@ -32,28 +32,23 @@ _ALIKE: Final = 0.35
 
 
 def dense_candidates(
-    network: InstanceNetwork, image: Float32, diameter: float, scales: dict[float, Scale]
+    objects: FoundObjects, scales: dict[float, Scale], diameter: float
 ) -> list[Candidate]:
-    """Return the objects of an image as candidates.
-
-    They are looked for at the size of the examples, and at the size that suits the image: the
-    objects of a class may be smaller or larger there.
+    """Return objects of an image as candidates.
 
     Parameters
     ----------
-    network : InstanceNetwork
-        The network.
-    image : (H, W, 3) float32 array
-        Values in [0, 1].
-    diameter : float
-        Diameter of the examples, in pixels.
+    objects : FoundObjects
+        See `dense_objects`.
     scales : dict of float to Scale
         The image at each `Scale.relative`; each object is described by the one at which it
         appears as large as the examples.
+    diameter : float
+        Diameter of the examples, in pixels.
     """
     cores: dict[float, Float32] = {}
     candidates = []
-    for one in dense_objects(network, image, diameter):
+    for one in objects:
         relative = fitting_scale(scales, disk_diameter(one.mask), diameter)
         if relative not in cores:
             cores[relative] = scales[relative].cores()
@@ -67,12 +62,19 @@ def dense_candidates(
 
 
 def dense_objects(network: InstanceNetwork, image: Float32, diameter: float) -> FoundObjects:
-    """Return the objects of an image at both sizes: those of one overlap those of the other.
+    """Return the objects of an image, looked for at two sizes; those of both overlap.
+
+    They are the size of the examples, and the size that suits the image: the objects of a class
+    may be smaller or larger there.
 
     Parameters
     ----------
-    network, image, diameter
-        See `dense_candidates`.
+    network : InstanceNetwork
+        The network.
+    image : (H, W, 3) float32 array
+        Values in [0, 1].
+    diameter : float
+        Diameter of the examples, in pixels.
     """
     rows, columns = image.shape[:2]
     largest = float(np.sqrt(_MAX_AREA / (rows * columns)))
@@ -97,7 +99,7 @@ def dense_overlaps(
     Parameters
     ----------
     network, image, diameter
-        See `dense_candidates`.
+        See `dense_objects`.
     labels : (H, W) int32 array
         The examples; 0 is what nobody has marked.
 
@@ -112,12 +114,5 @@ def dense_overlaps(
     around = tuple(slice(max(low - margin, 0), high + margin) for low, high in box)
     marks = labels[around]
     answer = dense_objects(network, image[around], diameter).chosen()
-    overlaps = []
-    for label in np.unique(marks[marks > 0]):
-        mask = marks == label
-        area, best = np.count_nonzero(mask), 0.0
-        for one in answer:
-            common = np.count_nonzero(mask[one.box] & one.mask)
-            best = max(best, common / (area + one.size - common))
-        overlaps.append(best)
-    return overlaps
+    examples = objects_of(marks, np.ones(marks.max(), np.float32))
+    return [max((one.iou(other) for other in answer), default=0.0) for one in examples]

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_promptseg.few_shot.features import FeatureExtractor, FeatureMap, Float32, Question
+    from napari_promptseg.instances.objects import FoundObjects
 
 _FIRST_SEEDS, _SECOND_SEEDS = 160, 320
 """Largest number of clicks of each round."""
@@ -142,12 +143,13 @@ def find_objects(
         Proposals in order of falling confidence.
     """
     shape = image.shape[:2]
+    everything = dense_objects(extractor.instance_network, image, knowledge.diameter)
     objects: list[Proposal] = []
     if knowledge.fills_gaps:
-        objects = _like_objects(extractor, image, knowledge, is_cancelled)
+        objects = _like_objects(extractor, image, knowledge, everything, is_cancelled)
     if knowledge.is_dense:
         return objects
-    candidates, descriptors = find_candidates(extractor, image, knowledge, is_cancelled)
+    candidates, descriptors = find_candidates(extractor, image, knowledge, everything, is_cancelled)
     if is_cancelled():
         return []
     answers = _best(candidates, score_proposals(descriptors), shape)
@@ -160,10 +162,10 @@ def _like_objects(
     extractor: FeatureExtractor,
     image: Float32,
     knowledge: Knowledge,
+    everything: FoundObjects,
     is_cancelled: Callable[[], bool],
 ) -> list[Proposal]:
     """Return those of all objects of an image that are like the examples, see `find_objects`."""
-    everything = dense_objects(extractor.instance_network, image, knowledge.diameter)
     objects = everything.chosen(sensitivity=1, min_size=MIN_AREA)
     if is_cancelled() or not objects:
         return []
@@ -181,9 +183,18 @@ def find_candidates(
     extractor: FeatureExtractor,
     image: Float32,
     knowledge: Knowledge,
+    everything: FoundObjects,
     is_cancelled: Callable[[], bool] = lambda: False,
 ) -> tuple[list[Candidate], list[list[float]]]:
-    """Return all candidates that `find_objects` selects from, and their descriptors."""
+    """Return all candidates that `find_objects` selects from, and their descriptors.
+
+    Parameters
+    ----------
+    extractor, image, knowledge, is_cancelled
+        See `find_objects`.
+    everything : FoundObjects
+        See `dense_objects`; they are candidates, too.
+    """
     classifier, diameter = knowledge.classifier, knowledge.diameter
     feature_maps: dict[float, FeatureMap] = {}
     for relative in usable_scales(image.shape[:2], diameter):
@@ -204,8 +215,7 @@ def find_candidates(
             visited |= {(relative, s[1].top, s[1].left) for s in new}
             candidates += ask(extractor, image, relative, new)
         if not last:
-            network = extractor.instance_network
-            candidates += dense_candidates(network, image, diameter, scales)
+            candidates += dense_candidates(everything, scales, diameter)
         objects = {relative: scale.objects() for relative, scale in scales.items()}
         for candidate in candidates[len(familiar) :]:
             familiar.append(
